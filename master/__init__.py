@@ -1,0 +1,1 @@
+"""The master: search, experiments, ledger, dispatcher and services."""

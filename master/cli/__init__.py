@@ -1,0 +1,1 @@
+"""Commands that need the master's own code; the command line loads them by name."""

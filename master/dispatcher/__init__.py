@@ -1,0 +1,1 @@
+"""The dispatcher: one queue of commands, group commit, leases and the sharing of slots."""

@@ -1,0 +1,1 @@
+"""Experiments: trials and leases around a searcher, as a pure state machine."""

@@ -1,0 +1,202 @@
+"""What the state machines changed, in the ledger's own terms: rows to add, and rows that are now different.
+
+The pure side fills a `Changes`; the ledger writes it in one transaction. Times are seconds since the epoch (UTC), for
+people only: nothing is decided by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class ExperimentRow:
+    """An experiment as stored. `spec` is the validated spec in JSON mode; `counts` has a number by trial state."""
+
+    experiment_id: int
+    name: str
+    request_id: str
+    state: str
+    state_reason: str
+    spec: Json
+    create_time: float
+    end_time: float | None
+    counts: dict[str, int]
+    resource_spent: int
+    resource_full: int
+
+
+@dataclass(slots=True)
+class BracketRow:
+    """A bracket as stored."""
+
+    experiment_id: int
+    bracket_id: int
+    max_trials: int
+    max_concurrent_trials: int | None
+    trials_created: int
+
+
+@dataclass(slots=True)
+class RungRow:
+    """A rung as stored, with its counts and best finite metric."""
+
+    experiment_id: int
+    bracket_id: int
+    rung_id: int
+    resource: int
+    entered: int
+    promoted: int
+    failed: int
+    best_metric: float | None
+
+
+@dataclass(slots=True)
+class RungResultRow:
+    """A trial's entry in a rung; `metric` is None where it failed or was not finite."""
+
+    experiment_id: int
+    bracket_id: int
+    rung_id: int
+    trial_id: int
+    resource: int
+    metric: float | None
+    promoted: bool
+    enter_time: float
+
+
+@dataclass(slots=True)
+class TrialRow:
+    """A trial as stored. `hparams` is None in an update (they never change) and set in an insert."""
+
+    experiment_id: int
+    trial_id: int
+    state: str
+    state_reason: str
+    bracket_id: int
+    rung_id: int
+    target: int
+    metric: float | None
+    metric_resource: int
+    restarts: int
+    workers_lost: int
+    token: int
+    create_time: float
+    end_time: float | None
+    hparams: Json | None = None
+
+
+@dataclass(slots=True)
+class LeaseRow:
+    """A lease as stored; held while `end_time` is None. `last_sequence` is written when it ends."""
+
+    experiment_id: int
+    trial_id: int
+    token: int
+    session_id: str
+    worker: str
+    request_id: str
+    slots: int
+    from_resource: int
+    target: int
+    decision: str
+    decision_sequence: int
+    start_time: float
+    end_time: float | None
+    outcome: str
+    error: str
+    last_sequence: int
+
+
+@dataclass(slots=True)
+class ReportRow:
+    """One accepted measurement. Metrics may be non-finite; the ledger stores those as the words nan, inf and -inf."""
+
+    experiment_id: int
+    trial_id: int
+    token: int
+    sequence: int
+    resource: int
+    metrics: Mapping[str, float]
+    receive_time: float
+
+
+@dataclass(slots=True)
+class CheckpointRow:
+    """A checkpoint as stored; `delete_time` once it is no longer needed, `deleted` once its files are gone."""
+
+    experiment_id: int
+    trial_id: int
+    token: int
+    sequence: int
+    uri: str
+    resource: int
+    size_bytes: int
+    checksum: str
+    create_time: float
+    delete_time: float | None = None
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class WorkerRow:
+    """A worker's session as last seen saying hello or goodbye."""
+
+    session_id: str
+    worker: str
+    host: str
+    pid: int
+    version: str
+    slots: int
+    gpus: list[dict[str, Any]]
+    labels: dict[str, str]
+    state: str
+    hello_time: float
+
+
+@dataclass(slots=True)
+class EventRow:
+    """One journal entry. The database numbers it."""
+
+    experiment_id: int
+    trial_id: int | None
+    create_time: float
+    kind: str
+    data: Json
+
+
+Key = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything one batch changed. Rows that change are kept by key, so that only their last state is written."""
+
+    new_experiments: list[ExperimentRow] = field(default_factory=list)
+    new_brackets: list[BracketRow] = field(default_factory=list)
+    new_rungs: list[RungRow] = field(default_factory=list)
+    new_trials: list[TrialRow] = field(default_factory=list)
+    new_leases: list[LeaseRow] = field(default_factory=list)
+    new_reports: list[ReportRow] = field(default_factory=list)
+    new_checkpoints: list[CheckpointRow] = field(default_factory=list)
+    new_results: list[RungResultRow] = field(default_factory=list)
+    new_events: list[EventRow] = field(default_factory=list)
+
+    experiments: dict[int, ExperimentRow] = field(default_factory=dict)
+    brackets: dict[Key, BracketRow] = field(default_factory=dict)
+    rungs: dict[Key, RungRow] = field(default_factory=dict)
+    trials: dict[Key, TrialRow] = field(default_factory=dict)
+    leases: dict[Key, LeaseRow] = field(default_factory=dict)
+    workers: dict[str, WorkerRow] = field(default_factory=dict)
+    #: (experiment, bracket, rung, trial) of results that were promoted.
+    promoted: list[Key] = field(default_factory=list)
+    #: URI to the time at which a checkpoint stopped being needed.
+    unneeded_checkpoints: dict[str, float] = field(default_factory=dict)
+    #: URIs of checkpoints whose files are gone.
+    deleted_checkpoints: list[str] = field(default_factory=list)
+    #: Experiments whose every row goes.
+    deleted_experiments: list[int] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""The ledger: everything durable, in a SQL database."""

@@ -1,0 +1,24 @@
+"""Rungmaster: adaptive ASHA hyperparameter search as a distributed master-worker service.
+
+What people need most, imported only when it is used: `Trial` for training code, `Client` and `run` for everything else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rungmaster.client import Client, run
+    from rungmaster.worker import Trial
+
+__version__ = "0.1.0"
+__all__ = ["Client", "Trial", "__version__", "run"]
+
+_HOMES = {"Trial": "rungmaster.worker", "Client": "rungmaster.client", "run": "rungmaster.client"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rungmaster' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""What master, worker and client share: the spec, the search space, conversions, errors."""

@@ -1,0 +1,68 @@
+"""Everything that can be wrong, as a caller sees it.
+
+RungmasterError
+├── InvalidInput            what was given is wrong; nothing was stored      INVALID_ARGUMENT     exit 2
+│   └── InvalidSpec         the same for a spec, problem by problem
+├── NotFound                no such experiment, trial or checkpoint          NOT_FOUND            exit 1
+├── FailedPrecondition      its state does not allow it                      FAILED_PRECONDITION  exit 1
+├── LimitExceeded           too much at once; try again later                RESOURCE_EXHAUSTED   exit 1
+├── Unavailable             the master or its database is out of reach       UNAVAILABLE          exit 1
+│   └── MastershipLost      another master owns the database now
+└── DatabaseError           the database cannot be used as it is             (at start)           exit 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class RungmasterError(Exception):
+    """Base of all errors that are meant for the caller; its text says what is wrong and what to do."""
+
+
+class InvalidInput(RungmasterError):
+    """What was given is wrong. Nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a document, at a dotted path such as `searcher.max_trials` (empty for the whole)."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class InvalidSpec(InvalidInput):
+    """A document has one or more problems; all of them are given."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class NotFound(RungmasterError):
+    """There is no such experiment, trial or checkpoint."""
+
+
+class FailedPrecondition(RungmasterError):
+    """The state of the thing does not allow what was asked."""
+
+
+class LimitExceeded(RungmasterError):
+    """Too much at once; the same call may succeed later."""
+
+
+class Unavailable(RungmasterError):
+    """The master or its database cannot be reached now; the same call may succeed later."""
+
+
+class MastershipLost(Unavailable):
+    """Another master has taken over the database; this one can commit nothing more."""
+
+
+class DatabaseError(RungmasterError):
+    """The database cannot be used as it is, for example because a newer version of Rungmaster made it."""

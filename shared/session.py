@@ -1,0 +1,175 @@
+"""What a worker and the master say to each other, as plain values; `proto/v1/worker.proto` has each meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .model import Gpu, LeaseRef
+
+
+class ExitOutcome(StrEnum):
+    """How a lease ended, from the worker's side."""
+
+    RELEASED = "released"
+    FAILED = "failed"
+    INVALID_HPARAMS = "invalid"
+    WORKER_FAULT = "worker_fault"
+
+
+class DecisionKind(StrEnum):
+    """What a trial does now."""
+
+    CONTINUE = "continue"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who the worker is, and what it holds."""
+
+    session_id: str
+    worker: str
+    slots: int
+    gpus: tuple[Gpu, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    host: str = ""
+    pid: int = 0
+    held: tuple[LeaseRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRequest:
+    """Asks for one assignment of at most `free_slots`; 0 withdraws the request."""
+
+    request_id: str
+    free_slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What the training code reported."""
+
+    resource: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    """A checkpoint is whole in the store."""
+
+    uri: str
+    resource: int
+    size_bytes: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The end of a lease."""
+
+    outcome: ExitOutcome
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseEvent:
+    """Something that happened under a lease, at its place in the lease's sequence (from 1)."""
+
+    lease: LeaseRef
+    sequence: int
+    event: Measurement | CheckpointSaved | Exit
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """A bundle from the worker; an empty one is a heartbeat."""
+
+    hello: Hello | None = None
+    work_request: WorkRequest | None = None
+    events: tuple[LeaseEvent, ...] = ()
+    draining: bool = False
+    deleted_checkpoints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The terms of a session. Durations in seconds."""
+
+    term: int
+    lease_ttl: float
+    heartbeat_interval: float
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRef:
+    """A checkpoint to start from."""
+
+    uri: str
+    resource: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Train this trial from this checkpoint to this resource. Durations in seconds; None for none."""
+
+    request_id: str
+    lease: LeaseRef
+    experiment_name: str
+    entrypoint: str
+    command: tuple[str, ...]
+    hparams: Mapping[str, Any]
+    checkpoints: tuple[CheckpointRef, ...]
+    target: int
+    slots: int
+    metric: str
+    checkpoint_storage: str
+    checkpoint_interval: float | None
+    seed: int
+    progress_timeout: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Every event of the lease up to `sequence` is durable."""
+
+    lease: LeaseRef
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The master's answer to the measurement at `sequence`, or (sequence 0) its wish in between."""
+
+    lease: LeaseRef
+    sequence: int
+    kind: DecisionKind
+    target: int = 0
+    save_checkpoint: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """The lease is another's, or nobody's."""
+
+    lease: LeaseRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionResponse:
+    """A bundle from the master. Nothing in it leaves before it is durable."""
+
+    welcome: Welcome | None = None
+    assignments: tuple[Assignment, ...] = ()
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    lost_leases: tuple[LeaseLost, ...] = ()
+    delete_checkpoints: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The worker: agent, slots, and the API that training code sees."""
