@@ -1,0 +1,64 @@
+# Everything sets itself up from a fresh clone: a virtual environment in .venv, made anew when pyproject.toml changes.
+# Needed: Python 3.11 or later, make, a package index.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check proto bench clean
+.DELETE_ON_ERROR:
+
+# A python that is named but does not run (a version manager's placeholder, say) is passed over.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+FOLDERS := proto shared master worker client
+# What `make test` runs, and in how many processes: make test TESTS=tests/unit JOBS=1
+TESTS ?= tests
+JOBS ?= 2
+
+help:
+	@echo 'make demo    a search over a real training program, on this machine'
+	@echo 'make test    all tests'
+	@echo 'make check   lint, types, the wire contract and the rules of the house'
+	@echo 'make proto   the Python code of proto/v1/*.proto, made anew'
+	@echo 'make bench   speed, measured'
+	@echo 'make clean   removes what make made'
+
+$(READY): pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or later with venv is needed: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once, about a minute) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# Pyright looks for the installed name by path, so the folders stand here as they do when installed.
+build/typing/ready: $(READY)
+	@mkdir -p $(@D)/rungmaster
+	@for folder in $(FOLDERS); do ln -sfn "$(CURDIR)/$$folder" $(@D)/rungmaster/$$folder; done
+	@ln -sfn "$(CURDIR)/rungmaster/__init__.py" $(@D)/rungmaster/__init__.py
+	@touch $@
+
+demo: $(READY)
+	@rm -rf .demo && mkdir .demo
+	$(BIN)/rungmaster run examples/digits/experiment.yaml --workers 4 --db sqlite:///.demo/rungmaster.db
+	$(BIN)/python examples/digits/verify.py .demo/rungmaster.db
+
+test: $(READY)
+	$(BIN)/python -P -m pytest $(TESTS) -n $(JOBS) --dist worksteal --quiet
+
+check: $(READY) build/typing/ready
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/buf lint
+	$(BIN)/python -P -m pytest tests/house --quiet
+
+proto: $(READY)
+	$(BIN)/python -P proto/generate.py
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build .demo checkpoints .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
