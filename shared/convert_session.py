@@ -1,0 +1,278 @@
+"""The session between worker and master: protobuf messages to plain values and back.
+
+`…_from_proto` raises InvalidInput for a message that no worker or master of this version sends.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from ..proto.v1 import worker_pb2 as pb
+from .errors import InvalidInput
+from .model import Gpu, LeaseRef
+from .session import (
+    Acknowledgement,
+    Assignment,
+    CheckpointRef,
+    CheckpointSaved,
+    Decision,
+    DecisionKind,
+    Exit,
+    ExitOutcome,
+    Hello,
+    LeaseEvent,
+    LeaseLost,
+    Measurement,
+    SessionRequest,
+    SessionResponse,
+    Welcome,
+    WorkRequest,
+)
+
+_OUTCOMES = {
+    ExitOutcome.RELEASED: pb.EXIT_OUTCOME_RELEASED,
+    ExitOutcome.FAILED: pb.EXIT_OUTCOME_FAILED,
+    ExitOutcome.INVALID_HPARAMS: pb.EXIT_OUTCOME_INVALID_HPARAMS,
+    ExitOutcome.WORKER_FAULT: pb.EXIT_OUTCOME_WORKER_FAULT,
+}
+_OUTCOMES_BACK = {number: outcome for outcome, number in _OUTCOMES.items()}
+_KINDS = {
+    DecisionKind.CONTINUE: pb.DECISION_KIND_CONTINUE,
+    DecisionKind.PAUSE: pb.DECISION_KIND_PAUSE,
+    DecisionKind.STOP: pb.DECISION_KIND_STOP,
+}
+_KINDS_BACK = {number: kind for kind, number in _KINDS.items()}
+
+
+def session_request_to_proto(request: SessionRequest) -> pb.SessionRequest:
+    """A bundle from the worker as a message."""
+    message = pb.SessionRequest(
+        events=[_event_to_proto(event) for event in request.events],
+        draining=request.draining,
+        deleted_checkpoints=request.deleted_checkpoints,
+    )
+    if request.hello is not None:
+        message.hello.CopyFrom(_hello_to_proto(request.hello))
+    if request.work_request is not None:
+        asked = request.work_request
+        message.work_request.CopyFrom(pb.WorkRequest(request_id=asked.request_id, free_slots=asked.free_slots))
+    return message
+
+
+def session_request_from_proto(message: pb.SessionRequest) -> SessionRequest:
+    """A bundle from the worker as a value."""
+    asked = message.work_request
+    return SessionRequest(
+        hello=_hello_from_proto(message.hello) if message.HasField("hello") else None,
+        work_request=WorkRequest(asked.request_id, asked.free_slots) if message.HasField("work_request") else None,
+        events=tuple(_event_from_proto(event) for event in message.events),
+        draining=message.draining,
+        deleted_checkpoints=tuple(message.deleted_checkpoints),
+    )
+
+
+def session_response_to_proto(response: SessionResponse) -> pb.SessionResponse:
+    """A bundle from the master as a message."""
+    message = pb.SessionResponse(
+        assignments=[_assignment_to_proto(assignment) for assignment in response.assignments],
+        acknowledgements=[
+            pb.Acknowledgement(lease=_lease_to_proto(known.lease), sequence=known.sequence)
+            for known in response.acknowledgements
+        ],
+        decisions=[_decision_to_proto(decision) for decision in response.decisions],
+        lost_leases=[
+            pb.LeaseLost(lease=_lease_to_proto(lost.lease), reason=lost.reason) for lost in response.lost_leases
+        ],
+        delete_checkpoints=response.delete_checkpoints,
+    )
+    if response.welcome is not None:
+        message.welcome.CopyFrom(_welcome_to_proto(response.welcome))
+    return message
+
+
+def session_response_from_proto(message: pb.SessionResponse) -> SessionResponse:
+    """A bundle from the master as a value."""
+    return SessionResponse(
+        welcome=_welcome_from_proto(message.welcome) if message.HasField("welcome") else None,
+        assignments=tuple(_assignment_from_proto(assignment) for assignment in message.assignments),
+        acknowledgements=tuple(
+            Acknowledgement(_lease_from_proto(known.lease), known.sequence) for known in message.acknowledgements
+        ),
+        decisions=tuple(_decision_from_proto(decision) for decision in message.decisions),
+        lost_leases=tuple(LeaseLost(_lease_from_proto(lost.lease), lost.reason) for lost in message.lost_leases),
+        delete_checkpoints=tuple(message.delete_checkpoints),
+    )
+
+
+def _lease_to_proto(lease: LeaseRef) -> pb.LeaseRef:
+    return pb.LeaseRef(experiment_id=lease.experiment_id, trial_id=lease.trial_id, token=lease.token)
+
+
+def _lease_from_proto(message: pb.LeaseRef) -> LeaseRef:
+    return LeaseRef(message.experiment_id, message.trial_id, message.token)
+
+
+def _hello_to_proto(hello: Hello) -> pb.Hello:
+    return pb.Hello(
+        session_id=hello.session_id,
+        worker=hello.worker,
+        slots=hello.slots,
+        gpus=[pb.Gpu(uuid=gpu.uuid, model=gpu.model, memory_bytes=gpu.memory_bytes) for gpu in hello.gpus],
+        labels=dict(hello.labels),
+        version=hello.version,
+        host=hello.host,
+        pid=hello.pid,
+        held=[_lease_to_proto(lease) for lease in hello.held],
+    )
+
+
+def _hello_from_proto(message: pb.Hello) -> Hello:
+    return Hello(
+        session_id=message.session_id,
+        worker=message.worker,
+        slots=message.slots,
+        gpus=tuple(Gpu(gpu.uuid, gpu.model, gpu.memory_bytes) for gpu in message.gpus),
+        labels=dict(message.labels),
+        version=message.version,
+        host=message.host,
+        pid=message.pid,
+        held=tuple(_lease_from_proto(lease) for lease in message.held),
+    )
+
+
+def _event_to_proto(happened: LeaseEvent) -> pb.LeaseEvent:
+    message = pb.LeaseEvent(lease=_lease_to_proto(happened.lease), sequence=happened.sequence)
+    match happened.event:
+        case Measurement(resource, metrics):
+            message.measurement.CopyFrom(pb.Measurement(resource=resource, metrics=dict(metrics)))
+        case CheckpointSaved(uri, resource, size_bytes, checksum):
+            message.checkpoint_saved.CopyFrom(
+                pb.CheckpointSaved(uri=uri, resource=resource, size_bytes=size_bytes, checksum=checksum)
+            )
+        case Exit(outcome, error):
+            message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[outcome], error=error))
+    return message
+
+
+def _event_from_proto(message: pb.LeaseEvent) -> LeaseEvent:
+    return LeaseEvent(_lease_from_proto(message.lease), message.sequence, _what_happened(message))
+
+
+def _what_happened(message: pb.LeaseEvent) -> Measurement | CheckpointSaved | Exit:
+    match message.WhichOneof("event"):
+        case "measurement":
+            return Measurement(message.measurement.resource, dict(message.measurement.metrics))
+        case "checkpoint_saved":
+            saved = message.checkpoint_saved
+            return CheckpointSaved(saved.uri, saved.resource, saved.size_bytes, saved.checksum)
+        case "exit":
+            outcome = _OUTCOMES_BACK.get(message.exit.outcome)
+            if outcome is None:
+                raise InvalidInput(f"events.exit.outcome: {message.exit.outcome} is not known here; give one of 1 to 4")
+            return Exit(outcome, message.exit.error)
+        case _:
+            raise InvalidInput("events: an event is a measurement, a checkpoint_saved or an exit, and this one is none")
+
+
+def _decision_to_proto(decision: Decision) -> pb.Decision:
+    return pb.Decision(
+        lease=_lease_to_proto(decision.lease),
+        sequence=decision.sequence,
+        kind=_KINDS[decision.kind],
+        target=decision.target,
+        save_checkpoint=decision.save_checkpoint,
+        reason=decision.reason,
+    )
+
+
+def _decision_from_proto(message: pb.Decision) -> Decision:
+    kind = _KINDS_BACK.get(message.kind)
+    if kind is None:
+        raise InvalidInput(f"decisions.kind: {message.kind} is not known here; is the master newer than this program?")
+    lease = _lease_from_proto(message.lease)
+    return Decision(lease, message.sequence, kind, message.target, message.save_checkpoint, message.reason)
+
+
+def _welcome_to_proto(welcome: Welcome) -> pb.Welcome:
+    return pb.Welcome(
+        term=welcome.term,
+        lease_ttl=_duration_to_proto(welcome.lease_ttl),
+        heartbeat_interval=_duration_to_proto(welcome.heartbeat_interval),
+        version=welcome.version,
+    )
+
+
+def _welcome_from_proto(message: pb.Welcome) -> Welcome:
+    return Welcome(
+        term=message.term,
+        lease_ttl=_seconds(message.lease_ttl),
+        heartbeat_interval=_seconds(message.heartbeat_interval),
+        version=message.version,
+    )
+
+
+def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
+    message = pb.Assignment(
+        request_id=assignment.request_id,
+        lease=_lease_to_proto(assignment.lease),
+        entrypoint=assignment.entrypoint,
+        command=assignment.command,
+        hparams_json=json.dumps(dict(assignment.hparams), allow_nan=False),
+        checkpoints=[
+            pb.CheckpointRef(uri=saved.uri, resource=saved.resource, checksum=saved.checksum)
+            for saved in assignment.checkpoints
+        ],
+        target=assignment.target,
+        slots=assignment.slots,
+        metric=assignment.metric,
+        checkpoint_storage=assignment.checkpoint_storage,
+        seed=assignment.seed,
+        experiment_name=assignment.experiment_name,
+    )
+    if assignment.checkpoint_interval is not None:
+        message.checkpoint_interval.CopyFrom(_duration_to_proto(assignment.checkpoint_interval))
+    if assignment.progress_timeout is not None:
+        message.progress_timeout.CopyFrom(_duration_to_proto(assignment.progress_timeout))
+    return message
+
+
+def _assignment_from_proto(message: pb.Assignment) -> Assignment:
+    return Assignment(
+        request_id=message.request_id,
+        lease=_lease_from_proto(message.lease),
+        experiment_name=message.experiment_name,
+        entrypoint=message.entrypoint,
+        command=tuple(message.command),
+        hparams=_hparams(message.hparams_json),
+        checkpoints=tuple(CheckpointRef(saved.uri, saved.resource, saved.checksum) for saved in message.checkpoints),
+        target=message.target,
+        slots=message.slots,
+        metric=message.metric,
+        checkpoint_storage=message.checkpoint_storage,
+        checkpoint_interval=_seconds(message.checkpoint_interval) if message.HasField("checkpoint_interval") else None,
+        seed=message.seed,
+        progress_timeout=_seconds(message.progress_timeout) if message.HasField("progress_timeout") else None,
+    )
+
+
+def _hparams(text: str) -> dict[str, Any]:
+    try:
+        hparams = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"assignments.hparams_json: not JSON: {error}") from error
+    if not isinstance(hparams, dict):
+        raise InvalidInput(f"assignments.hparams_json: must be a JSON object, got {text[:100]!r}")
+    return hparams
+
+
+def _duration_to_proto(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1_000_000_000))
+    return duration
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.ToNanoseconds() / 1_000_000_000

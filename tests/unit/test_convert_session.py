@@ -1,0 +1,142 @@
+"""Session bundles survive the way through protobuf, and what cannot be understood is refused."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rungmaster.proto.v1 import worker_pb2 as pb
+from rungmaster.shared import session
+from rungmaster.shared.convert_session import (
+    session_request_from_proto,
+    session_request_to_proto,
+    session_response_from_proto,
+    session_response_to_proto,
+)
+from rungmaster.shared.errors import InvalidInput
+from rungmaster.shared.model import Gpu, LeaseRef
+
+int32 = st.integers(0, 2**31 - 1)
+int64 = st.integers(0, 2**63 - 1)
+text = st.text(st.characters(codec="utf-8"), max_size=8)
+numbers = st.floats(allow_nan=False)
+seconds = st.integers(0, 10**12).map(lambda milliseconds: milliseconds / 1000)
+hparams = st.dictionaries(text, st.integers() | numbers.filter(math.isfinite) | text | st.booleans(), max_size=3)
+leases = st.builds(LeaseRef, int32, int32, int32)
+
+
+def several(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(values, max_size=3).map(tuple)
+
+
+hellos = st.builds(
+    session.Hello,
+    text,
+    text,
+    int32,
+    several(st.builds(Gpu, text, text, int64)),
+    st.dictionaries(text, text, max_size=2),
+    text,
+    text,
+    int32,
+    several(leases),
+)
+events = st.builds(
+    session.LeaseEvent,
+    leases,
+    int64,
+    st.builds(session.Measurement, int64, st.dictionaries(text, numbers, max_size=3))
+    | st.builds(session.CheckpointSaved, text, int64, int64, text)
+    | st.builds(session.Exit, st.sampled_from(session.ExitOutcome), text),
+)
+requests = st.builds(
+    session.SessionRequest,
+    st.none() | hellos,
+    st.none() | st.builds(session.WorkRequest, text, int32),
+    several(events),
+    st.booleans(),
+    several(text),
+)
+assignments = st.builds(
+    session.Assignment,
+    request_id=text,
+    lease=leases,
+    experiment_name=text,
+    entrypoint=text,
+    command=several(text),
+    hparams=hparams,
+    checkpoints=several(st.builds(session.CheckpointRef, text, int64, text)),
+    target=int64,
+    slots=int32,
+    metric=text,
+    checkpoint_storage=text,
+    checkpoint_interval=st.none() | seconds,
+    seed=st.integers(-(2**63), 2**63 - 1),
+    progress_timeout=st.none() | seconds,
+)
+responses = st.builds(
+    session.SessionResponse,
+    st.none() | st.builds(session.Welcome, int64, seconds, seconds, text),
+    several(assignments),
+    several(st.builds(session.Acknowledgement, leases, int64)),
+    several(
+        st.builds(session.Decision, leases, int64, st.sampled_from(session.DecisionKind), int64, st.booleans(), text)
+    ),
+    several(st.builds(session.LeaseLost, leases, text)),
+    several(text),
+)
+
+
+@given(requests)
+def test_what_a_worker_sends_arrives_unchanged(request: session.SessionRequest) -> None:
+    wire = session_request_to_proto(request).SerializeToString()
+    assert session_request_from_proto(pb.SessionRequest.FromString(wire)) == request
+
+
+@given(responses)
+def test_what_a_master_sends_arrives_unchanged(response: session.SessionResponse) -> None:
+    wire = session_response_to_proto(response).SerializeToString()
+    assert session_response_from_proto(pb.SessionResponse.FromString(wire)) == response
+
+
+def test_whole_numbers_among_hyperparameters_stay_whole() -> None:
+    message = pb.SessionResponse(assignments=[pb.Assignment(hparams_json='{"width": 64, "rate": 1.0}')])
+    (assignment,) = session_response_from_proto(message).assignments
+    assert type(assignment.hparams["width"]) is int
+    assert type(assignment.hparams["rate"]) is float
+
+
+def test_a_metric_that_is_not_a_number_arrives_as_such() -> None:
+    measured = session.Measurement(1, {"loss": math.nan, "best": -math.inf})
+    request = session.SessionRequest(events=(session.LeaseEvent(LeaseRef(1, 2, 3), 1, measured),))
+    (event,) = session_request_from_proto(session_request_to_proto(request)).events
+    assert isinstance(event.event, session.Measurement)
+    assert math.isnan(event.event.metrics["loss"])
+    assert event.event.metrics["best"] == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        (pb.LeaseEvent(sequence=1), "this one is none"),
+        (pb.LeaseEvent(sequence=1, exit=pb.Exit()), "events.exit.outcome: 0"),
+    ],
+)
+def test_an_event_without_a_meaning_is_refused(message: pb.LeaseEvent, complaint: str) -> None:
+    with pytest.raises(InvalidInput, match=complaint):
+        session_request_from_proto(pb.SessionRequest(events=[message]))
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        (pb.SessionResponse(decisions=[pb.Decision()]), "decisions.kind: 0"),
+        (pb.SessionResponse(assignments=[pb.Assignment(hparams_json="{")]), "hparams_json: not JSON"),
+        (pb.SessionResponse(assignments=[pb.Assignment(hparams_json="[1]")]), "must be a JSON object"),
+    ],
+)
+def test_an_answer_without_a_meaning_is_refused(message: pb.SessionResponse, complaint: str) -> None:
+    with pytest.raises(InvalidInput, match=complaint):
+        session_response_from_proto(message)
