@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -33,9 +35,6 @@ def generate(output: Path) -> None:
 
 def main() -> None:
     """Generates into a folder of its own, or over the committed files."""
-    import shutil
-    import tempfile
-
     with tempfile.TemporaryDirectory() as place:
         generate(Path(place))
         target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
