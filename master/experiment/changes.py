@@ -71,7 +71,10 @@ class RungResultRow:
 
 @dataclass(slots=True)
 class TrialRow:
-    """A trial as stored. `hparams` is None in an update (they never change) and set in an insert."""
+    """A trial as stored. `hparams` is None in an update (they never change) and set in an insert.
+
+    `resource` is the furthest reported, written when something else of the row is (the reports have it at any time).
+    """
 
     experiment_id: int
     trial_id: int
@@ -79,6 +82,7 @@ class TrialRow:
     state_reason: str
     bracket_id: int
     rung_id: int
+    resource: int
     target: int
     metric: float | None
     metric_resource: int

@@ -1,0 +1,59 @@
+"""Which experiment gets the free slots of a worker: pure, and the same for all workers.
+
+The active experiment with the highest priority that has work the worker can do; among equals the one with the fewest
+slots in use for its weight, then the older one. A trial that needs more slots than a worker has free reserves one
+worker that is large enough: that worker gets no smaller work until the trial fits, so that it is not starved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one experiment would take. `slots` is what each of its trials needs."""
+
+    experiment_id: int
+    priority: int
+    weight: float
+    slots: int
+    slots_in_use: int
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one worker has."""
+
+    session_id: str
+    free_slots: int
+    capacity: int
+    labels: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Reservations:
+    """The worker that each experiment waits for to become free enough."""
+
+    by_experiment: dict[int, str] = field(default_factory=dict)
+
+    def may_reserve(self, demand: Demand, offer: Offer) -> bool:
+        """Whether the worker is this experiment's reserved one, or it has none and the worker could be."""
+        mine = self.by_experiment.get(demand.experiment_id)
+        return mine == offer.session_id or (mine is None and offer.session_id not in self.by_experiment.values())
+
+    def drop_session(self, session_id: str) -> None:
+        """The worker has gone."""
+        self.by_experiment = {k: v for k, v in self.by_experiment.items() if v != session_id}
+
+
+def order(demands: Iterable[Demand]) -> list[Demand]:
+    """The experiments in the order in which a free slot is offered to them."""
+    return sorted(demands, key=lambda d: (-d.priority, d.slots_in_use / d.weight, d.experiment_id))
+
+
+def fits_labels(demand: Demand, offer: Offer) -> bool:
+    """Whether the worker has every label that the experiment asks for."""
+    return all(offer.labels.get(key) == value for key, value in demand.labels.items())

@@ -1,0 +1,341 @@
+"""All experiments and sessions of one master, in memory: every command is applied here, one after another.
+
+No I/O: a command changes the memory, fills the batch's `Changes` and the outbox. The writer commits the changes, and
+only then delivers the outbox and the commands' results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from ...shared.errors import FailedPrecondition
+from ...shared.model import LeaseRef, Worker
+from ...shared.session import (
+    CheckpointRef,
+    Exit,
+    ExitOutcome,
+    Hello,
+    LeaseEvent,
+    LeaseLost,
+    SessionRequest,
+    Welcome,
+)
+from ...shared.spec import Spec
+from ..experiment import lifecycle
+from ..experiment.book import Batch
+from ..experiment.changes import Changes, EventRow, LeaseRow, WorkerRow
+from ..experiment.experiment import Draw, Experiment
+from ..search.interface import Searcher
+from .clock import Now
+from .outbox import Granted, Outgoing
+from .scheduler import Scheduler
+from .sessions import Connection, Session, Watch
+
+#: Deletions asked of one worker at once.
+DELETIONS_ASKED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every session is told. Durations in seconds."""
+
+    term: int
+    lease_ttl: float
+    heartbeat_interval: float
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What an experiment is made from; prepared outside, since building a search space takes time."""
+
+    spec: Spec
+    searcher: Searcher
+    draw: Draw
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What the ledger had: experiments that go on, and what is left to tidy up."""
+
+    last_experiment_id: int = 0
+    request_ids: dict[str, int] = field(default_factory=dict)
+    experiments: list[tuple[lifecycle.Records, Blueprint]] = field(default_factory=list)
+    garbage: list[str] = field(default_factory=list)
+
+
+class Core:
+    """The master's memory. Rebuilt from the ledger at start, and whenever a commit did not succeed."""
+
+    def __init__(self, terms: Terms, recovered: Recovered, now: Now, look_interval: float = 1.0) -> None:
+        self.terms = terms
+        self.experiments: dict[int, Experiment] = {}
+        self.sessions: dict[str, Session] = {}
+        self._last_experiment_id = recovered.last_experiment_id
+        self._request_ids = dict(recovered.request_ids)
+        #: URI to the session that was asked to delete it, or None.
+        self._garbage: dict[str, str | None] = dict.fromkeys(recovered.garbage)
+        self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
+        self._scheduler = Scheduler()
+        self._touched: set[int] = set()
+        self._outbox: dict[str, Outgoing] = {}
+        self._batch = Batch(Changes(), now.wall)
+        for records, blueprint in recovered.experiments:
+            self._restore(lifecycle.restore(records, blueprint.spec, blueprint.searcher, blueprint.draw), now)
+
+    def _restore(self, experiment: Experiment, now: Now) -> None:
+        self.experiments[experiment.experiment_id] = experiment
+        self._touched.add(experiment.experiment_id)
+        for lease in experiment.book.leases.values():
+            session = self.sessions.get(lease.session_id)
+            if session is None:
+                session = Session(lease.session_id, lease.worker, None, now.monotonic, now.wall)
+                self.sessions[lease.session_id] = session
+            session.hold(_ref(lease), lease.request_id, lease.slots)
+
+    def begin(self, now: Now) -> None:
+        """A command is about to be applied at this time."""
+        self._batch.now = now.wall
+
+    def finish(self, now: Now) -> tuple[Changes, dict[str, Outgoing]]:
+        """Hands out work, ends what has ended, and gives what must be committed and then sent, by session."""
+        self.begin(now)
+        for grant in self._scheduler.run(self.experiments, self.sessions, self._touched, self._batch, now):
+            self._grant(grant.session, grant.experiment, grant.lease)
+        for experiment_id in self._touched:
+            experiment = self.experiments.get(experiment_id)
+            if experiment is not None:
+                self._lose(lifecycle.settle(experiment, self._batch))
+                self._forget_if_ended(experiment)
+        self._touched.clear()
+        self._collect_garbage()
+        changes, outbox = self._batch.changes, self._outbox
+        self._batch, self._outbox = Batch(Changes(), now.wall), {}
+        return changes, outbox
+
+    def _grant(self, session: Session, experiment: Experiment, lease: LeaseRow) -> None:
+        kept = experiment.book.checkpoints.get(lease.trial_id, ())
+        refs = tuple(CheckpointRef(row.uri, row.resource, row.checksum) for row in reversed(kept))
+        session.hold(_ref(lease), lease.request_id, lease.slots)
+        self._out(session.session_id).granted.append(Granted(lease, experiment.spec, refs))
+
+    def _forget_if_ended(self, experiment: Experiment) -> None:
+        if experiment.book.state.ended and not experiment.book.leases:
+            del self.experiments[experiment.experiment_id]
+            self._scheduler.forget(experiment.experiment_id)
+
+    def _collect_garbage(self) -> None:
+        for uri in self._batch.changes.unneeded_checkpoints:
+            self._garbage.setdefault(uri, None)
+        if not self._garbage:
+            return
+        session = next((s for s in self.sessions.values() if s.connection and not s.draining), None)
+        unasked = [uri for uri, asked in self._garbage.items() if asked is None][:DELETIONS_ASKED]
+        if session is not None and unasked:
+            self._garbage.update(dict.fromkeys(unasked, session.session_id))
+            self._out(session.session_id).delete_checkpoints.extend(unasked)
+
+    def _out(self, session_id: str) -> Outgoing:
+        return self._outbox.setdefault(session_id, Outgoing())
+
+    def connect(self, hello: Hello, connection: Connection, now: Now) -> None:
+        """A worker opened a stream: it is told what it still holds, what it lost, and what it never learnt of."""
+        session = self.sessions.get(hello.session_id)
+        if session is None:
+            session = Session(hello.session_id, hello.worker, hello, now.monotonic, now.wall)
+            self.sessions[hello.session_id] = session
+        elif session.connection is not None and session.connection is not connection:
+            session.connection.close("the worker opened another stream")
+        session.hello, session.worker, session.connection = hello, hello.worker, connection
+        session.request, session.draining = None, False
+        session.last_seen, session.last_seen_wall = now.monotonic, now.wall
+        self._record_worker(session)
+        out = self._out(hello.session_id)
+        out.welcome = Welcome(self.terms.term, self.terms.lease_ttl, self.terms.heartbeat_interval, self.terms.version)
+        self._reconcile(session, hello, out)
+
+    def _reconcile(self, session: Session, hello: Hello, out: Outgoing) -> None:
+        for ref in hello.held:
+            experiment = self.experiments.get(ref.experiment_id)
+            lease = experiment.held(ref, session.session_id) if experiment else None
+            if experiment is None or lease is None:
+                out.lost.append(LeaseLost(ref, "the lease expired while the worker was away"))
+                continue
+            out.acknowledged[ref] = lease.last_sequence
+            decision = experiment.decision_of(lease)
+            if decision is not None:
+                out.decisions.append(decision)
+        for ref in session.leases.keys() - set(hello.held):
+            experiment = self.experiments[ref.experiment_id]
+            self._grant(session, experiment, experiment.book.leases[ref.trial_id])
+
+    def _record_worker(self, session: Session) -> None:
+        hello = session.hello
+        assert hello is not None
+        self._batch.changes.workers[session.session_id] = WorkerRow(
+            session.session_id,
+            session.worker,
+            hello.host,
+            hello.pid,
+            hello.version,
+            hello.slots,
+            [{"uuid": gpu.uuid, "model": gpu.model, "memory_bytes": gpu.memory_bytes} for gpu in hello.gpus],
+            dict(hello.labels),
+            state="connected" if session.connection else "disconnected",
+            hello_time=self._batch.now,
+        )
+
+    def receive(self, session_id: str, connection: Connection, request: SessionRequest, now: Now) -> None:
+        """A bundle from a connected worker."""
+        session = self.sessions.get(session_id)
+        if session is None or session.connection is not connection:
+            connection.close("this session was given up; say hello again")
+            return
+        session.draining = session.draining or request.draining
+        if session.draining:
+            session.request = None
+        for event in request.events:
+            self._record(session, event, now)
+        for uri in request.deleted_checkpoints:
+            if self._garbage.pop(uri, session_id) is not None:
+                self._batch.changes.deleted_checkpoints.append(uri)
+        if request.work_request is not None and not session.draining:
+            self._ask(session, request)
+
+    def _ask(self, session: Session, request: SessionRequest) -> None:
+        asked = request.work_request
+        assert asked is not None
+        answered = session.answered.get(asked.request_id)
+        if answered is not None:
+            experiment = self.experiments[answered.experiment_id]
+            self._grant(session, experiment, experiment.book.leases[answered.trial_id])
+            return
+        session.request = asked
+        self._scheduler.wait(session)
+
+    def _record(self, session: Session, event: LeaseEvent, now: Now) -> None:
+        out = self._out(session.session_id)
+        experiment = self.experiments.get(event.lease.experiment_id)
+        answer = (
+            experiment.record(event, session.session_id, self._batch)
+            if experiment is not None
+            else LeaseLost(event.lease, "the experiment has ended")
+        )
+        if isinstance(answer, LeaseLost):
+            if all(lost.lease != event.lease for lost in out.lost):
+                out.lost.append(answer)
+            return
+        out.acknowledged[event.lease] = answer.acknowledged
+        if answer.decision is not None:
+            out.decisions.append(answer.decision)
+        if answer.acknowledged == event.sequence:
+            self._touched.add(event.lease.experiment_id)
+            if isinstance(event.event, Exit):
+                self._exited(session, event.lease, event.event, now)
+
+    def _exited(self, session: Session, ref: LeaseRef, end: Exit, now: Now) -> None:
+        session.release(ref)
+        if end.outcome is ExitOutcome.WORKER_FAULT:
+            session.fault(now.monotonic)
+        elif end.outcome is ExitOutcome.RELEASED:
+            session.faults = 0
+
+    def disconnect(self, session_id: str, connection: Connection) -> None:
+        """A stream ended. The leases are held until they expire: the worker may come back."""
+        session = self.sessions.get(session_id)
+        if session is None or session.connection is not connection:
+            return
+        session.connection, session.request = None, None
+        self._record_worker(session)
+        for uri, asked in self._garbage.items():
+            if asked == session_id:
+                self._garbage[uri] = None
+
+    def look(self, now: Now) -> None:
+        """Ends the leases of workers that were silent for too long."""
+        for session in self._watch.look(list(self.sessions.values()), now.monotonic):
+            for ref in list(session.leases):
+                self.experiments[ref.experiment_id].expire(ref, self._batch)
+                self._touched.add(ref.experiment_id)
+            if session.connection is not None:
+                session.connection.close("no sign of life for longer than the lease")
+                self.disconnect(session.session_id, session.connection)
+            del self.sessions[session.session_id]
+            self._scheduler.drop(session.session_id)
+
+    def create(self, blueprint: Blueprint, request_id: str) -> int:
+        """Begins an experiment and gives its number; a repeated request_id gives the number given before."""
+        if request_id and request_id in self._request_ids:
+            return self._request_ids[request_id]
+        self._last_experiment_id += 1
+        experiment = lifecycle.create(
+            self._last_experiment_id, request_id, blueprint.spec, blueprint.searcher, blueprint.draw, self._batch
+        )
+        self.experiments[experiment.experiment_id] = experiment
+        self._touched.add(experiment.experiment_id)
+        if request_id:
+            self._request_ids[request_id] = experiment.experiment_id
+        return experiment.experiment_id
+
+    def _live(self, experiment_id: int) -> Experiment:
+        experiment = self.experiments.get(experiment_id)
+        if experiment is None:
+            raise FailedPrecondition(f"experiment {experiment_id} has ended")
+        self._touched.add(experiment_id)
+        return experiment
+
+    def pause(self, experiment_id: int) -> None:
+        """Pauses an experiment; raises FailedPrecondition where it has ended."""
+        for session_id, decision in lifecycle.pause(self._live(experiment_id), self._batch):
+            self._out(session_id).decisions.append(decision)
+
+    def resume(self, experiment_id: int) -> None:
+        """Lets a paused experiment go on; raises FailedPrecondition where it has ended."""
+        lifecycle.resume(self._live(experiment_id), self._batch)
+
+    def cancel(self, experiment_id: int) -> None:
+        """Ends an experiment for good; raises FailedPrecondition where it has ended already."""
+        self._lose(lifecycle.cancel(self._live(experiment_id), self._batch))
+
+    def delete(self, experiment_id: int, checkpoints: Iterable[str]) -> None:
+        """Forgets an experiment that has ended; raises FailedPrecondition where it has not."""
+        if experiment_id in self.experiments:
+            raise FailedPrecondition(f"experiment {experiment_id} has not ended: cancel it first")
+        changes = self._batch.changes
+        changes.deleted_experiments.append(experiment_id)
+        changes.unneeded_checkpoints.update(dict.fromkeys(checkpoints, self._batch.now))
+        changes.new_events.append(EventRow(experiment_id, None, self._batch.now, "experiment_deleted", {}))
+
+    def workers(self, now: Now) -> list[Worker]:
+        """The sessions that are connected or still hold leases, by name."""
+        return sorted((_worker(s, now) for s in self.sessions.values()), key=lambda w: (w.worker, w.session_id))
+
+    def _lose(self, lost: Iterable[tuple[str, LeaseLost]]) -> None:
+        for session_id, lease_lost in lost:
+            self._out(session_id).lost.append(lease_lost)
+            self.sessions[session_id].release(lease_lost.lease)
+
+
+def _worker(session: Session, now: Now) -> Worker:
+    hello = session.hello or Hello(session.session_id, session.worker, 0)
+    return Worker(
+        session.session_id,
+        session.worker,
+        hello.host,
+        hello.pid,
+        hello.version,
+        hello.slots,
+        session.slots_used,
+        hello.gpus,
+        hello.labels,
+        session.state(now.monotonic),
+        datetime.fromtimestamp(session.last_seen_wall, UTC),
+        tuple(session.leases),
+        session.waiting_reason if session.request else "",
+    )
+
+
+def _ref(lease: LeaseRow) -> LeaseRef:
+    return LeaseRef(lease.experiment_id, lease.trial_id, lease.token)

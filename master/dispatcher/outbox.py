@@ -1,0 +1,79 @@
+"""What is to be told to workers once the batch is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...shared.model import LeaseRef
+from ...shared.session import (
+    Acknowledgement,
+    Assignment,
+    CheckpointRef,
+    Decision,
+    LeaseLost,
+    SessionResponse,
+    Welcome,
+)
+from ...shared.spec import Spec
+from ..experiment.changes import LeaseRow
+
+#: Hyperparameters by (experiment, trial).
+HparamsOf = Mapping[tuple[int, int], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A lease whose assignment is to be sent; the hyperparameters are read from the ledger when it is."""
+
+    lease: LeaseRow
+    spec: Spec
+    checkpoints: tuple[CheckpointRef, ...]
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.lease.experiment_id, self.lease.trial_id
+
+    def assignment(self, hparams: Mapping[str, Any]) -> Assignment:
+        """The message for the worker."""
+        entrypoint = self.spec.entrypoint
+        return Assignment(
+            request_id=self.lease.request_id,
+            lease=LeaseRef(*self.key, self.lease.token),
+            experiment_name=self.spec.name,
+            entrypoint=entrypoint if isinstance(entrypoint, str) else "",
+            command=() if isinstance(entrypoint, str) else tuple(entrypoint),
+            hparams=hparams,
+            checkpoints=self.checkpoints,
+            target=self.lease.target,
+            slots=self.lease.slots,
+            metric=self.spec.metric.name,
+            checkpoint_storage=self.spec.checkpoints.storage,
+            checkpoint_interval=self.spec.checkpoints.interval,
+            seed=self.spec.seed,
+            progress_timeout=self.spec.progress_timeout,
+        )
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One session's next bundle."""
+
+    welcome: Welcome | None = None
+    granted: list[Granted] = field(default_factory=list)
+    acknowledged: dict[LeaseRef, int] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    lost: list[LeaseLost] = field(default_factory=list)
+    delete_checkpoints: list[str] = field(default_factory=list)
+
+    def response(self, hparams: HparamsOf) -> SessionResponse:
+        """The bundle."""
+        return SessionResponse(
+            welcome=self.welcome,
+            assignments=tuple(granted.assignment(hparams[granted.key]) for granted in self.granted),
+            acknowledgements=tuple(Acknowledgement(ref, n) for ref, n in self.acknowledged.items()),
+            decisions=tuple(self.decisions),
+            lost_leases=tuple(self.lost),
+            delete_checkpoints=tuple(self.delete_checkpoints),
+        )

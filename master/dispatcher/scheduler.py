@@ -1,0 +1,123 @@
+"""Hands out work: matches the workers that ask with the experiments that may have some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ..experiment.book import Batch
+from ..experiment.changes import LeaseRow
+from ..experiment.experiment import Experiment, Holder
+from .allocation import Demand, Offer, Reservations, fits_labels, order
+from .clock import Now
+from .sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A new lease for a session."""
+
+    session: Session
+    experiment: Experiment
+    lease: LeaseRow
+
+
+class Scheduler:
+    """Remembers who asks, which experiments have nothing to hand out for now, and which workers are reserved."""
+
+    def __init__(self) -> None:
+        #: Sessions that asked, in the order in which they did.
+        self._waiting: dict[str, None] = {}
+        #: Experiments that had nothing when they were last asked; anything that happens to them ends that.
+        self._idle: set[int] = set()
+        self._reservations = Reservations()
+
+    def wait(self, session: Session) -> None:
+        """The session asks for work."""
+        self._waiting.setdefault(session.session_id)
+
+    def drop(self, session_id: str) -> None:
+        """The session has gone."""
+        self._waiting.pop(session_id, None)
+        self._reservations.drop_session(session_id)
+
+    def forget(self, experiment_id: int) -> None:
+        """The experiment has ended."""
+        self._idle.discard(experiment_id)
+        self._reservations.by_experiment.pop(experiment_id, None)
+
+    def run(
+        self,
+        experiments: Mapping[int, Experiment],
+        sessions: Mapping[str, Session],
+        touched: Iterable[int],
+        batch: Batch,
+        now: Now,
+    ) -> Iterator[Grant]:
+        """Grants what can be granted now. `touched` are the experiments to which something has happened."""
+        self._idle.difference_update(touched)
+        if not self._waiting:
+            return
+        candidates = {i: e for i, e in experiments.items() if e.active and i not in self._idle}
+        for session_id in list(self._waiting):
+            if not candidates:
+                return
+            session = sessions.get(session_id)
+            if session is None or session.request is None:
+                del self._waiting[session_id]
+            elif session.wants_work(now.monotonic):
+                grant = self._place(session, candidates, batch)
+                if grant is not None:
+                    del self._waiting[session_id]
+                    yield grant
+
+    def _place(self, session: Session, candidates: dict[int, Experiment], batch: Batch) -> Grant | None:
+        assert session.request is not None
+        assert session.hello is not None
+        offer = Offer(session.session_id, session.request.free_slots, session.slots, session.hello.labels)
+        session.waiting_reason = "no experiment has work for it now"
+        for demand in order(map(_demand, candidates.values())):
+            if not fits_labels(demand, offer):
+                continue
+            experiment = candidates[demand.experiment_id]
+            if demand.slots <= offer.free_slots:
+                lease = self._assign(session, experiment, batch)
+                if lease is not None:
+                    return Grant(session, experiment, lease)
+                self._rest(demand.experiment_id, candidates)
+            elif demand.slots <= offer.capacity and self._reservations.may_reserve(demand, offer):
+                if experiment.prepare(batch):
+                    self._reservations.by_experiment[demand.experiment_id] = offer.session_id
+                    session.waiting_reason = (
+                        f"kept free for experiment {demand.experiment_id}, whose trials need {demand.slots} slots"
+                    )
+                    return None
+                self._rest(demand.experiment_id, candidates)
+        return None
+
+    def _assign(self, session: Session, experiment: Experiment, batch: Batch) -> LeaseRow | None:
+        assert session.request is not None
+        holder = Holder(session.session_id, session.worker)
+        lease = experiment.assign(holder, session.request.request_id, batch)
+        if lease is not None:
+            session.request = None
+            self._reservations.by_experiment.pop(experiment.experiment_id, None)
+        return lease
+
+    def _rest(self, experiment_id: int, candidates: dict[int, Experiment]) -> None:
+        """The experiment has nothing to hand out until something happens to it."""
+        self._idle.add(experiment_id)
+        del candidates[experiment_id]
+        self._reservations.by_experiment.pop(experiment_id, None)
+
+
+def _demand(experiment: Experiment) -> Demand:
+    spec = experiment.spec
+    return Demand(
+        experiment.experiment_id,
+        spec.priority,
+        spec.weight,
+        spec.resources.slots_per_trial,
+        experiment.slots_in_use,
+        spec.resources.labels,
+    )

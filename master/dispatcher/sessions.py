@@ -1,0 +1,116 @@
+"""The workers' sessions as the master sees them: who is there, what they hold, who was not heard of for too long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ...shared.model import LeaseRef, WorkerState
+from ...shared.session import Hello, SessionResponse, WorkRequest
+
+#: Faults of the worker itself in a row before it gets no work for a while.
+FAULTS_BORNE = 3
+#: Seconds of the first quarantine; each further fault doubles it.
+QUARANTINE = 30.0
+
+
+class Connection(Protocol):
+    """The way to a connected worker. Calls return at once; what is sent after a close is dropped."""
+
+    def send(self, response: SessionResponse) -> None:
+        """Sends a bundle."""
+        ...
+
+    def close(self, reason: str) -> None:
+        """Ends the stream."""
+        ...
+
+
+@dataclass(slots=True)
+class Session:
+    """One stay of one worker process. It outlives its streams until its leases have expired."""
+
+    session_id: str
+    worker: str
+    hello: Hello | None
+    #: Monotonic time of the last sign of life.
+    last_seen: float
+    #: The same by the wall clock, for people.
+    last_seen_wall: float
+    connection: Connection | None = None
+    request: WorkRequest | None = None
+    draining: bool = False
+    #: Held leases and the slots that each takes.
+    leases: dict[LeaseRef, int] = field(default_factory=dict)
+    #: The lease that answered each work request, while it is held.
+    answered: dict[str, LeaseRef] = field(default_factory=dict)
+    waiting_reason: str = ""
+    faults: int = 0
+    quarantined_until: float = 0.0
+
+    @property
+    def slots(self) -> int:
+        """Its capacity; 0 while it has not said hello to this master."""
+        return self.hello.slots if self.hello else 0
+
+    @property
+    def slots_used(self) -> int:
+        """Slots that its leases take."""
+        return sum(self.leases.values())
+
+    def hold(self, ref: LeaseRef, request_id: str, slots: int) -> None:
+        """Notes a lease that this session holds."""
+        self.leases[ref] = slots
+        self.answered[request_id] = ref
+
+    def release(self, ref: LeaseRef) -> None:
+        """Notes that a lease is over."""
+        self.leases.pop(ref, None)
+        for request_id in [key for key, value in self.answered.items() if value == ref]:
+            del self.answered[request_id]
+
+    def fault(self, now: float) -> None:
+        """Counts a fault of the worker itself; after several in a row it gets no work for a while."""
+        self.faults += 1
+        if self.faults >= FAULTS_BORNE:
+            self.quarantined_until = now + QUARANTINE * 2 ** min(self.faults - FAULTS_BORNE, 6)
+
+    def wants_work(self, now: float) -> bool:
+        """Whether it may be given an assignment now."""
+        return (
+            self.connection is not None
+            and self.request is not None
+            and self.request.free_slots > 0
+            and not self.draining
+            and now >= self.quarantined_until
+        )
+
+    def state(self, now: float) -> WorkerState:
+        """What people see."""
+        if self.draining:
+            return WorkerState.DRAINING
+        if self.connection is None:
+            return WorkerState.DISCONNECTED
+        return WorkerState.QUARANTINED if now < self.quarantined_until else WorkerState.CONNECTED
+
+
+class Watch:
+    """Decides by the monotonic clock who has been silent for too long.
+
+    Time in which the master itself was not looking (stopped, asleep, waiting for its database) does not count: a gap
+    between two looks that is longer than it should be is given to everybody.
+    """
+
+    def __init__(self, lease_ttl: float, interval: float, now: float) -> None:
+        self.lease_ttl = lease_ttl
+        self._interval = interval
+        self._last_look = now
+
+    def look(self, sessions: list[Session], now: float) -> list[Session]:
+        """The sessions that hold leases, or are still listed, and were silent for longer than the lease's time."""
+        blind = now - self._last_look - 2 * self._interval
+        self._last_look = now
+        if blind > 0:
+            for session in sessions:
+                session.last_seen = min(now, session.last_seen + blind)
+        return [session for session in sessions if now - session.last_seen > self.lease_ttl]

@@ -1,0 +1,174 @@
+"""The one writer: takes commands from a queue, applies them in batches, commits, and only then answers.
+
+While one batch commits in a thread of its own, the next gathers. If a commit fails, the memory is thrown away and
+rebuilt from the database before anything else is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from ...shared.errors import LimitExceeded, MastershipLost, RungmasterError, Unavailable
+from ...shared.session import SessionResponse
+from ..experiment.changes import Changes
+from .clock import Now, system_now
+from .core import Core, Recovered, Terms
+from .outbox import Outgoing
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: A command changes the core and gives a result, or raises a RungmasterError.
+Command = Callable[[Core, Now], Any]
+
+#: Commands that may wait; more are refused.
+QUEUE_LIMIT = 50_000
+#: Commands applied before a commit.
+BATCH_LIMIT = 5_000
+#: Seconds between two tries to get the database back.
+RECOVERY_PAUSE = 1.0
+
+
+class Store(Protocol):
+    """What the writer needs of the ledger. Called from one thread only."""
+
+    def commit(self, changes: Changes) -> None:
+        """Writes a batch whole or not at all; raises Unavailable or MastershipLost."""
+        ...
+
+    def hparams(self, trials: set[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
+        """Hyperparameters of trials."""
+        ...
+
+    def recover(self) -> Recovered:
+        """Everything that the memory is built from."""
+        ...
+
+
+class Writer:
+    """Owns the core. `execute` is the only way to it."""
+
+    def __init__(self, store: Store, terms: Terms, now: Callable[[], Now] = system_now) -> None:
+        self._store = store
+        self._terms = terms
+        self._now = now
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._queue: asyncio.Queue[tuple[Command, asyncio.Future[Any]]] = asyncio.Queue(QUEUE_LIMIT)
+        self._core: Core | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Commands in the queue."""
+        return self._queue.qsize()
+
+    async def execute(self, command: Callable[[Core, Now], T]) -> T:
+        """Applies a command and gives its result once it is durable.
+
+        Raises what the command raises; Unavailable where it could not be committed; LimitExceeded where too many wait.
+        """
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.put_nowait((command, done))
+        except asyncio.QueueFull:
+            raise LimitExceeded("the master has too much to do at the moment; try again in a second") from None
+        return await done
+
+    async def start(self) -> None:
+        """Builds the memory from the ledger."""
+        self._core = await self._recover()
+
+    async def run(self) -> None:
+        """Commits batch after batch, until it is cancelled or the mastership is lost (MastershipLost)."""
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < BATCH_LIMIT and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            try:
+                await self._process(batch)
+            except BaseException as error:
+                _refuse(batch, Unavailable("the master is stopping; try again"))
+                if isinstance(error, MastershipLost | asyncio.CancelledError):
+                    raise
+                log.exception("a batch of %d commands could not be applied", len(batch))
+                self._core = await self._recover_patiently()
+
+    async def _process(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
+        core = self._core
+        assert core is not None
+        results = [self._apply(core, command) for command, _ in batch]
+        changes, outbox = core.finish(self._now())
+        loop = asyncio.get_running_loop()
+        try:
+            responses = await loop.run_in_executor(self._thread, self._commit, changes, outbox)
+        except Unavailable as error:
+            if isinstance(error, MastershipLost):
+                raise
+            log.warning("the database did not take a batch: %s", error)
+            _refuse(batch, error)
+            self._close_connections(core, "the master could not write to its database; come again")
+            self._core = await self._recover_patiently()
+            return
+        self._deliver(core, responses)
+        for (_, done), result in zip(batch, results, strict=True):
+            if done.done():
+                continue
+            if isinstance(result, RungmasterError):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
+
+    def _apply(self, core: Core, command: Command) -> Any:
+        now = self._now()
+        core.begin(now)
+        try:
+            return command(core, now)
+        except RungmasterError as error:
+            return error
+
+    def _commit(self, changes: Changes, outbox: dict[str, Outgoing]) -> dict[str, SessionResponse]:
+        """In the ledger's thread: writes the batch and makes the bundles that tell of it."""
+        self._store.commit(changes)
+        keys = {granted.key for out in outbox.values() for granted in out.granted}
+        hparams = self._store.hparams(keys) if keys else {}
+        return {session_id: out.response(hparams) for session_id, out in outbox.items()}
+
+    @staticmethod
+    def _deliver(core: Core, responses: dict[str, SessionResponse]) -> None:
+        for session_id, response in responses.items():
+            session = core.sessions.get(session_id)
+            if session is not None and session.connection is not None:
+                session.connection.send(response)
+
+    @staticmethod
+    def _close_connections(core: Core, reason: str) -> None:
+        for session in core.sessions.values():
+            if session.connection is not None:
+                session.connection.close(reason)
+
+    async def _recover(self) -> Core:
+        recovered = await asyncio.get_running_loop().run_in_executor(self._thread, self._store.recover)
+        return Core(self._terms, recovered, self._now())
+
+    async def _recover_patiently(self) -> Core:
+        while True:
+            try:
+                return await self._recover()
+            except MastershipLost:
+                raise
+            except Unavailable as error:
+                log.warning("the database is still out of reach: %s", error)
+                await asyncio.sleep(RECOVERY_PAUSE)
+
+    def close(self) -> None:
+        """Ends the ledger's thread, after what it is doing."""
+        self._thread.shutdown()
+
+
+def _refuse(batch: list[tuple[Command, asyncio.Future[Any]]], error: RungmasterError) -> None:
+    for _, done in batch:
+        if not done.done():
+            done.set_exception(error)

@@ -1,0 +1,285 @@
+"""The rows of one experiment in memory, and the only place that changes them.
+
+The rows are the state: what is in the book is what the ledger will hold once the batch is committed. Every change is
+noted in the batch's `Changes`, so that nothing can be changed in memory and forgotten on disk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...shared.model import ExperimentState, LeaseRef, TrialState
+from ...shared.session import CheckpointSaved, Measurement
+from ..search.interface import BracketPlan, Effect, Entered, Goal, Promoted
+from .changes import (
+    BracketRow,
+    Changes,
+    CheckpointRow,
+    EventRow,
+    ExperimentRow,
+    LeaseRow,
+    ReportRow,
+    RungResultRow,
+    RungRow,
+    TrialRow,
+)
+from .states import check_experiment_move, check_trial_move
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one step of the master changes, and when it happens (seconds since the epoch, for people only)."""
+
+    changes: Changes
+    now: float
+
+
+class Book:
+    """Live trials, held leases, rungs and needed checkpoints of one experiment. Ended trials leave it."""
+
+    def __init__(self, row: ExperimentRow, goal: Goal) -> None:
+        self.row = row
+        self.goal = goal
+        self.brackets: dict[int, BracketRow] = {}
+        self.rungs: dict[tuple[int, int], RungRow] = {}
+        self.trials: dict[int, TrialRow] = {}
+        self.leases: dict[int, LeaseRow] = {}
+        self.checkpoints: dict[int, list[CheckpointRow]] = {}
+        self.completed: set[int] = set()
+        #: The best metric of the trials that have left the book, and whose it is.
+        self._best_ended: tuple[float, int] | None = None
+
+    @property
+    def experiment_id(self) -> int:
+        """The experiment's number."""
+        return self.row.experiment_id
+
+    @property
+    def state(self) -> ExperimentState:
+        """Where the experiment stands."""
+        return ExperimentState(self.row.state)
+
+    def add_brackets(self, plan: Iterable[BracketPlan], batch: Batch) -> None:
+        """Writes the plan's brackets and rungs, empty."""
+        for b, bracket in enumerate(plan):
+            row = BracketRow(self.experiment_id, b, bracket.max_trials, bracket.max_concurrent_trials, 0)
+            self.brackets[b] = row
+            batch.changes.new_brackets.append(row)
+            for k, resource in enumerate(bracket.rungs):
+                rung = RungRow(self.experiment_id, b, k, resource, 0, 0, 0, None)
+                self.rungs[b, k] = rung
+                batch.changes.new_rungs.append(rung)
+
+    def move(self, state: ExperimentState, reason: str, batch: Batch) -> None:
+        """Takes the experiment to another state and journals it."""
+        check_experiment_move(self.experiment_id, self.state, state)
+        self.row.state, self.row.state_reason = state.value, reason
+        if state.ended:
+            self.row.end_time = batch.now
+        self.touch(batch)
+        self.note("experiment_" + state.value, None, {"reason": reason}, batch)
+
+    def touch(self, batch: Batch) -> None:
+        """Notes that the experiment's own row has changed."""
+        batch.changes.experiments[self.experiment_id] = self.row
+
+    def touch_trial(self, trial: TrialRow, batch: Batch) -> None:
+        """Notes that a trial has changed."""
+        batch.changes.trials[self.experiment_id, trial.trial_id] = trial
+
+    def touch_lease(self, lease: LeaseRow, batch: Batch) -> None:
+        """Notes that a lease has changed."""
+        batch.changes.leases[self.experiment_id, lease.trial_id, lease.token] = lease
+
+    def note(self, kind: str, trial_id: int | None, data: Mapping[str, Any], batch: Batch) -> None:
+        """Adds a journal entry."""
+        batch.changes.new_events.append(EventRow(self.experiment_id, trial_id, batch.now, kind, data))
+
+    def create_trial(self, trial_id: int, bracket: int, target: int, hparams: Mapping[str, Any], batch: Batch) -> None:
+        """Adds a pending trial. Its hyperparameters go to the ledger and are not kept here."""
+        trial = TrialRow(
+            self.experiment_id,
+            trial_id,
+            TrialState.PENDING.value,
+            "new",
+            bracket,
+            rung_id=0,
+            resource=0,
+            target=target,
+            metric=None,
+            metric_resource=0,
+            restarts=0,
+            workers_lost=0,
+            token=0,
+            create_time=batch.now,
+            end_time=None,
+        )
+        self.trials[trial_id] = trial
+        batch.changes.new_trials.append(replace(trial, hparams=hparams))
+        self._count(TrialState.PENDING, 1, batch)
+        row = self.brackets[bracket]
+        row.trials_created += 1
+        batch.changes.brackets[self.experiment_id, bracket] = row
+        self.note("trial_created", trial_id, {"bracket": bracket, "target": target}, batch)
+
+    def uncount_created(self, bracket: int, batch: Batch) -> None:
+        """A discarded trial does not count toward its bracket's max_trials."""
+        row = self.brackets[bracket]
+        row.trials_created -= 1
+        batch.changes.brackets[self.experiment_id, bracket] = row
+
+    def move_trial(self, trial: TrialRow, state: TrialState, reason: str, batch: Batch) -> None:
+        """Takes a trial to another state; an ended one leaves the book once no lease is held on it."""
+        start = TrialState(trial.state)
+        check_trial_move(self.experiment_id, trial.trial_id, start, state)
+        self._count(start, -1, batch)
+        self._count(state, 1, batch)
+        trial.state, trial.state_reason = state.value, reason
+        if state.ended:
+            trial.end_time = batch.now
+            self._forget_if_over(trial.trial_id)
+        self.touch_trial(trial, batch)
+
+    def _count(self, state: TrialState, change: int, batch: Batch) -> None:
+        self.row.counts[state.value] = self.row.counts.get(state.value, 0) + change
+        self.touch(batch)
+
+    def _forget_if_over(self, trial_id: int) -> None:
+        trial = self.trials.get(trial_id)
+        if trial is not None and trial_id not in self.leases and TrialState(trial.state).ended:
+            del self.trials[trial_id]
+            self.remember(trial)
+
+    def remember(self, trial: TrialRow) -> None:
+        """Keeps the little that is needed of a trial that has ended."""
+        if trial.state == TrialState.COMPLETED:
+            self.completed.add(trial.trial_id)
+        rank = self._rank(trial)
+        if rank is not None and (self._best_ended is None or rank < self._best_ended):
+            self._best_ended = rank
+
+    def _rank(self, trial: TrialRow) -> tuple[float, int] | None:
+        if trial.metric is None or trial.state in (TrialState.FAILED, TrialState.DISCARDED):
+            return None
+        return (trial.metric if self.goal is Goal.MINIMIZE else -trial.metric), trial.trial_id
+
+    def best(self) -> int | None:
+        """The trial with the best metric at the last rung that it entered, ties to the lower number."""
+        ranks = [rank for trial in self.trials.values() if (rank := self._rank(trial))]
+        if self._best_ended is not None:
+            ranks.append(self._best_ended)
+        return min(ranks)[1] if ranks else None
+
+    def open_lease(self, lease: LeaseRow, batch: Batch) -> None:
+        """Records a new lease as held."""
+        self.leases[lease.trial_id] = lease
+        batch.changes.new_leases.append(lease)
+        data = {"token": lease.token, "worker": lease.worker, "from": lease.from_resource, "target": lease.target}
+        self.note("assigned", lease.trial_id, data, batch)
+
+    def close_lease(self, lease: LeaseRow, outcome: str, error: str, batch: Batch) -> None:
+        """Ends a lease; from now on its token is worth nothing."""
+        lease.end_time, lease.outcome, lease.error = batch.now, outcome, error
+        del self.leases[lease.trial_id]
+        self.touch_lease(lease, batch)
+        data = {"token": lease.token, "worker": lease.worker, "outcome": outcome} | ({"error": error} if error else {})
+        self.note("lease_ended", lease.trial_id, data, batch)
+        self._forget_if_over(lease.trial_id)
+
+    def add_report(self, trial: TrialRow, ref: LeaseRef, sequence: int, report: Measurement, batch: Batch) -> None:
+        """Records a measurement; training that was repeated after a loss is spent once."""
+        batch.changes.new_reports.append(
+            ReportRow(*_ids(ref), sequence, report.resource, report.metrics, receive_time=batch.now)
+        )
+        if report.resource > trial.resource:
+            self.row.resource_spent += report.resource - trial.resource
+            trial.resource = report.resource
+            self.touch(batch)
+
+    def add_checkpoint(
+        self, trial: TrialRow, ref: LeaseRef, sequence: int, saved: CheckpointSaved, batch: Batch
+    ) -> None:
+        """Records a checkpoint. The one before stays, for when this one turns out to be broken; older ones go."""
+        row = CheckpointRow(
+            *_ids(ref), sequence, saved.uri, saved.resource, saved.size_bytes, saved.checksum, create_time=batch.now
+        )
+        batch.changes.new_checkpoints.append(row)
+        kept = self.checkpoints.setdefault(trial.trial_id, [])
+        kept.append(row)
+        kept.sort(key=lambda checkpoint: (checkpoint.resource, checkpoint.token, checkpoint.sequence))
+        while len(kept) > 2:
+            self._drop(kept.pop(0), batch)
+
+    def drop_checkpoints(self, trial_id: int, batch: Batch) -> None:
+        """The trial needs no checkpoint any more."""
+        for row in self.checkpoints.pop(trial_id, ()):
+            self._drop(row, batch)
+
+    @staticmethod
+    def _drop(row: CheckpointRow, batch: Batch) -> None:
+        row.delete_time = batch.now
+        batch.changes.unneeded_checkpoints[row.uri] = batch.now
+
+    def apply(self, effects: Iterable[Effect], batch: Batch) -> None:
+        """Writes what the searcher changed in its rungs."""
+        for effect in effects:
+            if isinstance(effect, Entered):
+                self._enter(effect, batch)
+            else:
+                self._promote(effect, batch)
+
+    def _enter(self, entered: Entered, batch: Batch) -> None:
+        rung = self.rungs[entered.bracket, entered.rung]
+        rung.entered += 1
+        if entered.metric is None:
+            rung.failed += 1
+        elif rung.best_metric is None or self._better(entered.metric, rung.best_metric):
+            rung.best_metric = entered.metric
+        ids = (self.experiment_id, entered.bracket, entered.rung)
+        batch.changes.rungs[ids] = rung
+        batch.changes.new_results.append(
+            RungResultRow(*ids, entered.trial, entered.resource, entered.metric, promoted=False, enter_time=batch.now)
+        )
+        trial = self.trials[entered.trial]
+        trial.rung_id, trial.metric, trial.metric_resource = entered.rung, entered.metric, entered.resource
+        trial.workers_lost = 0
+        self.touch_trial(trial, batch)
+
+    def _better(self, one: float, other: float) -> bool:
+        return one < other if self.goal is Goal.MINIMIZE else one > other
+
+    def _promote(self, promoted: Promoted, batch: Batch) -> None:
+        ids = (self.experiment_id, promoted.bracket, promoted.rung)
+        rung = self.rungs[promoted.bracket, promoted.rung]
+        rung.promoted += 1
+        batch.changes.rungs[ids] = rung
+        batch.changes.promoted.append((*ids, promoted.trial))
+        trial = self.trials[promoted.trial]
+        trial.rung_id = promoted.rung + 1
+        trial.target = self.rungs[promoted.bracket, promoted.rung + 1].resource
+        self.touch_trial(trial, batch)
+
+    def check(self) -> None:
+        """Raises AssertionError where the book contradicts itself."""
+        counts = dict.fromkeys(TrialState, 0)
+        for trial in self.trials.values():
+            counts[TrialState(trial.state)] += 1
+        for state in TrialState:
+            if not state.ended:
+                assert self.row.counts.get(state.value, 0) == counts[state], f"{state}: {self.row.counts} {counts}"
+        for trial_id, lease in self.leases.items():
+            assert lease.end_time is None and lease.token == self.trials[trial_id].token
+        running = {t.trial_id for t in self.trials.values() if t.state == TrialState.RUNNING}
+        assert running <= self.leases.keys(), f"running without a lease: {running - self.leases.keys()}"
+
+
+def _ids(ref: LeaseRef) -> tuple[int, int, int]:
+    return ref.experiment_id, ref.trial_id, ref.token
+
+
+def finite(value: float | None) -> float | None:
+    """The value for people and journals: None where it is not a finite number."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,314 @@
+"""One experiment: a searcher with trials, leases and failure counting around it, as a pure state machine.
+
+Events come in with the time at which they happened; what changed goes into the batch; what must be told to workers comes back.
+Nothing here may be shown outside before the batch is committed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...shared.model import ExperimentState, LeaseRef, TrialState
+from ...shared.session import (
+    CheckpointSaved,
+    Decision,
+    DecisionKind,
+    Exit,
+    ExitOutcome,
+    LeaseEvent,
+    LeaseLost,
+    Measurement,
+)
+from ...shared.spec import Spec
+from ..search.interface import Action, Searcher, Step, Train
+from ..search.interface import Decision as Verdict
+from .book import Batch, Book, finite
+from .changes import LeaseRow, TrialRow
+
+#: Draws the hyperparameters of the trial with this number.
+Draw = Callable[[int], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The worker's session that takes a lease."""
+
+    session_id: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the worker is told: the sequence that is now recorded, and a decision where there is one."""
+
+    acknowledged: int
+    decision: Decision | None = None
+
+
+class Experiment:
+    """Trials and leases around a searcher. Begun, restored and ended by `lifecycle.py`."""
+
+    def __init__(self, book: Book, spec: Spec, searcher: Searcher, draw: Draw) -> None:
+        self.book = book
+        self.spec = spec
+        self.searcher = searcher
+        self._draw = draw
+        #: Trials that have a target and no lease, in the order in which they are handed out.
+        self.ready: deque[int] = deque()
+        #: The last error of training code, for the experiment's own failure.
+        self.last_error = ""
+
+    @property
+    def experiment_id(self) -> int:
+        """Its number."""
+        return self.book.experiment_id
+
+    @property
+    def active(self) -> bool:
+        """Whether trials are handed out."""
+        return self.book.state is ExperimentState.ACTIVE
+
+    @property
+    def slots_in_use(self) -> int:
+        """Slots that its held leases take."""
+        return len(self.book.leases) * self.spec.resources.slots_per_trial
+
+    def prepare(self, batch: Batch) -> bool:
+        """Whether a trial is ready to be handed out; asks the searcher for one if none is."""
+        while self.active and not self.ready:
+            step = self.searcher.next()
+            self._apply(step, batch)
+            if not isinstance(step.answer, Train):
+                return False
+            self._target(step.answer, batch)
+        return self.active
+
+    def _target(self, train: Train, batch: Batch) -> None:
+        """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
+        if train.new:
+            self.book.create_trial(train.trial, train.bracket, train.target, self._draw(train.trial), batch)
+        else:
+            trial = self.book.trials[train.trial]
+            trial.rung_id, trial.target = train.rung, train.target
+            self.book.move_trial(trial, TrialState.PENDING, f"promoted to rung {train.rung}", batch)
+            self.book.note("promoted", train.trial, {"rung": train.rung, "target": train.target}, batch)
+        if train.trial not in self.book.leases:
+            self.ready.append(train.trial)
+
+    def assign(self, holder: Holder, request_id: str, batch: Batch) -> LeaseRow | None:
+        """Gives the next trial to a worker under a new lease; None where nothing can be trained now."""
+        if not self.prepare(batch):
+            return None
+        trial = self.book.trials[self.ready.popleft()]
+        trial.token += 1
+        self.book.move_trial(trial, TrialState.RUNNING, f"trained by {holder.worker}", batch)
+        checkpoints = self.book.checkpoints.get(trial.trial_id)
+        lease = LeaseRow(
+            self.experiment_id,
+            trial.trial_id,
+            trial.token,
+            holder.session_id,
+            holder.worker,
+            request_id,
+            slots=self.spec.resources.slots_per_trial,
+            from_resource=checkpoints[-1].resource if checkpoints else 0,
+            target=trial.target,
+            decision="",
+            decision_sequence=0,
+            start_time=batch.now,
+            end_time=None,
+            outcome="",
+            error="",
+            last_sequence=0,
+        )
+        self.book.open_lease(lease, batch)
+        return lease
+
+    def held(self, ref: LeaseRef, session_id: str) -> LeaseRow | None:
+        """The lease, if it is this session's and still held."""
+        lease = self.book.leases.get(ref.trial_id)
+        if lease is None or lease.token != ref.token or lease.session_id != session_id:
+            return None
+        return lease
+
+    def record(self, event: LeaseEvent, session_id: str, batch: Batch) -> Answer | LeaseLost:
+        """Takes in what happened under a lease: once, in sequence, and only from the one who holds it."""
+        lease = self.held(event.lease, session_id)
+        if lease is None:
+            return LeaseLost(event.lease, "the lease has ended or was given to another worker")
+        if event.sequence != lease.last_sequence + 1:
+            repeated = event.sequence <= lease.last_sequence and event.sequence == lease.decision_sequence
+            return Answer(lease.last_sequence, self.decision_of(lease) if repeated else None)
+        lease.last_sequence = event.sequence
+        trial = self.book.trials[event.lease.trial_id]
+        decision = None
+        if isinstance(event.event, Measurement):
+            self.book.add_report(trial, event.lease, event.sequence, event.event, batch)
+            decision = self._measured(trial, lease, event.event, batch)
+        elif isinstance(event.event, CheckpointSaved):
+            self.book.add_checkpoint(trial, event.lease, event.sequence, event.event, batch)
+            trial.workers_lost = 0
+        else:
+            self._exited(trial, lease, event.event, batch)
+        return Answer(event.sequence, decision)
+
+    def _measured(self, trial: TrialRow, lease: LeaseRow, report: Measurement, batch: Batch) -> Decision | None:
+        if trial.state != TrialState.RUNNING or report.resource < trial.target:
+            return None
+        metric = report.metrics.get(self.spec.metric.name)
+        if metric is None:
+            return self._report_without_metric(trial, lease, report, batch)
+        step = self.searcher.report(trial.trial_id, report.resource, metric)
+        self._apply(step, batch)
+        assert isinstance(step.answer, Verdict)
+        self._journal_verdict(trial, step.answer, report.resource, metric, batch)
+        return self._decide(lease, step.answer, batch)
+
+    def _report_without_metric(
+        self, trial: TrialRow, lease: LeaseRow, report: Measurement, batch: Batch
+    ) -> Decision | None:
+        have = ", ".join(sorted(report.metrics)) or "none"
+        why = f"the report at its target lacks the metric {self.spec.metric.name!r} (it has: {have})"
+        self._fail_for_good(trial, why, batch)
+        return self.tell(lease, DecisionKind.STOP, why, batch)
+
+    def _decide(self, lease: LeaseRow, verdict: Verdict, batch: Batch) -> Decision:
+        if verdict.action is Action.CONTINUE:
+            assert verdict.target is not None
+            lease.target = verdict.target
+            if not self.active:
+                return self.tell(lease, DecisionKind.PAUSE, "the experiment is paused", batch, lease.last_sequence)
+        return self.tell(lease, DecisionKind(verdict.action.value), verdict.reason, batch, lease.last_sequence)
+
+    def tell(self, lease: LeaseRow, kind: DecisionKind, reason: str, batch: Batch, sequence: int = 0) -> Decision:
+        """Decides about a held lease; `sequence` is the measurement that it answers, 0 for none."""
+        lease.decision, lease.decision_sequence = kind.value, sequence
+        self.book.touch_lease(lease, batch)
+        return self._decision(lease, reason)
+
+    def decision_of(self, lease: LeaseRow) -> Decision | None:
+        """The last decision of a lease, to be given again after an interruption."""
+        return self._decision(lease, "") if lease.decision else None
+
+    def _decision(self, lease: LeaseRow, reason: str) -> Decision:
+        trial = self.book.trials[lease.trial_id]
+        kind = DecisionKind(lease.decision)
+        return Decision(
+            LeaseRef(self.experiment_id, lease.trial_id, lease.token),
+            lease.decision_sequence,
+            kind,
+            target=lease.target if kind is DecisionKind.CONTINUE else 0,
+            save_checkpoint=kind is DecisionKind.PAUSE or trial.state == TrialState.COMPLETED,
+            reason=reason or trial.state_reason,
+        )
+
+    def _journal_verdict(self, trial: TrialRow, verdict: Verdict, resource: int, metric: float, batch: Batch) -> None:
+        self.book.note(
+            "decision",
+            trial.trial_id,
+            {
+                "action": verdict.action.value,
+                "bracket": trial.bracket_id,
+                "rung": trial.rung_id,
+                "resource": resource,
+                "metric": metric if finite(metric) is not None else str(metric),
+                "target": verdict.target,
+                "reason": verdict.reason,
+            },
+            batch,
+        )
+
+    def _apply(self, step: Step, batch: Batch) -> None:
+        """Writes a step's effects, and what it decided about trials."""
+        self.book.apply(step.effects, batch)
+        verdicts = (*step.decisions, step.answer) if isinstance(step.answer, Verdict) else step.decisions
+        for verdict in verdicts:
+            trial = self.book.trials[verdict.trial]
+            if verdict.action is Action.CONTINUE:
+                trial.target = verdict.target or trial.target
+                trial.state_reason = verdict.reason
+                self.book.touch_trial(trial, batch)
+                continue
+            state = TrialState.PAUSED
+            if verdict.action is Action.STOP:
+                state = TrialState.COMPLETED if verdict.completed else TrialState.STOPPED
+            if trial.state == state:
+                trial.state_reason = verdict.reason
+                self.book.touch_trial(trial, batch)
+            else:
+                self.book.move_trial(trial, state, verdict.reason, batch)
+
+    def _exited(self, trial: TrialRow, lease: LeaseRow, end: Exit, batch: Batch) -> None:
+        self.book.close_lease(lease, end.outcome.value, end.error, batch)
+        if trial.state == TrialState.PENDING:
+            self.ready.append(trial.trial_id)
+        elif trial.state == TrialState.RUNNING:
+            self._ended_early(trial, end, batch)
+        elif end.outcome is ExitOutcome.FAILED:
+            trial.restarts += 1
+            self.book.touch_trial(trial, batch)
+
+    def _ended_early(self, trial: TrialRow, end: Exit, batch: Batch) -> None:
+        """A running trial's lease ended before the searcher had its result."""
+        if end.outcome is ExitOutcome.INVALID_HPARAMS:
+            self._discard(trial, end.error, batch)
+        elif end.outcome is ExitOutcome.WORKER_FAULT:
+            self._worker_lost(trial, f"its worker could not run it: {end.error}", batch)
+        elif end.outcome is ExitOutcome.FAILED:
+            self._training_failed(trial, end.error, batch)
+        else:
+            self._requeue(trial, "given back by its worker", batch)
+
+    def _requeue(self, trial: TrialRow, reason: str, batch: Batch) -> None:
+        self.book.move_trial(trial, TrialState.PENDING, reason, batch)
+        self.ready.appendleft(trial.trial_id)
+
+    def _training_failed(self, trial: TrialRow, error: str, batch: Batch) -> None:
+        trial.restarts += 1
+        self.last_error = error
+        last_line = error.strip().rsplit("\n", 1)[-1]
+        if trial.restarts > self.spec.max_restarts:
+            self._fail_for_good(trial, f"failed {trial.restarts} times, the last time with: {last_line}", batch)
+        else:
+            left = self.spec.max_restarts - trial.restarts
+            self._requeue(trial, f"failed, to be restarted ({left} restarts left): {last_line}", batch)
+
+    def _worker_lost(self, trial: TrialRow, why: str, batch: Batch) -> None:
+        trial.workers_lost += 1
+        if trial.workers_lost > self.spec.max_workers_lost:
+            why = f"{trial.workers_lost} workers were lost while they trained it, so it may be what takes them down"
+            self._fail_for_good(trial, why, batch)
+        else:
+            self._requeue(trial, why, batch)
+
+    def _fail_for_good(self, trial: TrialRow, reason: str, batch: Batch) -> None:
+        self._apply(self.searcher.fail(trial.trial_id), batch)
+        self.book.move_trial(trial, TrialState.FAILED, reason, batch)
+        self.book.note("trial_failed", trial.trial_id, {"reason": reason}, batch)
+        self.book.drop_checkpoints(trial.trial_id, batch)
+
+    def _discard(self, trial: TrialRow, reason: str, batch: Batch) -> None:
+        step = self.searcher.discard(trial.trial_id)
+        self._apply(step, batch)
+        state = TrialState.FAILED if step.effects else TrialState.DISCARDED
+        if state is TrialState.DISCARDED:
+            self.book.uncount_created(trial.bracket_id, batch)
+        self.book.move_trial(trial, state, f"invalid hyperparameters: {reason}", batch)
+        self.book.note("trial_" + state.value, trial.trial_id, {"reason": reason}, batch)
+        self.book.drop_checkpoints(trial.trial_id, batch)
+        self.last_error = reason
+
+    def expire(self, ref: LeaseRef, batch: Batch) -> None:
+        """The holder gave no sign of life for too long: the lease ends, and its trial is handed out again."""
+        lease = self.book.leases.get(ref.trial_id)
+        if lease is None or lease.token != ref.token:
+            return
+        trial = self.book.trials[ref.trial_id]
+        self.book.close_lease(lease, "expired", "", batch)
+        if trial.state == TrialState.RUNNING:
+            self._worker_lost(trial, f"its worker {lease.worker} was lost", batch)
+        elif trial.state == TrialState.PENDING:
+            self.ready.append(trial.trial_id)

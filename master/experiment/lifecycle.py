@@ -1,0 +1,194 @@
+"""How an experiment begins, is restored, is steered by people, and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ...shared.errors import FailedPrecondition
+from ...shared.model import ExperimentState, LeaseRef, TrialState
+from ...shared.session import Decision, DecisionKind, LeaseLost
+from ...shared.spec import Spec, spec_to_json
+from ..search.interface import Goal, RungRecord, Searcher, TrialRecord
+from .book import Batch, Book
+from .changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, TrialRow
+from .experiment import Draw, Experiment
+
+#: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
+DISCARDS_BORNE = 100
+
+
+@dataclass(slots=True)
+class Records:
+    """What the ledger has of one experiment that has not ended: all its trials, and the leases and checkpoints in use."""
+
+    experiment: ExperimentRow
+    brackets: Sequence[BracketRow] = ()
+    rungs: Sequence[RungRow] = ()
+    results: Sequence[RungResultRow] = ()
+    trials: Sequence[TrialRow] = ()
+    leases: Sequence[LeaseRow] = ()
+    checkpoints: Sequence[CheckpointRow] = field(default_factory=list)
+
+
+def create(experiment_id: int, request_id: str, spec: Spec, searcher: Searcher, draw: Draw, batch: Batch) -> Experiment:
+    """Begins an experiment from a valid spec."""
+    row = ExperimentRow(
+        experiment_id,
+        spec.name,
+        request_id,
+        ExperimentState.ACTIVE.value,
+        state_reason="",
+        spec=spec_to_json(spec),
+        create_time=batch.now,
+        end_time=None,
+        counts={state.value: 0 for state in TrialState},
+        resource_spent=0,
+        resource_full=sum(bracket.max_trials * bracket.rungs[-1] for bracket in searcher.plan),
+    )
+    batch.changes.new_experiments.append(row)
+    book = Book(row, Goal(spec.metric.goal))
+    book.add_brackets(searcher.plan, batch)
+    book.note("experiment_created", None, {"name": spec.name}, batch)
+    return Experiment(book, spec, searcher, draw)
+
+
+def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Experiment:
+    """Takes an experiment up where the ledger says it stood."""
+    book = Book(records.experiment, Goal(spec.metric.goal))
+    book.brackets = {row.bracket_id: row for row in records.brackets}
+    book.rungs = {(row.bracket_id, row.rung_id): row for row in records.rungs}
+    book.leases = {row.trial_id: row for row in records.leases}
+    for row in records.trials:
+        if TrialState(row.state).ended and row.trial_id not in book.leases:
+            book.remember(row)
+        else:
+            book.trials[row.trial_id] = row
+    for checkpoint in records.checkpoints:
+        book.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
+    for kept in book.checkpoints.values():
+        kept.sort(key=lambda row: (row.resource, row.token, row.sequence))
+    searcher.restore(map(_trial_record, records.trials), map(_rung_record, records.results))
+    experiment = Experiment(book, spec, searcher, draw)
+    experiment.ready.extend(_ready(book))
+    return experiment
+
+
+def _ready(book: Book) -> Iterable[int]:
+    pending = (row for row in book.trials.values() if row.state == TrialState.PENDING)
+    return (row.trial_id for row in pending if row.trial_id not in book.leases)
+
+
+def _trial_record(row: TrialRow) -> TrialRecord:
+    state = TrialState(row.state)
+    return TrialRecord(
+        row.trial_id,
+        row.bracket_id,
+        row.rung_id,
+        row.metric_resource,
+        running=state in (TrialState.PENDING, TrialState.RUNNING),
+        ended=state.ended,
+        discarded=state is TrialState.DISCARDED,
+    )
+
+
+def _rung_record(row: RungResultRow) -> RungRecord:
+    return RungRecord(row.bracket_id, row.rung_id, row.trial_id, row.metric, row.promoted)
+
+
+def pause(experiment: Experiment, batch: Batch) -> list[tuple[str, Decision]]:
+    """Hands out nothing more, and asks running trials back: decisions, each with the session it goes to.
+
+    Raises FailedPrecondition where the experiment has ended.
+    """
+    _refuse_if_ended(experiment, "paused")
+    if not experiment.active:
+        return []
+    experiment.book.move(ExperimentState.PAUSED, "paused by a person", batch)
+    return [
+        (lease.session_id, experiment.tell(lease, DecisionKind.PAUSE, "the experiment was paused", batch))
+        for lease in experiment.book.leases.values()
+        if experiment.book.trials[lease.trial_id].state == TrialState.RUNNING
+    ]
+
+
+def resume(experiment: Experiment, batch: Batch) -> None:
+    """Hands out trials again. Raises FailedPrecondition where the experiment has ended."""
+    _refuse_if_ended(experiment, "resumed")
+    if not experiment.active:
+        experiment.book.move(ExperimentState.ACTIVE, "", batch)
+
+
+def cancel(experiment: Experiment, batch: Batch) -> list[tuple[str, LeaseLost]]:
+    """Ends the experiment for good: the leases that end with it, each with its session.
+
+    Raises FailedPrecondition where it has ended in another way.
+    """
+    if experiment.book.state is ExperimentState.CANCELLED:
+        return []
+    _refuse_if_ended(experiment, "cancelled")
+    return _end(experiment, ExperimentState.CANCELLED, "cancelled by a person", batch)
+
+
+def _refuse_if_ended(experiment: Experiment, verb: str) -> None:
+    if experiment.book.state.ended:
+        raise FailedPrecondition(
+            f"experiment {experiment.experiment_id} is {experiment.book.row.state} and can no longer be {verb}"
+        )
+
+
+def settle(experiment: Experiment, batch: Batch) -> list[tuple[str, LeaseLost]]:
+    """Ends an experiment whose search has ended or cannot go on; to be called after each batch that changed it."""
+    if not experiment.active:
+        return []
+    discarded = experiment.book.row.counts[TrialState.DISCARDED.value]
+    limit = max(DISCARDS_BORNE, experiment.spec.searcher.max_trials)
+    if discarded > limit:
+        reason = (
+            f"{discarded} trials were discarded for invalid hyperparameters (the limit is {limit}): narrow "
+            f"`hyperparameters` or add `forbidden` combinations; the last reason: {experiment.last_error}"
+        )
+        return _end(experiment, ExperimentState.FAILED, reason, batch)
+    if not experiment.book.leases and not experiment.ready and experiment.searcher.done:
+        _complete(experiment, batch)
+    return []
+
+
+def _end(experiment: Experiment, state: ExperimentState, reason: str, batch: Batch) -> list[tuple[str, LeaseLost]]:
+    book, lost = experiment.book, []
+    for trial in list(book.trials.values()):
+        if not TrialState(trial.state).ended:
+            book.move_trial(trial, TrialState.CANCELLED, f"its experiment was {state.value}", batch)
+            book.drop_checkpoints(trial.trial_id, batch)
+    for lease in list(book.leases.values()):
+        ref = LeaseRef(experiment.experiment_id, lease.trial_id, lease.token)
+        lost.append((lease.session_id, LeaseLost(ref, f"the experiment was {state.value}")))
+        book.close_lease(lease, "cancelled", "", batch)
+    experiment.ready.clear()
+    book.move(state, reason, batch)
+    return lost
+
+
+def _complete(experiment: Experiment, batch: Batch) -> None:
+    """The search has ended: what still waits at a rung goes no further."""
+    book = experiment.book
+    best = book.best()
+    for trial in list(book.trials.values()):
+        book.move_trial(trial, TrialState.STOPPED, f"{trial.state_reason}; the search has ended", batch)
+    _drop_needless_checkpoints(experiment, best, batch)
+    counts = book.row.counts
+    if counts[TrialState.FAILED.value] and not counts[TrialState.COMPLETED.value] + counts[TrialState.STOPPED.value]:
+        reason = f"every trial failed; the last error: {experiment.last_error}"
+        book.move(ExperimentState.FAILED, reason, batch)
+    else:
+        book.move(ExperimentState.COMPLETED, "the search has ended", batch)
+
+
+def _drop_needless_checkpoints(experiment: Experiment, best: int | None, batch: Batch) -> None:
+    keep, book = experiment.spec.checkpoints.keep, experiment.book
+    if keep == "all":
+        return
+    for trial_id in list(book.checkpoints):
+        kept = trial_id == best or (keep == "promotable" and trial_id in book.completed)
+        if not kept:
+            book.drop_checkpoints(trial_id, batch)
