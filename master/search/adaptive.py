@@ -1,0 +1,140 @@
+"""Adaptive ASHA: several brackets at once, from daring ones with many rungs to careful ones with few.
+
+A single ASHA run is the same search with one bracket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from .asha import Bracket
+from .interface import (
+    Action,
+    BracketPlan,
+    Decision,
+    Done,
+    Effect,
+    Goal,
+    RungRecord,
+    Step,
+    Train,
+    TrialRecord,
+    UnknownTrial,
+    Wait,
+)
+
+_WAIT, _DONE = Wait(), Done()
+
+
+class AdaptiveAsha:
+    """A Searcher: sends each event to its trial's bracket, and each worker to the bracket that needs it most."""
+
+    def __init__(self, plan: Sequence[BracketPlan], eta: Fraction, goal: Goal, *, stop_once: bool = False) -> None:
+        self._plan = tuple(plan)
+        self._brackets = tuple(Bracket(b, p, eta, goal, stop_once=stop_once) for b, p in enumerate(self._plan))
+        self._home: dict[int, Bracket] = {}
+        self._next_trial = 0
+
+    @property
+    def plan(self) -> tuple[BracketPlan, ...]:
+        """The brackets, from most rungs to fewest."""
+        return self._plan
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs and nothing can start."""
+        return not self._home and not any(b.can_create or b.promotable_rung() is not None for b in self._brackets)
+
+    def next(self) -> Step:
+        """Promotes the trial that is furthest, or else starts a new one, or else tells that there is none."""
+        effects: list[Effect] = []
+        decisions: list[Decision] = []
+        train = self._promoted(effects, decisions) or self._created()
+        if train is None:
+            return Step(_WAIT if self._home else _DONE, tuple(effects), tuple(decisions))
+        self._home[train.trial] = self._brackets[train.bracket]
+        return Step(train, tuple(effects), tuple(decisions))
+
+    def _promoted(self, effects: list[Effect], decisions: list[Decision]) -> Train | None:
+        """Promotes until a trial has to train; those that were past their next rung are decided on the way."""
+        while (furthest := self._furthest()) is not None:
+            bracket, rung = furthest
+            answer = bracket.promote(rung, effects)
+            if isinstance(answer, Train):
+                return answer
+            decisions.append(answer)
+        return None
+
+    def _furthest(self) -> tuple[Bracket, int] | None:
+        """The bracket with room, and its rung, from where a promotion leads to the largest resource."""
+        furthest, largest = None, 0
+        for bracket in self._brackets:
+            if bracket.has_room and (k := bracket.promotable_rung()) is not None:
+                resource = bracket.rungs[k + 1].resource
+                if resource > largest:
+                    furthest, largest = (bracket, k), resource
+        return furthest
+
+    def _created(self) -> Train | None:
+        """Starts a trial in the bracket with room that has created the smallest part of its trials."""
+        least: Bracket | None = None
+        for bracket in self._brackets:
+            if not (bracket.has_room and bracket.can_create):
+                continue
+            if least is None or bracket.created * least.plan.max_trials < least.created * bracket.plan.max_trials:
+                least = bracket
+        if least is None:
+            return None
+        self._next_trial += 1
+        return least.create(self._next_trial - 1)
+
+    def report(self, trial: int, resource: int, metric: float) -> Step:
+        """A running trial reached `resource` with this metric. Raises UnknownTrial where it is not running."""
+        effects: list[Effect] = []
+        decision = self._bracket_of(trial).report(trial, resource, metric, effects)
+        if decision.action is not Action.CONTINUE:
+            del self._home[trial]
+        return Step(decision, tuple(effects))
+
+    def fail(self, trial: int) -> Step:
+        """A running trial failed for good. Raises UnknownTrial where it is not running."""
+        effects: list[Effect] = []
+        self._bracket_of(trial).fail(trial, effects)
+        del self._home[trial]
+        return Step(None, tuple(effects))
+
+    def discard(self, trial: int) -> Step:
+        """A running trial's hyperparameters are invalid. Raises UnknownTrial where it is not running."""
+        effects: list[Effect] = []
+        self._bracket_of(trial).discard(trial, effects)
+        del self._home[trial]
+        return Step(None, tuple(effects))
+
+    def _bracket_of(self, trial: int) -> Bracket:
+        try:
+            return self._home[trial]
+        except KeyError:
+            raise UnknownTrial(f"trial {trial} is not running in this search") from None
+
+    def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:
+        """Takes up, on a fresh searcher, what a ledger recorded: all trials ever made, and all rung results."""
+        by_bracket: list[list[TrialRecord]] = [[] for _ in self._brackets]
+        for record in trials:
+            self._next_trial = max(self._next_trial, record.trial + 1)
+            if not record.discarded:
+                by_bracket[record.bracket].append(record)
+        by_rung: list[list[list[RungRecord]]] = [[[] for _ in bracket.rungs] for bracket in self._brackets]
+        for result in results:
+            by_rung[result.bracket][result.rung].append(result)
+        for bracket, records, entered in zip(self._brackets, by_bracket, by_rung, strict=True):
+            bracket.restore(records, entered)
+            self._home.update(dict.fromkeys(bracket.running, bracket))
+
+    def check(self) -> None:
+        """Raises AssertionError where an invariant does not hold."""
+        for bracket in self._brackets:
+            bracket.check()
+        homes = {trial: bracket for bracket in self._brackets for trial in bracket.running}
+        assert homes == self._home, "the running trials of the search are not those of its brackets"
+        assert all(trial < self._next_trial for trial in self._home), "a running trial has a number not given yet"

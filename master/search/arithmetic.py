@@ -1,0 +1,113 @@
+"""The numbers behind brackets and rungs, exact: integers and rationals only, never a rounded logarithm.
+
+Throughout, `eta` is the divisor, a Fraction greater than 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Literal
+
+from .interface import BracketPlan
+
+Mode = Literal["aggressive", "standard", "conservative"]
+
+
+def quota(entered: int, eta: Fraction) -> int:
+    """How many of the trials that entered a rung may go on: ⌊entered/η⌋."""
+    return entered * eta.denominator // eta.numerator
+
+
+def rungs_that_fit(value: int, eta: Fraction, limit: int) -> int:
+    """⌊log_η value⌋ + 1 for a value of at least 1, but at most `limit`."""
+    rungs = 1
+    power, unit = eta.numerator, eta.denominator
+    while rungs < limit and power <= value * unit:
+        power, unit = power * eta.numerator, unit * eta.denominator
+        rungs += 1
+    return rungs
+
+
+def capped_rungs(max_rungs: int, max_resource: int, max_trials: int, eta: Fraction) -> int:
+    """As many rungs as asked for, or as the resource and the number of trials have room for."""
+    return min(rungs_that_fit(max_resource, eta, max_rungs), rungs_that_fit(max_trials, eta, max_rungs))
+
+
+def rung_resources(max_resource: int, eta: Fraction, rungs: int) -> tuple[int, ...]:
+    """Where the rungs stand, lowest first; the last one at `max_resource`."""
+    return tuple(
+        max(1, max_resource * eta.denominator**below // eta.numerator**below) for below in range(rungs - 1, -1, -1)
+    )
+
+
+def bracket_sizes(mode: Mode, rungs: int) -> tuple[int, ...]:
+    """The number of rungs of each bracket, most first, where the largest may have `rungs`."""
+    smallest = {"aggressive": rungs, "standard": (rungs - 1) // 2 + 1, "conservative": 1}[mode]
+    return tuple(range(rungs, smallest - 1, -1))
+
+
+def split_trials(max_trials: int, sizes: Sequence[int], eta: Fraction) -> tuple[int, ...]:
+    """Shares trials among brackets by the weight η^(n-1)/n, so that each costs about the same resource.
+
+    Each bracket gets at least one trial: with fewer trials than brackets, the shares add up to more than `max_trials`.
+    """
+    weights = [eta ** (size - 1) / size for size in sizes]
+    total = sum(weights)
+    shares = [max(1, int(max_trials * weight / total)) for weight in weights]
+    shares[0] += max(0, max_trials - sum(shares))
+    _take_back(shares, sum(shares) - max_trials)
+    return tuple(shares)
+
+
+def _take_back(shares: list[int], excess: int) -> None:
+    """Where the least share of one each came to too much, the largest brackets give."""
+    for i, share in enumerate(shares):
+        given = max(0, min(share - 1, excess))
+        shares[i] -= given
+        excess -= given
+
+
+def split_concurrency(max_concurrent_trials: int | None, brackets: int) -> tuple[int | None, ...]:
+    """Shares `max_concurrent_trials` evenly, the remainder one each from the first; every bracket gets at least one."""
+    if max_concurrent_trials is None:
+        return (None,) * brackets
+    share, rest = divmod(max(max_concurrent_trials, brackets), brackets)
+    return tuple(share + (i < rest) for i in range(brackets))
+
+
+def asha_brackets(
+    sizes: Sequence[int], *, max_resource: int, max_trials: int, max_concurrent_trials: int | None, eta: Fraction
+) -> tuple[BracketPlan, ...]:
+    """Plans one bracket for each number of rungs in `sizes`, from most rungs to fewest."""
+    sizes = sorted(sizes, reverse=True)
+    trials = split_trials(max_trials, sizes, eta)
+    concurrency = split_concurrency(max_concurrent_trials, len(sizes))
+    return tuple(
+        BracketPlan(rung_resources(max_resource, eta, size), share, at_once)
+        for size, share, at_once in zip(sizes, trials, concurrency, strict=True)
+    )
+
+
+def hyperband_brackets(max_resource: int, eta: Fraction) -> tuple[BracketPlan, ...]:
+    """Plans Hyperband's grid of brackets: s = s_max … 0 with ⌈(s_max+1)/(s+1)·η^s⌉ trials from R·η^-s each."""
+    most = rungs_that_fit(max_resource, eta, max_resource)
+    return tuple(
+        BracketPlan(rung_resources(max_resource, eta, rungs), math.ceil(most * eta ** (rungs - 1) / rungs), None)
+        for rungs in range(most, 0, -1)
+    )
+
+
+def expected_entries(bracket: BracketPlan, eta: Fraction, at_least: int = 0) -> tuple[int, ...]:
+    """How many trials enter each rung when exactly the top ⌊n/η⌋ (or `at_least`) of each go on."""
+    entries = [bracket.max_trials]
+    for _ in bracket.rungs[1:]:
+        entries.append(max(quota(entries[-1], eta), min(at_least, entries[-1])))
+    return tuple(entries)
+
+
+def expected_resource(bracket: BracketPlan, eta: Fraction, at_least: int = 0) -> int:
+    """The resource that a bracket costs when `expected_entries` trials reach each rung and none is trained twice."""
+    stretches = (high - low for low, high in zip((0, *bracket.rungs), bracket.rungs, strict=False))
+    return sum(n * stretch for n, stretch in zip(expected_entries(bracket, eta, at_least), stretches, strict=True))

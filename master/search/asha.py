@@ -1,0 +1,176 @@
+"""One bracket of asynchronous successive halving (ASHA): its rungs, and the trials that climb them.
+
+Two variants. Promoting (the paper's): a trial in the top 1/divisor of its rung goes on, any other pauses and may be
+promoted later. Stopping (`stop_once`): a trial that is not good enough among those seen so far stops for good.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from fractions import Fraction
+from typing import NamedTuple
+
+from .interface import Action, BracketPlan, Decision, Effect, Entered, Goal, Promoted, RungRecord, Train, TrialRecord
+from .rung import WORST, Result, Rung
+
+
+class Running(NamedTuple):
+    """A trial in training: the rung that it heads for, and the resource at which it entered the last one (or 0)."""
+
+    rung: int
+    resource: int
+
+
+class Bracket:
+    """One ASHA run. Trials that neither run nor wait for a promotion live on only as results in its rungs."""
+
+    def __init__(self, index: int, plan: BracketPlan, eta: Fraction, goal: Goal, *, stop_once: bool) -> None:
+        self.index = index
+        self.plan = plan
+        self.created = 0
+        self.running: dict[int, Running] = {}
+        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._stop_once = stop_once
+        self._top = len(plan.rungs) - 1
+        self.rungs = tuple(
+            Rung(resource, eta, keeps_candidates=not stop_once and k < self._top)
+            for k, resource in enumerate(plan.rungs)
+        )
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another trial may run beside those that do."""
+        limit = self.plan.max_concurrent_trials
+        return limit is None or len(self.running) < limit
+
+    @property
+    def can_create(self) -> bool:
+        """Whether some of its trials were not created yet."""
+        return self.created < self.plan.max_trials
+
+    def promotable_rung(self) -> int | None:
+        """The highest rung that has a trial to promote."""
+        for k in range(self._top - 1, -1, -1):
+            if self.rungs[k].promotable() is not None:
+                return k
+        return None
+
+    def create(self, trial: int) -> Train:
+        """Starts a new trial."""
+        self.created += 1
+        self.running[trial] = Running(rung=0, resource=0)
+        return Train(trial, self.index, 0, start=0, target=self.rungs[0].resource, new=True)
+
+    def promote(self, k: int, effects: list[Effect]) -> Train | Decision:
+        """Promotes the best promotable trial of rung k.
+
+        A Train where it has to train for the next rung; where it is already past that, what became of it there.
+        """
+        result = self.rungs[k].promotable()
+        assert result is not None, f"rung {k} of bracket {self.index} has no trial to promote"
+        key, trial = result
+        resource = self._promote(k, result, effects)
+        if resource < self.rungs[k + 1].resource:
+            self.running[trial] = Running(k + 1, resource)
+        else:
+            decision = self._climb(trial, k + 1, resource, self._sign * key, effects)
+            if decision.action is not Action.CONTINUE:
+                return decision
+        run = self.running[trial]
+        return Train(trial, self.index, run.rung, run.resource, target=self.rungs[run.rung].resource, new=False)
+
+    def report(self, trial: int, resource: int, metric: float, effects: list[Effect]) -> Decision:
+        """A running trial reached a resource; below its target nothing changes."""
+        rung = self.running[trial].rung
+        target = self.rungs[rung].resource
+        if resource < target:
+            return Decision(trial, Action.CONTINUE, target, reason=f"below its target {target}")
+        del self.running[trial]
+        return self._climb(trial, rung, resource, metric, effects)
+
+    def fail(self, trial: int, effects: list[Effect]) -> None:
+        """A running trial takes the worst place in the rung it was heading for, and is never promoted."""
+        run = self.running.pop(trial)
+        self.rungs[run.rung].enter((WORST, trial), run.resource)
+        effects.append(Entered(self.index, run.rung, trial, run.resource, metric=None))
+
+    def discard(self, trial: int, effects: list[Effect]) -> None:
+        """A running trial never counted, unless it has entered a rung already: then it fails."""
+        if self.running[trial].rung > 0:
+            self.fail(trial, effects)
+        else:
+            del self.running[trial]
+            self.created -= 1
+
+    def _climb(self, trial: int, k: int, resource: int, metric: float, effects: list[Effect]) -> Decision:
+        """Enters rung k and those above that `resource` has reached, until the trial pauses, stops or has to train."""
+        finite = math.isfinite(metric)
+        result = (self._sign * metric if finite else WORST, trial)
+        while True:
+            rung = self.rungs[k]
+            rank = rung.enter(result, resource)
+            effects.append(Entered(self.index, k, trial, resource, metric if finite else None))
+            if k == self._top:
+                reason = f"trained to the last rung at {rung.resource}: {self._place(rank, k, finite)}"
+                return Decision(trial, Action.STOP, completed=True, reason=reason)
+            passing = self._passing(rung)
+            reason = f"{self._place(rank, k, finite)}, {_go_on(passing)}"
+            if not finite or rank >= passing:
+                return Decision(trial, Action.STOP if self._stop_once else Action.PAUSE, reason=reason)
+            self._promote(k, result, effects)
+            k += 1
+            if resource < self.rungs[k].resource:
+                self.running[trial] = Running(k, resource)
+                return Decision(trial, Action.CONTINUE, self.rungs[k].resource, reason=reason)
+
+    def _passing(self, rung: Rung) -> int:
+        return max(1, rung.quota) if self._stop_once else rung.quota
+
+    def _place(self, rank: int, k: int, finite: bool) -> str:
+        place = f"rank {rank + 1} of {len(self.rungs[k])} at rung {k}"
+        return place if finite else f"its metric is not finite: {place}"
+
+    def _promote(self, k: int, result: Result, effects: list[Effect]) -> int:
+        effects.append(Promoted(self.index, k, result[1]))
+        return self.rungs[k].promote(result)
+
+    def restore(self, trials: Iterable[TrialRecord], results: Collection[Collection[RungRecord]]) -> None:
+        """Takes up recorded trials (discarded ones left out) and the results of each rung, lowest rung first."""
+        overshoot: list[list[tuple[int, int]]] = [[] for _ in self.rungs]
+        for record in trials:
+            self.created += 1
+            if record.running:
+                self.running[record.trial] = Running(record.rung, record.resource)
+            elif not record.ended and record.resource > self.rungs[record.rung].resource:
+                overshoot[record.rung].append((record.trial, record.resource))
+        for rung, entered, past in zip(self.rungs, results, overshoot, strict=True):
+            rung.load((((self._key(r.metric), r.trial), r.promoted) for r in entered), past)
+
+    def _key(self, metric: float | None) -> float:
+        return WORST if metric is None else self._sign * metric
+
+    def check(self) -> None:
+        """Raises AssertionError where a trial is lost, trains twice, or climbs without having been promoted."""
+        limit = self.plan.max_concurrent_trials
+        assert limit is None or len(self.running) <= limit, f"bracket {self.index} trains more trials than it may"
+        assert self.created <= self.plan.max_trials, f"bracket {self.index} made more trials than it may"
+        passed: set[int] | None = None
+        for k, rung in enumerate(self.rungs):
+            rung.check()
+            where = f"rung {k} of bracket {self.index}"
+            entered = {trial for _, trial in rung.results()}
+            heading = {trial for trial, run in self.running.items() if run.rung == k}
+            assert not entered & heading, f"trials that entered {where} train for it again: {entered & heading}"
+            here = entered | heading
+            if passed is None:
+                assert len(here) == self.created, f"{where} has {len(here)} trials of {self.created}"
+            else:
+                assert here <= passed, f"trials came to {where} without a promotion: {here - passed}"
+                assert self._stop_once or here == passed, f"promoted trials were lost before {where}: {passed - here}"
+            waiting = {trial for _, trial in rung.candidates()}
+            passed = {trial for key, trial in rung.results() if key != WORST} - waiting
+
+
+def _go_on(passing: int) -> str:
+    return {0: "none goes on yet", 1: "the best goes on"}.get(passing, f"the top {passing} go on")

@@ -1,0 +1,94 @@
+"""A rung: the results of the trials that reached it, in order, and which of them may go on.
+
+Every operation is O(log n) in the number of results. A result is a pair (key, trial), where a smaller key is better and
+WORST stands for a failure or a result that is not finite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import cast
+
+from sortedcontainers import SortedList
+
+WORST = math.inf
+
+Result = tuple[float, int]
+
+
+class Rung:
+    """One level of a bracket. With `keeps_candidates` it knows the finite results that were not promoted yet."""
+
+    __slots__ = ("_candidates", "_denominator", "_keeps_candidates", "_numerator", "_overshoot", "_results", "resource")
+
+    def __init__(self, resource: int, eta: Fraction, *, keeps_candidates: bool) -> None:
+        self.resource = resource
+        self._numerator, self._denominator = eta.numerator, eta.denominator
+        self._keeps_candidates = keeps_candidates
+        self._results: SortedList = SortedList()
+        self._candidates: SortedList = SortedList()
+        #: Resource of the candidates that were past the rung when they entered it; for most, it is the rung's own.
+        self._overshoot: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    @property
+    def quota(self) -> int:
+        """How many of the results so far are in the top 1/divisor."""
+        return len(self._results) * self._denominator // self._numerator
+
+    def load(self, results: Iterable[tuple[Result, bool]], overshoot: Iterable[tuple[int, int]]) -> None:
+        """Fills an empty rung at once: results with whether they were promoted; (trial, resource) of overshooters."""
+        listed = list(results)
+        self._results = SortedList(result for result, _ in listed)
+        if self._keeps_candidates:
+            self._candidates = SortedList(r for r, promoted in listed if not promoted and r[0] != WORST)
+            self._overshoot = dict(overshoot)
+
+    def enter(self, result: Result, resource: int) -> int:
+        """Adds the result of a trial that has trained to `resource`; gives its rank, 0 for the best."""
+        self._results.add(result)
+        if self._keeps_candidates and result[0] != WORST:
+            self._candidates.add(result)
+            if resource > self.resource:
+                self._overshoot[result[1]] = resource
+        return self._results.bisect_left(result)
+
+    def rank(self, result: Result) -> int:
+        """Rank of a result that entered, 0 for the best."""
+        return self._results.bisect_left(result)
+
+    def promotable(self) -> Result | None:
+        """The best result in the top 1/divisor that is not promoted yet."""
+        if not self._candidates:
+            return None
+        best = cast(Result, self._candidates[0])
+        return best if self._results.bisect_left(best) < self.quota else None
+
+    def promote(self, result: Result) -> int:
+        """Marks a candidate as promoted; gives the resource to which its trial has trained."""
+        if self._keeps_candidates:
+            self._candidates.remove(result)
+        return self._overshoot.pop(result[1], self.resource)
+
+    def results(self) -> Iterable[Result]:
+        """All results, best first."""
+        return iter(self._results)
+
+    def candidates(self) -> Iterable[Result]:
+        """The finite results that were not promoted yet, best first; empty where they are not kept."""
+        return iter(self._candidates)
+
+    def check(self) -> None:
+        """Raises AssertionError where the two orders contradict each other."""
+        results, candidates = list(self._results), list(self._candidates)
+        assert results == sorted(results), f"the results of the rung at {self.resource} are not in order"
+        assert candidates == sorted(candidates), f"the candidates of the rung at {self.resource} are not in order"
+        trials = {trial for _, trial in results}
+        assert len(trials) == len(results), f"a trial entered the rung at {self.resource} twice"
+        assert set(candidates) <= set(results), f"the rung at {self.resource} has candidates that never entered it"
+        assert all(key != WORST for key, _ in candidates), f"a failure is a candidate in the rung at {self.resource}"
+        assert self._overshoot.keys() <= {trial for _, trial in candidates}
