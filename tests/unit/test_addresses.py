@@ -1,0 +1,53 @@
+"""Addresses of masters, as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from rungmaster.shared.addresses import is_loopback, parse_addresses
+from rungmaster.shared.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("head:50051", ("head:50051",)),
+        ("head", ("head:50051",)),
+        ("a:1, b:2", ("a:1", "b:2")),
+        ("a:1,b,", ("a:1", "b:50051")),
+        ("a:1,a:1", ("a:1",)),
+        ("10.0.0.7:7000", ("10.0.0.7:7000",)),
+        ("[::1]", ("[::1]:50051",)),
+        ("[fe80::2]:9", ("[fe80::2]:9",)),
+    ],
+)
+def test_addresses_are_read_as_people_write_them(text: str, addresses: tuple[str, ...]) -> None:
+    assert parse_addresses(text) == addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no address"),
+        (" , ", "no address"),
+        (":50051", "host is missing"),
+        ("head:", "port must be a number"),
+        ("head:0", "port must be a number"),
+        ("head:65536", "port must be a number"),
+        ("head:http", "port must be a number"),
+        ("http://head:1", "brackets"),
+        ("http://head", "host is missing|port must be"),
+        ("::1", "brackets"),
+        ("[::1", "brackets"),
+        ("[::1]5", "brackets"),
+        ("my head:1", "characters that no host name has"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_the_reason(text: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        parse_addresses(text)
+
+
+def test_only_this_machine_is_loopback() -> None:
+    assert all(map(is_loopback, ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.8.0.1:1"]))
+    assert not any(map(is_loopback, ["head:1", "10.0.0.1:1"]))
