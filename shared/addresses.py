@@ -8,14 +8,14 @@ DEFAULT_PORT = 50051
 DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 
 
-def parse_addresses(text: str) -> tuple[str, ...]:
+def parse_addresses(text: str, *, listening: bool = False) -> tuple[str, ...]:
     """The addresses in `text`, each once and as `host:port`, in the order given.
 
-    A missing port is 50051; an IPv6 host stands in brackets (`[::1]:50051`). Raises InvalidInput where one is not an
-    address, or none is given.
+    A missing port is 50051; an IPv6 host stands in brackets (`[::1]:50051`). Port 0 (any free one) is only for
+    `listening`. Raises InvalidInput where one is not an address, or none is given.
     """
     parts = [part.strip() for part in text.split(",")]
-    addresses = tuple(dict.fromkeys(_address(part) for part in parts if part))
+    addresses = tuple(dict.fromkeys(_address(part, 0 if listening else 1) for part in parts if part))
     if not addresses:
         raise InvalidInput("no address of a master given; write host:port, or several separated by commas")
     return addresses
@@ -27,12 +27,12 @@ def is_loopback(address: str) -> bool:
     return host in ("localhost", "[::1]") or host.startswith("127.")
 
 
-def _address(text: str) -> str:
+def _address(text: str, lowest_port: int) -> str:
     host, port = _split(text)
     if not host or any(character.isspace() or character in "/@" for character in host):
         raise _wrong(text, "the host is missing or has characters that no host name has")
-    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise _wrong(text, f"the port must be a number from 1 to 65535, got {port!r}")
+    if not (port.isascii() and port.isdecimal() and lowest_port <= int(port) < 65536):
+        raise _wrong(text, f"the port must be a number from {lowest_port} to 65535, got {port!r}")
     return f"{host}:{int(port)}"
 
 

@@ -22,12 +22,11 @@ from ...shared.session import (
     SessionRequest,
     Welcome,
 )
-from ...shared.spec import Spec
 from ..experiment import lifecycle
 from ..experiment.book import Batch
 from ..experiment.changes import Changes, EventRow, LeaseRow, WorkerRow
-from ..experiment.experiment import Draw, Experiment
-from ..search.interface import Searcher
+from ..experiment.experiment import Experiment
+from .blueprint import Blueprint
 from .clock import Now
 from .outbox import Granted, Outgoing
 from .scheduler import Scheduler
@@ -45,15 +44,6 @@ class Terms:
     lease_ttl: float
     heartbeat_interval: float
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Blueprint:
-    """What an experiment is made from; prepared outside, since building a search space takes time."""
-
-    spec: Spec
-    searcher: Searcher
-    draw: Draw
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ class Granted:
 
     @property
     def key(self) -> tuple[int, int]:
+        """Experiment and trial."""
         return self.lease.experiment_id, self.lease.trial_id
 
     def assignment(self, hparams: Mapping[str, Any]) -> Assignment:

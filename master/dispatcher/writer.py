@@ -7,9 +7,10 @@ rebuilt from the database before anything else is answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any, Protocol, TypeVar
 
 from ...shared.errors import LimitExceeded, MastershipLost, RungmasterError, Unavailable
@@ -49,16 +50,36 @@ class Store(Protocol):
         ...
 
 
+class Bell:
+    """Wakes everybody who waits for the next ring."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wakes those who wait now."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - a deadline is what it is for
+        """Returns at the next ring, or after `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), timeout)
+
+
 class Writer:
     """Owns the core. `execute` is the only way to it."""
 
-    def __init__(self, store: Store, terms: Terms, now: Callable[[], Now] = system_now) -> None:
+    def __init__(self, store: Store, terms: Terms, thread: Executor, now: Callable[[], Now] = system_now) -> None:
+        """`thread` has one thread, the only one that calls the store."""
         self._store = store
         self._terms = terms
+        self._thread = thread
         self._now = now
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._queue: asyncio.Queue[tuple[Command, asyncio.Future[Any]]] = asyncio.Queue(QUEUE_LIMIT)
         self._core: Core | None = None
+        #: Rings after every commit.
+        self.committed = Bell()
 
     @property
     def waiting(self) -> int:
@@ -77,9 +98,21 @@ class Writer:
             raise LimitExceeded("the master has too much to do at the moment; try again in a second") from None
         return await done
 
+    def heard(self, session_id: str) -> None:
+        """A sign of life from a worker, taken at once: it must not wait for the database."""
+        session = self._core.sessions.get(session_id) if self._core else None
+        if session is not None:
+            now = self._now()
+            session.last_seen, session.last_seen_wall = now.monotonic, now.wall
+
     async def start(self) -> None:
         """Builds the memory from the ledger."""
         self._core = await self._recover()
+
+    @property
+    def look_interval(self) -> float:
+        """Seconds between two looks for leases that have expired."""
+        return min(1.0, self._terms.lease_ttl / 10)
 
     async def run(self) -> None:
         """Commits batch after batch, until it is cancelled or the mastership is lost (MastershipLost)."""
@@ -94,7 +127,7 @@ class Writer:
                 if isinstance(error, MastershipLost | asyncio.CancelledError):
                     raise
                 log.exception("a batch of %d commands could not be applied", len(batch))
-                self._core = await self._recover_patiently()
+                await self._start_over("the master met an error of its own; come again")
 
     async def _process(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         core = self._core
@@ -109,10 +142,10 @@ class Writer:
                 raise
             log.warning("the database did not take a batch: %s", error)
             _refuse(batch, error)
-            self._close_connections(core, "the master could not write to its database; come again")
-            self._core = await self._recover_patiently()
+            await self._start_over("the master could not write to its database; come again")
             return
         self._deliver(core, responses)
+        self.committed.ring()
         for (_, done), result in zip(batch, results, strict=True):
             if done.done():
                 continue
@@ -143,15 +176,17 @@ class Writer:
             if session is not None and session.connection is not None:
                 session.connection.send(response)
 
-    @staticmethod
-    def _close_connections(core: Core, reason: str) -> None:
-        for session in core.sessions.values():
+    async def _start_over(self, reason: str) -> None:
+        """Throws the memory away and builds it anew; the workers come again and tell what they hold."""
+        core, self._core = self._core, None
+        for session in core.sessions.values() if core else ():
             if session.connection is not None:
                 session.connection.close(reason)
+        self._core = await self._recover_patiently()
 
     async def _recover(self) -> Core:
         recovered = await asyncio.get_running_loop().run_in_executor(self._thread, self._store.recover)
-        return Core(self._terms, recovered, self._now())
+        return Core(self._terms, recovered, self._now(), self.look_interval)
 
     async def _recover_patiently(self) -> Core:
         while True:
@@ -162,10 +197,6 @@ class Writer:
             except Unavailable as error:
                 log.warning("the database is still out of reach: %s", error)
                 await asyncio.sleep(RECOVERY_PAUSE)
-
-    def close(self) -> None:
-        """Ends the ledger's thread, after what it is doing."""
-        self._thread.shutdown()
 
 
 def _refuse(batch: list[tuple[Command, asyncio.Future[Any]]], error: RungmasterError) -> None:

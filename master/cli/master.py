@@ -1,0 +1,69 @@
+"""`rungmaster master`: runs a master on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+import click
+
+from ...shared.addresses import is_loopback, parse_addresses
+from ...shared.errors import InvalidInput
+
+
+@click.command("master")
+@click.option("--listen", default="127.0.0.1:50051", show_default=True, help="Address to listen on; port 0 picks one.")
+@click.option(
+    "--db",
+    "database",
+    default="rungmaster.db",
+    show_default=True,
+    help="Database: a file for SQLite, or a URL such as postgresql://user@host/name.",
+)
+@click.option(
+    "--lease-ttl",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(min=1.0),
+    help="Seconds after which a silent worker's trials are given to others.",
+)
+@click.option(
+    "--grace",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(min=0.0),
+    help="Seconds that calls get to end when the master is stopped.",
+)
+@click.option("--exit-with-parent", is_flag=True, help="End when standard input closes.")
+@click.option("--verbose", "-v", is_flag=True, help="Log more.")
+def command(listen: str, database: str, lease_ttl: float, grace: float, exit_with_parent: bool, verbose: bool) -> None:
+    """Run a master: it keeps the search in a database, and hands out trials to workers.
+
+    It can be stopped or killed at any time; started again on the same database, it goes on where it stood.
+    """
+    from ..app import Options, serve
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("asyncio", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    addresses = parse_addresses(listen, listening=True)
+    if len(addresses) != 1:
+        raise InvalidInput(f"--listen {listen}: one address, please")
+    if not is_loopback(addresses[0]):
+        click.echo(
+            f"warning: {addresses[0]} can be reached from other machines, and nothing asks them who they are: "
+            "use it on a network that you trust, or behind a tunnel",
+            err=True,
+        )
+    options = Options(database, addresses[0], lease_ttl, grace, exit_with_parent)
+    asyncio.run(serve(options, _say_ready))
+
+
+def _say_ready(address: str, term: int) -> None:
+    click.echo(f"rungmaster master ready on {address} (term {term})")
+    sys.stdout.flush()

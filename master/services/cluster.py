@@ -1,0 +1,50 @@
+"""ClusterService: the workers and the master itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import grpc
+
+from ...proto.v1 import cluster_pb2 as pb
+from ...proto.v1 import cluster_pb2_grpc
+from ...shared import convert
+from ...shared.model import MasterInfo, WorkerState
+from ..dispatcher.clock import Now
+from ..dispatcher.core import Core
+from ..dispatcher.writer import Writer
+
+Context = grpc.aio.ServicerContext
+
+
+class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
+    """Asks the core through the writer, so that nothing is shown before it is durable."""
+
+    def __init__(self, writer: Writer, database: str) -> None:
+        self._writer = writer
+        self._database = database
+        self._start_time = datetime.now(UTC)
+
+    async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:  # noqa: N802
+        """See the .proto."""
+        del request, context
+        workers = await self._writer.execute(lambda core, now: core.workers(now))
+        return pb.ListWorkersResponse(workers=map(convert.worker_to_proto, workers))
+
+    async def GetMasterInfo(self, request: pb.GetMasterInfoRequest, context: Context) -> pb.GetMasterInfoResponse:  # noqa: N802
+        """See the .proto."""
+        del request, context
+        return convert.master_info_to_proto(await self._writer.execute(self._info))
+
+    def _info(self, core: Core, now: Now) -> MasterInfo:
+        workers = core.workers(now)
+        return MasterInfo(
+            core.terms.version,
+            core.terms.term,
+            self._start_time,
+            self._database,
+            sum(experiment.active for experiment in core.experiments.values()),
+            sum(worker.state is not WorkerState.DISCONNECTED for worker in workers),
+            sum(worker.slots for worker in workers),
+            sum(worker.slots_used for worker in workers),
+        )

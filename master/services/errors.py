@@ -1,0 +1,108 @@
+"""The one table from errors to gRPC status codes; an interceptor applies it to every method, so none is forgotten."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from ...shared.errors import (
+    FailedPrecondition,
+    InvalidInput,
+    InvalidSpec,
+    LimitExceeded,
+    NotFound,
+    RungmasterError,
+    Unavailable,
+)
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a caller may come again when the master is out of reach or overloaded.
+RETRY_SECONDS = 1
+
+_CODES: tuple[tuple[type[RungmasterError], int], ...] = (
+    (InvalidInput, code_pb2.INVALID_ARGUMENT),
+    (NotFound, code_pb2.NOT_FOUND),
+    (FailedPrecondition, code_pb2.FAILED_PRECONDITION),
+    (LimitExceeded, code_pb2.RESOURCE_EXHAUSTED),
+    (Unavailable, code_pb2.UNAVAILABLE),
+)
+
+
+def status_of(error: RungmasterError) -> status_pb2.Status:
+    """The status of an error, with what a program can use in its details."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
+    status = status_pb2.Status(code=code, message=str(error))
+    if isinstance(error, InvalidSpec):
+        request = error_details_pb2.BadRequest()
+        for problem in error.problems:
+            request.field_violations.add(field=problem.path, description=problem.message)
+        _attach(status, request)
+    elif code in (code_pb2.RESOURCE_EXHAUSTED, code_pb2.UNAVAILABLE):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.seconds = RETRY_SECONDS
+        _attach(status, retry)
+    return status
+
+
+def _attach(status: status_pb2.Status, detail: Any) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    status.details.append(packed)
+
+
+async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
+    if isinstance(error, RungmasterError):
+        status = rpc_status.to_status(status_of(error))
+        await context.abort(status.code, status.details, status.trailing_metadata)
+    incident = secrets.token_hex(4)
+    log.error("incident %s", incident, exc_info=error)
+    await context.abort(grpc.StatusCode.INTERNAL, f"the master met an error of its own; its log has it as {incident}")
+
+
+Behavior = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]
+
+
+def _guarded(behavior: Behavior) -> Behavior:
+    async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        try:
+            return await behavior(request, context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing may reach the caller unmapped
+            return await _abort(context, error)
+
+    return call
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Maps what a method raises. All methods here are coroutines; streams are written with `context.write`."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wraps the methods of our own services; health and reflection map their own."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method  # pyright: ignore[reportAttributeAccessIssue]
+        if handler is None or not method.startswith("/rungmaster."):
+            return handler
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                _guarded(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+            )
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(
+                _guarded(handler.unary_stream), handler.request_deserializer, handler.response_serializer
+            )
+        return grpc.stream_stream_rpc_method_handler(
+            _guarded(handler.stream_stream), handler.request_deserializer, handler.response_serializer
+        )

@@ -1,0 +1,179 @@
+"""ExperimentService: reads come from the database, writes go through the writer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import grpc
+
+from ...proto.v1 import experiment_pb2 as pb
+from ...proto.v1 import experiment_pb2_grpc
+from ...shared import convert
+from ...shared.convert_basics import experiment_state_from_proto, trial_order_from_proto, trial_state_from_proto
+from ...shared.errors import FailedPrecondition, InvalidInput
+from ...shared.model import Experiment, TrialOrder
+from ...shared.spec import parse_spec
+from ..dispatcher.blueprint import Blueprint, blueprint
+from ..dispatcher.core import Core
+from ..dispatcher.writer import Writer
+from ..ledger.reader import Reader
+
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext
+
+#: Reads at once.
+READERS = 4
+#: Events in one message of a watch.
+WATCH_PAGE = 500
+#: Seconds between two looks of a watch at the journal, at least and at most.
+WATCH_PACE, WATCH_PATIENCE = 0.1, 2.0
+REQUEST_ID_LIMIT = 64
+DEFAULT_PAGE, DEFAULT_REPORTS = 100, 1000
+
+
+class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
+    """Decodes, asks, encodes."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+
+    async def _read(self, query: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, query)
+
+    async def _experiment(self, experiment_id: int) -> Experiment:
+        return await self._read(lambda: self._reader.get_experiment(experiment_id))
+
+    async def CreateExperiment(  # noqa: N802
+        self, request: pb.CreateExperimentRequest, context: Context
+    ) -> pb.CreateExperimentResponse:
+        """See the .proto."""
+        del context
+        if len(request.request_id) > REQUEST_ID_LIMIT:
+            raise InvalidInput(f"request_id: at most {REQUEST_ID_LIMIT} characters, got {len(request.request_id)}")
+        plan = await self._read(lambda: _blueprint(request.spec))
+        created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id))
+        return pb.CreateExperimentResponse(experiment=convert.experiment_to_proto(await self._experiment(created)))
+
+    async def GetExperiment(  # noqa: N802
+        self, request: pb.GetExperimentRequest, context: Context
+    ) -> pb.GetExperimentResponse:
+        """See the .proto."""
+        del context
+        experiment = await self._experiment(request.experiment_id)
+        return pb.GetExperimentResponse(experiment=convert.experiment_to_proto(experiment))
+
+    async def ListExperiments(  # noqa: N802
+        self, request: pb.ListExperimentsRequest, context: Context
+    ) -> pb.ListExperimentsResponse:
+        """See the .proto."""
+        del context
+        states = [experiment_state_from_proto(state) for state in request.states]
+        found, token = await self._read(
+            lambda: self._reader.list_experiments(
+                states, request.name_contains, request.page_size or DEFAULT_PAGE, request.page_token
+            )
+        )
+        return pb.ListExperimentsResponse(experiments=map(convert.experiment_to_proto, found), next_page_token=token)
+
+    async def _steer(self, experiment_id: int, command: Callable[[Core, int], None]) -> pb.Experiment:
+        await self._experiment(experiment_id)
+        await self._writer.execute(lambda core, _: command(core, experiment_id))
+        return convert.experiment_to_proto(await self._experiment(experiment_id))
+
+    async def PauseExperiment(  # noqa: N802
+        self, request: pb.PauseExperimentRequest, context: Context
+    ) -> pb.PauseExperimentResponse:
+        """See the .proto."""
+        del context
+        return pb.PauseExperimentResponse(experiment=await self._steer(request.experiment_id, Core.pause))
+
+    async def ResumeExperiment(  # noqa: N802
+        self, request: pb.ResumeExperimentRequest, context: Context
+    ) -> pb.ResumeExperimentResponse:
+        """See the .proto."""
+        del context
+        return pb.ResumeExperimentResponse(experiment=await self._steer(request.experiment_id, Core.resume))
+
+    async def CancelExperiment(  # noqa: N802
+        self, request: pb.CancelExperimentRequest, context: Context
+    ) -> pb.CancelExperimentResponse:
+        """See the .proto."""
+        del context
+        return pb.CancelExperimentResponse(experiment=await self._steer(request.experiment_id, Core.cancel))
+
+    async def DeleteExperiment(  # noqa: N802
+        self, request: pb.DeleteExperimentRequest, context: Context
+    ) -> pb.DeleteExperimentResponse:
+        """See the .proto."""
+        del context
+        experiment = await self._experiment(request.experiment_id)
+        if not experiment.state.ended:
+            raise FailedPrecondition(f"experiment {request.experiment_id} is {experiment.state}: cancel it first")
+        uris = await self._read(lambda: self._reader.checkpoint_uris(request.experiment_id))
+        await self._writer.execute(lambda core, _: core.delete(request.experiment_id, uris))
+        return pb.DeleteExperimentResponse()
+
+    async def ListTrials(self, request: pb.ListTrialsRequest, context: Context) -> pb.ListTrialsResponse:  # noqa: N802
+        """See the .proto."""
+        del context
+        states = [trial_state_from_proto(state) for state in request.states]
+        order = trial_order_from_proto(request.order) if request.order else TrialOrder.ID
+        found, token = await self._read(
+            lambda: self._reader.list_trials(
+                request.experiment_id, states, order, request.page_size or DEFAULT_PAGE, request.page_token
+            )
+        )
+        return pb.ListTrialsResponse(trials=map(convert.trial_to_proto, found), next_page_token=token)
+
+    async def GetTrial(self, request: pb.GetTrialRequest, context: Context) -> pb.GetTrialResponse:  # noqa: N802
+        """See the .proto."""
+        del context
+        trial, leases, checkpoints = await self._read(
+            lambda: self._reader.get_trial(request.experiment_id, request.trial_id)
+        )
+        return pb.GetTrialResponse(
+            trial=convert.trial_to_proto(trial),
+            leases=map(convert.lease_to_proto, leases),
+            checkpoints=map(convert.checkpoint_to_proto, checkpoints),
+        )
+
+    async def ListMetrics(self, request: pb.ListMetricsRequest, context: Context) -> pb.ListMetricsResponse:  # noqa: N802
+        """See the .proto."""
+        del context
+        found, token = await self._read(
+            lambda: self._reader.list_reports(
+                request.experiment_id, request.trial_id, request.page_size or DEFAULT_REPORTS, request.page_token
+            )
+        )
+        return pb.ListMetricsResponse(reports=map(convert.report_to_proto, found), next_page_token=token)
+
+    async def WatchExperiment(self, request: pb.WatchExperimentRequest, context: Context) -> None:  # noqa: N802
+        """See the .proto."""
+        after, state = request.after_event_id, None
+        while True:
+            experiment = await self._experiment(request.experiment_id)
+            events = await self._read(
+                lambda after=after: self._reader.events_after(request.experiment_id, after, WATCH_PAGE)
+            )
+            if events or experiment.state is not state:
+                state = experiment.state
+                message = pb.WatchExperimentResponse(
+                    events=map(convert.event_to_proto, events), state=convert.experiment_state_to_proto(state)
+                )
+                await context.write(message)
+            if events:
+                after = events[-1].event_id
+            elif state.ended:
+                return
+            if len(events) < WATCH_PAGE:
+                await asyncio.sleep(WATCH_PACE)
+                await self._writer.committed.wait(WATCH_PATIENCE)
+
+
+def _blueprint(text: str) -> Blueprint:
+    return blueprint(parse_spec(text))

@@ -1,0 +1,78 @@
+"""The gRPC server: services, health, reflection and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from ...proto.v1 import (
+    cluster_pb2,
+    cluster_pb2_grpc,
+    experiment_pb2,
+    experiment_pb2_grpc,
+    worker_pb2,
+    worker_pb2_grpc,
+)
+from ...shared.errors import InvalidInput
+from ..dispatcher.writer import Writer
+from ..ledger.reader import Reader
+from .cluster import ClusterServicer
+from .errors import ErrorInterceptor
+from .experiments import ExperimentServicer
+from .workers import WorkerServicer
+
+#: Bytes in one message; a worker's bundles stay well below.
+MESSAGE_LIMIT = 4 * 1024 * 1024
+#: The workers' keepalive pings come every 30 s; more often than this they would be refused.
+_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+SERVICES = tuple(
+    file.DESCRIPTOR.services_by_name[name].full_name
+    for file, name in (
+        (experiment_pb2, "ExperimentService"),
+        (worker_pb2, "WorkerService"),
+        (cluster_pb2, "ClusterService"),
+    )
+)
+
+
+class Server:
+    """Serves one writer and one reader on one address."""
+
+    def __init__(self, writer: Writer, reader: Reader, database: str) -> None:
+        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(),), options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentServicer(writer, reader), self._server)
+        worker_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerServicer(writer), self._server)
+        cluster_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterServicer(writer, database), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+
+    async def start(self, address: str) -> int:
+        """Listens, and gives the port. Raises InvalidInput where the address cannot be listened on."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise InvalidInput(f"--listen {address}: cannot listen there (in use, or not this machine's)") from error
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ("", *SERVICES):
+            await self._health.set(name, status)
+
+    async def stop(self, grace: float) -> None:
+        """Says that it is going, gives calls `grace` seconds to end, and closes."""
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.stop(grace)

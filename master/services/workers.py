@@ -1,0 +1,127 @@
+"""WorkerService: one stream for each worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import grpc
+
+from ...proto.v1 import worker_pb2, worker_pb2_grpc
+from ...shared.convert_session import session_request_from_proto, session_response_to_proto
+from ...shared.errors import InvalidInput, Unavailable
+from ...shared.session import SessionRequest, SessionResponse
+from ..dispatcher.clock import Now
+from ..dispatcher.core import Core
+from ..dispatcher.writer import Writer
+
+#: Seconds in which a worker must say hello after it opened its stream.
+HELLO_DEADLINE = 10.0
+
+Context = grpc.aio.ServicerContext
+
+
+class StreamConnection:
+    """A worker's stream, as the core sees it. What is sent is bounded by what the worker asks and holds."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[SessionResponse | None] = asyncio.Queue()
+        self.closed_because = ""
+
+    def send(self, response: SessionResponse) -> None:
+        """Queues a bundle for the stream."""
+        self._queue.put_nowait(response)
+
+    def close(self, reason: str) -> None:
+        """Ends the stream after what is queued."""
+        self.closed_because = self.closed_because or reason
+        self._queue.put_nowait(None)
+
+    async def next(self) -> SessionResponse | None:
+        """The next bundle; None once the stream is to end."""
+        return await self._queue.get()
+
+
+class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
+    """Carries bundles between workers and the writer, one from each worker at a time: none floods the others."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._goodbyes: set[asyncio.Task[None]] = set()
+
+    async def Session(self, request_iterator: object, context: Context) -> None:  # noqa: N802 - the name in the .proto
+        """Serves one stream until either side ends it."""
+        del request_iterator
+        connection = StreamConnection()
+        first = await self._read_hello(context)
+        hello = first.hello
+        assert hello is not None
+        await self._writer.execute(lambda core, now: core.connect(hello, connection, now))
+        reader = asyncio.create_task(self._read(first, connection, context))
+        writer = asyncio.create_task(self._write(connection, context))
+        try:
+            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reader.cancel()
+            writer.cancel()
+            self._say_goodbye(hello.session_id, connection)
+        _reraise(reader)
+        _reraise(writer)
+        if connection.closed_because:
+            raise Unavailable(connection.closed_because)
+
+    def _say_goodbye(self, session_id: str, connection: StreamConnection) -> None:
+        """Tells the core that the stream has ended, in a task of its own: this one may be being cancelled."""
+
+        async def goodbye() -> None:
+            with contextlib.suppress(Unavailable):
+                await self._writer.execute(lambda core, _: core.disconnect(session_id, connection))
+
+        task = asyncio.create_task(goodbye())
+        self._goodbyes.add(task)
+        task.add_done_callback(self._goodbyes.discard)
+
+    @staticmethod
+    async def _read_hello(context: Context) -> SessionRequest:
+        try:
+            message = await asyncio.wait_for(context.read(), HELLO_DEADLINE)
+        except TimeoutError:
+            raise InvalidInput(f"no hello within {HELLO_DEADLINE:.0f} s") from None
+        if not isinstance(message, worker_pb2.SessionRequest):
+            raise InvalidInput("the stream ended before its hello")
+        request = session_request_from_proto(message)
+        if request.hello is None or not request.hello.session_id or request.hello.slots < 1:
+            raise InvalidInput(
+                "the first message of a session must carry hello, with a session_id and at least one slot"
+            )
+        return request
+
+    async def _read(self, first: SessionRequest, connection: StreamConnection, context: Context) -> None:
+        assert first.hello is not None
+        session_id = first.hello.session_id
+        request: SessionRequest | None = first
+        while request is not None:
+            self._writer.heard(session_id)
+            if _says_something(request):
+                await self._writer.execute(_receiving(session_id, connection, request))
+            message = await context.read()
+            request = session_request_from_proto(message) if message is not grpc.aio.EOF else None
+
+    @staticmethod
+    async def _write(connection: StreamConnection, context: Context) -> None:
+        while (response := await connection.next()) is not None:
+            await context.write(session_response_to_proto(response))
+
+
+def _receiving(session_id: str, connection: StreamConnection, request: SessionRequest) -> Callable[[Core, Now], None]:
+    return lambda core, now: core.receive(session_id, connection, request, now)
+
+
+def _says_something(request: SessionRequest) -> bool:
+    return bool(request.work_request or request.events or request.draining or request.deleted_checkpoints)
+
+
+def _reraise(task: asyncio.Task[None]) -> None:
+    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        raise error
