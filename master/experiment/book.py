@@ -271,7 +271,8 @@ class Book:
             if not state.ended:
                 assert self.row.counts.get(state.value, 0) == counts[state], f"{state}: {self.row.counts} {counts}"
         for trial_id, lease in self.leases.items():
-            assert lease.end_time is None and lease.token == self.trials[trial_id].token
+            assert lease.end_time is None, f"an ended lease of trial {trial_id} is in the book"
+            assert lease.token == self.trials[trial_id].token
         running = {t.trial_id for t in self.trials.values() if t.state == TrialState.RUNNING}
         assert running <= self.leases.keys(), f"running without a lease: {running - self.leases.keys()}"
 

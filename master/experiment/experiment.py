@@ -1,6 +1,7 @@
 """One experiment: a searcher with trials, leases and failure counting around it, as a pure state machine.
 
-Events come in with the time at which they happened; what changed goes into the batch; what must be told to workers comes back.
+Events come in with the time at which they happened; what changed goes into the batch; what must be told to workers
+comes back.
 Nothing here may be shown outside before the batch is committed.
 """
 

@@ -20,7 +20,7 @@ DISCARDS_BORNE = 100
 
 @dataclass(slots=True)
 class Records:
-    """What the ledger has of one experiment that has not ended: all its trials, and the leases and checkpoints in use."""
+    """What the ledger has of an experiment that has not ended: all its trials; leases and checkpoints in use."""
 
     experiment: ExperimentRow
     brackets: Sequence[BracketRow] = ()

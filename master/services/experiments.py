@@ -12,7 +12,12 @@ import grpc
 from ...proto.v1 import experiment_pb2 as pb
 from ...proto.v1 import experiment_pb2_grpc
 from ...shared import convert
-from ...shared.convert_basics import experiment_state_from_proto, trial_order_from_proto, trial_state_from_proto
+from ...shared.convert_basics import (
+    experiment_state_from_proto,
+    experiment_state_to_proto,
+    trial_order_from_proto,
+    trial_state_from_proto,
+)
 from ...shared.errors import FailedPrecondition, InvalidInput
 from ...shared.model import Experiment, TrialOrder
 from ...shared.spec import parse_spec
@@ -154,21 +159,21 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
 
     async def WatchExperiment(self, request: pb.WatchExperimentRequest, context: Context) -> None:  # noqa: N802
         """See the .proto."""
-        after, state = request.after_event_id, None
+        after, told = request.after_event_id, None
         while True:
             experiment = await self._experiment(request.experiment_id)
             events = await self._read(
                 lambda after=after: self._reader.events_after(request.experiment_id, after, WATCH_PAGE)
             )
-            if events or experiment.state is not state:
-                state = experiment.state
+            if events or experiment.state is not told:
+                told = experiment.state
                 message = pb.WatchExperimentResponse(
-                    events=map(convert.event_to_proto, events), state=convert.experiment_state_to_proto(state)
+                    events=map(convert.event_to_proto, events), state=experiment_state_to_proto(told)
                 )
                 await context.write(message)
             if events:
                 after = events[-1].event_id
-            elif state.ended:
+            elif experiment.state.ended:
                 return
             if len(events) < WATCH_PAGE:
                 await asyncio.sleep(WATCH_PACE)

@@ -106,7 +106,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             if _says_something(request):
                 await self._writer.execute(_receiving(session_id, connection, request))
             message = await context.read()
-            request = session_request_from_proto(message) if message is not grpc.aio.EOF else None
+            request = session_request_from_proto(message) if isinstance(message, worker_pb2.SessionRequest) else None
 
     @staticmethod
     async def _write(connection: StreamConnection, context: Context) -> None:
