@@ -13,8 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from .. import __version__
 from ..shared.errors import Unavailable
+from ..shared.version import __version__
 from .dispatcher.core import Core, Terms
 from .dispatcher.store import LedgerStore
 from .dispatcher.writer import Writer

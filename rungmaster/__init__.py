@@ -8,11 +8,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rungmaster.shared.version import __version__
+
 if TYPE_CHECKING:
     from rungmaster.client import Client, run
     from rungmaster.worker import Trial
 
-__version__ = "0.1.0"
 __all__ = ["Client", "Trial", "__version__", "run"]
 
 _HOMES = {"Trial": "rungmaster.worker", "Client": "rungmaster.client", "run": "rungmaster.client"}

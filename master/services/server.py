@@ -68,7 +68,7 @@ class Server:
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         return port
 
-    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    async def _set_health(self, status: int) -> None:
         for name in ("", *SERVICES):
             await self._health.set(name, status)
 
