@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+from ...shared.searchers import AdaptiveAshaSpec, AshaSpec
+from .arithmetic import asha_brackets, bracket_sizes, capped_rungs
 from .asha import Bracket
 from .interface import (
     Action,
@@ -138,3 +140,28 @@ class AdaptiveAsha:
         homes = {trial: bracket for bracket in self._brackets for trial in bracket.running}
         assert homes == self._home, "the running trials of the search are not those of its brackets"
         assert all(trial < self._next_trial for trial in self._home), "a running trial has a number not given yet"
+
+
+def build_asha(spec: AshaSpec, goal: Goal) -> AdaptiveAsha:
+    """One bracket with as many rungs as fit, up to `max_rungs`."""
+    return _build(spec, goal, [_capped(spec)])
+
+
+def build_adaptive_asha(spec: AdaptiveAshaSpec, goal: Goal) -> AdaptiveAsha:
+    """The brackets that `bracket_rungs` names, or those of the `mode`."""
+    return _build(spec, goal, spec.bracket_rungs or bracket_sizes(spec.mode, _capped(spec)))
+
+
+def _capped(spec: AshaSpec | AdaptiveAshaSpec) -> int:
+    return capped_rungs(spec.max_rungs, spec.max_resource, spec.max_trials, spec.eta)
+
+
+def _build(spec: AshaSpec | AdaptiveAshaSpec, goal: Goal, sizes: Sequence[int]) -> AdaptiveAsha:
+    plan = asha_brackets(
+        sizes,
+        max_resource=spec.max_resource,
+        max_trials=spec.max_trials,
+        max_concurrent_trials=spec.max_concurrent_trials,
+        eta=spec.eta,
+    )
+    return AdaptiveAsha(plan, spec.eta, goal, stop_once=spec.stop_once)

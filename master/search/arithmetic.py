@@ -8,11 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Literal
 
+from ...shared.searchers import Mode, max_rungs_that_fit
 from .interface import BracketPlan
-
-Mode = Literal["aggressive", "standard", "conservative"]
 
 
 def quota(entered: int, eta: Fraction) -> int:
@@ -20,19 +18,9 @@ def quota(entered: int, eta: Fraction) -> int:
     return entered * eta.denominator // eta.numerator
 
 
-def rungs_that_fit(value: int, eta: Fraction, limit: int) -> int:
-    """⌊log_η value⌋ + 1 for a value of at least 1, but at most `limit`."""
-    rungs = 1
-    power, unit = eta.numerator, eta.denominator
-    while rungs < limit and power <= value * unit:
-        power, unit = power * eta.numerator, unit * eta.denominator
-        rungs += 1
-    return rungs
-
-
 def capped_rungs(max_rungs: int, max_resource: int, max_trials: int, eta: Fraction) -> int:
     """As many rungs as asked for, or as the resource and the number of trials have room for."""
-    return min(rungs_that_fit(max_resource, eta, max_rungs), rungs_that_fit(max_trials, eta, max_rungs))
+    return min(max_rungs_that_fit(eta, value, limit=max_rungs) for value in (max_resource, max_trials))
 
 
 def rung_resources(max_resource: int, eta: Fraction, rungs: int) -> tuple[int, ...]:
@@ -92,7 +80,7 @@ def asha_brackets(
 
 def hyperband_brackets(max_resource: int, eta: Fraction) -> tuple[BracketPlan, ...]:
     """Plans Hyperband's grid of brackets: s = s_max … 0 with ⌈(s_max+1)/(s+1)·η^s⌉ trials from R·η^-s each."""
-    most = rungs_that_fit(max_resource, eta, max_resource)
+    most = max_rungs_that_fit(eta, max_resource)
     return tuple(
         BracketPlan(rung_resources(max_resource, eta, rungs), math.ceil(most * eta ** (rungs - 1) / rungs), None)
         for rungs in range(most, 0, -1)

@@ -21,7 +21,17 @@ Result = tuple[float, int]
 class Rung:
     """One level of a bracket. With `keeps_candidates` it knows the finite results that were not promoted yet."""
 
-    __slots__ = ("_candidates", "_denominator", "_keeps_candidates", "_numerator", "_overshoot", "_results", "resource")
+    __slots__ = (
+        "_candidates",
+        "_changed",
+        "_denominator",
+        "_keeps_candidates",
+        "_numerator",
+        "_overshoot",
+        "_promotable",
+        "_results",
+        "resource",
+    )
 
     def __init__(self, resource: int, eta: Fraction, *, keeps_candidates: bool) -> None:
         self.resource = resource
@@ -31,6 +41,9 @@ class Rung:
         self._candidates: SortedList = SortedList()
         #: Resource of the candidates that were past the rung when they entered it; for most, it is the rung's own.
         self._overshoot: dict[int, int] = {}
+        #: The last answer of `promotable`, right until something changes: workers ask far more often than that.
+        self._promotable: Result | None = None
+        self._changed = False
 
     def __len__(self) -> int:
         return len(self._results)
@@ -43,6 +56,7 @@ class Rung:
     def load(self, results: Iterable[tuple[Result, bool]], overshoot: Iterable[tuple[int, int]]) -> None:
         """Fills an empty rung at once: results with whether they were promoted; (trial, resource) of overshooters."""
         listed = list(results)
+        self._changed = True
         self._results = SortedList(result for result, _ in listed)
         if self._keeps_candidates:
             self._candidates = SortedList(r for r, promoted in listed if not promoted and r[0] != WORST)
@@ -50,12 +64,13 @@ class Rung:
 
     def enter(self, result: Result, resource: int) -> int:
         """Adds the result of a trial that has trained to `resource`; gives its rank, 0 for the best."""
+        self._changed = True
         self._results.add(result)
         if self._keeps_candidates and result[0] != WORST:
             self._candidates.add(result)
             if resource > self.resource:
                 self._overshoot[result[1]] = resource
-        return self._results.bisect_left(result)
+        return self.rank(result)
 
     def rank(self, result: Result) -> int:
         """Rank of a result that entered, 0 for the best."""
@@ -63,13 +78,15 @@ class Rung:
 
     def promotable(self) -> Result | None:
         """The best result in the top 1/divisor that is not promoted yet."""
-        if not self._candidates:
-            return None
-        best = cast(Result, self._candidates[0])
-        return best if self._results.bisect_left(best) < self.quota else None
+        if self._changed:
+            self._changed = False
+            best = cast(Result, self._candidates[0]) if self._candidates else None
+            self._promotable = best if best is not None and self.rank(best) < self.quota else None
+        return self._promotable
 
     def promote(self, result: Result) -> int:
         """Marks a candidate as promoted; gives the resource to which its trial has trained."""
+        self._changed = True
         if self._keeps_candidates:
             self._candidates.remove(result)
         return self._overshoot.pop(result[1], self.resource)

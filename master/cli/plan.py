@@ -1,0 +1,99 @@
+"""`rungmaster plan`: the brackets that a spec's search will have, and what they are expected to cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...shared.searchers import SearcherSpec
+from ..search.arithmetic import expected_entries, expected_resource
+from ..search.interface import BracketPlan
+from ..search.registry import plan_brackets
+from .searcher_file import load_searchers
+
+ASSUMPTION = (
+    "from each rung exactly the top 1/divisor of the trials that entered it go on, rounded down, and no training is "
+    "repeated; asynchronous promotion may pass more, and failures save the rest of a trial"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a search is expected to cost, in its spec's unit of resource, and how many trials reach each rung for it."""
+
+    entries: tuple[tuple[int, ...], ...]
+    expected: int
+    full: int
+
+    @property
+    def saved(self) -> float:
+        """The part of full training that is not spent: 0.9 is nine tenths."""
+        return 1 - self.expected / self.full
+
+
+def cost_of(searcher: SearcherSpec, plan: tuple[BracketPlan, ...]) -> Cost:
+    """The cost under ASSUMPTION, beside training every trial to the full `max_resource`."""
+    eta = searcher.eta
+    at_least = 1 if searcher.stop_once else 0
+    return Cost(
+        entries=tuple(expected_entries(bracket, eta, at_least) for bracket in plan),
+        expected=sum(expected_resource(bracket, eta, at_least) for bracket in plan),
+        full=sum(bracket.max_trials * bracket.rungs[-1] for bracket in plan),
+    )
+
+
+def _document(path: Path, plan: tuple[BracketPlan, ...], cost: Cost) -> dict[str, Any]:
+    return {
+        "spec": str(path),
+        "brackets": [asdict(bracket) for bracket in plan],
+        "expected_entries": cost.entries,
+        "expected_resource": cost.expected,
+        "full_resource": cost.full,
+        "saved": round(cost.saved, 6),
+        "assumption": ASSUMPTION,
+    }
+
+
+def _text(path: Path, searcher: SearcherSpec, plan: tuple[BracketPlan, ...], cost: Cost) -> str:
+    trials = sum(bracket.max_trials for bracket in plan)
+    lines = [f"{path}: {searcher.name}, {trials} trials in {_count(len(plan), 'bracket')}, divisor {searcher.divisor}"]
+    for b, (bracket, entries) in enumerate(zip(plan, cost.entries, strict=True)):
+        at_once = bracket.max_concurrent_trials
+        limit = "" if at_once is None else f", at most {at_once} at once"
+        rungs, made = _count(len(bracket.rungs), "rung"), _count(bracket.max_trials, "trial")
+        lines += [f"  bracket {b}: {rungs}, {made}{limit}", *_rungs(bracket, entries)]
+    lines += [
+        f"  expected resource {cost.expected:,} of {cost.full:,} "
+        f"for training every trial in full: {cost.saved:.1%} saved",
+        f"  (where {ASSUMPTION})",
+    ]
+    return "\n".join(lines)
+
+
+def _rungs(bracket: BracketPlan, entries: tuple[int, ...]) -> list[str]:
+    width = max(len(f"{resource:,}") for resource in (*bracket.rungs, *entries))
+    rows = (("resource", bracket.rungs), ("trials", entries))
+    return [f"    {name:<8}  " + "  ".join(f"{value:>{width},}" for value in values) for name, values in rows]
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+@click.command(short_help="Show the brackets of a spec, and what they cost.")
+@click.argument("spec", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document per spec and line.")
+def command(spec: tuple[Path, ...], as_json: bool) -> None:
+    """Prints the bracket plan of each SPEC, with its expected cost beside that of training every trial in full.
+
+    A SPEC is a whole spec, or a file that holds just {"searcher": {…}}. Nothing is run or stored. The expected cost
+    assumes that from each rung exactly the top 1/divisor of its trials go on, and that no training is repeated.
+    """
+    for path, searcher, _ in load_searchers(spec):
+        plan = plan_brackets(searcher)
+        cost = cost_of(searcher, plan)
+        click.echo(json.dumps(_document(path, plan, cost)) if as_json else _text(path, searcher, plan, cost))

@@ -1,0 +1,25 @@
+"""Every searcher by the name that a spec gives it. A new one is a file with a builder, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...shared.searchers import SearcherSpec
+from .adaptive import build_adaptive_asha, build_asha
+from .interface import BracketPlan, Goal, Searcher
+
+BUILDERS: dict[str, Callable[[Any, Goal], Searcher]] = {
+    "asha": build_asha,
+    "adaptive_asha": build_adaptive_asha,
+}
+
+
+def build_searcher(searcher: SearcherSpec, goal: Goal) -> Searcher:
+    """Makes the searcher that a spec describes, as it is before any trial."""
+    return BUILDERS[searcher.name](searcher, goal)
+
+
+def plan_brackets(searcher: SearcherSpec) -> tuple[BracketPlan, ...]:
+    """The brackets that a spec's search will have; the goal of its metric makes no difference to them."""
+    return build_searcher(searcher, Goal.MINIMIZE).plan
