@@ -1,1 +1,25 @@
-"""The client: Python API and command line."""
+"""The client: `Client` for a master that runs somewhere, `run` for a whole search on this machine.
+
+Both are imported when they are used, so that the command line and training code do not pay for gRPC.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .run import run
+
+__all__ = ["Client", "run"]
+
+_HOMES = {"Client": ".client", "run": ".run"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name], __name__), name)
+    globals()[name] = value
+    return value

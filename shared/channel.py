@@ -7,6 +7,9 @@ from .addresses import is_loopback
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Answers may be this large; a page of a thousand trials stays far below it."""
 
+MAX_DETAILS_BYTES = 1024 * 1024
+"""The details of an error may be this large; gRPC's own limit (8 KiB) would lose a spec's list of problems."""
+
 KEEPALIVE_SECONDS = 30
 """A silent connection is probed this often; the master must allow it (its minimum is 20 s)."""
 
@@ -20,6 +23,8 @@ def channel_options(address: str) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_metadata_size", MAX_DETAILS_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_DETAILS_BYTES),
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),

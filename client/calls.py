@@ -1,0 +1,152 @@
+"""Every RPC that people use, one method each: plain arguments in, the message of `proto/v1` out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from ..proto.v1 import cluster_pb2, experiment_pb2
+from ..shared.convert import (
+    experiment_state_from_proto,
+    experiment_state_to_proto,
+    trial_order_to_proto,
+    trial_state_to_proto,
+)
+from ..shared.model import ExperimentState, TrialOrder, TrialState
+from .connection import Connection
+
+T = TypeVar("T")
+
+PAGE_SIZE = 1000
+
+
+class Calls:
+    """The services of a master as methods. Long lists are iterators that fetch a page at a time.
+
+    Every method raises RungmasterError, mostly NotFound, FailedPrecondition, InvalidInput or Unavailable.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def create_experiment(self, spec: str, request_id: str) -> experiment_pb2.CreateExperimentResponse:
+        """Gives a spec (YAML or JSON text); a repeated `request_id` gives the first answer again."""
+        request = experiment_pb2.CreateExperimentRequest(spec=spec, request_id=request_id)
+        return self.connection.call(request, experiment_pb2.CreateExperimentResponse)
+
+    def get_experiment(self, experiment_id: int) -> experiment_pb2.GetExperimentResponse:
+        """One experiment, whole."""
+        request = experiment_pb2.GetExperimentRequest(experiment_id=experiment_id)
+        return self.connection.call(request, experiment_pb2.GetExperimentResponse)
+
+    def list_experiments(
+        self, states: Iterable[ExperimentState] = (), name_contains: str = "", page_size: int = 100
+    ) -> Iterator[experiment_pb2.Experiment]:
+        """Experiments, newest first."""
+        numbers = [experiment_state_to_proto(state) for state in states]
+
+        def page(token: str) -> tuple[Iterable[experiment_pb2.Experiment], str]:
+            request = experiment_pb2.ListExperimentsRequest(
+                states=numbers, name_contains=name_contains, page_size=page_size, page_token=token
+            )
+            answer = self.connection.call(request, experiment_pb2.ListExperimentsResponse)
+            return answer.experiments, answer.next_page_token
+
+        return _pages(page)
+
+    def pause_experiment(self, experiment_id: int) -> experiment_pb2.PauseExperimentResponse:
+        """Hands out no more work of it."""
+        request = experiment_pb2.PauseExperimentRequest(experiment_id=experiment_id)
+        return self.connection.call(request, experiment_pb2.PauseExperimentResponse)
+
+    def resume_experiment(self, experiment_id: int) -> experiment_pb2.ResumeExperimentResponse:
+        """Lets a paused one go on."""
+        request = experiment_pb2.ResumeExperimentRequest(experiment_id=experiment_id)
+        return self.connection.call(request, experiment_pb2.ResumeExperimentResponse)
+
+    def cancel_experiment(self, experiment_id: int) -> experiment_pb2.CancelExperimentResponse:
+        """Stops it for good."""
+        request = experiment_pb2.CancelExperimentRequest(experiment_id=experiment_id)
+        return self.connection.call(request, experiment_pb2.CancelExperimentResponse)
+
+    def delete_experiment(self, experiment_id: int) -> experiment_pb2.DeleteExperimentResponse:
+        """Deletes the records of one that has ended."""
+        request = experiment_pb2.DeleteExperimentRequest(experiment_id=experiment_id)
+        return self.connection.call(request, experiment_pb2.DeleteExperimentResponse)
+
+    def list_trials(
+        self,
+        experiment_id: int,
+        states: Iterable[TrialState] = (),
+        order: TrialOrder = TrialOrder.ID,
+        page_size: int = PAGE_SIZE,
+    ) -> Iterator[experiment_pb2.Trial]:
+        """Trials, by id or the best metric first."""
+        numbers = [trial_state_to_proto(state) for state in states]
+
+        def page(token: str) -> tuple[Iterable[experiment_pb2.Trial], str]:
+            request = experiment_pb2.ListTrialsRequest(
+                experiment_id=experiment_id,
+                states=numbers,
+                order=trial_order_to_proto(order),
+                page_size=page_size,
+                page_token=token,
+            )
+            answer = self.connection.call(request, experiment_pb2.ListTrialsResponse)
+            return answer.trials, answer.next_page_token
+
+        return _pages(page)
+
+    def get_trial(self, experiment_id: int, trial_id: int) -> experiment_pb2.GetTrialResponse:
+        """One trial with its leases and checkpoints."""
+        request = experiment_pb2.GetTrialRequest(experiment_id=experiment_id, trial_id=trial_id)
+        return self.connection.call(request, experiment_pb2.GetTrialResponse)
+
+    def list_metrics(
+        self, experiment_id: int, trial_id: int, page_size: int = PAGE_SIZE
+    ) -> Iterator[experiment_pb2.Report]:
+        """What a trial reported, in the order in which the master accepted it."""
+
+        def page(token: str) -> tuple[Iterable[experiment_pb2.Report], str]:
+            request = experiment_pb2.ListMetricsRequest(
+                experiment_id=experiment_id, trial_id=trial_id, page_size=page_size, page_token=token
+            )
+            answer = self.connection.call(request, experiment_pb2.ListMetricsResponse)
+            return answer.reports, answer.next_page_token
+
+        return _pages(page)
+
+    def watch_experiment(self, experiment_id: int, after: int = 0) -> Iterator[experiment_pb2.Event]:
+        """Events after the one numbered `after`, each once and in order, until the experiment has ended.
+
+        A stream that breaks is opened again after the last event seen.
+        """
+        last = after
+
+        def request() -> experiment_pb2.WatchExperimentRequest:
+            return experiment_pb2.WatchExperimentRequest(experiment_id=experiment_id, after_event_id=last)
+
+        for answer in self.connection.stream(request, experiment_pb2.WatchExperimentResponse):
+            for event in answer.events:
+                if event.event_id > last:
+                    last = event.event_id
+                    yield event
+            if answer.state and experiment_state_from_proto(answer.state).ended:
+                return
+
+    def list_workers(self) -> cluster_pb2.ListWorkersResponse:
+        """The workers that are connected, or whose leases are held for them."""
+        return self.connection.call(cluster_pb2.ListWorkersRequest(), cluster_pb2.ListWorkersResponse)
+
+    def get_master_info(self) -> cluster_pb2.GetMasterInfoResponse:
+        """The master that answers."""
+        return self.connection.call(cluster_pb2.GetMasterInfoRequest(), cluster_pb2.GetMasterInfoResponse)
+
+
+def _pages(page: Callable[[str], tuple[Iterable[T], str]]) -> Iterator[T]:
+    token = ""
+    while True:
+        items, token = page(token)
+        yield from items
+        if not token:
+            return

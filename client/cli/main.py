@@ -1,0 +1,98 @@
+"""`rungmaster`: the one command. What each subcommand needs is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ...shared.errors import InvalidInput, RungmasterError
+from .lazy import LazyGroup
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("rungmaster.client.cli.run:command", "Run a search on this machine, master and workers included."),
+    "submit": ("rungmaster.client.cli.submit:command", "Give a search to a master."),
+    "watch": ("rungmaster.client.cli.watch:command", "Follow an experiment until it ends."),
+    "status": ("rungmaster.client.cli.experiments:status", "Show where an experiment stands."),
+    "list": ("rungmaster.client.cli.experiments:list_command", "List experiments, newest first."),
+    "best": ("rungmaster.client.cli.trials:best", "Show the best trials of an experiment."),
+    "trials": ("rungmaster.client.cli.trials:trials", "List the trials of an experiment."),
+    "trial": ("rungmaster.client.cli.trials:trial", "Show one trial, its assignments and checkpoints."),
+    "metrics": ("rungmaster.client.cli.trials:metrics", "List what a trial reported."),
+    "pause": ("rungmaster.client.cli.experiments:pause", "Hand out no more work of an experiment for now."),
+    "resume": ("rungmaster.client.cli.experiments:resume", "Let a paused experiment go on."),
+    "cancel": ("rungmaster.client.cli.experiments:cancel", "End an experiment for good; its records stay."),
+    "delete": ("rungmaster.client.cli.experiments:delete", "Delete the records of an experiment that has ended."),
+    "workers": ("rungmaster.client.cli.cluster:workers", "List the workers of a master."),
+    "master": ("rungmaster.master.cli.master:command", "Serve searches from a database."),
+    "worker": ("rungmaster.worker.cli:command", "Train trials for a master."),
+    "plan": ("rungmaster.master.cli.plan:command", "Show the brackets of a spec, and what they cost."),
+    "simulate": ("rungmaster.master.cli.simulate:command", "Run a search in virtual time, without training."),
+    "drive": ("rungmaster.master.cli.drive:command", "Answer searcher events, JSON lines in and out."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="rungmaster", message="rungmaster %(version)s")
+def cli() -> None:
+    """Adaptive ASHA hyperparameter search with a master, workers and a database.
+
+    \b
+    On one machine:  rungmaster run experiment.yaml --workers 4
+    On a cluster:    rungmaster master --listen 0.0.0.0:50051 --db postgresql://…
+                     rungmaster worker --master head:50051
+                     rungmaster submit experiment.yaml --master head:50051
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0 for success, 2 for wrong usage or input, 1 for failure, 130 for Ctrl-C.
+
+    An error is one line on stderr (for a spec one line a problem), never a traceback, unless RUNGMASTER_DEBUG is set.
+    """
+    sys.exit(_outcome(arguments))
+
+
+def _outcome(arguments: Sequence[str] | None) -> int:
+    try:
+        result = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="rungmaster", standalone_mode=False
+        )
+    except click.exceptions.Abort:
+        return 130
+    except click.UsageError as error:
+        return _complain(error, _usage(error), error.exit_code)
+    except click.ClickException as error:
+        return _complain(error, error.format_message(), error.exit_code)
+    except InvalidInput as error:
+        return _complain(error, str(error), 2)
+    except RungmasterError as error:
+        return _complain(error, str(error), 1)
+    except OSError as error:
+        return _complain(error, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
+    except Exception as error:  # noqa: BLE001  the last resort: a person sees a line, not a traceback
+        text = f"internal error, please report it: {type(error).__name__}: {error} (RUNGMASTER_DEBUG=1 shows where)"
+        return _complain(error, text, 1)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.UsageError) -> str:
+    command = error.ctx.command_path if error.ctx else "rungmaster"
+    return f"{error.format_message()} (see `{command} --help`)"
+
+
+def _complain(error: Exception, text: str, exit_code: int) -> int:
+    if os.environ.get("RUNGMASTER_DEBUG"):
+        raise error
+    click.echo("\n".join(f"Error: {line}" for line in text.splitlines() or [type(error).__name__]), err=True)
+    return exit_code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""`Client`: a master's experiments, trials and workers as Python values."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..shared import convert
+from ..shared.addresses import DEFAULT_ADDRESS, parse_addresses
+from ..shared.model import (
+    Checkpoint,
+    Event,
+    Experiment,
+    ExperimentState,
+    Lease,
+    MasterInfo,
+    Report,
+    Trial,
+    TrialOrder,
+    TrialState,
+    Worker,
+)
+from .calls import Calls
+from .connection import Connection
+from .specs import spec_text
+
+if TYPE_CHECKING:
+    from ..shared.spec import Spec
+
+
+class TrialDetails(NamedTuple):
+    """A trial with its assignments and its checkpoints, both oldest first."""
+
+    trial: Trial
+    leases: tuple[Lease, ...]
+    checkpoints: tuple[Checkpoint, ...]
+
+
+class Client:
+    """A connection to a master, at one or several addresses (`"head:50051"`, `"a:50051,b:50051"`, or a list).
+
+    Each call takes at most `timeout` seconds in all, repeated attempts included: while the master is out of reach, a
+    call is made again with growing waits, and at the other addresses. Every call may be repeated safely, so a search
+    is never created twice. What goes wrong is a RungmasterError: InvalidInput (InvalidSpec with its `problems`),
+    NotFound, FailedPrecondition, LimitExceeded, Unavailable.
+
+    Use it in a `with` statement, or call `close`. It may be shared between threads.
+    """
+
+    def __init__(self, addresses: str | Iterable[str] = DEFAULT_ADDRESS, *, timeout: float = 30.0) -> None:
+        if timeout <= 0:
+            raise ValueError(f"timeout must be above 0 seconds, got {timeout}")
+        text = addresses if isinstance(addresses, str) else ",".join(addresses)
+        self.calls = Calls(Connection(parse_addresses(text), timeout))
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; iterators that are still open fail."""
+        self.calls.connection.close()
+
+    def submit(self, spec: str | Path | Mapping[str, Any] | Spec, *, request_id: str | None = None) -> Experiment:
+        """Gives a search to the master, which starts it at once.
+
+        `spec` is YAML or JSON text, a Path to a file of it, a dict (whose `entrypoint` may be a function), or a Spec.
+        A given `request_id` (at most 64 characters) makes the call repeatable across processes: the same one always
+        returns the same experiment. Raises InvalidSpec with every problem, in which case nothing was stored.
+        """
+        answer = self.calls.create_experiment(spec_text(spec), request_id or secrets.token_hex(16))
+        return convert.experiment_from_proto(answer.experiment)
+
+    def get(self, experiment_id: int) -> Experiment:
+        """An experiment with its spec, brackets, counts and best trial."""
+        return convert.experiment_from_proto(self.calls.get_experiment(experiment_id).experiment)
+
+    def list(self, *, states: Iterable[ExperimentState | str] = (), name_contains: str = "") -> Iterator[Experiment]:
+        """Experiments, newest first, without spec and brackets; only those in `states`, where any are given."""
+        messages = self.calls.list_experiments([ExperimentState(state) for state in states], name_contains)
+        return map(convert.experiment_from_proto, messages)
+
+    def watch(self, experiment_id: int, *, after: int = 0) -> Iterator[Event]:
+        """What happens in an experiment, from the event after number `after` on, until it has ended.
+
+        Every event comes once, also when the master restarts or another takes over meanwhile.
+        """
+        return map(convert.event_from_proto, self.calls.watch_experiment(experiment_id, after))
+
+    def wait(self, experiment_id: int) -> Experiment:
+        """Waits until an experiment has ended, however long that takes, and returns it."""
+        experiment = self.get(experiment_id)
+        while not experiment.state.ended:
+            for _ in self.watch(experiment_id):
+                pass
+            experiment = self.get(experiment_id)
+        return experiment
+
+    def pause(self, experiment_id: int) -> Experiment:
+        """Hands out no more work; running trials save a checkpoint and give their slots back."""
+        return convert.experiment_from_proto(self.calls.pause_experiment(experiment_id).experiment)
+
+    def resume(self, experiment_id: int) -> Experiment:
+        """Lets a paused experiment go on where it stood."""
+        return convert.experiment_from_proto(self.calls.resume_experiment(experiment_id).experiment)
+
+    def cancel(self, experiment_id: int) -> Experiment:
+        """Stops an experiment for good; what was recorded stays."""
+        return convert.experiment_from_proto(self.calls.cancel_experiment(experiment_id).experiment)
+
+    def delete(self, experiment_id: int) -> None:
+        """Deletes the records and checkpoints of an experiment that has ended."""
+        self.calls.delete_experiment(experiment_id)
+
+    def trials(
+        self,
+        experiment_id: int,
+        *,
+        states: Iterable[TrialState | str] = (),
+        order: TrialOrder | str = TrialOrder.ID,
+    ) -> Iterator[Trial]:
+        """Trials by id, or (order "best") the best metric first, without those that have none."""
+        kinds = [TrialState(state) for state in states]
+        return map(convert.trial_from_proto, self.calls.list_trials(experiment_id, kinds, TrialOrder(order)))
+
+    def trial(self, experiment_id: int, trial_id: int) -> TrialDetails:
+        """One trial with its assignments and checkpoints."""
+        answer = self.calls.get_trial(experiment_id, trial_id)
+        return TrialDetails(
+            convert.trial_from_proto(answer.trial),
+            tuple(convert.lease_from_proto(lease) for lease in answer.leases),
+            tuple(convert.checkpoint_from_proto(checkpoint) for checkpoint in answer.checkpoints),
+        )
+
+    def metrics(self, experiment_id: int, trial_id: int) -> Iterator[Report]:
+        """What a trial reported, in the order in which the master accepted it."""
+        return map(convert.report_from_proto, self.calls.list_metrics(experiment_id, trial_id))
+
+    def best(self, experiment_id: int) -> Trial | None:
+        """The trial with the best metric at the last rung that it entered; None before the first result."""
+        return self.get(experiment_id).best_trial
+
+    def workers(self) -> tuple[Worker, ...]:
+        """The workers that are connected, or whose leases are held for them, by name."""
+        return tuple(convert.worker_from_proto(worker) for worker in self.calls.list_workers().workers)
+
+    def master_info(self) -> MasterInfo:
+        """The master that answers: its version, term, database and how busy it is."""
+        return convert.master_info_from_proto(self.calls.get_master_info())

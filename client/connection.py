@@ -1,0 +1,156 @@
+"""Calls to a master that may be at one of several addresses, slow, restarting or gone for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from ..shared.backoff import Backoff
+from ..shared.channel import KEEPALIVE_SECONDS, channel_options
+from ..shared.errors import Unavailable
+from .failures import is_temporary, to_error
+
+A = TypeVar("A", bound=Message)
+
+STREAM_SECONDS = 3600.0
+"""A stream is opened anew after this long, so that none waits for ever on a master that hangs."""
+
+HEALTHY_SECONDS = KEEPALIVE_SECONDS + 15.0
+"""A silent stream that stood this long had a live master at its other end, or keepalive would have broken it."""
+
+
+class Connection:
+    """Calls with a deadline, repeated with backoff over all addresses while the master is out of reach.
+
+    One attempt goes to one address; when it is out of reach the next one is tried, and after each round a wait with
+    jitter. All of that together takes at most `timeout` seconds.
+    """
+
+    def __init__(self, addresses: tuple[str, ...], timeout: float) -> None:
+        self.addresses = addresses
+        self.timeout = timeout
+        self._channels: dict[str, grpc.Channel] = {}
+        self._current = 0
+
+    @property
+    def address(self) -> str:
+        """The address that the next attempt goes to."""
+        return self.addresses[self._current % len(self.addresses)]
+
+    def close(self) -> None:
+        """Closes all channels; calls that run fail."""
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+
+    def call(self, request: Message, answer: type[A]) -> A:
+        """The answer to `request`. Raises RungmasterError as `failures.to_error` says."""
+        attempts = Attempts(self)
+        while True:
+            try:
+                method = self._channel().unary_unary(method_of(request.DESCRIPTOR), _serialize, answer.FromString)
+                return method(request, timeout=attempts.share())
+            except grpc.RpcError as error:
+                attempts.failed(error)
+
+    def stream(self, request: Callable[[], Message], answer: type[A]) -> Iterator[A]:
+        """The answers of a server stream, which is opened again whenever it breaks or ends.
+
+        `request` is made anew for each opening, so that it can say where to go on. The stream never ends by itself:
+        whoever iterates stops. Raises Unavailable once nothing has arrived for `timeout` seconds of trying.
+        """
+        attempts: Attempts | None = None
+        while True:
+            opened, failure = time.monotonic(), None
+            try:
+                for message in self._open(request(), answer):
+                    attempts = None
+                    yield message
+            except grpc.RpcError as error:
+                failure = error
+            if attempts is None or time.monotonic() - opened > HEALTHY_SECONDS:
+                attempts = Attempts(self)
+            attempts.failed(failure)
+
+    def turn(self) -> None:
+        """Goes on to the next address."""
+        self._current += 1
+
+    def _open(self, request: Message, answer: type[A]) -> Iterator[A]:
+        method = self._channel().unary_stream(method_of(request.DESCRIPTOR), _serialize, answer.FromString)
+        call: Any = method(request, timeout=STREAM_SECONDS)
+        try:
+            yield from call
+        finally:
+            call.cancel()
+
+    def _channel(self) -> grpc.Channel:
+        address = self.address
+        if address not in self._channels:
+            self._channels[address] = grpc.insecure_channel(address, options=channel_options(address))
+        return self._channels[address]
+
+
+class Attempts:
+    """The attempts of one call: what is left of its time, and what to do when one fails."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._start = time.monotonic()
+        self._backoff = Backoff(initial=0.1, maximum=3.0)
+        self._failures = 0
+
+    def share(self) -> float:
+        """Seconds that the next attempt may take: an equal part for each address not tried in this round."""
+        addresses = len(self._connection.addresses)
+        return max(0.001, self._left() / (addresses - self._failures % addresses))
+
+    def failed(self, error: grpc.RpcError | None) -> None:
+        """Returns when it is time for the next attempt; raises RungmasterError where there is none.
+
+        None is for a stream that ended before its time, as one does whose master is being stopped.
+        """
+        if error is not None and not is_temporary(error):
+            raise to_error(error, self._connection.address, self._waited()) from error
+        if self._wait():
+            return
+        everywhere = ", ".join(self._connection.addresses)
+        if error is None:
+            raise Unavailable(f"the master at {everywhere} keeps ending the stream; is it being stopped?")
+        raise to_error(error, everywhere, self._waited()) from error
+
+    def _waited(self) -> float:
+        return time.monotonic() - self._start
+
+    def _left(self) -> float:
+        return self._connection.timeout - self._waited()
+
+    def _wait(self) -> bool:
+        self._failures += 1
+        self._connection.turn()
+        whole_round = self._failures % len(self._connection.addresses) == 0
+        pause = self._backoff.next() if whole_round else 0.0
+        if pause >= self._left():
+            return False
+        time.sleep(pause)
+        return True
+
+
+@cache
+def method_of(request: Descriptor) -> str:
+    """The path of the method that takes this kind of request; each has a request type of its own."""
+    for service in request.file.services_by_name.values():
+        for method in service.methods:
+            if method.input_type.full_name == request.full_name:
+                return f"/{service.full_name}/{method.name}"
+    raise LookupError(f"no method takes a {request.full_name}")
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()
