@@ -148,4 +148,3 @@ def did_you_mean(value: object, names: Sequence[str]) -> str:
 def listed(value: object) -> object:
     """Lets a list stand where a model keeps a tuple."""
     return tuple(value) if isinstance(value, list) else value
-

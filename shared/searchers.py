@@ -83,9 +83,7 @@ class AdaptiveAshaSpec(RungSearcher):
 
     name: Literal["adaptive_asha"] = "adaptive_asha"
     mode: Annotated[Mode, one_of("aggressive", "standard", "conservative")] = "standard"
-    bracket_rungs: (
-        Annotated[tuple[Annotated[int, whole(1, MAX_RUNGS)], ...], BeforeValidator(listed)] | None
-    ) = None
+    bracket_rungs: Annotated[tuple[Annotated[int, whole(1, MAX_RUNGS)], ...], BeforeValidator(listed)] | None = None
 
     @model_validator(mode="after")
     def _brackets_fit(self) -> AdaptiveAshaSpec:

@@ -1,0 +1,79 @@
+"""Copies a document into plain values, and finds what no document may hold: NaN, infinities, control characters, …"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from .documents import MAX_DEPTH, MAX_VALUES
+from .errors import InvalidSpec, Problem
+from .fields import LARGEST_WHOLE, got
+from .paths import dotted
+
+MAX_TEXT = 10_000
+"""The longest text in a document, in characters."""
+
+
+def plain_document(document: Mapping[Any, Any]) -> tuple[dict[Any, Any], list[Problem]]:
+    """A copy with nothing but dict, list, str, int, float, bool and None in it, and the problems found on the way.
+
+    Raises InvalidSpec where the document nests too deep or holds too many values, so that no copy can be made.
+    """
+    problems: list[Problem] = []
+    copy = _Copy(problems).of(document, ())
+    return copy, problems
+
+
+class _Copy:
+    def __init__(self, problems: list[Problem]) -> None:
+        self._problems = problems
+        self._left = MAX_VALUES
+
+    def of(self, value: Any, path: tuple[Any, ...]) -> Any:
+        """A plain copy of a value at a path."""
+        self._left -= 1
+        if self._left < 0:
+            raise InvalidSpec([Problem("", f"has more than {MAX_VALUES} values")])
+        if isinstance(value, Mapping | list | tuple):
+            if len(path) >= MAX_DEPTH:
+                raise InvalidSpec([Problem(dotted(path[:3]), f"is nested more than {MAX_DEPTH} deep")])
+            if isinstance(value, Mapping):
+                return {self._key(key, path): self.of(each, (*path, str(key))) for key, each in value.items()}
+            return [self.of(each, (*path, index)) for index, each in enumerate(value)]
+        problem = scalar_problem(value)
+        if problem:
+            self._problems.append(Problem(dotted(path), problem))
+        return value
+
+    def _key(self, key: Any, path: tuple[Any, ...]) -> Any:
+        if not isinstance(key, str):
+            name = got(key).removeprefix("a ")
+            self._problems.append(Problem(dotted((*path, name)), "the name of a field must be text; put it in quotes"))
+            return name
+        if problem := scalar_problem(key):
+            self._problems.append(Problem(dotted(path), f"has a field whose name {problem}"))
+        return key
+
+
+def scalar_problem(value: object) -> str | None:
+    """What is wrong with a single value in any document, if anything."""
+    match value:
+        case None | bool():
+            return None
+        case str():
+            return _text_problem(value)
+        case int():
+            return None if abs(value) <= LARGEST_WHOLE else f"must be from -(2^53-1) to 2^53-1, got {got(value)}"
+        case float():
+            return None if math.isfinite(value) else f"must be a finite number, got {value}"
+        case _:
+            return f"must be text, a number, true, false, a list or a mapping, got {got(value)}"
+
+
+def _text_problem(text: str) -> str | None:
+    if len(text) > MAX_TEXT:
+        return f"must have at most {MAX_TEXT} characters, got {len(text)}"
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        return "must not contain a zero byte or half a character (a lone surrogate)"
+    return None

@@ -1,0 +1,271 @@
+"""The spec: an experiment as its user wrote it. `docs/spec.md` explains every field to users.
+
+`parse_spec` reads YAML or JSON, `spec_from_json` a mapping; both report every problem of the document at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from .documents import parse_document
+from .errors import InvalidSpec, Problem
+from .fields import MAX_NAME, FieldProblems, Model, got, listed, number, one_of, text, text_problem, whole
+from .hyperparameters import (
+    CategoricalSpec,
+    Condition,
+    ConstantSpec,
+    FloatSpec,
+    Hyperparameter,
+    HyperparameterSpec,
+    IntSpec,
+    OrdinalSpec,
+    Prior,
+    check_condition,
+)
+from .plain import plain_document
+from .searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
+from .space_problems import space_problems
+from .spec_problems import problems_of
+
+__all__ = [
+    "AdaptiveAshaSpec",
+    "AshaSpec",
+    "CategoricalSpec",
+    "CheckpointsSpec",
+    "Condition",
+    "ConstantSpec",
+    "FloatSpec",
+    "Goal",
+    "Hyperparameter",
+    "IntSpec",
+    "MetricSpec",
+    "OrdinalSpec",
+    "Prior",
+    "ResourcesSpec",
+    "SamplerSpec",
+    "SearcherSpec",
+    "Spec",
+    "max_rungs_that_fit",
+    "parse_searcher",
+    "parse_spec",
+    "spec_from_json",
+    "spec_to_json",
+]
+
+_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _entrypoint(value: object) -> str | tuple[str, ...]:
+    if isinstance(value, str) and _FUNCTION.fullmatch(value) and len(value) <= 1000:
+        return value
+    if isinstance(value, list | tuple) and value:
+        return _command(value)
+    raise ValueError(
+        "must be module:function, such as examples.digits:train, or a list: a command and its arguments; "
+        f"got {got(value)}"
+    )
+
+
+def _command(parts: Iterable[object]) -> tuple[str, ...]:
+    problems: list[Problem] = []
+    for index, part in enumerate(parts):
+        if not isinstance(part, str):
+            problems.append(Problem(f"[{index}]", f"must be text, got {got(part)}; put it in quotes"))
+        elif not part.strip() and index == 0:
+            problems.append(Problem("[0]", "must be a command, got nothing"))
+    if problems:
+        raise FieldProblems(problems)
+    return tuple(str(part) for part in parts)
+
+
+def _labels(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be a mapping, such as {{gpu: a100}}; got {got(value)}")
+    problems: list[Problem] = []
+    for name, label in value.items():
+        if not isinstance(name, str) or not isinstance(label, str):
+            problems.append(Problem(str(name), f"must be text, got {got(label)}; put it in quotes"))
+        elif problem := text_problem(name, MAX_NAME):
+            problems.append(Problem(name[:MAX_NAME], f"its name {problem}"))
+    if problems:
+        raise FieldProblems(problems)
+    return value
+
+
+class MetricSpec(Model):
+    """What the training code reports and the search goes by, and what it should become."""
+
+    name: Annotated[str, text(MAX_NAME)]
+    goal: Annotated[Goal, one_of("minimize", "maximize")]
+
+
+class SamplerSpec(Model):
+    """Where new hyperparameters come from."""
+
+    name: Annotated[Literal["random"], one_of("random")] = "random"
+
+
+class ResourcesSpec(Model):
+    """What one trial needs: slots on one worker, and labels that the worker must have."""
+
+    slots_per_trial: Annotated[int, whole(1, 10_000)] = 1
+    labels: Annotated[dict[str, str], BeforeValidator(_labels)] = Field(default_factory=dict)
+
+
+class CheckpointsSpec(Model):
+    """Where checkpoints are kept (an fsspec URL or a path), which of them, and how often they are made.
+
+    `keep`: those of trials that can still be promoted, those and the best trial's, or all. `interval`: seconds
+    between two checkpoints of a running trial; 0: after every step; none: only when a trial pauses.
+    """
+
+    storage: Annotated[str, text(1000)] = "./checkpoints"
+    keep: Annotated[Literal["promotable", "best", "all"], one_of("promotable", "best", "all")] = "promotable"
+    interval: Annotated[int | float, number(minimum=0, maximum=1e9)] | None = 60
+
+
+def _searcher_name(value: object) -> str | None:
+    name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
+    return name if isinstance(name, str) and name in SEARCHERS else None
+
+
+_Searcher = Annotated[
+    Annotated[AshaSpec, Tag("asha")] | Annotated[AdaptiveAshaSpec, Tag("adaptive_asha")],
+    Discriminator(_searcher_name),
+]
+_Hyperparameters = dict[Any, HyperparameterSpec]
+_Forbidden = Annotated[tuple[Annotated[Condition, BeforeValidator(check_condition)], ...], BeforeValidator(listed)]
+
+
+class Spec(Model):
+    """An experiment: what to train, what to search, how, and with what.
+
+    `unit` names the resource (epochs, steps, …). `max_restarts`: how often a trial may start anew after its own code
+    failed; `max_workers_lost`: how many workers it may lose before it is taken for poison. `progress_timeout`:
+    seconds without a report after which a trial counts as hanging; none: never. Of the experiments with work the
+    highest `priority` goes first, and equals share the slots by `weight`. `seed` decides every random draw.
+    """
+
+    name: Annotated[str, text(MAX_NAME)]
+    entrypoint: Annotated[str | tuple[str, ...], BeforeValidator(_entrypoint)]
+    metric: MetricSpec
+    unit: Annotated[str, text(MAX_NAME)] = "units"
+    hyperparameters: _Hyperparameters
+    forbidden: _Forbidden = ()
+    searcher: _Searcher
+    sampler: SamplerSpec = SamplerSpec()
+    resources: ResourcesSpec = ResourcesSpec()
+    checkpoints: CheckpointsSpec = CheckpointsSpec()
+    max_restarts: Annotated[int, whole(0, 10**6)] = 3
+    max_workers_lost: Annotated[int, whole(0, 10**6)] = 3
+    progress_timeout: Annotated[int | float, number(above=0, maximum=1e9)] | None = None
+    priority: Annotated[int, whole(-(10**6), 10**6)] = 0
+    weight: Annotated[int | float, number(above=0, maximum=1e6)] = 1.0
+    seed: Annotated[int, whole(0)] = 0
+
+    @model_validator(mode="after")
+    def _space_fits(self) -> Self:
+        problems = space_problems(self.hyperparameters, self.hyperparameters, self.forbidden)
+        if problems:
+            raise FieldProblems(problems)
+        return self
+
+
+class _SearcherFile(Model):
+    """A document with only what `plan` and `drive` need."""
+
+    metric: MetricSpec | None = None
+    searcher: _Searcher
+
+
+def parse_spec(text: str, *, source: str = "spec") -> Spec:
+    """The spec in a YAML or JSON text of at most 1 MiB. Raises InvalidSpec with every problem of it."""
+    return _spec_of(parse_document(text, source=source))
+
+
+def parse_searcher(text: str, *, source: str = "spec") -> tuple[SearcherSpec, str | None]:
+    """The searcher in a spec, and the metric's goal where there is one. Raises InvalidSpec with every problem.
+
+    A document with nothing but a `searcher`, or that and a `metric`, is enough.
+    """
+    document = parse_document(text, source=source)
+    if isinstance(document, dict) and document and document.keys() <= {"searcher", "metric"}:
+        file = _validated(_SearcherFile, document)
+        return file.searcher, file.metric.goal if file.metric else None
+    spec = _spec_of(document)
+    return spec.searcher, spec.metric.goal
+
+
+def spec_from_json(document: Mapping[str, Any]) -> Spec:
+    """The spec in a mapping, from Python or from `spec_to_json`. Raises InvalidSpec with every problem of it."""
+    return _spec_of(document)
+
+
+def spec_to_json(spec: Spec) -> dict[str, Any]:
+    """The spec as plain JSON values, every default filled in; `spec_from_json` gives the same spec back."""
+    return spec.model_dump(mode="json")
+
+
+def _spec_of(document: object) -> Spec:
+    spec = _validated(Spec, document)
+    if spec.forbidden:
+        # Whether anything is left to draw shows only by drawing, and that takes ConfigSpace, which is slow to import.
+        from .space import check_space
+
+        if problems := check_space(spec):
+            raise InvalidSpec(problems)
+    return spec
+
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def _validated(model: type[_M], document: object) -> _M:
+    """The document as a model. Raises InvalidSpec with every problem, at most one a place, in the document's order."""
+    if not isinstance(document, Mapping):
+        raise InvalidSpec([Problem("", f"must be a mapping of fields, such as name: …, got {got(document)}")])
+    plain, problems = plain_document(document)
+    try:
+        valid = model.model_validate(plain)
+    except ValidationError as error:
+        problems += [*problems_of(error, model), *_space_problems_of(plain)]
+    else:
+        if not problems:
+            return valid
+    by_path: dict[str, Problem] = {}
+    for problem in problems:
+        by_path.setdefault(problem.path, problem)
+    raise InvalidSpec([*by_path.values()])
+
+
+def _space_problems_of(document: Mapping[str, Any]) -> list[Problem]:
+    """What does not fit together in the sound part of a search space; other problems are not told here."""
+    declared = document.get("hyperparameters")
+    if not isinstance(declared, dict):
+        return []
+    sound = {name: spec for name, value in declared.items() if (spec := _sound(_HYPERPARAMETER, value)) is not None}
+    return space_problems(sound, declared, _sound(_FORBIDDEN, document.get("forbidden", [])) or ())
+
+
+def _sound(adapter: TypeAdapter[Any], value: object) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None
+
+
+_HYPERPARAMETER: TypeAdapter[Any] = TypeAdapter(HyperparameterSpec)
+_FORBIDDEN: TypeAdapter[Any] = TypeAdapter(_Forbidden)
