@@ -11,8 +11,8 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from ..proto.v1 import worker_pb2 as pb
+from .convert_basics import gpu_from_proto, gpu_to_proto, lease_ref_from_proto, lease_ref_to_proto
 from .errors import InvalidInput
-from .model import Gpu, LeaseRef
 from .session import (
     Acknowledgement,
     Assignment,
@@ -79,12 +79,12 @@ def session_response_to_proto(response: SessionResponse) -> pb.SessionResponse:
     message = pb.SessionResponse(
         assignments=[_assignment_to_proto(assignment) for assignment in response.assignments],
         acknowledgements=[
-            pb.Acknowledgement(lease=_lease_to_proto(known.lease), sequence=known.sequence)
+            pb.Acknowledgement(lease=lease_ref_to_proto(known.lease), sequence=known.sequence)
             for known in response.acknowledgements
         ],
         decisions=[_decision_to_proto(decision) for decision in response.decisions],
         lost_leases=[
-            pb.LeaseLost(lease=_lease_to_proto(lost.lease), reason=lost.reason) for lost in response.lost_leases
+            pb.LeaseLost(lease=lease_ref_to_proto(lost.lease), reason=lost.reason) for lost in response.lost_leases
         ],
         delete_checkpoints=response.delete_checkpoints,
     )
@@ -99,20 +99,12 @@ def session_response_from_proto(message: pb.SessionResponse) -> SessionResponse:
         welcome=_welcome_from_proto(message.welcome) if message.HasField("welcome") else None,
         assignments=tuple(_assignment_from_proto(assignment) for assignment in message.assignments),
         acknowledgements=tuple(
-            Acknowledgement(_lease_from_proto(known.lease), known.sequence) for known in message.acknowledgements
+            Acknowledgement(lease_ref_from_proto(known.lease), known.sequence) for known in message.acknowledgements
         ),
         decisions=tuple(_decision_from_proto(decision) for decision in message.decisions),
-        lost_leases=tuple(LeaseLost(_lease_from_proto(lost.lease), lost.reason) for lost in message.lost_leases),
+        lost_leases=tuple(LeaseLost(lease_ref_from_proto(lost.lease), lost.reason) for lost in message.lost_leases),
         delete_checkpoints=tuple(message.delete_checkpoints),
     )
-
-
-def _lease_to_proto(lease: LeaseRef) -> pb.LeaseRef:
-    return pb.LeaseRef(experiment_id=lease.experiment_id, trial_id=lease.trial_id, token=lease.token)
-
-
-def _lease_from_proto(message: pb.LeaseRef) -> LeaseRef:
-    return LeaseRef(message.experiment_id, message.trial_id, message.token)
 
 
 def _hello_to_proto(hello: Hello) -> pb.Hello:
@@ -120,12 +112,12 @@ def _hello_to_proto(hello: Hello) -> pb.Hello:
         session_id=hello.session_id,
         worker=hello.worker,
         slots=hello.slots,
-        gpus=[pb.Gpu(uuid=gpu.uuid, model=gpu.model, memory_bytes=gpu.memory_bytes) for gpu in hello.gpus],
+        gpus=[gpu_to_proto(gpu) for gpu in hello.gpus],
         labels=dict(hello.labels),
         version=hello.version,
         host=hello.host,
         pid=hello.pid,
-        held=[_lease_to_proto(lease) for lease in hello.held],
+        held=[lease_ref_to_proto(lease) for lease in hello.held],
     )
 
 
@@ -134,17 +126,17 @@ def _hello_from_proto(message: pb.Hello) -> Hello:
         session_id=message.session_id,
         worker=message.worker,
         slots=message.slots,
-        gpus=tuple(Gpu(gpu.uuid, gpu.model, gpu.memory_bytes) for gpu in message.gpus),
+        gpus=tuple(gpu_from_proto(gpu) for gpu in message.gpus),
         labels=dict(message.labels),
         version=message.version,
         host=message.host,
         pid=message.pid,
-        held=tuple(_lease_from_proto(lease) for lease in message.held),
+        held=tuple(lease_ref_from_proto(lease) for lease in message.held),
     )
 
 
 def _event_to_proto(happened: LeaseEvent) -> pb.LeaseEvent:
-    message = pb.LeaseEvent(lease=_lease_to_proto(happened.lease), sequence=happened.sequence)
+    message = pb.LeaseEvent(lease=lease_ref_to_proto(happened.lease), sequence=happened.sequence)
     match happened.event:
         case Measurement(resource, metrics):
             message.measurement.CopyFrom(pb.Measurement(resource=resource, metrics=dict(metrics)))
@@ -158,7 +150,7 @@ def _event_to_proto(happened: LeaseEvent) -> pb.LeaseEvent:
 
 
 def _event_from_proto(message: pb.LeaseEvent) -> LeaseEvent:
-    return LeaseEvent(_lease_from_proto(message.lease), message.sequence, _what_happened(message))
+    return LeaseEvent(lease_ref_from_proto(message.lease), message.sequence, _what_happened(message))
 
 
 def _what_happened(message: pb.LeaseEvent) -> Measurement | CheckpointSaved | Exit:
@@ -179,7 +171,7 @@ def _what_happened(message: pb.LeaseEvent) -> Measurement | CheckpointSaved | Ex
 
 def _decision_to_proto(decision: Decision) -> pb.Decision:
     return pb.Decision(
-        lease=_lease_to_proto(decision.lease),
+        lease=lease_ref_to_proto(decision.lease),
         sequence=decision.sequence,
         kind=_KINDS[decision.kind],
         target=decision.target,
@@ -192,7 +184,7 @@ def _decision_from_proto(message: pb.Decision) -> Decision:
     kind = _KINDS_BACK.get(message.kind)
     if kind is None:
         raise InvalidInput(f"decisions.kind: {message.kind} is not known here; is the master newer than this program?")
-    lease = _lease_from_proto(message.lease)
+    lease = lease_ref_from_proto(message.lease)
     return Decision(lease, message.sequence, kind, message.target, message.save_checkpoint, message.reason)
 
 
@@ -217,7 +209,7 @@ def _welcome_from_proto(message: pb.Welcome) -> Welcome:
 def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
     message = pb.Assignment(
         request_id=assignment.request_id,
-        lease=_lease_to_proto(assignment.lease),
+        lease=lease_ref_to_proto(assignment.lease),
         entrypoint=assignment.entrypoint,
         command=assignment.command,
         hparams_json=json.dumps(dict(assignment.hparams), allow_nan=False),
@@ -242,7 +234,7 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
 def _assignment_from_proto(message: pb.Assignment) -> Assignment:
     return Assignment(
         request_id=message.request_id,
-        lease=_lease_from_proto(message.lease),
+        lease=lease_ref_from_proto(message.lease),
         experiment_name=message.experiment_name,
         entrypoint=message.entrypoint,
         command=tuple(message.command),

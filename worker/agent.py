@@ -1,0 +1,246 @@
+"""The agent: takes assignments from the master, trains them in its slots, and tells what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+
+from ..shared.errors import RungmasterError
+from ..shared.model import LeaseRef
+from ..shared.session import (
+    Assignment,
+    CheckpointSaved,
+    Decision,
+    DecisionKind,
+    Exit,
+    ExitOutcome,
+    Hello,
+    Measurement,
+    SessionResponse,
+)
+from ..shared.version import __version__
+from .checkpoints import CheckpointStore
+from .guard import Guard
+from .outbox import Outbox
+from .scratch import scratch_folder
+from .settings import Settings
+from .slots import Slots
+from .training import Place, Training
+from .uplink import Uplink
+
+#: Seconds for the last acknowledgements after the training was ended by force.
+_LAST_WORDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Agent:
+    """One stay of one worker with its masters."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session_id = uuid.uuid4().hex
+        self._slots = Slots(settings.slots, [device.visible for device in settings.devices])
+        self._trainings: dict[LeaseRef, Training] = {}
+        self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
+        self._deletions: set[asyncio.Task[None]] = set()
+        self._store = CheckpointStore(settings.directory)
+        self._guard = Guard()
+        self._place: Place | None = None
+        self._room = asyncio.Event()
+        self._leaving = asyncio.Event()
+        self._uplink = Uplink(settings.addresses, settings.connect_timeout)
+        self.wake = asyncio.Event()
+        self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer)
+        self._offer_slots()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the worker leaves now."""
+        return self._leaving.is_set()
+
+    async def run(self) -> int:
+        """Works until it is drained or stopped. The exit code: 0 when the master knows everything that happened.
+
+        Raises Unavailable when no master could be reached at the start, or masters keep refusing this worker.
+        """
+        with scratch_folder() as scratch:
+            settings = self._settings
+            self._place = Place(settings.directory, settings.logs, scratch, self._store, self._guard)
+            await self._guard.start()
+            try:
+                await self._uplink.stay_connected(self, self._leaving)
+            finally:
+                await self._end_everything()
+        if self.outbox.held:
+            logger.warning("left with %d leases that the master has not taken back yet", len(self.outbox.held))
+        return 1 if self.outbox.held else 0
+
+    def drain(self) -> None:
+        """Takes no more work, saves and gives back what it trains, and leaves; called again it stops at once."""
+        if self.outbox.draining:
+            self.stop()
+            return
+        logger.info("draining: saving and giving back %d trials", len(self._trainings))
+        self.outbox.drain()
+        for lease, training in self._trainings.items():
+            training.decide(Decision(lease, 0, DecisionKind.PAUSE, reason="the worker drains"))
+        asyncio.get_running_loop().call_later(self._settings.grace, self._lose_patience)
+        self._progress()
+
+    def stop(self) -> None:
+        """Ends all training without saving, and leaves at once."""
+        self._leaving.set()
+        self.wake.set()
+
+    def _lose_patience(self) -> None:
+        if self._trainings:
+            logger.warning("ending %d trials that were not saved in time", len(self._trainings))
+        for training in self._trainings.values():
+            training.give_up()
+        asyncio.get_running_loop().call_later(_LAST_WORDS, self.stop)
+
+    async def _end_everything(self) -> None:
+        for training in self._trainings.values():
+            training.give_up()
+        tasks = [*self._tasks.values(), *self._deletions]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._guard.stop()
+
+    def hello(self) -> Hello:
+        """Who the worker is, and what it holds now."""
+        settings = self._settings
+        return Hello(
+            session_id=self._session_id,
+            worker=settings.name,
+            slots=settings.slots,
+            gpus=tuple(device.gpu for device in settings.devices),
+            labels=dict(settings.labels),
+            version=__version__,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            held=self.outbox.held,
+        )
+
+    def received(self, response: SessionResponse) -> None:
+        """A bundle from the master."""
+        for lost in response.lost_leases:
+            logger.warning("lease %s is lost: %s", lost.lease, lost.reason)
+            self._lose(lost.lease)
+        for known in response.acknowledgements:
+            self.outbox.acknowledge(known.lease, known.sequence)
+        for decision in response.decisions:
+            if decision.lease in self._trainings:
+                self._trainings[decision.lease].decide(decision)
+        for assignment in response.assignments:
+            self._begin(assignment)
+        for uri in response.delete_checkpoints:
+            deletion = asyncio.create_task(self._delete(uri))
+            self._deletions.add(deletion)
+            deletion.add_done_callback(self._deletions.discard)
+        self._room.set()
+        self._progress()
+
+    def _progress(self) -> None:
+        """Something changed: there may be something to send, or nothing left to stay for."""
+        if self.outbox.draining and not self._trainings and not self.outbox.held:
+            self._leaving.set()
+        self.wake.set()
+
+    def _begin(self, assignment: Assignment) -> None:
+        lease = assignment.lease
+        if self._place is None or not self.outbox.open(lease, assignment.request_id):
+            return
+        slots = None if self.outbox.draining else self._slots.take(max(1, assignment.slots))
+        if slots is None:
+            self.outbox.record(lease, self._refusal(assignment))
+            return
+        reporter = _Reporter(self, lease, slots)
+        training = Training(assignment, self._place, self._slots.devices(slots), reporter)
+        self._trainings[lease] = training
+        self._tasks[lease] = asyncio.create_task(self._train(training, reporter))
+        self._offer_slots()
+
+    def _refusal(self, assignment: Assignment) -> Exit:
+        if self.outbox.draining:
+            return Exit(ExitOutcome.RELEASED)
+        reason = f"the trial takes {assignment.slots} slots, and {self._slots.free} of {self._slots.count} are free"
+        return Exit(ExitOutcome.WORKER_FAULT, reason)
+
+    async def _train(self, training: Training, reporter: _Reporter) -> None:
+        lease = training.assignment.lease
+        try:
+            ended = await training.run()
+        except Exception as error:
+            logger.exception("the worker failed on %s", lease)
+            ended = Exit(ExitOutcome.WORKER_FAULT, f"the worker failed: {error!r}")
+        finally:
+            del self._trainings[lease], self._tasks[lease]
+            reporter.process_ended()
+        logger.info("lease %s ended: %s %s", lease, ended.outcome, ended.error.split("\n")[0])
+        self.outbox.record(lease, ended)
+        self._progress()
+
+    def _lose(self, lease: LeaseRef) -> None:
+        self.outbox.drop(lease)
+        if lease in self._tasks:
+            self._tasks[lease].cancel()
+
+    async def _delete(self, uri: str) -> None:
+        try:
+            await asyncio.to_thread(self._store.delete, uri)
+        except RungmasterError as error:
+            logger.warning("%s", error)
+            return
+        self.outbox.deleted(uri)
+        self._progress()
+
+    def _offer_slots(self) -> None:
+        """Asks for work, unless so many ended trials still save that more would only pile up."""
+        saving = len(self._trainings) - (self._slots.count - self._slots.free)
+        self.outbox.set_free_slots(self._slots.free if saving <= self._slots.count else 0)
+
+    async def record_measurement(self, lease: LeaseRef, measurement: Measurement) -> int:
+        """Notes a report of a lease, once there is room for it, and returns its sequence number."""
+        while not self.outbox.has_room(lease):
+            self._room.clear()
+            await self._room.wait()
+        sequence = self.outbox.record(lease, measurement)
+        self._progress()
+        return sequence
+
+    def record_checkpoint(self, lease: LeaseRef, checkpoint: CheckpointSaved) -> None:
+        """Notes that a checkpoint of a lease is in the store."""
+        self.outbox.record(lease, checkpoint)
+        self._progress()
+
+    def give_back(self, slots: tuple[int, ...]) -> None:
+        """Slots are free again."""
+        self._slots.give_back(slots)
+        self._offer_slots()
+        self._progress()
+
+
+class _Reporter:
+    """Tells the agent what happens in one training."""
+
+    def __init__(self, agent: Agent, lease: LeaseRef, slots: tuple[int, ...]) -> None:
+        self._agent = agent
+        self._lease = lease
+        self._slots = slots
+
+    async def measured(self, measurement: Measurement) -> int:
+        return await self._agent.record_measurement(self._lease, measurement)
+
+    def saved(self, checkpoint: CheckpointSaved) -> None:
+        self._agent.record_checkpoint(self._lease, checkpoint)
+
+    def process_ended(self) -> None:
+        """Gives the slots back, once."""
+        slots, self._slots = self._slots, ()
+        self._agent.give_back(slots)

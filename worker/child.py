@@ -1,0 +1,116 @@
+"""Starts and ends one training process: a process group of its own, its output in a log file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .guard import Guard
+from .protocol import MAX_REASON
+
+#: Seconds between SIGTERM and SIGKILL.
+KILL_GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: `entrypoint` ("module:function") or `command`, where, with which variables, and where it prints."""
+
+    entrypoint: str
+    command: Sequence[str]
+    directory: Path
+    environment: Mapping[str, str]
+    log: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command line of the process."""
+        what = ["entrypoint", self.entrypoint] if self.entrypoint else ["command", *self.command]
+        return [sys.executable, "-P", "-m", f"{__package__}.child_main", str(os.getpid()), *what]
+
+
+class Child:
+    """A running training process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path, guard: Guard) -> None:
+        self._process = process
+        self._log = log
+        self._guard = guard
+        self._gone = False
+
+    @classmethod
+    async def start(cls, job: Job, guard: Guard) -> Child:
+        """Starts the process. Raises OSError where the system cannot."""
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *job.arguments,
+                cwd=job.directory,
+                env=job.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        guard.watch(process.pid)
+        return cls(process, job.log, guard)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is the id of its group as well."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Waits for the end, ends what the process left running in its group, and returns the exit code.
+
+        A process that a signal ended has the negative number of that signal.
+        """
+        code = await self._process.wait()
+        if not self._gone:
+            self._signal(signal.SIGKILL)
+            self._guard.forget(self.pid)
+            self._gone = True
+        return code
+
+    async def kill(self, grace: float = KILL_GRACE) -> None:
+        """Ends the whole group: SIGTERM, and after `grace` seconds SIGKILL."""
+        if self._process.returncode is None and grace > 0:
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), grace)
+        self._signal(signal.SIGKILL)
+        await self.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Signals the group, which may outlive its first process; once it is gone its id may be another's."""
+        if self._gone:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def tail(self) -> str:
+        """The end of what it printed, at most 4,000 characters."""
+        try:
+            with self._log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 4 * MAX_REASON))
+                return log.read().decode(errors="replace").strip()[-MAX_REASON:]
+        except OSError as error:
+            return f"(its log {self._log} cannot be read: {error.strerror})"
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words."""
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return f"killed by {name}{hint}"

@@ -1,0 +1,136 @@
+"""The command `rungmaster worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..shared.addresses import parse_addresses
+
+if TYPE_CHECKING:
+    from .agent import Agent, Settings
+    from .gpus import Device
+
+
+@click.command()
+@click.option(
+    "--master",
+    "masters",
+    metavar="HOST:PORT[,HOST:PORT]",
+    default="localhost:50051",
+    show_default=True,
+    envvar="RUNGMASTER_MASTER",
+    show_envvar=True,
+    help="Where the master listens; several, where standbys may take over.",
+)
+@click.option("--slots", type=click.IntRange(1, 10_000), help="Trials at once.  [default: the number of GPUs, or 1]")
+@click.option("--name", help="What people call this worker.  [default: <host>-<pid>]")
+@click.option("--label", "labels", metavar="KEY=VALUE", multiple=True, help="For `resources.labels` in a spec.")
+@click.option(
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="Where the training code is, and where relative checkpoint paths begin.  [default: here]",
+)
+@click.option(
+    "--logs",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the output of the training goes.  [default: .rungmaster/logs in the directory]",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long trials may take to save after SIGTERM or SIGINT.",
+)
+@click.option(
+    "--connect-timeout",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to look for a master at the start; later the worker looks for ever.",
+)
+@click.option("--exit-with-parent", is_flag=True, help="Drain and leave when standard input closes.")
+@click.option("--verbose", is_flag=True, help="Say more on standard error.")
+def command(
+    masters: str,
+    slots: int | None,
+    name: str | None,
+    labels: tuple[str, ...],
+    directory: Path,
+    logs: Path | None,
+    grace: float,
+    connect_timeout: float,
+    exit_with_parent: bool,
+    verbose: bool,
+) -> None:
+    """Train trials for a master, on this host.
+
+    Each trial runs in a process of its own, and takes one slot or more. SIGTERM or SIGINT drains: the trials are
+    saved and given back, and the exit code is 0. A second signal stops at once.
+    """
+    from .agent import Settings
+    from .gpus import find_gpus
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    directory = directory.resolve()
+    devices = find_gpus()
+    more = {} if name is None else {"name": name}
+    settings = Settings(
+        addresses=parse_addresses(masters),
+        directory=directory,
+        logs=(logs or directory / ".rungmaster" / "logs").resolve(),
+        slots=slots or len(devices) or 1,
+        devices=_behind(devices, slots),
+        labels=dict(_label(text) for text in labels),
+        grace=grace,
+        connect_timeout=connect_timeout,
+        **more,
+    )
+    click.get_current_context().exit(asyncio.run(_work(settings, exit_with_parent)))
+
+
+def _behind(devices: tuple[Device, ...], slots: int | None) -> tuple[Device, ...]:
+    """The GPUs that are used: all, or the first ones where there are fewer slots."""
+    return devices if slots is None else devices[:slots]
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise click.UsageError(f"--label: write KEY=VALUE, such as --label gpu=h100, not {text!r}")
+    return key, value
+
+
+async def _work(settings: Settings, exit_with_parent: bool) -> int:
+    from .agent import Agent
+
+    agent = Agent(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.drain)
+    if exit_with_parent:
+        threading.Thread(target=_drain_at_end_of_input, args=(loop, agent), daemon=True).start()
+    return await agent.run()
+
+
+def _drain_at_end_of_input(loop: asyncio.AbstractEventLoop, agent: Agent) -> None:
+    """Waits in a thread of its own. Reads past Python's buffers, whose locks would get in the way of leaving."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(agent.drain)

@@ -1,0 +1,84 @@
+"""The training process's end of the local protocol: a plain blocking socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..shared.errors import FailedPrecondition, InvalidInput, Unavailable
+from .protocol import MAX_REASON, Answer, Start, decode, encode, metrics_to_json
+
+
+class Connection:
+    """Speaks with the worker that started this process: one request, one reply, in turn, from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Connects to the worker's socket. Raises Unavailable where nobody listens there."""
+        self._folder = path.parent
+        self._lock = threading.Lock()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.connect(str(path))
+        except OSError as error:
+            self._socket.close()
+            raise Unavailable(f"the worker at {path} is gone ({error.strerror})") from error
+        self._replies = self._socket.makefile("rb")
+
+    @classmethod
+    def from_environment(cls) -> Connection:
+        """Connects to the socket named by RUNGMASTER_SOCKET. Raises FailedPrecondition where there is none."""
+        path = os.environ.get("RUNGMASTER_SOCKET")
+        if not path:
+            raise FailedPrecondition(
+                "RUNGMASTER_SOCKET is not set: this process was not started by a Rungmaster worker; "
+                "to run training code alone use rungmaster.worker.testing.train_alone"
+            )
+        return cls(Path(path))
+
+    def start(self) -> Start:
+        """What to train, from where and how far."""
+        return Start.from_json(self._ask({"op": "start"}))
+
+    def report(self, resource: int, metrics: Mapping[str, float]) -> Answer:
+        """Hands in a measurement; waits for the master's decision where it reaches the target."""
+        return Answer.from_json(self._ask({"op": "report", "resource": resource, "metrics": metrics_to_json(metrics)}))
+
+    def new_folder(self) -> Path:
+        """An empty folder for a checkpoint, beside the socket, from where the worker can take it without copying."""
+        return Path(tempfile.mkdtemp(prefix="save-", dir=self._folder))
+
+    def checkpoint(self, resource: int, folder: Path) -> None:
+        """Hands over a folder that holds a checkpoint."""
+        self._ask({"op": "checkpoint", "resource": resource, "path": str(folder)})
+
+    def invalid(self, reason: str) -> None:
+        """Says that the hyperparameters cannot be trained."""
+        self._ask({"op": "invalid", "reason": reason[:MAX_REASON]})
+
+    def fault(self, reason: str) -> None:
+        """Says that this worker cannot run the trial, which is no fault of the trial's."""
+        self._ask({"op": "fault", "reason": reason[:MAX_REASON]})
+
+    def close(self) -> None:
+        """Ends the conversation."""
+        self._replies.close()
+        self._socket.close()
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            try:
+                self._socket.sendall(encode(request))
+                line = self._replies.readline()
+            except OSError as error:
+                raise Unavailable(f"the worker that trains this trial is gone ({error.strerror}); exit") from error
+        if not line:
+            raise Unavailable("the worker that trains this trial is gone; exit")
+        reply = decode(line)
+        if "error" in reply:
+            raise InvalidInput(reply["error"])
+        return reply

@@ -1,0 +1,137 @@
+"""What a worker answers its training process, request by request. No I/O of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..shared.errors import FailedPrecondition, InvalidInput, RungmasterError
+from ..shared.session import Decision, DecisionKind, Measurement
+from .protocol import (
+    MAX_REASON,
+    Answer,
+    Start,
+    check_has_metric,
+    checked_metrics,
+    checked_resource,
+    decode,
+)
+
+
+class Conversation:
+    """One trial's local protocol: reports go out, decisions come in, at the target the first waits for the second."""
+
+    def __init__(
+        self,
+        start: Start,
+        record: Callable[[Measurement], Awaitable[int]],
+        take_checkpoint: Callable[[int, Path], Awaitable[None]],
+        wants_checkpoint: Callable[[], bool],
+        now: Callable[[], float],
+    ) -> None:
+        """`record` passes a measurement on and gives its sequence number; `take_checkpoint` takes a folder over."""
+        self._start = start
+        self._record = record
+        self._take_checkpoint = take_checkpoint
+        self._wants_checkpoint = wants_checkpoint
+        self._now = now
+        self._lock = asyncio.Lock()
+        self._wish: Decision | None = None
+        self._waiting: tuple[int, asyncio.Event] | None = None
+        self._answering = 0
+        self.resource = start.resource
+        self.target = start.target
+        #: The pause or stop that the training process knows of.
+        self.told: Answer | None = None
+        self.invalid_reason: str | None = None
+        self.fault_reason: str | None = None
+        #: When the training process last got an answer.
+        self.last_answer = now()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the training process waits for an answer now."""
+        return self._answering > 0
+
+    def decide(self, decision: Decision) -> None:
+        """Takes in what the master decided. A decision that was obeyed already changes nothing."""
+        answers = self._waiting is not None and self._waiting[0] == decision.sequence
+        if decision.kind is not DecisionKind.CONTINUE:
+            self._wish = decision
+        elif answers or decision.sequence == 0:
+            self._wish = None
+            self.target = max(self.target, decision.target)
+        if self._waiting is not None and (answers or self._wish is not None):
+            self._waiting[1].set()
+
+    async def handle(self, line: bytes) -> dict[str, Any]:
+        """The reply to one line."""
+        self._answering += 1
+        try:
+            async with self._lock:
+                return await self._reply(decode(line))
+        except RungmasterError as error:
+            return {"error": str(error)}
+        finally:
+            self._answering -= 1
+            self.last_answer = self._now()
+
+    async def _reply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        match request.get("op"):
+            case "start":
+                return self._start.to_json()
+            case "report":
+                return (await self._report(request)).to_json()
+            case "checkpoint":
+                await self._checkpoint(request)
+            case "invalid":
+                self.invalid_reason = _reason(request)
+            case "fault":
+                self.fault_reason = _reason(request)
+            case other:
+                raise InvalidInput(f"op: {other!r} is not known; give start, report, checkpoint, invalid or fault")
+        return {"ok": True}
+
+    async def _report(self, request: Mapping[str, Any]) -> Answer:
+        if self.told is not None:
+            raise FailedPrecondition(f"report: the trial was told to {self.told.decision}; exit with 0")
+        resource = checked_resource(request.get("resource"), self.resource)
+        metrics = checked_metrics(request.get("metrics"))
+        check_has_metric(self._start.metric, metrics, resource, self.target)
+        sequence = await self._record(Measurement(resource, metrics))
+        self.resource = resource
+        if resource >= self.target and self._wish is None:
+            await self._wait_for_decision(sequence)
+        return self._answer()
+
+    async def _wait_for_decision(self, sequence: int) -> None:
+        decided = asyncio.Event()
+        self._waiting = (sequence, decided)
+        try:
+            await decided.wait()
+        finally:
+            self._waiting = None
+
+    def _answer(self) -> Answer:
+        if self._wish is None:
+            return Answer(DecisionKind.CONTINUE, self.target, self._wants_checkpoint())
+        save = self._wish.kind is DecisionKind.PAUSE or self._wish.save_checkpoint
+        self.told = Answer(self._wish.kind, self.target, save)
+        return self.told
+
+    async def _checkpoint(self, request: Mapping[str, Any]) -> None:
+        resource, path = request.get("resource"), request.get("path")
+        if isinstance(resource, bool) or not isinstance(resource, int) or resource < 1:
+            raise InvalidInput(f"resource: must be a whole number of units, at least 1, got {resource!r}")
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise InvalidInput(f"path: must be the absolute path of a folder that holds the checkpoint, got {path!r}")
+        await self._take_checkpoint(resource, Path(path))
+
+
+def _reason(request: Mapping[str, Any]) -> str:
+    reason = request.get("reason")
+    if not isinstance(reason, str):
+        raise InvalidInput(f"reason: must be a text, got {reason!r}")
+    return reason[-MAX_REASON:]

@@ -1,0 +1,50 @@
+"""The environment variables of a training process."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .protocol import Start
+
+#: Longer values do not fit into an environment; what is left out can be had over the socket.
+MAX_VALUE = 64 << 10
+
+
+def training_environment(
+    inherited: Mapping[str, str], start: Start, socket: Path, devices: Sequence[str] | None
+) -> dict[str, str]:
+    """The worker's own environment without its RUNGMASTER_ variables, and what the trial is told.
+
+    `devices` are its GPUs; None leaves CUDA_VISIBLE_DEVICES as it is.
+    """
+    own = {name: value for name, value in inherited.items() if not name.startswith("RUNGMASTER_")}
+    told = {
+        "RUNGMASTER_SOCKET": str(socket),
+        "RUNGMASTER_HPARAMS": json.dumps(start.hparams),
+        "RUNGMASTER_EXPERIMENT_ID": str(start.experiment_id),
+        "RUNGMASTER_TRIAL_ID": str(start.trial_id),
+        "RUNGMASTER_SEED": str(start.seed),
+        "RUNGMASTER_RESOURCE": str(start.resource),
+        "RUNGMASTER_TARGET": str(start.target),
+        "PYTHONUNBUFFERED": "1",
+    }
+    told |= {_variable(name): _plain(value) for name, value in start.hparams.items()}
+    if start.checkpoint is not None:
+        told["RUNGMASTER_CHECKPOINT"] = start.checkpoint
+    if devices is not None:
+        told["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+        own.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return own | {name: value for name, value in told.items() if len(value) <= MAX_VALUE and "\0" not in value}
+
+
+def _variable(name: str) -> str:
+    return "RUNGMASTER_HPARAM_" + re.sub(r"[^A-Z0-9_]", "_", name.upper())
+
+
+def _plain(value: Any) -> str:
+    """Texts as they are, everything else as JSON: 0.1, true, null."""
+    return value if isinstance(value, str) else json.dumps(value)

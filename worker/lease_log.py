@@ -1,0 +1,97 @@
+"""The events of one lease, in sequence: which are sent, which are acknowledged, which must be sent again. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..shared.model import LeaseRef
+from ..shared.session import CheckpointSaved, Exit, LeaseEvent, Measurement
+
+#: So many beats without progress mean that what was sent did not arrive.
+PATIENCE = 3
+
+
+class LeaseLog:
+    """Numbers the events of a lease 1, 2, 3, … and keeps each until the master has acknowledged it."""
+
+    def __init__(self, lease: LeaseRef, limit: int) -> None:
+        """With `limit` unacknowledged events it is full: training code that wants to report has to wait."""
+        self.lease = lease
+        self._limit = limit
+        self._kept: deque[LeaseEvent] = deque()
+        self._acknowledged = 0
+        self._recorded = 0
+        self._sent = 0
+        self._exited = False
+        self._held_back = False
+        self._silent_beats = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it should take no further measurement now."""
+        return len(self._kept) >= self._limit
+
+    @property
+    def exited(self) -> bool:
+        """Whether the lease has ended on this side: nothing can follow."""
+        return self._exited
+
+    @property
+    def settled(self) -> bool:
+        """Whether the lease has ended on both sides: its end is acknowledged."""
+        return self._exited and not self._kept
+
+    def record(self, event: Measurement | CheckpointSaved | Exit) -> int:
+        """Adds an event and returns its sequence number. Raises ValueError after the exit."""
+        if self._exited:
+            raise ValueError(f"lease {self.lease} has ended; {event} cannot follow")
+        self._exited = isinstance(event, Exit)
+        self._recorded += 1
+        self._kept.append(LeaseEvent(self.lease, self._recorded, event))
+        return self._recorded
+
+    def unsent(self, limit: int) -> list[LeaseEvent]:
+        """What is to be sent now, in sequence, at most `limit` events."""
+        if self._held_back:
+            return []
+        first = self._sent - self._acknowledged
+        return [self._kept[index] for index in range(first, min(first + limit, len(self._kept)))]
+
+    def sent(self, sequence: int) -> None:
+        """Notes that everything up to `sequence` is on its way."""
+        self._sent = max(self._sent, sequence)
+
+    def acknowledge(self, sequence: int) -> None:
+        """Drops everything up to `sequence`.
+
+        The first acknowledgement on a new stream tells where to go on from. Later ones may come late or twice,
+        which means nothing.
+        """
+        self._held_back = False
+        sequence = min(sequence, self._recorded)
+        if sequence <= self._acknowledged:
+            return
+        for _ in range(sequence - self._acknowledged):
+            self._kept.popleft()
+        self._acknowledged = sequence
+        self._sent = max(self._sent, sequence)
+        self._silent_beats = 0
+
+    def reconnect(self) -> None:
+        """A new stream: nothing that is not acknowledged counts as sent, and the master speaks first."""
+        self._rewind()
+        self._held_back = True
+
+    def beat(self) -> None:
+        """Called at each heartbeat: what was sent and stays unacknowledged for several beats is sent again."""
+        if self._sent == self._acknowledged and not self._held_back:
+            self._silent_beats = 0
+            return
+        self._silent_beats += 1
+        if self._silent_beats >= PATIENCE:
+            self._rewind()
+            self._held_back = False
+
+    def _rewind(self) -> None:
+        self._sent = self._acknowledged
+        self._silent_beats = 0

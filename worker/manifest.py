@@ -1,0 +1,105 @@
+"""What a checkpoint consists of: its files, their sizes and SHA-256. Written last, so that it proves the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from ..shared.errors import InvalidInput
+
+#: The manifest's name in the checkpoint's folder.
+MANIFEST = "manifest.json"
+_CHUNK = 1 << 20
+
+
+class BrokenCheckpoint(Exception):
+    """A checkpoint is missing, cut short or changed; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file: its path inside the checkpoint with `/` between folders, its size, its SHA-256 in hexadecimal."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All files of one checkpoint, by path."""
+
+    files: tuple[FileEntry, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The files together."""
+        return sum(entry.size_bytes for entry in self.files)
+
+    def to_bytes(self) -> bytes:
+        """The content of `manifest.json`."""
+        return json.dumps({"version": 1, "files": [asdict(entry) for entry in self.files]}, indent=1).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, checksum: str) -> Manifest:
+        """Reads `manifest.json`. Raises BrokenCheckpoint unless its SHA-256 is `checksum` and its paths stay inside."""
+        if hashlib.sha256(content).hexdigest() != checksum:
+            raise BrokenCheckpoint(f"{MANIFEST} is not the one that was saved (its SHA-256 differs)")
+        try:
+            document = json.loads(content)
+            entries = tuple(
+                FileEntry(str(entry["path"]), int(entry["size_bytes"]), str(entry["sha256"]))
+                for entry in document["files"]
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise BrokenCheckpoint(f"{MANIFEST} cannot be read: {error!r}") from error
+        for entry in entries:
+            _check_inside(entry.path)
+        return cls(entries)
+
+
+def _check_inside(path: str) -> None:
+    parts = PurePosixPath(path)
+    outside = parts.is_absolute() or ".." in parts.parts or "\\" in path or "\0" in path or not parts.parts
+    if outside or path == MANIFEST:
+        raise BrokenCheckpoint(f"{MANIFEST} names {path!r}, which is no file inside the checkpoint")
+
+
+def describe(folder: Path) -> Manifest:
+    """Reads the files of a folder into a manifest. Raises InvalidInput for what a checkpoint cannot hold."""
+    return Manifest(
+        tuple(FileEntry(name, (folder / name).stat().st_size, sha256_of(folder / name)) for name in list_files(folder))
+    )
+
+
+def list_files(folder: Path) -> tuple[str, ...]:
+    """The files of a folder, by path inside it. Raises InvalidInput for what a checkpoint cannot hold."""
+    names = tuple(path.relative_to(folder).as_posix() for path in _walk(folder))
+    if not names:
+        raise InvalidInput(f"checkpoint: {folder} holds no files; write the checkpoint there before it is handed over")
+    for name in names:
+        if name == MANIFEST or "\\" in name:
+            raise InvalidInput(f"checkpoint: a file cannot be called {name!r}; choose another name")
+    return names
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            yield from _walk(path)
+        elif path.is_file():
+            yield path
+        else:
+            raise InvalidInput(f"checkpoint: {path.name!r} is neither a file nor a folder of files; leave it out")

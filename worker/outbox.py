@@ -1,0 +1,138 @@
+"""Everything that waits to be sent to the master, gathered into bundles. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..shared.model import LeaseRef
+from ..shared.session import CheckpointSaved, Exit, LeaseEvent, Measurement, SessionRequest, WorkRequest
+from .lease_log import LeaseLog
+
+#: At most so many events in one bundle, and at most so many bytes, roughly: gRPC refuses messages above 4 MiB.
+MAX_EVENTS = 1_000
+MAX_BYTES = 1 << 20
+
+
+class Outbox:
+    """What a worker has to say: events of its leases, its wish for work, that it drains, what it deleted."""
+
+    def __init__(self, new_id: Callable[[], str], buffer: int) -> None:
+        """`new_id` makes the ids of work requests; `buffer` is how many events a lease keeps before reports wait."""
+        self._new_id = new_id
+        self._buffer = buffer
+        self._logs: dict[LeaseRef, LeaseLog] = {}
+        self._request_id = new_id()
+        self._free_slots = 0
+        self._told_slots = 0
+        self._draining = False
+        self._told_draining = False
+        self._deleted: list[str] = []
+
+    @property
+    def held(self) -> tuple[LeaseRef, ...]:
+        """The leases that are not over yet: training, or with events that the master has not acknowledged."""
+        return tuple(self._logs)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the worker takes no more work."""
+        return self._draining
+
+    def open(self, lease: LeaseRef, request_id: str) -> bool:
+        """Takes a lease on, as the answer to a work request. False for one that is held already."""
+        if request_id == self._request_id:
+            self._request_id = self._new_id()
+            self._told_slots = 0
+        if lease in self._logs:
+            return False
+        self._logs[lease] = LeaseLog(lease, self._buffer)
+        return True
+
+    def drop(self, lease: LeaseRef) -> None:
+        """Forgets a lease and everything under it: it is another's now."""
+        self._logs.pop(lease, None)
+
+    def has_room(self, lease: LeaseRef) -> bool:
+        """Whether the lease can take another measurement now."""
+        log = self._logs.get(lease)
+        return log is None or not log.full
+
+    def record(self, lease: LeaseRef, event: Measurement | CheckpointSaved | Exit) -> int:
+        """Adds an event to its lease and returns its sequence number; 0 for a lease that is not held any more."""
+        log = self._logs.get(lease)
+        return 0 if log is None else log.record(event)
+
+    def acknowledge(self, lease: LeaseRef, sequence: int) -> None:
+        """Everything of the lease up to `sequence` is durable."""
+        log = self._logs.get(lease)
+        if log is None:
+            return
+        log.acknowledge(sequence)
+        if log.settled:
+            del self._logs[lease]
+
+    def set_free_slots(self, free: int) -> None:
+        """Asks for an assignment of at most so many slots; 0 withdraws the wish."""
+        self._free_slots = free
+
+    def drain(self) -> None:
+        """No more work."""
+        self._draining = True
+
+    def deleted(self, uri: str) -> None:
+        """A checkpoint that the master wanted deleted is gone."""
+        self._deleted.append(uri)
+
+    def reconnect(self) -> None:
+        """A new stream to a master: what is not acknowledged has to be said again."""
+        for log in self._logs.values():
+            log.reconnect()
+        self._told_slots = 0
+        self._told_draining = False
+
+    def beat(self) -> None:
+        """Called at each heartbeat, see LeaseLog.beat."""
+        for log in self._logs.values():
+            log.beat()
+
+    def bundle(self) -> SessionRequest | None:
+        """Takes what is to be sent now, as one bundle of bounded size; None where there is nothing."""
+        request = SessionRequest(
+            work_request=self._take_work_request(),
+            events=self._take_events(),
+            draining=self._draining and not self._told_draining,
+            deleted_checkpoints=tuple(self._deleted),
+        )
+        self._told_draining = self._draining
+        self._deleted.clear()
+        return None if request == SessionRequest() else request
+
+    def _take_work_request(self) -> WorkRequest | None:
+        wanted = 0 if self._draining else self._free_slots
+        if wanted == self._told_slots:
+            return None
+        self._told_slots = wanted
+        return WorkRequest(self._request_id, wanted)
+
+    def _take_events(self) -> tuple[LeaseEvent, ...]:
+        events: list[LeaseEvent] = []
+        room = MAX_BYTES
+        for log in self._logs.values():
+            for event in log.unsent(MAX_EVENTS - len(events)):
+                room -= _size(event)
+                if events and room < 0:
+                    return tuple(events)
+                events.append(event)
+                log.sent(event.sequence)
+        return tuple(events)
+
+
+def _size(event: LeaseEvent) -> int:
+    """About how many bytes an event takes in a message; never less than it does."""
+    match event.event:
+        case Measurement(metrics=metrics):
+            return 64 + sum(4 * len(name) + 16 for name in metrics)
+        case CheckpointSaved(uri=uri):
+            return 192 + 4 * len(uri)
+        case Exit(error=error):
+            return 64 + 4 * len(error)

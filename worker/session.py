@@ -1,0 +1,147 @@
+"""One stream to one master: hello, welcome, then bundles both ways until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from ..proto.v1.worker_pb2_grpc import WorkerServiceStub
+from ..shared.channel import channel_options
+from ..shared.convert_session import session_request_to_proto, session_response_from_proto
+from ..shared.errors import InvalidInput
+from ..shared.session import Hello, SessionRequest, SessionResponse, Welcome
+from .outbox import Outbox
+
+#: Seconds from the first attempt to connect to the master's welcome.
+WELCOME_TIMEOUT = 15.0
+#: Seconds that the master may take to end a stream which the worker has ended.
+_GOODBYE = 2.0
+_SHORTEST_BEAT = 0.01
+
+#: Another attempt at the same master would end the same way.
+_PERMANENT = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+
+
+class SessionEnded(Exception):
+    """The stream is over; the text says why. `permanent`: the master refused, and would again."""
+
+    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+        self.permanent = permanent
+        super().__init__(reason)
+
+
+class Peer(Protocol):
+    """The worker, as its session sees it."""
+
+    outbox: Outbox
+    #: Set whenever the outbox may have something to send, or everything is said.
+    wake: asyncio.Event
+
+    @property
+    def finished(self) -> bool:
+        """Whether the worker leaves, and the stream is to be ended."""
+        ...
+
+    def hello(self) -> Hello:
+        """Who the worker is, and what it holds now."""
+        ...
+
+    def received(self, response: SessionResponse) -> None:
+        """A bundle from the master."""
+        ...
+
+
+async def converse(address: str, peer: Peer, welcomed: Callable[[Welcome], None]) -> None:
+    """Holds one session with the master at `address` until the worker leaves. Raises SessionEnded when it breaks.
+
+    `welcomed` is told the master's terms, and raises SessionEnded where they are not acceptable.
+    """
+    async with grpc.aio.insecure_channel(address, options=channel_options(address)) as channel:
+        call = WorkerServiceStub(channel).Session()
+        try:
+            await _hold(call, peer, welcomed)
+        except grpc.aio.AioRpcError as error:
+            reason = f"{error.code().name}: {error.details()}"
+            raise SessionEnded(reason, permanent=error.code() in _PERMANENT) from error
+        except asyncio.InvalidStateError as error:
+            raise SessionEnded(f"{(await call.code()).name}: {await call.details()}") from error
+        except InvalidInput as error:
+            raise SessionEnded(f"the master sent what cannot be understood: {error}", permanent=True) from error
+        finally:
+            call.cancel()
+
+
+async def _hold(call: Any, peer: Peer, welcomed: Callable[[Welcome], None]) -> None:
+    """`call` is typed by a stub for the synchronous API only."""
+    peer.outbox.reconnect()
+    await call.write(session_request_to_proto(SessionRequest(hello=peer.hello())))
+    first = await _welcome(call)
+    if first.welcome is None:
+        raise SessionEnded("the master's first message was not a welcome", permanent=True)
+    welcomed(first.welcome)
+    peer.received(first)
+    reading = asyncio.create_task(_read(call, peer))
+    writing = asyncio.create_task(_write(call, peer, max(_SHORTEST_BEAT, first.welcome.heartbeat_interval)))
+    try:
+        await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+        if writing.done() and writing.exception() is None:
+            await asyncio.wait({reading}, timeout=_GOODBYE)
+            return
+    finally:
+        reading.cancel()
+        writing.cancel()
+        outcomes = await asyncio.gather(reading, writing, return_exceptions=True)
+    raise _cause(outcomes)
+
+
+async def _welcome(call: Any) -> SessionResponse:
+    try:
+        message = await asyncio.wait_for(call.read(), WELCOME_TIMEOUT)
+    except TimeoutError:
+        raise SessionEnded(f"no welcome from the master within {WELCOME_TIMEOUT:g} s") from None
+    if message is grpc.aio.EOF:
+        raise SessionEnded("the master ended the stream without a welcome")
+    return session_response_from_proto(message)
+
+
+def _cause(outcomes: list[Any]) -> BaseException:
+    """What ended the stream: the reader knows the status, the writer often only that it was too late."""
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+            return outcome
+    return SessionEnded("the master ended the stream")
+
+
+async def _read(call: Any, peer: Peer) -> None:
+    while (message := await call.read()) is not grpc.aio.EOF:
+        peer.received(session_response_from_proto(message))
+
+
+async def _write(call: Any, peer: Peer, interval: float) -> None:
+    """Sends what has gathered, and at least one message in each interval."""
+    loop = asyncio.get_running_loop()
+    beat_at = loop.time() + interval
+    while not peer.finished:
+        due = loop.time() >= beat_at
+        if due:
+            peer.outbox.beat()
+            beat_at = loop.time() + interval
+        bundle = peer.outbox.bundle()
+        if bundle is not None or due:
+            await call.write(session_request_to_proto(bundle or SessionRequest()))
+            continue
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(peer.wake.wait(), max(0.0, beat_at - loop.time()))
+        peer.wake.clear()
+    await call.done_writing()

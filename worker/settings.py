@@ -1,0 +1,30 @@
+"""How a worker runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .gpus import Device
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a worker runs. Times in seconds."""
+
+    addresses: tuple[str, ...]
+    directory: Path
+    logs: Path
+    slots: int = 1
+    devices: tuple[Device, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    #: How long draining may take before the training is ended by force.
+    grace: float = 30.0
+    #: How long to try at the start before a wrong address is a better explanation than an outage.
+    connect_timeout: float = 60.0
+    #: Events that each lease keeps while they are not acknowledged, before reports have to wait.
+    buffer: int = 10_000

@@ -1,0 +1,224 @@
+"""One assignment's life on the worker: load the checkpoint, train in a process of its own, save, say how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..shared.errors import RungmasterError
+from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
+from .checkpoints import CheckpointStore
+from .child import Child, Job, describe_exit
+from .conversation import Conversation
+from .environment import training_environment
+from .guard import Guard
+from .local_server import LocalServer
+from .protocol import MAX_REASON, Start, trial_seed
+from .uploads import Uploads
+
+#: Seconds that a trial which is stopped between two reports may train on before its process is ended.
+STOP_PATIENCE = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What all trainings of a worker share. `scratch` is the worker's own temporary folder."""
+
+    directory: Path
+    logs: Path
+    scratch: Path
+    store: CheckpointStore
+    guard: Guard
+
+
+class Listener(Protocol):
+    """Who is told what happens in a training."""
+
+    async def measured(self, measurement: Measurement) -> int:
+        """A report, once there is room for it; returns its sequence number."""
+        ...
+
+    def saved(self, checkpoint: CheckpointSaved) -> None:
+        """A checkpoint is in the store."""
+        ...
+
+    def process_ended(self) -> None:
+        """The training process is gone, and its slots are free."""
+        ...
+
+
+class Training:
+    """Trains what an assignment says."""
+
+    def __init__(self, assignment: Assignment, place: Place, devices: Sequence[str] | None, listener: Listener) -> None:
+        self.assignment = assignment
+        self._place = place
+        self._devices = devices
+        self._listener = listener
+        lease = assignment.lease
+        self._name = f"{lease.experiment_id}/{lease.trial_id}-{lease.token}"
+        self._folder = place.scratch / self._name.replace("/", "-")
+        self._uploads = Uploads(
+            place.store,
+            assignment.checkpoint_storage,
+            lease,
+            self._folder,
+            assignment.checkpoint_interval,
+            listener.saved,
+        )
+        self._conversation: Conversation | None = None
+        self._child: Child | None = None
+        self._ending: Decision | None = None
+        self._given_up = False
+        self._overdue = False
+        self._helpers: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> Exit:
+        """Trains, and returns how it ended. Cancelled, it ends the training and keeps nothing."""
+        try:
+            return await self._run()
+        except (RungmasterError, OSError) as error:
+            logger.warning("trial %s cannot be trained here: %s", self._name, error)
+            return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])
+        finally:
+            await self._clean_up()
+
+    def decide(self, decision: Decision) -> None:
+        """Takes in a decision of the master, or (a pause with sequence 0) the worker's own wish to drain."""
+        if decision.kind is not DecisionKind.CONTINUE:
+            self._ending = decision
+        elif decision.sequence == 0:
+            self._ending = None
+        if self._conversation is None:
+            return
+        self._conversation.decide(decision)
+        if decision.kind is DecisionKind.STOP and not decision.save_checkpoint:
+            self._help(self._stop_soon(self._conversation))
+
+    def give_up(self) -> None:
+        """Ends the process at once; the trial goes back as it was last saved."""
+        self._given_up = True
+        if self._child is not None:
+            self._help(self._child.kill(grace=0))
+
+    async def _run(self) -> Exit:
+        await asyncio.to_thread(self._folder.mkdir, parents=True)
+        start = await self._load()
+        if self._ending is not None or self._given_up:
+            return Exit(ExitOutcome.RELEASED)
+        loop = asyncio.get_running_loop()
+        conversation = Conversation(start, self._listener.measured, self._uploads.take, self._uploads.wanted, loop.time)
+        self._conversation = conversation
+        server = LocalServer(self._folder / "socket", conversation.handle)
+        await server.start()
+        try:
+            code = await self._train(start, conversation)
+        finally:
+            await server.close()
+        return await self._settle(self._judge(code, conversation))
+
+    async def _load(self) -> Start:
+        """The checkpoint to start from, in the trial's folder, and what the training process is told."""
+        assignment = self.assignment
+        folder = self._folder / "checkpoint"
+        loaded = await asyncio.to_thread(self._place.store.load, assignment.checkpoints, folder)
+        for broken in loaded.broken:
+            logger.error("trial %s: a checkpoint is broken and passed over: %s", self._name, broken)
+        return Start(
+            hparams=dict(assignment.hparams),
+            experiment_id=assignment.lease.experiment_id,
+            trial_id=assignment.lease.trial_id,
+            seed=trial_seed(assignment.seed, assignment.lease.trial_id),
+            resource=0 if loaded.source is None else loaded.source.resource,
+            target=assignment.target,
+            metric=assignment.metric,
+            checkpoint=None if loaded.source is None else str(folder),
+            experiment_name=assignment.experiment_name,
+        )
+
+    async def _train(self, start: Start, conversation: Conversation) -> int:
+        job = Job(
+            self.assignment.entrypoint,
+            self.assignment.command,
+            self._place.directory,
+            training_environment(os.environ, start, self._folder / "socket", self._devices),
+            self._place.logs / f"{self._name}.log",
+        )
+        self._child = await Child.start(job, self._place.guard)
+        logger.info("trial %s trains from %d to %d (pid %d)", self._name, start.resource, start.target, self._child.pid)
+        if self._given_up:
+            await self._child.kill(grace=0)
+        if self.assignment.progress_timeout is not None:
+            self._help(self._watch_progress(self._child, conversation, self.assignment.progress_timeout))
+        code = await self._child.wait()
+        self._listener.process_ended()
+        return code
+
+    async def _watch_progress(self, child: Child, conversation: Conversation, patience: float) -> None:
+        """Ends a process that was not heard of for too long; the time in which it waits for an answer is not its."""
+        loop = asyncio.get_running_loop()
+        left = patience
+        while left > 0:
+            await asyncio.sleep(left)
+            left = patience if conversation.busy else conversation.last_answer + patience - loop.time()
+        self._overdue = True
+        await child.kill()
+
+    async def _stop_soon(self, conversation: Conversation) -> None:
+        await asyncio.sleep(STOP_PATIENCE)
+        if conversation.told is None and self._child is not None:
+            self._given_up = True
+            await self._child.kill()
+
+    def _judge(self, code: int, conversation: Conversation) -> Exit:
+        if conversation.invalid_reason is not None:
+            return Exit(ExitOutcome.INVALID_HPARAMS, conversation.invalid_reason)
+        if conversation.fault_reason is not None:
+            return Exit(ExitOutcome.WORKER_FAULT, conversation.fault_reason)
+        if self._given_up or (code == 0 and conversation.told is not None):
+            return Exit(ExitOutcome.RELEASED)
+        return Exit(ExitOutcome.FAILED, self._error(code, conversation))
+
+    def _error(self, code: int, conversation: Conversation) -> str:
+        headline = f"the training process was {describe_exit(code)}" if code < 0 else f"it {describe_exit(code)}"
+        if self._overdue:
+            headline = f"no report for {self.assignment.progress_timeout:g} s (progress_timeout), so it was ended"
+        elif code == 0:
+            headline = (
+                f"it exited with code 0 at resource {conversation.resource}, before its target ({conversation.target}) "
+                "and without having been told to"
+            )
+        tail = self._child.tail() if self._child is not None else ""
+        return f"{headline}\n{tail[-(MAX_REASON - len(headline) - 1) :]}".strip()
+
+    async def _settle(self, ended: Exit) -> Exit:
+        """Waits for the last checkpoint. One that cannot be kept is the worker's fault, where all else went well."""
+        try:
+            await self._uploads.finish()
+        except RungmasterError as error:
+            if ended.outcome is ExitOutcome.RELEASED:
+                return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])
+            logger.warning("trial %s: its last checkpoint is lost: %s", self._name, error)
+        return ended
+
+    def _help(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._helpers.add(task)
+        task.add_done_callback(self._helpers.discard)
+
+    async def _clean_up(self) -> None:
+        for helper in list(self._helpers):
+            helper.cancel()
+        await asyncio.gather(*self._helpers, return_exceptions=True)
+        if self._child is not None:
+            await self._child.kill()
+        await self._uploads.abandon()
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)

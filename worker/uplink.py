@@ -1,0 +1,98 @@
+"""Keeps a worker connected: one session after the other, at whichever address a master answers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Sequence
+
+from ..shared.backoff import Backoff
+from ..shared.errors import Unavailable
+from ..shared.session import Welcome
+from .session import Peer, SessionEnded, converse
+
+#: Refusals in a row, by masters that would refuse again, after which the worker gives up.
+MAX_REFUSALS = 5
+#: After a session of so many seconds the waits begin anew.
+_LASTING = 5.0
+#: Seconds for saying goodbye.
+_GOODBYE = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Uplink:
+    """The way to the masters at `addresses`."""
+
+    def __init__(self, addresses: Sequence[str], connect_timeout: float) -> None:
+        """Before any master was reached it gives up after `connect_timeout` seconds; afterwards it tries for ever."""
+        self._addresses = tuple(addresses)
+        self._connect_timeout = connect_timeout
+        self._backoff = Backoff()
+        self._term = 0
+        self._refusals = 0
+        self._welcomed = False
+
+    async def stay_connected(self, peer: Peer, leaving: asyncio.Event) -> None:
+        """Holds sessions until the worker is leaving.
+
+        Raises Unavailable when no master could be reached at the start, or masters keep refusing this worker.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._connect_timeout
+        for address in itertools.cycle(self._addresses):
+            began_at = loop.time()
+            ended = await self._session(address, peer, leaving)
+            if ended is None:
+                return
+            logger.warning("no session with the master at %s: %s", address, ended)
+            self._judge(address, ended, late=loop.time() >= give_up_at)
+            if loop.time() - began_at >= _LASTING:
+                self._backoff.reset()
+            if await _set_within(leaving, self._backoff.next()):
+                return
+
+    async def _session(self, address: str, peer: Peer, leaving: asyncio.Event) -> SessionEnded | None:
+        """One session; None when the worker leaves."""
+        session = asyncio.create_task(converse(address, peer, self._accept))
+        left = asyncio.create_task(leaving.wait())
+        try:
+            await asyncio.wait({session, left}, return_when=asyncio.FIRST_COMPLETED)
+            if left.done():
+                await asyncio.wait({session}, timeout=_GOODBYE if self._welcomed else 0)
+        finally:
+            left.cancel()
+            session.cancel()
+            outcome, _ = await asyncio.gather(session, left, return_exceptions=True)
+        if leaving.is_set():
+            return None
+        if isinstance(outcome, BaseException) and not isinstance(outcome, SessionEnded):
+            raise outcome
+        return outcome
+
+    def _accept(self, welcome: Welcome) -> None:
+        if welcome.term < self._term:
+            raise SessionEnded(f"it is a master of term {welcome.term}, replaced by one of term {self._term}")
+        logger.info("connected to a master of term %d, version %s", welcome.term, welcome.version)
+        self._term = welcome.term
+        self._welcomed = True
+
+    def _judge(self, address: str, ended: SessionEnded, *, late: bool) -> None:
+        """Raises Unavailable where trying on is of no use."""
+        self._refusals = self._refusals + 1 if ended.permanent else 0
+        if not self._welcomed and (late or ended.permanent):
+            raise Unavailable(
+                f"no master could be reached at {address}: {ended}; check the address, that `rungmaster master` runs "
+                "there, and that both are of the same version"
+            )
+        if self._refusals >= MAX_REFUSALS:
+            raise Unavailable(f"the master at {address} keeps refusing this worker: {ended}")
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
