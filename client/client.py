@@ -55,6 +55,11 @@ class Client:
         text = addresses if isinstance(addresses, str) else ",".join(addresses)
         self.calls = Calls(Connection(parse_addresses(text), timeout))
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where the master may be, as `host:port` each."""
+        return self.calls.connection.addresses
+
     def __enter__(self) -> Client:
         return self
 

@@ -37,6 +37,7 @@ class Connection:
         self.timeout = timeout
         self._channels: dict[str, grpc.Channel] = {}
         self._current = 0
+        self._closed = False
 
     @property
     def address(self) -> str:
@@ -44,7 +45,8 @@ class Connection:
         return self.addresses[self._current % len(self.addresses)]
 
     def close(self) -> None:
-        """Closes all channels; calls that run fail."""
+        """Closes all channels; calls that run fail, and so do later ones."""
+        self._closed = True
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()
@@ -91,6 +93,8 @@ class Connection:
             call.cancel()
 
     def _channel(self) -> grpc.Channel:
+        if self._closed:
+            raise Unavailable("the client was closed")
         address = self.address
         if address not in self._channels:
             self._channels[address] = grpc.insecure_channel(address, options=channel_options(address))

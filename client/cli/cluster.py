@@ -1,0 +1,43 @@
+"""The command `workers`."""
+
+from __future__ import annotations
+
+import click
+
+from ...shared.convert import master_info_from_proto, worker_from_proto
+from ...shared.model import Worker
+from ..client import Client
+from . import text
+from .options import json_option, master_options
+from .output import print_document, print_lines
+
+_HEADER = ("worker", "state", "slots", "gpus", "host", "labels", "trains", "waits for")
+
+
+@click.command("workers")
+@master_options
+@json_option
+def workers(client: Client, as_json: bool) -> None:
+    """List the workers of a master: slots, what they train, and what they wait for."""
+    answer = client.calls.list_workers()
+    if as_json:
+        print_document(answer)
+        return
+    info = master_info_from_proto(client.calls.get_master_info())
+    values = [worker_from_proto(worker) for worker in answer.workers]
+    click.echo(f"master {info.version} on {info.database}, term {info.term}; {text.workers_line(values)}")
+    print_lines(text.table(_HEADER, map(_row, values), left=frozenset({0, 1, 4, 5, 6, 7})))
+
+
+def _row(worker: Worker) -> tuple[str, ...]:
+    labels = " ".join(f"{name}={value}" for name, value in sorted(worker.labels.items()))
+    return (
+        worker.worker,
+        worker.state.value,
+        f"{worker.slots_used}/{worker.slots}",
+        str(len(worker.gpus)),
+        worker.host,
+        labels or "-",
+        " ".join(f"{lease.experiment_id}/{lease.trial_id}" for lease in worker.leases) or "-",
+        worker.waiting_reason or "-",
+    )

@@ -1,0 +1,137 @@
+"""Commands about whole experiments: status, list, pause, resume, cancel, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+
+import click
+
+from ...proto.v1 import experiment_pb2
+from ...shared.convert import experiment_from_proto
+from ...shared.model import Experiment, ExperimentState
+from ..client import Client
+from . import text
+from .options import UNFINISHED, choose, experiment_argument, json_option, limit_option, master_options
+from .output import print_document, print_json_lines, print_lines
+
+_LIST_HEADER = ("id", "name", "state", "trials", "trained", "best", "age")
+
+
+@click.command("status")
+@experiment_argument
+@master_options
+@json_option
+def status(experiment: int | None, client: Client, as_json: bool) -> None:
+    """Show where an experiment stands: trials by state, brackets and rungs, the best trial.
+
+    Without EXPERIMENT (its id), the only unfinished one, or where all have ended the newest.
+    """
+    answer = client.calls.get_experiment(choose(client, experiment))
+    if as_json:
+        print_document(answer)
+        return
+    value = experiment_from_proto(answer.experiment)
+    workers = None if value.state.ended else client.workers()
+    print_lines(text.overview(value, datetime.now(UTC), workers))
+
+
+@click.command("list")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(list(ExperimentState)), help="Only these; may be repeated."
+)
+@click.option("--name", default="", metavar="TEXT", help="Only names that contain this.")
+@limit_option
+@master_options
+@json_option
+def list_command(states: tuple[str, ...], name: str, limit: int | None, client: Client, as_json: bool) -> None:
+    """List experiments, newest first; with --json one a line."""
+    wanted = [ExperimentState(state) for state in states]
+    messages = islice(client.calls.list_experiments(wanted, name), limit)
+    if as_json:
+        print_json_lines(messages)
+        return
+    print_lines(text.table(_LIST_HEADER, _list_rows(map(experiment_from_proto, messages)), left=frozenset({1, 2})))
+
+
+def _list_rows(experiments: Iterator[Experiment]) -> Iterator[tuple[str, ...]]:
+    now = datetime.now(UTC)
+    for experiment in experiments:
+        made = sum(experiment.trial_counts.values())
+        yield (
+            str(experiment.experiment_id),
+            experiment.name,
+            experiment.state.value,
+            f"{made}/{experiment.planned_trials}",
+            f"{experiment.resource_spent} {experiment.unit}",
+            text.number(experiment.best_trial.metric if experiment.best_trial else None),
+            text.duration((now - experiment.create_time).total_seconds()),
+        )
+
+
+@click.command("pause")
+@experiment_argument
+@master_options
+@json_option
+def pause(experiment: int | None, client: Client, as_json: bool) -> None:
+    """Hand out no more work of an experiment; running trials save a checkpoint and give their slots back.
+
+    Without EXPERIMENT (its id), the only active one.
+    """
+    answer = client.calls.pause_experiment(choose(client, experiment, [ExperimentState.ACTIVE]))
+    _show_change(answer, as_json)
+
+
+@click.command("resume")
+@experiment_argument
+@master_options
+@json_option
+def resume(experiment: int | None, client: Client, as_json: bool) -> None:
+    """Let a paused experiment go on where it stood.
+
+    Without EXPERIMENT (its id), the only paused one.
+    """
+    answer = client.calls.resume_experiment(choose(client, experiment, [ExperimentState.PAUSED]))
+    _show_change(answer, as_json)
+
+
+@click.command("cancel")
+@experiment_argument
+@master_options
+@json_option
+def cancel(experiment: int | None, client: Client, as_json: bool) -> None:
+    """End an experiment for good; what was recorded stays.
+
+    Without EXPERIMENT (its id), the only unfinished one.
+    """
+    answer = client.calls.cancel_experiment(choose(client, experiment, UNFINISHED))
+    _show_change(answer, as_json)
+
+
+@click.command("delete")
+@click.argument("experiment", type=click.IntRange(min=1))
+@master_options
+@json_option
+def delete(experiment: int, client: Client, as_json: bool) -> None:
+    """Delete the records and checkpoints of an experiment that has ended. There is no way back."""
+    answer = client.calls.delete_experiment(experiment)
+    if as_json:
+        print_document(answer)
+        return
+    click.echo(f"experiment {experiment} is deleted")
+
+
+_Changed = (
+    experiment_pb2.PauseExperimentResponse
+    | experiment_pb2.ResumeExperimentResponse
+    | experiment_pb2.CancelExperimentResponse
+)
+
+
+def _show_change(answer: _Changed, as_json: bool) -> None:
+    if as_json:
+        print_document(answer)
+        return
+    experiment = experiment_from_proto(answer.experiment)
+    click.echo(f"experiment {experiment.experiment_id} ({experiment.name}) is {experiment.state}")

@@ -1,0 +1,47 @@
+"""How commands print: messages as JSON in protobuf's mapping, and lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import click
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from ...shared.model import Experiment, ExperimentState
+
+
+def print_document(message: Message) -> None:
+    """Prints an answer as one JSON document."""
+    click.echo(json.dumps(_plain(message), indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def print_json_lines(messages: Iterable[Message]) -> None:
+    """Prints each message as JSON on a line of its own, at once."""
+    for message in messages:
+        click.echo(json.dumps(_plain(message), sort_keys=True, ensure_ascii=False))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines of text as they come."""
+    for line in lines:
+        click.echo(line)
+
+
+def outcome(experiment: Experiment) -> int:
+    """The exit code for how an experiment ended; says on stderr why it did not complete."""
+    if experiment.state in (ExperimentState.COMPLETED, ExperimentState.ACTIVE, ExperimentState.PAUSED):
+        return 0
+    reason = f": {experiment.state_reason}" if experiment.state_reason else ""
+    click.echo(f"Error: experiment {experiment.experiment_id} {experiment.state}{reason}", err=True)
+    return 1
+
+
+def _plain(message: Message) -> dict[str, object]:
+    return MessageToDict(
+        message,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+        use_integers_for_enums=False,
+    )

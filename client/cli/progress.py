@@ -1,0 +1,127 @@
+"""Progress of a search for people: a live picture on a terminal, plain lines now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ...shared.model import Experiment
+from ..follow import Display, Snapshot
+from . import text
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+LINE_SECONDS = 3.0
+"""Lines about how things stand come at most this often."""
+
+SILENCE_SECONDS = 60.0
+"""Without anything noteworthy, one line comes after this long."""
+
+_LINES_AT_ONCE = 5
+
+
+@contextmanager
+def open_display(stream: TextIO) -> Iterator[Display]:
+    """A live display where `stream` is a terminal, else one that prints plain lines."""
+    if not stream.isatty():
+        yield PlainDisplay(stream)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(file=stream), refresh_per_second=4, transient=True) as live:
+        yield LiveDisplay(live)
+
+
+class PlainDisplay:
+    """One line when something noteworthy happens, at most every few seconds, for logs and pipes."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._last_time: float | None = None
+        self._last_news: Any = None
+
+    def say(self, words: str) -> None:
+        """Prints a line."""
+        self._stream.write(words + "\n")
+        self._stream.flush()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Prints how things stand, if it is time for it."""
+        for line in _event_lines(snapshot):
+            self.say(line)
+        news, now = _news(snapshot), self._clock()
+        if self._due(news, now):
+            self._last_news, self._last_time = news, now
+            self.say(status_line(snapshot))
+
+    def _due(self, news: Any, now: float) -> bool:
+        if self._last_time is None:
+            return True
+        silent = now - self._last_time
+        return silent >= SILENCE_SECONDS or (silent >= LINE_SECONDS and news != self._last_news)
+
+
+class LiveDisplay:
+    """A picture that is drawn anew in place; what is said stays above it."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._recent: deque[str] = deque(maxlen=_LINES_AT_ONCE)
+
+    def say(self, words: str) -> None:
+        """Prints a line above the picture."""
+        self._live.console.print(words, markup=False, highlight=False)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draws how things stand."""
+        from rich.text import Text
+
+        self._recent.extend(_event_lines(snapshot))
+        picture = Text(no_wrap=True, overflow="ellipsis")
+        for index, line in enumerate(self._lines(snapshot)):
+            picture.append(line + "\n", style="bold" if index == 0 else "")
+        self._live.update(picture)
+
+    def _lines(self, snapshot: Snapshot) -> list[str]:
+        lines = text.overview(snapshot.experiment, datetime.now(UTC), snapshot.workers)
+        away = [_away(snapshot)] if snapshot.away_for else []
+        return [*lines, *([""] if self._recent or away else []), *self._recent, *away]
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """How things stand, in one line."""
+    experiment = snapshot.experiment
+    age = text.duration(text.elapsed(experiment, datetime.now(UTC)))
+    parts = [text.counts(experiment), text.trained(experiment), text.best_line(experiment)]
+    parts.append(_away(snapshot) if snapshot.away_for else text.workers_line(snapshot.workers))
+    return f"[{age}] " + "; ".join(parts)
+
+
+def _away(snapshot: Snapshot) -> str:
+    return f"the master has not answered for {text.duration(snapshot.away_for)}"
+
+
+def _event_lines(snapshot: Snapshot) -> list[str]:
+    lines = [line for line in map(text.noteworthy, snapshot.events) if line]
+    more = len(lines) - _LINES_AT_ONCE
+    return [*lines[:_LINES_AT_ONCE], f"… and {more} more events like these"] if more > 0 else lines
+
+
+def _news(snapshot: Snapshot) -> Any:
+    """What makes a line worth printing when it changes."""
+    experiment: Experiment = snapshot.experiment
+    best = experiment.best_trial
+    return (
+        experiment.state,
+        best and (best.trial_id, best.metric),
+        [(rung.entered, rung.promoted) for bracket in experiment.brackets for rung in bracket.rungs],
+        len(snapshot.workers),
+        snapshot.away_for > 0,
+    )

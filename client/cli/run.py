@@ -1,0 +1,69 @@
+"""The command `run`."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from ..run import DEFAULT_DATABASE, run
+from .documents import read_spec
+from .options import json_option
+from .progress import open_display
+from .watch import print_result
+
+
+@click.command("run")
+@click.argument("spec", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Worker processes.  [default: one for each GPU, or without any one for each core, at most 4]",
+)
+@click.option(
+    "--slots",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Slots of each worker: how many trials it trains at once.",
+)
+@click.option(
+    "--db",
+    "database",
+    default=DEFAULT_DATABASE,
+    show_default=True,
+    help="Database: a file for SQLite, or a URL such as postgresql://user@host/name.",
+)
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where master and workers log.  [default: beside the database, with the ending .log]",
+)
+@json_option
+def command(spec: Path, workers: int | None, slots: int, database: str, log: Path | None, as_json: bool) -> int:
+    """Run the search in SPEC, a YAML or JSON file (- for standard input), on this machine.
+
+    Starts a master on the database and its workers, follows the search to its end, and prints the result. Ctrl-C
+    keeps the search: the same command goes on with an unfinished experiment of the same spec. Exit code 0 where it
+    completed, 1 where it failed or was cancelled, 2 for a wrong spec, 130 after Ctrl-C.
+    """
+    document = read_spec(spec)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with open_display(sys.stderr if as_json else sys.stdout) as display:
+            experiment = run(document, workers=workers, slots=slots, database=database, log=log, display=display)
+    except KeyboardInterrupt:
+        again = shlex.join(["rungmaster", *sys.argv[1:]])
+        click.echo(f"\nthe search is kept in {database}; to go on: {again}", err=True)
+        return 130
+    return print_result(experiment, as_json)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

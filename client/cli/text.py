@@ -1,0 +1,202 @@
+"""What people read: experiments, trials and events as lines of plain text. Everything here is a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from ...shared.model import Event, Experiment, Trial, TrialState, Worker
+
+_ROWS_AT_ONCE = 1000
+
+
+def number(value: float | None) -> str:
+    """A number with at most six significant digits; "-" for none."""
+    return "-" if value is None else f"{value:.6g}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time, as 0:42 or 1:02:03."""
+    whole = max(0, int(seconds))
+    minutes, rest = whole // 60, whole % 60
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
+
+def elapsed(experiment: Experiment, now: datetime) -> float:
+    """Seconds from an experiment's creation to its end, or to `now`."""
+    return max(0.0, ((experiment.end_time or now) - experiment.create_time).total_seconds())
+
+
+def hparams(values: Mapping[str, Any]) -> str:
+    """Hyperparameters in one line."""
+    return " ".join(f"{name}={_plain(value)}" for name, value in values.items())
+
+
+def _plain(value: Any) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: frozenset[int] = frozenset()) -> Iterator[str]:
+    """Aligned lines, the columns `left` to the left and all others to the right; the last line breaks freely.
+
+    Of very long tables each thousand rows are aligned for themselves, so that they come as they are fetched.
+    """
+    source, shown = iter(rows), False
+    while (part := [header, *islice(source, _ROWS_AT_ONCE)]) and (len(part) > 1 or not shown):
+        widths = [max(len(row[column]) for row in part) for column in range(len(header))]
+        for row in part[shown:]:
+            cells = [
+                cell.ljust(width) if column in left else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            yield "  ".join(cells).rstrip()
+        shown = True
+
+
+def rung_table(experiment: Experiment) -> list[str]:
+    """Brackets and rungs: what came, went on and failed, and the best metric of each."""
+    header = ("bracket", "rung", experiment.unit, "entered", "promoted", "failed", f"best {experiment.metric}")
+    rows = [
+        (
+            str(bracket.bracket_id),
+            str(rung.rung_id),
+            str(rung.resource),
+            str(rung.entered),
+            str(rung.promoted),
+            str(rung.failed),
+            number(rung.best_metric),
+        )
+        for bracket in experiment.brackets
+        for rung in bracket.rungs
+    ]
+    return list(table(header, rows))
+
+
+def counts(experiment: Experiment) -> str:
+    """How many trials there are, by state, in one line."""
+    made = sum(count for state, count in experiment.trial_counts.items() if state is not TrialState.DISCARDED)
+    states = [f"{count} {state}" for state, count in experiment.trial_counts.items() if count]
+    return f"{made} of {experiment.planned_trials} trials" + (f": {', '.join(states)}" if states else "")
+
+
+def trained(experiment: Experiment) -> str:
+    """The resource spent so far beside that of training every trial in full."""
+    spent, full = experiment.resource_spent, experiment.resource_full
+    return f"trained {spent:,} of {full:,} {experiment.unit}" + (f" ({spent / full:.1%})" if full else "")
+
+
+def saved(experiment: Experiment) -> str:
+    """How much training the search saved, against training every trial in full."""
+    spent, full, unit = experiment.resource_spent, experiment.resource_full, experiment.unit
+    if not 0 < spent <= full:
+        return f"trained {spent:,} {unit}; every trial in full would be {full:,}"
+    return (
+        f"trained {spent:,} {unit} instead of {full:,} for every trial in full: "
+        f"{1 - spent / full:.1%} saved, {full / spent:.1f} times less"
+    )
+
+
+def best_line(experiment: Experiment) -> str:
+    """The best trial in one line, without its hyperparameters."""
+    trial = experiment.best_trial
+    if trial is None:
+        return f"no {experiment.metric} yet"
+    at = f"at {trial.metric_resource} {experiment.unit}"
+    return f"best {experiment.metric} {number(trial.metric)} (trial {trial.trial_id} {at})"
+
+
+def heading(experiment: Experiment, now: datetime) -> str:
+    """An experiment's name, state and age in one line."""
+    name = f"experiment {experiment.experiment_id} ({experiment.name})"
+    reason = f" ({experiment.state_reason})" if experiment.state_reason else ""
+    return f"{name} {experiment.state}{reason}, {duration(elapsed(experiment, now))}"
+
+
+def workers_line(workers: Sequence[Worker]) -> str:
+    """How many workers and slots there are, and how many are in use."""
+    used, slots = sum(worker.slots_used for worker in workers), sum(worker.slots for worker in workers)
+    return f"{len(workers)} worker{'' if len(workers) == 1 else 's'}, {used} of {slots} slots in use"
+
+
+def overview(experiment: Experiment, now: datetime, workers: Sequence[Worker] | None = None) -> list[str]:
+    """Where an experiment stands: state, counts, rungs, best trial; and the savings once it has ended."""
+    lines = [heading(experiment, now), counts(experiment)]
+    lines.append(saved(experiment) if experiment.state.ended else trained(experiment))
+    if workers is not None and not experiment.state.ended:
+        lines.append(workers_line(workers))
+    best = experiment.best_trial
+    return [*lines, "", *rung_table(experiment), "", best_line(experiment), *listing(best.hparams if best else {})]
+
+
+def listing(values: Mapping[str, Any]) -> list[str]:
+    """Hyperparameters, one a line."""
+    width = max(map(len, values), default=0)
+    return [f"  {name.ljust(width)}  {_plain(value)}" for name, value in values.items()]
+
+
+def trial_row(trial: Trial) -> tuple[str, ...]:
+    """A trial as a row of `TRIAL_HEADER`."""
+    return (
+        str(trial.trial_id),
+        trial.state.value,
+        str(trial.bracket_id),
+        str(trial.rung_id),
+        str(trial.resource),
+        number(trial.metric),
+        str(trial.restarts),
+        trial.worker or "-",
+        hparams(trial.hparams),
+    )
+
+
+def trial_lines(trial: Trial) -> list[str]:
+    """One trial: what it is, why, and its hyperparameters, one a line."""
+    reason = f" ({trial.state_reason})" if trial.state_reason else ""
+    result = "no result yet" if trial.metric is None else f"metric {number(trial.metric)} at {trial.metric_resource}"
+    return [
+        f"trial {trial.trial_id} of experiment {trial.experiment_id}: {trial.state}{reason}",
+        f"bracket {trial.bracket_id}, rung {trial.rung_id}, trained to {trial.resource}, {result}",
+        *listing(trial.hparams),
+    ]
+
+
+TRIAL_HEADER = ("trial", "state", "bracket", "rung", "resource", "metric", "restarts", "worker", "hyperparameters")
+TRIAL_LEFT = frozenset({1, 7, 8})
+
+
+def noteworthy(event: Event) -> str | None:
+    """A line for an event that a person wants to hear of while a search runs; None for the everyday ones."""
+    trial, data = f"trial {event.trial_id}", event.data
+    match event.kind, data.get("outcome"):
+        case "lease_ended", "failed":
+            return f"{trial} failed on {data.get('worker')}: {last_line(data.get('error', ''))}"
+        case "lease_ended", "worker_fault":
+            return f"{data.get('worker')} could not run {trial}: {last_line(data.get('error', ''))}"
+        case "lease_ended", "expired":
+            return f"{data.get('worker')} was lost while it trained {trial}"
+        case ("trial_failed", _):
+            return f"{trial} failed for good: {last_line(data.get('reason', ''))}"
+        case ("trial_discarded", _):
+            return f"{trial} was discarded: {last_line(data.get('reason', ''))}"
+        case ("experiment_paused" | "experiment_active" | "experiment_cancelled" | "experiment_failed", _):
+            reason = data.get("reason")
+            return event.kind.replace("_", " ") + (f": {last_line(reason)}" if reason else "")
+    return None
+
+
+def event_line(event: Event) -> str:
+    """Any event in one line: when, its number, the trial, what, and the particulars."""
+    trial = "" if event.trial_id is None else f" trial {event.trial_id}"
+    data = " ".join(f"{name}={_plain(value)!s}" for name, value in event.data.items() if value not in (None, ""))
+    return f"{event.create_time.astimezone():%H:%M:%S} {event.event_id}{trial} {event.kind} {_one_line(data)}".rstrip()
+
+
+def last_line(text: Any) -> str:
+    """The last line of a longer text, such as the traceback of an error."""
+    return (str(text).strip().splitlines() or ["no reason given"])[-1].strip()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

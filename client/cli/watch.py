@@ -1,0 +1,78 @@
+"""The command `watch`, and following an experiment to its end for other commands."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+import click
+
+from ...proto.v1 import experiment_pb2
+from ...shared.convert import event_from_proto, experiment_to_proto
+from ...shared.model import Experiment
+from ..calls import Calls
+from ..client import Client
+from ..connection import Connection
+from ..follow import PATIENCE_SECONDS, follow
+from . import text
+from .options import choose, experiment_argument, json_option, master_options
+from .output import outcome, print_document, print_json_lines, print_lines
+from .progress import open_display
+
+
+@click.command("watch")
+@experiment_argument
+@click.option("--events", is_flag=True, help="Print the journal, one line an event, instead of progress.")
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="EVENT", help="Only events after this one.")
+@master_options
+@json_option
+def command(experiment: int | None, events: bool, after: int, client: Client, as_json: bool) -> int:
+    """Follow an experiment until it ends; with --json its events, one a line, from the beginning.
+
+    It goes on through restarts of the master. Exit code 0 where the search completed, 1 where it failed or was
+    cancelled, 130 after Ctrl-C. Without EXPERIMENT (its id), the only unfinished one, or where all have ended the
+    newest.
+    """
+    chosen = choose(client, experiment)
+    try:
+        if events or as_json:
+            return _print_events(client, chosen, after, as_json)
+        return watch(client, chosen, sys.stdout)
+    except KeyboardInterrupt:
+        click.echo(f"\nno longer watching; experiment {chosen} goes on", err=True)
+        return 130
+
+
+def watch(client: Client, experiment_id: int, stream: TextIO, as_json: bool = False) -> int:
+    """Shows progress on `stream` until the experiment has ended, prints its result and returns the exit code."""
+    with open_display(stream) as display:
+        last: Experiment | None = None
+        for snapshot in follow(client.addresses, experiment_id):
+            display.show(snapshot)
+            last = snapshot.experiment
+    assert last is not None, "follow gives at least one snapshot"
+    return print_result(last, as_json)
+
+
+def print_result(experiment: Experiment, as_json: bool) -> int:
+    """Prints how an experiment ended, as text or as the answer of GetExperiment, and returns the exit code."""
+    if as_json:
+        print_document(experiment_pb2.GetExperimentResponse(experiment=experiment_to_proto(experiment)))
+    else:
+        print_lines(text.overview(experiment, datetime.now(UTC)))
+    return outcome(experiment)
+
+
+def _print_events(client: Client, experiment_id: int, after: int, as_json: bool) -> int:
+    connection = Connection(client.addresses, PATIENCE_SECONDS)
+    client.calls.get_experiment(experiment_id)
+    try:
+        messages = Calls(connection).watch_experiment(experiment_id, after)
+        if as_json:
+            print_json_lines(messages)
+        else:
+            print_lines(map(text.event_line, map(event_from_proto, messages)))
+    finally:
+        connection.close()
+    return outcome(client.get(experiment_id))

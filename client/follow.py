@@ -1,0 +1,135 @@
+"""Follows an experiment: what it looks like now, again and again as it changes, until it has ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..shared.convert import event_from_proto, experiment_from_proto, worker_from_proto
+from ..shared.errors import RungmasterError, Unavailable
+from ..shared.model import Event, Experiment, Worker
+from .calls import Calls
+from .connection import Connection
+
+PATIENCE_SECONDS = 600.0
+"""A master may be away this long before following it ends with Unavailable."""
+
+_LONGEST_PAUSE = 1.0
+_SHORTEST_PAUSE = 0.25
+_ATTEMPT_SECONDS = 5.0
+_EVENTS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An experiment and the master's workers at one moment, with the events seen since the snapshot before.
+
+    `away_for` is 0, or for how many seconds the master has not answered; the rest is then as it was before.
+    """
+
+    experiment: Experiment
+    workers: tuple[Worker, ...]
+    events: tuple[Event, ...] = ()
+    away_for: float = 0.0
+
+
+class Display(Protocol):
+    """Something that shows progress to a person."""
+
+    def say(self, words: str) -> None:
+        """Tells something that happened once."""
+        ...
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Shows how things stand now."""
+        ...
+
+
+def follow(addresses: tuple[str, ...], experiment_id: int) -> Iterator[Snapshot]:
+    """Snapshots of an experiment: one at once, then whenever something happened (at most four a second) and every
+    second, the last one in its end state.
+
+    Events from before the first snapshot (by the clocks of master and client) are left out. While the master is away,
+    snapshots say so. Raises NotFound, or Unavailable after ten minutes without a master.
+    """
+    connection = Connection(addresses, _ATTEMPT_SECONDS)
+    try:
+        calls = Calls(connection)
+        last = _take(calls, experiment_id)
+        with _Watcher(addresses, experiment_id, last.experiment) as watcher:
+            yield last
+            while not last.experiment.state.ended:
+                watcher.pause()
+                last = _next(calls, last, watcher.take())
+                yield last
+    finally:
+        connection.close()
+
+
+def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
+    experiment = experiment_from_proto(calls.get_experiment(experiment_id).experiment)
+    return Snapshot(experiment, tuple(worker_from_proto(worker) for worker in calls.list_workers().workers), events)
+
+
+def _next(calls: Calls, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:
+    started = time.monotonic()
+    try:
+        return _take(calls, last.experiment.experiment_id, events)
+    except Unavailable:
+        away = last.away_for + time.monotonic() - started
+        if away > PATIENCE_SECONDS:
+            raise
+        return Snapshot(last.experiment, last.workers, events, away)
+
+
+class _Watcher:
+    """Reads the event stream in a thread of its own, so that it wakes whoever pauses; the stream cannot be held up."""
+
+    def __init__(self, addresses: tuple[str, ...], experiment_id: int, start: Experiment) -> None:
+        self._connection = Connection(addresses, PATIENCE_SECONDS)
+        self._experiment_id = experiment_id
+        self._start = start
+        self._since = time.time() - 1.0
+        self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
+        self._changed = threading.Event()
+        self._failure: RungmasterError | None = None
+        self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
+
+    def __enter__(self) -> _Watcher:
+        if not self._start.state.ended:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def pause(self) -> None:
+        """Waits until something happened, not too short and not too long. Raises what ended the stream."""
+        time.sleep(_SHORTEST_PAUSE)
+        self._changed.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE)
+        self._changed.clear()
+        if self._failure is not None:
+            raise self._failure
+
+    def take(self) -> tuple[Event, ...]:
+        """The events since the last call; of a flood the latest thousand."""
+        events = []
+        while self._events:
+            events.append(self._events.popleft())
+        return tuple(events)
+
+    def _watch(self) -> None:
+        try:
+            for message in Calls(self._connection).watch_experiment(self._experiment_id):
+                if message.create_time.ToMilliseconds() >= self._since * 1000:
+                    self._events.append(event_from_proto(message))
+                    self._changed.set()
+        except RungmasterError as error:
+            self._failure = error
+        except ValueError:
+            return  # the channel was closed: nobody follows any more
+        self._changed.set()
