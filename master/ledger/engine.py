@@ -1,0 +1,169 @@
+"""From a database URL to connections: SQLite in WAL mode, or PostgreSQL through psycopg 3."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, exc, make_url
+
+from ...shared.errors import DatabaseError, InvalidInput
+from .failures import explain
+
+_FORMS = "use the path of a file, sqlite:///file.db, or postgresql://user@host/database"
+#: Queries that one process may have under way at once.
+READERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database by its address. `kind` is "sqlite" or "postgresql"; `name` is for messages and has no password."""
+
+    kind: str
+    name: str
+    url: URL
+
+    @property
+    def path(self) -> Path:
+        """The file of an SQLite database."""
+        assert self.url.database is not None
+        return Path(self.url.database)
+
+
+def parse_database(url: str) -> Database:
+    """The database that a person means by a URL or by the path of a file.
+
+    Raises InvalidInput where the address makes no sense, DatabaseError where a driver is not installed.
+    """
+    if "://" not in url:
+        return _sqlite(URL.create("sqlite", database=url))
+    try:
+        parsed = make_url(url)
+    except (exc.ArgumentError, ValueError):
+        raise InvalidInput(f"this is no database URL; {_FORMS}") from None
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        return _sqlite(parsed)
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return _postgresql(parsed)
+    raise InvalidInput(f"database URL of unknown kind {parsed.drivername!r}; {_FORMS}")
+
+
+def _sqlite(url: URL) -> Database:
+    if not url.database or url.database == ":memory:":
+        raise InvalidInput(f"a database in memory would be lost with the master; {_FORMS}")
+    if url.query or url.host:
+        raise InvalidInput(f"an SQLite URL takes a path and nothing else; {_FORMS}")
+    return Database("sqlite", url.database, url)
+
+
+def _postgresql(url: URL) -> Database:
+    try:
+        import psycopg  # noqa: F401 - asks whether it is installed
+    except ImportError as error:
+        raise DatabaseError(f"PostgreSQL needs its driver: pip install 'rungmaster[postgresql]' ({error})") from error
+    url = url.set(drivername="postgresql+psycopg")
+    shown = url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+    return Database("postgresql", shown, url)
+
+
+def writing_engine(database: Database, timeout: float) -> Engine:
+    """The one connection that writes; on SQLite its transactions start with the write lock. `timeout` is in seconds."""
+    if database.kind == "sqlite":
+        setup = (
+            "PRAGMA journal_mode=WAL",
+            "PRAGMA synchronous=FULL",
+            "PRAGMA cache_size=-65536",
+            "PRAGMA journal_size_limit=67108864",
+        )
+        return _sqlite_engine(database, 1, timeout, "rwc", "BEGIN IMMEDIATE", setup)
+    milliseconds = int(timeout * 1000)
+    setup = (
+        f"SET lock_timeout = {milliseconds}",
+        # The lock of a master that was stopped in mid-transaction must not keep its successor waiting for ever.
+        "SET idle_in_transaction_session_timeout = 15000",
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    )
+    return _postgresql_engine(database, 1, timeout, setup, {})
+
+
+def reading_engine(database: Database, timeout: float) -> Engine:
+    """Connections that only read, each transaction from one snapshot; waits are bounded by `timeout` (seconds)."""
+    if database.kind == "sqlite":
+        return _sqlite_engine(database, READERS, timeout, "rw", "BEGIN", ("PRAGMA query_only=ON",))
+    setup = (f"SET statement_timeout = {int(timeout * 1000)}", "SET default_transaction_read_only = on")
+    return _postgresql_engine(database, READERS, timeout, setup, {"isolation_level": "REPEATABLE READ"})
+
+
+def _sqlite_engine(
+    database: Database, size: int, timeout: float, mode: str, begin: str, setup: tuple[str, ...]
+) -> Engine:
+    address = f"file:{quote(str(database.path.absolute()))}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        # Without isolation level the driver leaves it to us when transactions begin.
+        connection = sqlite3.connect(
+            address, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        for statement in setup:
+            connection.execute(statement)
+        return connection
+
+    options = {"pool_size": size, "max_overflow": 0, "pool_timeout": timeout, "hide_parameters": True}
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, **options)
+
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "begin", start)
+    return engine
+
+
+def _postgresql_engine(
+    database: Database, size: int, timeout: float, setup: tuple[str, ...], options: dict[str, Any]
+) -> Engine:
+    # Without these a server that vanished is noticed only after many minutes. The URL may say otherwise.
+    network = {
+        "connect_timeout": str(max(2, int(timeout))),
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "15000",
+        "application_name": "rungmaster",
+    }
+    engine = create_engine(
+        database.url.set(query={**network, **database.url.query}),
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=timeout,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        **options,
+    )
+
+    def prepare(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            for statement in setup:
+                cursor.execute(statement)
+        connection.commit()
+
+    event.listen(engine, "connect", prepare)
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine, database: Database) -> Iterator[Connection]:
+    """One transaction: committed at the end, rolled back on any error.
+
+    Raises Unavailable or DatabaseError for what the database says; other errors pass through.
+    """
+    driver_error = engine.dialect.loaded_dbapi.Error
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (exc.DBAPIError, exc.TimeoutError, driver_error) as error:
+        raise explain(error, database.name) from error

@@ -1,0 +1,122 @@
+"""The one writer of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select, text, tuple_
+
+from ...shared.errors import DatabaseError
+from ..experiment.changes import Changes
+from .engine import Database, parse_database, transaction, writing_engine
+from .mastership import check_term, take_term
+from .migrate import migrate
+from .recovery import Recovered, recover, unneeded_checkpoints
+from .tables import trials
+from .writes import write
+
+#: Seconds to wait for another program's lock before giving up.
+LOCK_TIMEOUT = 5.0
+#: At a start the lock may be that of a stopped predecessor, which PostgreSQL ends after 15 seconds.
+OPEN_TIMEOUT = 20.0
+_LOOKUP = 500
+
+
+class Ledger:
+    """A master's right to write to a database, under its term. Use it from one thread at a time.
+
+    Every method is one transaction that first checks the term and holds it until the end: it raises MastershipLost
+    where another master took over, and then nothing was written. It raises Unavailable where the database is locked,
+    full or out of reach, after a bounded wait; the same call may succeed later, with the same Ledger. After an
+    Unavailable from `commit` the outcome may be unknown (the connection broke while the server committed): `load`
+    tells what was written.
+    """
+
+    def __init__(self, database: Database, engine: Engine, term: int) -> None:
+        self.term = term
+        self.database = database.kind
+        self._address = database
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, holder: str, timeout: float = LOCK_TIMEOUT) -> Ledger:
+        """Brings the database to this version's schema, making it where there is none, and takes a new term.
+
+        `url` is the path of an SQLite file, `sqlite:///file.db` or `postgresql://…`; `holder` says for people who
+        the master is; `timeout` bounds the wait for other programs' locks, in seconds. Raises InvalidInput for a
+        wrong URL, Unavailable where the database is locked or out of reach, DatabaseError where it cannot be used.
+        """
+        database = parse_database(url)
+        _check_folder(database)
+        engine = writing_engine(database, timeout)
+        try:
+            with transaction(engine, database) as connection:
+                _check_wal(connection, database)
+                _wait_longer(connection, timeout)
+                migrate(connection, database.name)
+                term = take_term(connection, holder)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(database, engine, term)
+
+    def commit(self, changes: Changes) -> None:
+        """Writes all of it, durably, or nothing. Raises DatabaseError where it does not fit what is stored (a bug)."""
+        with self._transaction() as connection:
+            write(connection, changes)
+
+    def load(self) -> Recovered:
+        """Everything that a master must have in memory."""
+        with self._transaction() as connection:
+            return recover(connection)
+
+    def hparams(self, trial_ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
+        """Hyperparameters by (experiment, trial); trials that do not exist are left out."""
+        wanted, found = list(trial_ids), {}
+        with self._transaction() as connection:
+            for start in range(0, len(wanted), _LOOKUP):
+                found |= _hparams(connection, wanted[start : start + _LOOKUP])
+        return found
+
+    def unneeded_checkpoints(self) -> list[str]:
+        """URIs of checkpoints whose files are still to be deleted, those of deleted experiments among them."""
+        with self._transaction() as connection:
+            return unneeded_checkpoints(connection)
+
+    def close(self) -> None:
+        """Lets go of the database. The term stays taken; the next master takes a larger one."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with transaction(self._engine, self._address) as connection:
+            check_term(connection, self.term)
+            yield connection
+
+
+def _hparams(connection: Connection, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
+    columns = trials.c
+    statement = select(columns.experiment_id, columns.trial_id, columns.hparams).where(
+        tuple_(columns.experiment_id, columns.trial_id).in_(wanted)
+    )
+    return {(experiment, trial): hparams for experiment, trial, hparams in connection.execute(statement)}
+
+
+def _check_folder(database: Database) -> None:
+    if database.kind == "sqlite" and not database.path.absolute().parent.is_dir():
+        raise DatabaseError(f"database {database.name}: its folder does not exist; create it, or correct the path")
+
+
+def _check_wal(connection: Connection, database: Database) -> None:
+    """Only with a write-ahead log do readers and the writer go on beside each other."""
+    if database.kind == "sqlite" and connection.scalar(text("PRAGMA journal_mode")) != "wal":
+        raise DatabaseError(
+            f"database {database.name}: its file system cannot keep a write-ahead log; use a local disk, or PostgreSQL"
+        )
+
+
+def _wait_longer(connection: Connection, timeout: float) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = {int(max(timeout, OPEN_TIMEOUT) * 1000)}"))

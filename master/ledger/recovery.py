@@ -1,0 +1,146 @@
+"""What a master must have in memory, read back from the database at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, func, null, select, text
+
+from ...shared.model import ExperimentState
+from ..experiment.changes import (
+    BracketRow,
+    CheckpointRow,
+    ExperimentRow,
+    LeaseRow,
+    RungResultRow,
+    RungRow,
+    TrialRow,
+)
+from . import tables
+from .tables import columns_of
+
+Row = TypeVar("Row")
+_LIVE = (ExperimentState.ACTIVE.value, ExperimentState.PAUSED.value)
+
+
+@dataclass(slots=True)
+class RecoveredExperiment:
+    """An experiment that has not ended.
+
+    `trials` has every trial, ended ones too, with `hparams` None and `resource` up to date. `leases` has the held
+    ones, with `last_sequence` the last event that was applied. `checkpoints` has those still needed.
+    """
+
+    row: ExperimentRow
+    brackets: list[BracketRow]
+    rungs: list[RungRow]
+    results: list[RungResultRow]
+    trials: list[TrialRow]
+    leases: list[LeaseRow]
+    checkpoints: list[CheckpointRow]
+
+
+@dataclass(slots=True)
+class Recovered:
+    """All that the database knows and the master needs.
+
+    `last_experiment_id` counts deleted experiments too; `request_ids` has the experiment of each creation request.
+    `unneeded_checkpoints` has the URIs of checkpoints whose files are still to be deleted, of any experiment.
+    """
+
+    last_experiment_id: int
+    request_ids: dict[str, int]
+    experiments: list[RecoveredExperiment]
+    unneeded_checkpoints: list[str]
+
+
+def recover(connection: Connection) -> Recovered:
+    """Reads everything in one transaction. The time it takes grows with the live experiments' trials only."""
+    return Recovered(
+        last_experiment_id=_last_experiment_id(connection),
+        request_ids=_request_ids(connection),
+        experiments=[_experiment(connection, row) for row in list(_live_experiments(connection))],
+        unneeded_checkpoints=unneeded_checkpoints(connection),
+    )
+
+
+def unneeded_checkpoints(connection: Connection) -> list[str]:
+    """URIs of checkpoints that are no longer needed and not yet deleted, longest unneeded first."""
+    columns = tables.checkpoints.c
+    # The words of the index, so that the database sees that it may use it.
+    condition = text("delete_time IS NOT NULL AND NOT deleted")
+    return list(connection.scalars(select(columns.uri).where(condition).order_by(columns.delete_time, columns.uri)))
+
+
+def _last_experiment_id(connection: Connection) -> int:
+    ids = (select(func.max(table.c.experiment_id)) for table in (tables.experiments, tables.events))
+    return max(connection.scalar(statement) or 0 for statement in ids)
+
+
+def _request_ids(connection: Connection) -> dict[str, int]:
+    columns = tables.experiments.c
+    statement = select(columns.request_id, columns.experiment_id).where(columns.request_id != "")
+    return {row.request_id: row.experiment_id for row in connection.execute(statement)}
+
+
+def _live_experiments(connection: Connection) -> Iterator[ExperimentRow]:
+    columns = columns_of(tables.experiments, ExperimentRow)
+    condition = tables.experiments.c.state.in_(_LIVE)
+    for row in connection.execute(select(*columns).where(condition).order_by(tables.experiments.c.experiment_id)):
+        yield ExperimentRow(*row)
+
+
+def _experiment(connection: Connection, row: ExperimentRow) -> RecoveredExperiment:
+    trials = _rows(connection, tables.trials, TrialRow, row.experiment_id, hparams=null())
+    leases = _held_leases(connection, row.experiment_id)
+    furthest = {lease.trial_id: resource for lease, resource in leases}
+    for trial in trials:
+        trial.resource = max(trial.resource, furthest.get(trial.trial_id, 0))
+    return RecoveredExperiment(
+        row,
+        _rows(connection, tables.brackets, BracketRow, row.experiment_id),
+        _rows(connection, tables.rungs, RungRow, row.experiment_id),
+        _rows(connection, tables.rung_results, RungResultRow, row.experiment_id),
+        trials,
+        [lease for lease, _ in leases],
+        _rows(connection, tables.checkpoints, CheckpointRow, row.experiment_id, "delete_time IS NULL"),
+    )
+
+
+def _rows(
+    connection: Connection, table: Table, row_type: type[Row], experiment_id: int, only: str = "", **instead: Any
+) -> list[Row]:
+    """The rows of an experiment by primary key; `only` narrows them, `instead` replaces columns."""
+    columns = [instead.get(column.name, column) for column in columns_of(table, row_type)]
+    statement = select(*columns).where(table.c.experiment_id == experiment_id).order_by(*table.primary_key)
+    if only:
+        statement = statement.where(text(only))
+    return [row_type(*row) for row in connection.execute(statement)]
+
+
+def _held_leases(connection: Connection, experiment_id: int) -> list[tuple[LeaseRow, int]]:
+    """Held leases, their last event filled in, each with the furthest resource that was reported under it."""
+    leases, reports, checkpoints = tables.leases.c, tables.reports.c, tables.checkpoints.c
+    columns = columns_of(tables.leases, LeaseRow)
+    last_report = _under_lease(func.max(reports.sequence), reports)
+    last_checkpoint = _under_lease(func.max(checkpoints.sequence), checkpoints)
+    furthest = _under_lease(func.max(reports.resource), reports)
+    statement = select(*columns, last_report, last_checkpoint, furthest).where(
+        leases.experiment_id == experiment_id, leases.end_time.is_(None)
+    )
+    return [_held_lease(*row) for row in connection.execute(statement.order_by(leases.trial_id))]
+
+
+def _under_lease(value: ColumnElement[Any], columns: Any) -> ScalarSelect[Any]:
+    lease = tables.leases.c
+    same = [columns[name] == lease[name] for name in ("experiment_id", "trial_id", "token")]
+    return select(func.coalesce(value, 0)).where(*same).correlate(tables.leases).scalar_subquery()
+
+
+def _held_lease(*row: Any) -> tuple[LeaseRow, int]:
+    *values, last_report, last_checkpoint, furthest = row
+    lease = LeaseRow(*values)
+    lease.last_sequence = max(lease.last_sequence, last_report, last_checkpoint)
+    return lease, furthest

@@ -1,0 +1,211 @@
+"""The tables of the ledger. `docs/ledger.md` describes them for people who read them with SQL.
+
+Times are seconds since the epoch, UTC. Rows are those of `master/experiment/changes.py`, column for column.
+There are no foreign keys: one writer adds rows in the order of their making, and checking each again would cost the
+hot path a lookup per row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Double, Index, Integer, MetaData, String, Table, text
+
+from .values import CleanText, JsonText, Metric, MetricsText
+
+metadata = MetaData()
+
+_BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _table(name: str, *parts: Column | Index) -> Table:
+    # Clustered by the primary key on SQLite: one tree to change for each row instead of two.
+    return Table(name, metadata, *parts, sqlite_with_rowid=False)
+
+
+def _key(name: str) -> Column[int]:
+    return Column(name, Integer, primary_key=True, autoincrement=False)
+
+
+def _partial(name: str, *columns: str | ColumnElement[Any], where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+experiments = _table(
+    "experiments",
+    _key("experiment_id"),
+    Column("name", CleanText, nullable=False),
+    Column("request_id", CleanText, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_reason", CleanText, nullable=False),
+    Column("metric", CleanText, nullable=False),
+    Column("goal", String(16), nullable=False),
+    Column("unit", CleanText, nullable=False),
+    Column("create_time", Double, nullable=False),
+    Column("end_time", Double),
+    Column("counts", JsonText, nullable=False),
+    Column("resource_spent", BigInteger, nullable=False),
+    Column("resource_full", BigInteger, nullable=False),
+    Column("spec", JsonText, nullable=False),
+    _partial("uq_experiments_request", "request_id", where="request_id <> ''", unique=True),
+)
+
+brackets = _table(
+    "brackets",
+    _key("experiment_id"),
+    _key("bracket_id"),
+    Column("max_trials", Integer, nullable=False),
+    Column("max_concurrent_trials", Integer),
+    Column("trials_created", Integer, nullable=False),
+)
+
+rungs = _table(
+    "rungs",
+    _key("experiment_id"),
+    _key("bracket_id"),
+    _key("rung_id"),
+    Column("resource", BigInteger, nullable=False),
+    Column("entered", Integer, nullable=False),
+    Column("promoted", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("best_metric", Metric),
+)
+
+rung_results = _table(
+    "rung_results",
+    _key("experiment_id"),
+    _key("bracket_id"),
+    _key("rung_id"),
+    _key("trial_id"),
+    Column("resource", BigInteger, nullable=False),
+    Column("metric", Metric),
+    Column("promoted", Boolean, nullable=False),
+    Column("enter_time", Double, nullable=False),
+)
+
+_metric = Column("metric", Metric)
+
+trials = _table(
+    "trials",
+    _key("experiment_id"),
+    _key("trial_id"),
+    Column("state", String(16), nullable=False),
+    Column("state_reason", CleanText, nullable=False),
+    Column("bracket_id", Integer, nullable=False),
+    Column("rung_id", Integer, nullable=False),
+    Column("resource", BigInteger, nullable=False),
+    Column("target", BigInteger, nullable=False),
+    _metric,
+    Column("metric_resource", BigInteger, nullable=False),
+    Column("restarts", Integer, nullable=False),
+    Column("workers_lost", Integer, nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("create_time", Double, nullable=False),
+    Column("end_time", Double),
+    Column("hparams", JsonText, nullable=False),
+    Index("ix_trials_state", "experiment_id", "state", "trial_id"),
+    # One for each goal: equal metrics go by the lower trial id in both, which one index read backwards would not give.
+    _partial("ix_trials_lowest", "experiment_id", "state", "metric", "trial_id", where="metric IS NOT NULL"),
+    _partial("ix_trials_highest", "experiment_id", "state", _metric.desc(), "trial_id", where="metric IS NOT NULL"),
+)
+
+leases = _table(
+    "leases",
+    _key("experiment_id"),
+    _key("trial_id"),
+    _key("token"),
+    Column("session_id", CleanText, nullable=False),
+    Column("worker", CleanText, nullable=False),
+    Column("request_id", CleanText, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("from_resource", BigInteger, nullable=False),
+    Column("target", BigInteger, nullable=False),
+    Column("decision", String(16), nullable=False),
+    Column("decision_sequence", BigInteger, nullable=False),
+    Column("start_time", Double, nullable=False),
+    Column("end_time", Double),
+    Column("outcome", String(16), nullable=False),
+    Column("error", CleanText, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    # A trial is trained under one lease at a time, and a work request is answered by one lease.
+    _partial("uq_leases_held", "experiment_id", "trial_id", where="end_time IS NULL", unique=True),
+    _partial(
+        "uq_leases_request",
+        "session_id",
+        "request_id",
+        where="end_time IS NULL AND request_id <> ''",
+        unique=True,
+    ),
+)
+
+reports = _table(
+    "reports",
+    _key("experiment_id"),
+    _key("trial_id"),
+    _key("token"),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("resource", BigInteger, nullable=False),
+    Column("metrics", MetricsText, nullable=False),
+    Column("receive_time", Double, nullable=False),
+)
+
+checkpoints = _table(
+    "checkpoints",
+    _key("experiment_id"),
+    _key("trial_id"),
+    _key("token"),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("uri", CleanText, nullable=False),
+    Column("resource", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("checksum", CleanText, nullable=False),
+    Column("create_time", Double, nullable=False),
+    Column("delete_time", Double),
+    Column("deleted", Boolean, nullable=False),
+    Index("ix_checkpoints_uri", "uri"),
+    _partial("ix_checkpoints_needed", "experiment_id", where="delete_time IS NULL"),
+    _partial("ix_checkpoints_unneeded", "delete_time", where="delete_time IS NOT NULL AND NOT deleted"),
+)
+
+workers = _table(
+    "workers",
+    Column("session_id", CleanText, primary_key=True),
+    Column("worker", CleanText, nullable=False),
+    Column("host", CleanText, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", CleanText, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("gpus", JsonText, nullable=False),
+    Column("labels", JsonText, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("hello_time", Double, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", _BIG_KEY, primary_key=True),
+    Column("experiment_id", Integer, nullable=False),
+    Column("trial_id", Integer),
+    Column("create_time", Double, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("data", JsonText, nullable=False),
+    Index("ix_events_experiment", "experiment_id", "event_id"),
+    # An id is never used again, so that a watcher that stands at it misses nothing.
+    sqlite_autoincrement=True,
+)
+
+mastership = _table(
+    "mastership",
+    # Only ever one row, with key 1.
+    _key("mastership_id"),
+    Column("term", BigInteger, nullable=False),
+    Column("holder", CleanText, nullable=False),
+    Column("start_time", Double, nullable=False),
+)
+
+
+def columns_of(table: Table, row_type: Any) -> list[Column[Any]]:
+    """The columns of a table that a row of `master/experiment/changes.py` has, in the row's order."""
+    return [table.c[field.name] for field in fields(row_type)]

@@ -1,0 +1,94 @@
+"""How values that SQL has no plain column for are written: JSON documents, metrics, and text from outside.
+
+All of it is stored as text that a person can read with any SQL client.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Dialect, Double, Text, TypeDecorator
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def dump_json(value: Any) -> str:
+    """JSON text. Raises ValueError for NaN and infinities, which JSON does not have."""
+    return _encode(value)
+
+
+def dump_metrics(metrics: Mapping[str, float]) -> str:
+    """Metrics by name as one JSON object, in which the words "nan", "inf" and "-inf" stand for what JSON lacks."""
+    try:
+        return _encode(metrics)
+    except ValueError:
+        return _encode({name: value if math.isfinite(value) else repr(value) for name, value in metrics.items()})
+
+
+def load_metrics(text: str) -> dict[str, float]:
+    """The metrics that `dump_metrics` was given, exactly."""
+    return {name: float(value) for name, value in json.loads(text).items()}
+
+
+def clean_text(text: str) -> str:
+    """Text as every database can store it: PostgreSQL refuses the character NUL, which a worker's error may contain."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def finite(value: float) -> float:
+    """The number itself. Raises ValueError where it is not finite: SQLite would silently turn NaN into NULL."""
+    if not math.isfinite(value):
+        raise ValueError(f"a metric column holds finite numbers or NULL, not {value!r}")
+    return value
+
+
+class Encoded(TypeDecorator[Any]):
+    """A column whose values are encoded on their way in. Whoever writes many rows calls `encode` directly."""
+
+    impl = Text
+    cache_ok = True
+    encode: Callable[[Any], Any]
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Python to SQL; None is NULL."""
+        return None if value is None else type(self).encode(value)
+
+
+class CleanText(Encoded):
+    """Text that comes from people and workers."""
+
+    cache_ok = True
+    encode = staticmethod(clean_text)
+
+
+class Metric(Encoded):
+    """A finite number, or NULL where there is none."""
+
+    impl = Double
+    cache_ok = True
+    encode = staticmethod(finite)
+
+
+class JsonText(Encoded):
+    """A JSON document."""
+
+    cache_ok = True
+    encode = staticmethod(dump_json)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """SQL to Python."""
+        return None if value is None else json.loads(value)
+
+
+class MetricsText(Encoded):
+    """Metrics by name, non-finite ones as words."""
+
+    cache_ok = True
+    encode = staticmethod(dump_metrics)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """SQL to Python."""
+        return None if value is None else load_metrics(value)
