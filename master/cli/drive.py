@@ -84,6 +84,8 @@ class Driver:
 def _parse(line: str | bytes) -> Event:
     try:
         event = json.loads(line)
+    except json.JSONDecodeError as wrong:
+        raise BadEvent(f"not a JSON document: {wrong.msg} at character {wrong.pos}") from wrong
     except (ValueError, RecursionError) as wrong:
         raise BadEvent(f"not a JSON document: {wrong}") from wrong
     if not isinstance(event, dict):

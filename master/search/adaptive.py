@@ -117,7 +117,8 @@ class AdaptiveAsha:
         try:
             return self._home[trial]
         except KeyError:
-            raise UnknownTrial(f"trial {trial} is not running in this search") from None
+            why = "it never was, or a decision or a failure has ended its assignment"
+            raise UnknownTrial(f"trial {trial} is not running in this search: {why}") from None
 
     def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:
         """Takes up, on a fresh searcher, what a ledger recorded: all trials ever made, and all rung results."""

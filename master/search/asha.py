@@ -128,8 +128,9 @@ class Bracket:
         return max(1, rung.quota) if self._stop_once else rung.quota
 
     def _place(self, rank: int, k: int, finite: bool) -> str:
-        place = f"rank {rank + 1} of {len(self.rungs[k])} at rung {k}"
-        return place if finite else f"its metric is not finite: {place}"
+        if finite:
+            return f"rank {rank + 1} of {len(self.rungs[k])} at rung {k}"
+        return f"its metric is not finite, which is the worst place of {len(self.rungs[k])} at rung {k}"
 
     def _promote(self, k: int, result: Result, effects: list[Effect]) -> int:
         effects.append(Promoted(self.index, k, result[1]))
@@ -137,13 +138,13 @@ class Bracket:
 
     def restore(self, trials: Iterable[TrialRecord], results: Collection[Collection[RungRecord]]) -> None:
         """Takes up recorded trials (discarded ones left out) and the results of each rung, lowest rung first."""
-        overshoot: list[list[tuple[int, int]]] = [[] for _ in self.rungs]
+        overshoot: list[dict[int, int]] = [{} for _ in self.rungs]
         for record in trials:
             self.created += 1
             if record.running:
                 self.running[record.trial] = Running(record.rung, record.resource)
             elif not record.ended and record.resource > self.rungs[record.rung].resource:
-                overshoot[record.rung].append((record.trial, record.resource))
+                overshoot[record.rung][record.trial] = record.resource
         for rung, entered, past in zip(self.rungs, results, overshoot, strict=True):
             rung.load((((self._key(r.metric), r.trial), r.promoted) for r in entered), past)
 

@@ -7,7 +7,7 @@ WORST stands for a failure or a result that is not finite.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import cast
 
@@ -53,14 +53,18 @@ class Rung:
         """How many of the results so far are in the top 1/divisor."""
         return len(self._results) * self._denominator // self._numerator
 
-    def load(self, results: Iterable[tuple[Result, bool]], overshoot: Iterable[tuple[int, int]]) -> None:
-        """Fills an empty rung at once: results with whether they were promoted; (trial, resource) of overshooters."""
+    def load(self, results: Iterable[tuple[Result, bool]], overshoot: Mapping[int, int]) -> None:
+        """Fills an empty rung at once, from results with whether they were promoted.
+
+        `overshoot` has the resource of the trials that were past the rung when they entered it.
+        """
         listed = list(results)
         self._changed = True
         self._results = SortedList(result for result, _ in listed)
         if self._keeps_candidates:
-            self._candidates = SortedList(r for r, promoted in listed if not promoted and r[0] != WORST)
-            self._overshoot = dict(overshoot)
+            candidates = [result for result, promoted in listed if not promoted and result[0] != WORST]
+            self._candidates = SortedList(candidates)
+            self._overshoot = {trial: overshoot[trial] for _, trial in candidates if trial in overshoot}
 
     def enter(self, result: Result, resource: int) -> int:
         """Adds the result of a trial that has trained to `resource`; gives its rank, 0 for the best."""
