@@ -51,15 +51,16 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0 for success, 2 for wrong usage or input, 1 for failure, 130 for Ctrl-C.
+def main() -> None:
+    """Runs the command line with the arguments of this process, and exits as `execute` says."""
+    sys.exit(execute())
+
+
+def execute(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; the exit code: 0 for success, 2 for wrong usage or input, 1 for failure, 130 for Ctrl-C.
 
     An error is one line on stderr (for a spec one line a problem), never a traceback, unless RUNGMASTER_DEBUG is set.
     """
-    sys.exit(_outcome(arguments))
-
-
-def _outcome(arguments: Sequence[str] | None) -> int:
     try:
         result = cli.main(
             args=None if arguments is None else list(arguments), prog_name="rungmaster", standalone_mode=False

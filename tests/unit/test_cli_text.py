@@ -1,0 +1,191 @@
+"""What people read: numbers, tables, progress and events."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.live import Live
+
+from rungmaster.client.cli import text
+from rungmaster.client.cli.progress import LiveDisplay, PlainDisplay
+from rungmaster.client.follow import Snapshot
+from rungmaster.shared.model import Bracket, Event, Experiment, ExperimentState, Rung, Trial, TrialState
+
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+BEST = Trial(
+    1,
+    17,
+    TrialState.COMPLETED,
+    {"rate": 0.012345678, "solver": "adam"},
+    0,
+    1,
+    27,
+    27,
+    0.0111,
+    27,
+    0,
+    0,
+    "",
+    START,
+    None,
+    "",
+)
+SEARCH = Experiment(
+    experiment_id=1,
+    name="digits",
+    state=ExperimentState.ACTIVE,
+    state_reason="",
+    metric="error",
+    goal="minimize",
+    unit="epochs",
+    create_time=START,
+    end_time=None,
+    trial_counts={TrialState.RUNNING: 4, TrialState.PAUSED: 6, TrialState.FAILED: 1, TrialState.DISCARDED: 2},
+    planned_trials=64,
+    resource_spent=216,
+    resource_full=1728,
+    brackets=(Bracket(0, 64, None, 11, (Rung(0, 9, 10, 3, 1, 0.05), Rung(1, 27, 2, 0, 0, 0.0111))),),
+    best_trial=BEST,
+)
+
+
+def event(kind: str, trial: int | None = 7, **data: Any) -> Event:
+    return Event(5, 1, trial, START, kind, data)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0:00"), (42.9, "0:42"), (125, "2:05"), (3725, "1:02:05"), (-1, "0:00")]
+)
+def test_durations_are_short(seconds: float, shown: str) -> None:
+    assert text.duration(seconds) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "-"), (0.1234567, "0.123457"), (3.0, "3"), (1e-9, "1e-09")])
+def test_numbers_have_six_digits(value: float | None, shown: str) -> None:
+    assert text.number(value) == shown
+
+
+def test_counts_leave_out_what_was_discarded_and_replaced() -> None:
+    assert text.counts(SEARCH) == "11 of 64 trials: 4 running, 6 paused, 1 failed, 2 discarded"
+
+
+def test_a_table_is_aligned() -> None:
+    rows = [("1", "a"), ("100", "long words")]
+    assert list(text.table(("id", "name"), rows, left=frozenset({1}))) == [
+        " id  name",
+        "  1  a",
+        "100  long words",
+    ]
+
+
+def test_an_empty_table_is_its_header() -> None:
+    assert list(text.table(("id", "name"), [])) == ["id  name"]
+
+
+def test_a_long_table_comes_while_it_is_fetched_and_has_one_header() -> None:
+    fetched = count()
+    rows = ((str(next(fetched)),) for _ in range(2500))
+    lines = text.table(("id",), rows)
+    assert next(lines).strip() == "id"
+    assert next(fetched) == 1000
+    assert len(list(lines)) == 2500
+
+
+def test_the_end_tells_what_was_saved() -> None:
+    assert text.saved(SEARCH) == (
+        "trained 216 epochs instead of 1,728 for every trial in full: 87.5% saved, 8.0 times less"
+    )
+    assert text.saved(replace(SEARCH, resource_spent=0)) == "trained 0 epochs; every trial in full would be 1,728"
+
+
+def test_an_overview_has_rungs_and_the_best_trial() -> None:
+    lines = text.overview(
+        replace(SEARCH, state=ExperimentState.COMPLETED, end_time=START + timedelta(seconds=83)), START
+    )
+    assert lines[0] == "experiment 1 (digits) completed, 1:23"
+    assert "      0     1      27        2         0       0      0.0111" in lines
+    assert lines[-3:] == ["best error 0.0111 (trial 17 at 27 epochs)", "  rate    0.0123457", "  solver  adam"]
+
+
+def test_an_overview_before_the_first_result_says_so() -> None:
+    assert text.overview(replace(SEARCH, best_trial=None, brackets=()), START)[-1] == "no error yet"
+
+
+@pytest.mark.parametrize(
+    ("one", "line"),
+    [
+        (
+            event("lease_ended", worker="w", outcome="failed", error="Traceback\nValueError: no"),
+            "trial 7 failed on w: ValueError: no",
+        ),
+        (event("lease_ended", worker="w", outcome="expired"), "w was lost while it trained trial 7"),
+        (event("lease_ended", worker="w", outcome="released"), None),
+        (event("trial_failed", reason="failed 3 times"), "trial 7 failed for good: failed 3 times"),
+        (event("trial_discarded", reason="width 0"), "trial 7 was discarded: width 0"),
+        (event("experiment_paused", None, reason=""), "experiment paused"),
+        (event("decision", action="pause"), None),
+    ],
+)
+def test_only_unusual_events_are_told(one: Event, line: str | None) -> None:
+    assert text.noteworthy(one) == line
+
+
+def test_every_event_has_a_line() -> None:
+    line = text.event_line(event("decision", action="pause", metric=0.123456789, target=None, reason="rank 5\nof 18"))
+    assert line.endswith(" 5 trial 7 decision action=pause metric=0.123457 reason=rank 5 of 18")
+    assert text.event_line(event("experiment_created", None, name="digits")).endswith(
+        " 5 experiment_created name=digits"
+    )
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_plain_progress_is_a_line_for_news_at_most_every_few_seconds() -> None:
+    stream, clock = io.StringIO(), Clock()
+    display = PlainDisplay(stream, clock)
+    display.show(Snapshot(SEARCH, ()))
+    better = replace(SEARCH, best_trial=replace(BEST, metric=0.01))
+    for clock.now, experiment in [(1.0, better), (2.0, better), (4.0, better), (9.0, better), (70.0, better)]:
+        display.show(Snapshot(experiment, ()))
+    lines = stream.getvalue().splitlines()
+    assert [line.count("best error 0.01 ") for line in lines] == [0, 1, 1]
+
+
+def test_plain_progress_tells_failures_at_once_but_not_a_flood_of_them() -> None:
+    stream = io.StringIO()
+    failures = tuple(event("trial_failed", number, reason="out of memory") for number in range(9))
+    PlainDisplay(stream, Clock()).show(Snapshot(SEARCH, (), failures))
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "trial 0 failed for good: out of memory"
+    assert lines[5] == "… and 4 more events like these"
+    assert len(lines) == 7
+
+
+def test_progress_tells_that_the_master_is_away() -> None:
+    stream = io.StringIO()
+    PlainDisplay(stream, Clock()).show(Snapshot(SEARCH, (), (), away_for=75))
+    assert "the master has not answered for 1:15" in stream.getvalue()
+
+
+def test_live_progress_shows_rungs_the_best_trial_and_what_failed() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=40)
+    with Live(console=console, auto_refresh=False) as live:
+        display = LiveDisplay(live)
+        display.say("experiment 1 [digits] begins")
+        display.show(Snapshot(SEARCH, (), (event("trial_failed", reason="out of memory"),)))
+        live.refresh()
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    for words in ("[digits] begins", "11 of 64 trials", "promoted", "best error 0.0111", "solver", "out of memory"):
+        assert words in shown
