@@ -39,7 +39,11 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
 
 @click.command("list")
 @click.option(
-    "--state", "states", multiple=True, type=click.Choice(list(ExperimentState)), help="Only these; may be repeated."
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in ExperimentState]),
+    help="Only these; may be repeated.",
 )
 @click.option("--name", default="", metavar="TEXT", help="Only names that contain this.")
 @limit_option

@@ -19,8 +19,14 @@ trial_argument = click.argument("trial", type=click.IntRange(min=0))
 
 @click.command("trials")
 @experiment_argument
-@click.option("--state", "states", multiple=True, type=click.Choice(list(TrialState)), help="Only these; repeatable.")
-@click.option("--order", type=click.Choice(list(TrialOrder)), default=TrialOrder.ID, show_default=True)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in TrialState]),
+    help="Only these; repeatable.",
+)
+@click.option("--order", type=click.Choice([order.value for order in TrialOrder]), default="id", show_default=True)
 @limit_option
 @master_options
 @json_option
