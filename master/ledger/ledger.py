@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, text, tuple_
+from sqlalchemy import Connection, Engine, select, text
 
 from ...shared.errors import DatabaseError
 from ..experiment.changes import Changes
@@ -14,7 +14,7 @@ from .engine import Database, parse_database, transaction, writing_engine
 from .mastership import check_term, take_term
 from .migrate import migrate
 from .recovery import Recovered, recover, unneeded_checkpoints
-from .tables import trials
+from .tables import trials, wanted_trials
 from .writes import write
 
 #: Seconds to wait for another program's lock before giving up.
@@ -98,9 +98,7 @@ class Ledger:
 
 def _hparams(connection: Connection, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
     columns = trials.c
-    statement = select(columns.experiment_id, columns.trial_id, columns.hparams).where(
-        tuple_(columns.experiment_id, columns.trial_id).in_(wanted)
-    )
+    statement = select(columns.experiment_id, columns.trial_id, columns.hparams).join(*wanted_trials(wanted))
     return {(experiment, trial): hparams for experiment, trial, hparams in connection.execute(statement)}
 
 

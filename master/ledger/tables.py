@@ -7,10 +7,27 @@ hot path a lookup per row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Double, Index, Integer, MetaData, String, Table, text
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    and_,
+    column,
+    text,
+    values,
+)
 
 from .values import CleanText, JsonText, Metric, MetricsText
 
@@ -209,3 +226,12 @@ mastership = _table(
 def columns_of(table: Table, row_type: Any) -> list[Column[Any]]:
     """The columns of a table that a row of `master/experiment/changes.py` has, in the row's order."""
     return [table.c[field.name] for field in fields(row_type)]
+
+
+def wanted_trials(keys: Sequence[tuple[int, int]]) -> tuple[CTE, ColumnElement[bool]]:
+    """What to join `trials` with to get these (experiment, trial), and the condition.
+
+    SQLite would answer `(experiment_id, trial_id) IN (…)` by reading every trial there is.
+    """
+    wanted = values(column("experiment_id", Integer), column("trial_id", Integer)).data(keys).cte("wanted")
+    return wanted, and_(trials.c.experiment_id == wanted.c.experiment_id, trials.c.trial_id == wanted.c.trial_id)

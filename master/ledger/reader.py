@@ -1,0 +1,115 @@
+"""Answers queries from the database, beside the writer and without holding it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from ...shared.errors import InvalidInput
+from ...shared.model import Checkpoint, Event, Experiment, ExperimentState, Lease, Report, Trial, TrialOrder, TrialState
+from . import experiment_queries, trial_queries
+from .engine import parse_database, reading_engine, transaction
+from .paging import parse_page
+
+PAGE, LARGEST_PAGE = 100, 1_000
+REPORTS, LARGEST_REPORTS = 1_000, 10_000
+LARGEST_EVENTS = 10_000
+#: Seconds that a query may take, waiting included.
+READ_TIMEOUT = 10.0
+
+
+class Reader:
+    """Queries of one database, as values of `shared/model.py`. It may be used from several threads at once.
+
+    Each method reads one snapshot: what it returns was all true at one moment. Every wait is bounded: Unavailable is
+    raised where the database is out of reach or too busy. Lists come in pages, and a page costs the same wherever it
+    lies. Page sizes of 0 mean the usual size; those out of bounds, and page tokens that no list gave, raise
+    InvalidInput.
+    """
+
+    def __init__(self, url: str, *, timeout: float = READ_TIMEOUT) -> None:
+        """Connects when it is first used; `Ledger.open` must have made the database. `timeout` is in seconds."""
+        self._database = parse_database(url)
+        self._engine = reading_engine(self._database, timeout)
+
+    def get_experiment(self, experiment_id: int) -> Experiment:
+        """One experiment with its brackets, rungs and best trial. Raises NotFound."""
+        with self._snapshot() as connection:
+            return experiment_queries.get_experiment(connection, experiment_id)
+
+    def list_experiments(
+        self,
+        states: Sequence[ExperimentState] = (),
+        name_contains: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> tuple[list[Experiment], str]:
+        """Experiments in any of `states` (empty: all), newest first, and the next page's token (empty: the last)."""
+        query = ["experiments", sorted(states), name_contains]
+        page = parse_page(query, (int,), page_size, page_token, LARGEST_PAGE, PAGE)
+        with self._snapshot() as connection:
+            return experiment_queries.list_experiments(connection, states, name_contains, page)
+
+    def list_trials(
+        self,
+        experiment_id: int,
+        states: Sequence[TrialState] = (),
+        order: TrialOrder = TrialOrder.ID,
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> tuple[list[Trial], str]:
+        """Trials in any of `states` (empty: all) and the next page's token. Raises NotFound.
+
+        Those with equal metrics go by their number; in the order BEST those without a metric are left out.
+        """
+        query = ["trials", experiment_id, sorted(states), order]
+        kinds = (int,) if order is TrialOrder.ID else (float, int)
+        page = parse_page(query, kinds, page_size, page_token, LARGEST_PAGE, PAGE)
+        with self._snapshot() as connection:
+            goal = experiment_queries.goal_of(connection, experiment_id)
+            return trial_queries.list_trials(connection, experiment_id, goal, states, order, page)
+
+    def get_trial(self, experiment_id: int, trial_id: int) -> tuple[Trial, list[Lease], list[Checkpoint]]:
+        """One trial with its leases and checkpoints, oldest first. Raises NotFound."""
+        with self._snapshot() as connection:
+            return (
+                trial_queries.get_trial(connection, experiment_id, trial_id),
+                trial_queries.leases_of(connection, experiment_id, trial_id),
+                trial_queries.checkpoints_of(connection, experiment_id, trial_id),
+            )
+
+    def list_reports(
+        self, experiment_id: int, trial_id: int, page_size: int = 0, page_token: str = ""
+    ) -> tuple[list[Report], str]:
+        """A trial's reports in the order of their acceptance, and the next page's token. Raises NotFound."""
+        query = ["reports", experiment_id, trial_id]
+        page = parse_page(query, (int, int), page_size, page_token, LARGEST_REPORTS, REPORTS)
+        with self._snapshot() as connection:
+            trial_queries.get_trial(connection, experiment_id, trial_id)
+            return trial_queries.list_reports(connection, experiment_id, trial_id, page)
+
+    def events_after(self, experiment_id: int, after_event_id: int, limit: int) -> list[Event]:
+        """At most `limit` entries of an experiment's journal after the given one, in order; none where there are none.
+
+        No entry with a lower number than one that was returned appears later.
+        """
+        if not 1 <= limit <= LARGEST_EVENTS:
+            raise InvalidInput(f"limit: must be 1 to {LARGEST_EVENTS:,}, got {limit}")
+        with self._snapshot() as connection:
+            return trial_queries.events_after(connection, experiment_id, after_event_id, limit)
+
+    def checkpoint_uris(self, experiment_id: int) -> list[str]:
+        """Where an experiment's checkpoints lie whose files are not deleted yet."""
+        with self._snapshot() as connection:
+            return experiment_queries.checkpoint_uris(connection, experiment_id)
+
+    def close(self) -> None:
+        """Closes the connections that are not in use."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        with transaction(self._engine, self._database) as connection:
+            yield connection
