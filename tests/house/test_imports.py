@@ -1,0 +1,113 @@
+"""Who may import whom. The picture is in docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from .source import Module, is_within, modules
+
+#: Each part may import itself and what stands here.
+ALLOWED = {
+    "proto": (),
+    "shared": ("proto",),
+    "worker": ("shared", "proto"),
+    "master": ("shared", "proto"),
+    "client": ("shared", "proto"),
+}
+#: From pure to impure: each layer of the master imports only itself and what stands left of it.
+LAYERS = ("search", "experiment", "ledger", "dispatcher", "services")
+#: Clock, I/O, threads, chance and whatever else makes the same input give another output.
+IMPURE = frozenset(
+    {"asyncio", "concurrent", "contextvars", "multiprocessing", "signal", "subprocess", "threading"}
+    | {"datetime", "time", "random", "secrets", "uuid"}
+    | {"fsspec", "grpc", "http", "io", "os", "pathlib", "select", "shutil", "socket", "tempfile", "urllib"}
+    | {"sqlalchemy", "sqlite3", "logging", "sys", "warnings"}
+)
+IMPURE_BUILTINS = {"open", "print", "input", "id", "hash", "exec", "eval", "__import__"}
+PURE = ("master/search", "master/experiment")
+PART_OF = "rungmaster.{}".format
+
+
+def wrong_imports(found: list[Module], *forbidden: str) -> list[str]:
+    """Every import of a forbidden package, as `file:line imports name`."""
+    return [
+        f"{module.place}:{line} imports {name}"
+        for module in found
+        for line, name in module.imports()
+        if is_within(name, *forbidden)
+    ]
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_a_part_imports_only_the_parts_below_it(part: str) -> None:
+    others = set(ALLOWED) - {part, *ALLOWED[part]}
+    assert wrong_imports(modules(part), *map(PART_OF, others)) == []
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_a_part_imports_its_house_by_relative_imports(part: str) -> None:
+    """Editors and type checkers follow them by path, whatever name the house is installed under."""
+    absolute = [
+        f"{module.place}:{node.lineno}"
+        for module in modules(part)
+        for node in _from_imports(module)
+        if is_within(node.module or "", "rungmaster") and not node.level
+    ]
+    assert absolute == []
+
+
+def _from_imports(module: Module) -> Iterator[ast.ImportFrom]:
+    return (node for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_of_the_master_imports_only_layers_further_in(layer: str) -> None:
+    inner = [f"rungmaster.master.{name}" for name in LAYERS[: LAYERS.index(layer) + 1]]
+    found = wrong_imports(modules(f"master/{layer}"), "rungmaster.master")
+    assert [line for line in found if not is_within(line.split()[-1], *inner)] == []
+
+
+@pytest.mark.parametrize("folder", PURE)
+def test_the_pure_core_imports_nothing_that_could_surprise_it(folder: str) -> None:
+    assert wrong_imports(modules(folder), *IMPURE) == []
+
+
+@pytest.mark.parametrize("folder", PURE)
+def test_the_pure_core_calls_nothing_that_could_surprise_it(folder: str) -> None:
+    calls = [
+        f"{module.place}:{node.lineno} calls {node.func.id}"
+        for module in modules(folder)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_BUILTINS
+    ]
+    assert calls == []
+
+
+def test_only_the_ledger_knows_sqlalchemy() -> None:
+    outside = [module for module in modules(*ALLOWED, "rungmaster") if not module.place.startswith("master/ledger/")]
+    assert wrong_imports(outside, "sqlalchemy", "alembic", "psycopg", "sqlite3") == []
+
+
+def test_in_the_master_only_the_services_know_grpc() -> None:
+    outside = [module for module in modules("master") if not module.place.startswith("master/services/")]
+    assert wrong_imports(outside, "grpc", "grpc_health", "grpc_reflection", "grpc_status") == []
+
+
+def test_only_the_conversions_know_messages_and_values_at_once() -> None:
+    """Of what is shared; servicers and callers may name a request, but turn none into a value by themselves."""
+    others = [module for module in modules("shared") if not module.path.stem.startswith(("convert", "structs"))]
+    assert wrong_imports(others, "rungmaster.proto", "google.protobuf") == []
+
+
+def test_the_master_and_its_search_know_no_messages_outside_the_services() -> None:
+    outside = [module for module in modules("master") if not module.place.startswith("master/services/")]
+    assert wrong_imports(outside, "rungmaster.proto", "google.protobuf") == []
+
+
+def test_examples_know_only_the_front_door() -> None:
+    """What an example imports is what its reader will import."""
+    deeper = ("shared", "master", "proto", "client.cli")
+    assert wrong_imports(modules("examples"), *map(PART_OF, deeper)) == []
