@@ -154,12 +154,13 @@ class Agent:
 
     def _begin(self, assignment: Assignment) -> None:
         lease = assignment.lease
-        if self._place is None or not self.outbox.open(lease, assignment.request_id):
+        if not self.outbox.open(lease, assignment.request_id):
             return
         slots = None if self.outbox.draining else self._slots.take(max(1, assignment.slots))
         if slots is None:
             self.outbox.record(lease, self._refusal(assignment))
             return
+        assert self._place is not None, "assignments come only while the worker runs"
         reporter = _Reporter(self, lease, slots)
         training = Training(assignment, self._place, self._slots.devices(slots), reporter)
         self._trainings[lease] = training

@@ -78,12 +78,12 @@ class Child:
             self._gone = True
         return code
 
-    async def kill(self, grace: float = KILL_GRACE) -> None:
-        """Ends the whole group: SIGTERM, and after `grace` seconds SIGKILL."""
-        if self._process.returncode is None and grace > 0:
+    async def kill(self, *, at_once: bool = False) -> None:
+        """Ends the whole group: SIGTERM, and after a grace SIGKILL, or `at_once` SIGKILL."""
+        if self._process.returncode is None and not at_once:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), grace)
+                await asyncio.wait_for(self._process.wait(), KILL_GRACE)
         self._signal(signal.SIGKILL)
         await self.wait()
 

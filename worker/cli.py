@@ -17,8 +17,9 @@ import click
 from ..shared.addresses import parse_addresses
 
 if TYPE_CHECKING:
-    from .agent import Agent, Settings
+    from .agent import Agent
     from .gpus import Device
+    from .settings import Settings
 
 
 @click.command()
@@ -81,16 +82,16 @@ def command(
     Each trial runs in a process of its own, and takes one slot or more. SIGTERM or SIGINT drains: the trials are
     saved and given back, and the exit code is 0. A second signal stops at once.
     """
-    from .agent import Settings
     from .gpus import find_gpus
+    from .settings import Settings, default_name
 
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     directory = directory.resolve()
     devices = find_gpus()
-    more = {} if name is None else {"name": name}
     settings = Settings(
+        name=name or default_name(),
         addresses=parse_addresses(masters),
         directory=directory,
         logs=(logs or directory / ".rungmaster" / "logs").resolve(),
@@ -99,7 +100,6 @@ def command(
         labels=dict(_label(text) for text in labels),
         grace=grace,
         connect_timeout=connect_timeout,
-        **more,
     )
     click.get_current_context().exit(asyncio.run(_work(settings, exit_with_parent)))
 

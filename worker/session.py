@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -115,10 +115,10 @@ async def _welcome(call: Any) -> SessionResponse:
     return session_response_from_proto(message)
 
 
-def _cause(outcomes: list[Any]) -> BaseException:
+def _cause(outcomes: Sequence[BaseException | None]) -> BaseException:
     """What ended the stream: the reader knows the status, the writer often only that it was too late."""
     for outcome in outcomes:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+        if outcome is not None and not isinstance(outcome, asyncio.CancelledError):
             return outcome
     return SessionEnded("the master ended the stream")
 

@@ -11,6 +11,11 @@ from pathlib import Path
 from .gpus import Device
 
 
+def default_name() -> str:
+    """What people call a worker that was given no name."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a worker runs. Times in seconds."""
@@ -21,7 +26,7 @@ class Settings:
     slots: int = 1
     devices: tuple[Device, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    name: str = field(default_factory=default_name)
     #: How long draining may take before the training is ended by force.
     grace: float = 30.0
     #: How long to try at the start before a wrong address is a better explanation than an outage.

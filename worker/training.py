@@ -107,7 +107,7 @@ class Training:
         """Ends the process at once; the trial goes back as it was last saved."""
         self._given_up = True
         if self._child is not None:
-            self._help(self._child.kill(grace=0))
+            self._help(self._child.kill(at_once=True))
 
     async def _run(self) -> Exit:
         await asyncio.to_thread(self._folder.mkdir, parents=True)
@@ -155,7 +155,7 @@ class Training:
         self._child = await Child.start(job, self._place.guard)
         logger.info("trial %s trains from %d to %d (pid %d)", self._name, start.resource, start.target, self._child.pid)
         if self._given_up:
-            await self._child.kill(grace=0)
+            await self._child.kill(at_once=True)
         if self.assignment.progress_timeout is not None:
             self._help(self._watch_progress(self._child, conversation, self.assignment.progress_timeout))
         code = await self._child.wait()

@@ -83,16 +83,15 @@ class Uploads:
 
     async def _bring(self, resource: int, staged: Path) -> None:
         backoff = Backoff(0.5, 5.0)
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS):
             try:
-                saved = await self._save(resource, staged)
+                self._saved(await self._save(resource, staged))
                 break
             except Unavailable as error:
-                logger.warning("trial %s: %s (attempt %d of %d)", self._lease, error, attempt, ATTEMPTS)
-                if attempt == ATTEMPTS:
-                    raise
+                logger.warning("%s: %s (attempt %d of %d)", self._lease, error, attempt, ATTEMPTS)
                 await asyncio.sleep(backoff.next())
-        self._saved(saved)
+        else:
+            self._saved(await self._save(resource, staged))
         await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
 
     async def _save(self, resource: int, staged: Path) -> CheckpointSaved:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc.aio
@@ -184,7 +184,7 @@ class ScriptedMaster(WorkerServiceServicer):
             welcome = self.welcome
             leases |= dict.fromkeys(lease for lease in request.hello.held if lease in self.records)
             lost = tuple(LeaseLost(each, "unknown") for each in request.hello.held if each not in self.records)
-            decisions += [self.records[lease].decision for lease in leases if self.records[lease].decision is not None]
+            decisions += [decided for lease in leases if (decided := self.records[lease].decision) is not None]
         return SessionResponse(
             welcome=welcome,
             acknowledgements=tuple(Acknowledgement(each, len(self.records[each].events)) for each in leases),
@@ -206,8 +206,7 @@ class ScriptedMaster(WorkerServiceServicer):
             if fitting is not None:
                 self.queue.remove(fitting)
                 del self._wishes[request_id]
-                fields = {name: getattr(fitting, name) for name in fitting.__dataclass_fields__}
-                self._answered[request_id] = Assignment(**(fields | {"request_id": request_id}))
+                self._answered[request_id] = replace(fitting, request_id=request_id)
                 self.tell(SessionResponse(assignments=(self._answered[request_id],)))
 
     def _apply(self, event: LeaseEvent) -> Decision | None:

@@ -4,20 +4,256 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
 
-from rungmaster.shared.session import ExitOutcome
+import pytest
 
-from .scripted_master import assignment
-from .worker_harness import scene, until
+from rungmaster.shared.model import Gpu, LeaseRef
+from rungmaster.shared.session import (
+    CheckpointRef,
+    CheckpointSaved,
+    Decision,
+    DecisionKind,
+    ExitOutcome,
+    Measurement,
+    SessionResponse,
+)
+from rungmaster.worker import training
+from rungmaster.worker.gpus import Device
+from rungmaster.worker.protocol import trial_seed
+
+from .scripted_master import Record, ScriptedMaster, assignment, pause, stop
+from .worker_harness import Scene, scene, until
+
+
+def metrics_of(record: Record, name: str) -> list[float]:
+    return [event.metrics[name] for event in record.events if isinstance(event, Measurement)]
+
+
+def assert_released(record: Record) -> None:
+    assert record.exit is not None
+    assert record.exit.outcome is ExitOutcome.RELEASED, record.exit.error
+
+
+def reference(saved: CheckpointSaved) -> CheckpointRef:
+    return CheckpointRef(saved.uri, saved.resource, saved.checksum)
+
+
+def in_store(saved: CheckpointSaved) -> bool:
+    return Path(urlparse(saved.uri).path).exists()
+
+
+async def finish(it: Scene, **fields: Any) -> Record:
+    """Trains one assignment until it ends."""
+    record = it.master.assign(assignment(**fields))
+    await until(lambda: record.exit)
+    return record
 
 
 def test_a_trial_is_trained_to_its_target_and_stopped_there(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path) as it:
-            record = it.master.assign(assignment(target=3))
-            await until(lambda: record.exit)
+            record = await finish(it, target=3)
             assert record.resources == [1, 2, 3]
-            assert record.exit is not None
-            assert record.exit.outcome is ExitOutcome.RELEASED, record.exit.error
+            assert record.saved == []
+            assert_released(record)
+
+    asyncio.run(story())
+
+
+def test_a_paused_trial_is_saved_and_goes_on_from_there(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
+            first = await finish(it, target=3)
+            assert_released(first)
+            (saved,) = first.saved
+            assert saved.resource == 3
+            assert first.events.index(saved) == len(first.events) - 2, "the checkpoint is told before the exit"
+            second = await finish(it, token=2, target=5, checkpoints=(reference(saved),))
+            assert second.resources == [4, 5]
+            assert metrics_of(second, "counted") == [4, 5]
+
+    asyncio.run(story())
+
+
+def test_a_promoted_trial_goes_on_in_the_same_process(tmp_path: Path) -> None:
+    code = """
+        import os
+        def train(trial):
+            for step in trial.steps():
+                trial.report(loss=1.0, pid=os.getpid())
+    """
+
+    def promote_until_nine(lease: LeaseRef, resource: int) -> Decision:
+        return Decision(lease, 0, DecisionKind.CONTINUE, resource * 3) if resource < 9 else stop(lease, resource)
+
+    async def story() -> None:
+        async with scene(tmp_path, code, master=ScriptedMaster(decide=promote_until_nine)) as it:
+            record = await finish(it, target=1)
+            assert record.resources == list(range(1, 10))
+            assert len(set(metrics_of(record, "pid"))) == 1
+            assert_released(record)
+
+    asyncio.run(story())
+
+
+ENDLESS = """
+    import time
+    def train(trial):
+        def save(folder):
+            (folder / "at").write_text(str(trial.resource))
+        for step in trial.steps(save, lambda folder: None):
+            time.sleep(0.01)
+            trial.report(loss=1.0)
+"""
+
+
+def test_a_pause_between_two_targets_saves_the_trial_where_it_stands(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, ENDLESS) as it:
+            record = it.master.assign(assignment(target=1_000_000))
+            await until(lambda: len(record.resources) >= 3)
+            it.master.tell(SessionResponse(decisions=(Decision(record.assignment.lease, 0, DecisionKind.PAUSE),)))
+            await until(lambda: record.exit)
+            assert [saved.resource for saved in record.saved] == record.resources[-1:]
+            assert_released(record)
+
+    asyncio.run(story())
+
+
+def test_a_stop_can_ask_for_a_last_checkpoint(tmp_path: Path) -> None:
+    def stop_and_save(lease: LeaseRef, resource: int) -> Decision:
+        return Decision(lease, 0, DecisionKind.STOP, save_checkpoint=True)
+
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=stop_and_save)) as it:
+            record = await finish(it, target=2)
+            assert [saved.resource for saved in record.saved] == [2]
+            assert_released(record)
+
+    asyncio.run(story())
+
+
+def test_a_stopped_trial_that_does_not_report_is_ended_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STOP_PATIENCE", 0.1)
+    code = """
+        import time
+        def train(trial):
+            for step in trial.steps():
+                trial.report(loss=1.0)
+                time.sleep(600)
+    """
+
+    async def story() -> None:
+        async with scene(tmp_path, code) as it:
+            record = it.master.assign(assignment(target=9))
+            await until(lambda: record.resources)
+            it.master.tell(SessionResponse(decisions=(Decision(record.assignment.lease, 0, DecisionKind.STOP),)))
+            await until(lambda: record.exit)
+            assert_released(record)
+
+    asyncio.run(story())
+
+
+def test_checkpoints_are_saved_on_the_way_as_often_as_the_spec_says(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path) as it:
+            seldom = await finish(it, trial_id=1, target=4, checkpoint_interval=3600.0)
+            often = await finish(it, trial_id=2, target=4, checkpoint_interval=0.0)
+            assert seldom.saved == []
+            assert often.saved, "with an interval of 0 every step asks for one, as fast as the store takes them"
+            assert all(saved.resource in (1, 2, 3, 4) for saved in often.saved)
+
+    asyncio.run(story())
+
+
+def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
+            (older,) = (await finish(it, token=1, target=2)).saved
+            (newer,) = (await finish(it, token=2, target=4, checkpoints=(reference(older),))).saved
+            (Path(urlparse(newer.uri).path) / "counted.txt").write_text("0,1,2,9")
+            third = await finish(it, token=3, target=5, checkpoints=(reference(newer), reference(older)))
+            assert third.resources == [3, 4, 5]
+            (Path(urlparse(older.uri).path) / "manifest.json").unlink()
+            fourth = await finish(it, token=4, target=2, checkpoints=(reference(newer), reference(older)))
+            assert fourth.resources == [1, 2], "with no whole checkpoint it begins from nothing"
+
+    asyncio.run(story())
+
+
+def test_a_trial_whose_lease_is_lost_is_killed_and_says_nothing_more(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, ENDLESS) as it:
+            record = it.master.assign(assignment(target=1_000_000))
+            await until(lambda: len(record.resources) >= 2)
+            it.master.lose(record.assignment.lease)
+            await until(lambda: not it.agent.outbox.held)
+            follower = await finish(it, token=2, target=2)
+            assert follower.resources == [1, 2], "its slot is free again"
+            assert record.exit is None
+            told = len(record.events)
+            assert all(event.lease.token == 2 for event in it.master.received[-1].events)
+            assert len(record.events) == told
+
+    asyncio.run(story())
+
+
+def test_as_many_trials_train_at_once_as_there_are_slots(tmp_path: Path) -> None:
+    code = """
+        import os, time
+        from pathlib import Path
+        def train(trial):
+            Path(f"here-{trial.trial_id}").touch()
+            deadline = time.monotonic() + 30
+            while len(list(Path().glob("here-*"))) < 2 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            for step in trial.steps():
+                met = len(list(Path().glob("here-*"))) == 2
+                trial.report(loss=1.0, met=int(met), device=int(os.environ["CUDA_VISIBLE_DEVICES"]))
+    """
+    devices = (Device("6", Gpu("GPU-6", "", 0)), Device("7", Gpu("GPU-7", "", 0)))
+
+    async def story() -> None:
+        async with scene(tmp_path, code, slots=2, devices=devices) as it:
+            records = [it.master.assign(assignment(trial_id=trial, target=1)) for trial in (1, 2)]
+            await until(lambda: all(record.exit for record in records))
+            assert [metrics_of(record, "met") for record in records] == [[1.0], [1.0]]
+            assert sorted(metrics_of(records[0], "device") + metrics_of(records[1], "device")) == [6.0, 7.0]
+
+    asyncio.run(story())
+
+
+def test_the_same_trial_has_the_same_seed_wherever_it_is_trained(tmp_path: Path) -> None:
+    code = """
+        def train(trial):
+            for step in trial.steps():
+                trial.report(loss=trial.hparams["rate"], seed=trial.seed)
+    """
+
+    async def story() -> None:
+        async with scene(tmp_path, code) as it:
+            records = [await finish(it, trial_id=4, token=token, target=1, seed=11) for token in (1, 2)]
+            other = await finish(it, trial_id=5, target=1, seed=11)
+            expected = float(trial_seed(11, 4))
+            assert [metrics_of(record, "seed") for record in records] == [[expected], [expected]]
+            assert metrics_of(other, "seed") != [expected]
+            assert metrics_of(other, "loss") == [0.5]
+
+    asyncio.run(story())
+
+
+def test_checkpoints_are_deleted_when_the_master_asks(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
+            (saved,) = (await finish(it, target=1)).saved
+            assert in_store(saved)
+            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri, "file:///etc")))
+            await until(lambda: it.master.deleted)
+            assert it.master.deleted == [saved.uri], "what is no checkpoint is neither deleted nor said to be"
+            assert not in_store(saved)
 
     asyncio.run(story())
