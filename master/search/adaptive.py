@@ -25,6 +25,7 @@ from .interface import (
     UnknownTrial,
     Wait,
 )
+from .restoration import Restoration
 
 _WAIT, _DONE = Wait(), Done()
 
@@ -122,16 +123,15 @@ class AdaptiveAsha:
 
     def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:
         """Takes up, on a fresh searcher, what a ledger recorded: all trials ever made, and all rung results."""
-        by_bracket: list[list[TrialRecord]] = [[] for _ in self._brackets]
+        restorations = [Restoration(bracket) for bracket in self._brackets]
         for record in trials:
             self._next_trial = max(self._next_trial, record.trial + 1)
             if not record.discarded:
-                by_bracket[record.bracket].append(record)
-        by_rung: list[list[list[RungRecord]]] = [[[] for _ in bracket.rungs] for bracket in self._brackets]
+                restorations[record.bracket].take_trial(record)
         for result in results:
-            by_rung[result.bracket][result.rung].append(result)
-        for bracket, records, entered in zip(self._brackets, by_bracket, by_rung, strict=True):
-            bracket.restore(records, entered)
+            restorations[result.bracket].take_result(result)
+        for restoration, bracket in zip(restorations, self._brackets, strict=True):
+            restoration.finish()
             self._home.update(dict.fromkeys(bracket.running, bracket))
 
     def check(self) -> None:

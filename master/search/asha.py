@@ -7,11 +7,10 @@ promoted later. Stopping (`stop_once`): a trial that is not good enough among th
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
-from .interface import Action, BracketPlan, Decision, Effect, Entered, Goal, Promoted, RungRecord, Train, TrialRecord
+from .interface import Action, BracketPlan, Decision, Effect, Entered, Goal, Promoted, Train
 from .rung import WORST, Result, Rung
 
 
@@ -105,8 +104,8 @@ class Bracket:
 
     def _climb(self, trial: int, k: int, resource: int, metric: float, effects: list[Effect]) -> Decision:
         """Enters rung k and those above that `resource` has reached, until the trial pauses, stops or has to train."""
-        finite = math.isfinite(metric)
-        result = (self._sign * metric if finite else WORST, trial)
+        result = (self.key(metric), trial)
+        finite = result[0] != WORST
         while True:
             rung = self.rungs[k]
             rank = rung.enter(result, resource)
@@ -136,20 +135,9 @@ class Bracket:
         effects.append(Promoted(self.index, k, result[1]))
         return self.rungs[k].promote(result)
 
-    def restore(self, trials: Iterable[TrialRecord], results: Collection[Collection[RungRecord]]) -> None:
-        """Takes up recorded trials (discarded ones left out) and the results of each rung, lowest rung first."""
-        overshoot: list[dict[int, int]] = [{} for _ in self.rungs]
-        for record in trials:
-            self.created += 1
-            if record.running:
-                self.running[record.trial] = Running(record.rung, record.resource)
-            elif not record.ended and record.resource > self.rungs[record.rung].resource:
-                overshoot[record.rung][record.trial] = record.resource
-        for rung, entered, past in zip(self.rungs, results, overshoot, strict=True):
-            rung.load((((self._key(r.metric), r.trial), r.promoted) for r in entered), past)
-
-    def _key(self, metric: float | None) -> float:
-        return WORST if metric is None else self._sign * metric
+    def key(self, metric: float | None) -> float:
+        """What a metric is ranked by in the rungs: less is better, whatever the goal."""
+        return WORST if metric is None or not math.isfinite(metric) else self._sign * metric
 
     def check(self) -> None:
         """Raises AssertionError where a trial is lost, trains twice, or climbs without having been promoted."""

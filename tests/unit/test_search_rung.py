@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rungmaster.master.search.interface import Goal, Train
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.master.search.rung import WORST, Rung
+from rungmaster.master.search.rung import WORST, Content, Result, Rung
 from rungmaster.shared.searchers import AshaSpec
 
 keys = st.one_of(st.sampled_from([0.0, -0.0, 0.5, 1.0, WORST]), st.floats(allow_nan=False, allow_infinity=False))
@@ -52,7 +52,8 @@ class Counted(float):
 
 def comparisons_a_decision(results: int) -> float:
     rung = Rung(1, Fraction(4), keeps_candidates=True)
-    rung.load((((Counted(i), i), False) for i in range(results)), {})
+    entered: list[Result] = [(Counted(i), i) for i in range(results)]
+    rung.load(Content(entered, entered))
     Counted.compared = 0
     decisions = 200
     for i in range(decisions):
@@ -69,7 +70,7 @@ def test_a_rung_of_fifty_thousand_compares_little_more_than_one_of_a_thousand() 
 
 
 def test_a_paused_trial_takes_less_than_two_hundred_bytes() -> None:
-    trials = 20_000
+    trials = 5_000
     searcher = build_searcher(AshaSpec(max_trials=trials, max_resource=64), Goal.MINIMIZE)
     tracemalloc.start()
     try:

@@ -1,0 +1,40 @@
+"""Rebuilds a bracket from what a ledger recorded, in one pass and with no copy of the records."""
+
+from __future__ import annotations
+
+from .asha import Bracket, Running
+from .interface import RungRecord, TrialRecord
+from .rung import WORST, Content
+
+
+class Restoration:
+    """Fills one fresh bracket: first all its trials, then all its results, then `finish`."""
+
+    def __init__(self, bracket: Bracket) -> None:
+        self._bracket = bracket
+        self._contents = [Content() for _ in bracket.rungs]
+        #: Resource of the paused trials that were past their rung when they entered it.
+        self._past: dict[int, int] = {}
+
+    def take_trial(self, record: TrialRecord) -> None:
+        """Takes in a trial that was made, and not discarded."""
+        self._bracket.created += 1
+        if record.running:
+            self._bracket.running[record.trial] = Running(record.rung, record.resource)
+        elif not record.ended and record.resource > self._bracket.rungs[record.rung].resource:
+            self._past[record.trial] = record.resource
+
+    def take_result(self, record: RungRecord) -> None:
+        """Takes in a rung result."""
+        content = self._contents[record.rung]
+        result = (self._bracket.key(record.metric), record.trial)
+        content.results.append(result)
+        if not record.promoted and result[0] != WORST:
+            content.candidates.append(result)
+            if record.trial in self._past:
+                content.overshoot[record.trial] = self._past[record.trial]
+
+    def finish(self) -> None:
+        """Hands the results over to the rungs."""
+        for rung, content in zip(self._bracket.rungs, self._contents, strict=True):
+            rung.load(content)
