@@ -7,7 +7,7 @@ worker that is large enough: that worker gets no smaller work until the trial fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -44,9 +44,9 @@ class Reservations:
         mine = self.by_experiment.get(demand.experiment_id)
         return mine == offer.session_id or (mine is None and offer.session_id not in self.by_experiment.values())
 
-    def drop_session(self, session_id: str) -> None:
-        """The worker has gone."""
-        self.by_experiment = {k: v for k, v in self.by_experiment.items() if v != session_id}
+    def keep(self, may_wait: Callable[[int, str], bool]) -> None:
+        """Ends the reservations that lead nowhere: `may_wait` tells by experiment and session."""
+        self.by_experiment = {e: session for e, session in self.by_experiment.items() if may_wait(e, session)}
 
 
 def order(demands: Iterable[Demand]) -> list[Demand]:

@@ -94,7 +94,7 @@ class Core:
         self.begin(now)
         for grant in self._scheduler.run(self.experiments, self.sessions, self._touched, self._batch, now):
             self._grant(grant.session, grant.experiment, grant.lease)
-        for experiment_id in self._touched:
+        for experiment_id in self._touched | self._scheduler.rested:
             experiment = self.experiments.get(experiment_id)
             if experiment is not None:
                 self._lose(lifecycle.settle(experiment, self._batch))
@@ -142,6 +142,7 @@ class Core:
         session.request, session.draining = None, False
         session.last_seen, session.last_seen_wall = now.monotonic, now.wall
         self._record_worker(session)
+        self._ask_others_to_delete(hello.session_id)
         out = self._out(hello.session_id)
         out.welcome = Welcome(self.terms.term, self.terms.lease_ttl, self.terms.heartbeat_interval, self.terms.version)
         self._reconcile(session, hello, out)
@@ -158,8 +159,16 @@ class Core:
             if decision is not None:
                 out.decisions.append(decision)
         for ref in session.leases.keys() - set(hello.held):
-            experiment = self.experiments[ref.experiment_id]
-            self._grant(session, experiment, experiment.book.leases[ref.trial_id])
+            self._grant_again(session, ref)
+
+    def _grant_again(self, session: Session, ref: LeaseRef) -> None:
+        """An assignment was lost on the way, and with it what the master has wished since."""
+        experiment = self.experiments[ref.experiment_id]
+        lease = experiment.book.leases[ref.trial_id]
+        self._grant(session, experiment, lease)
+        decision = experiment.decision_of(lease)
+        if decision is not None:
+            self._out(session.session_id).decisions.append(decision)
 
     def _record_worker(self, session: Session) -> None:
         hello = session.hello
@@ -183,13 +192,13 @@ class Core:
         if session is None or session.connection is not connection:
             connection.close("this session was given up; say hello again")
             return
-        session.draining = session.draining or request.draining
-        if session.draining:
-            session.request = None
+        if request.draining:
+            session.draining, session.request = True, None
         for event in request.events:
             self._record(session, event, now)
         for uri in request.deleted_checkpoints:
-            if self._garbage.pop(uri, session_id) is not None:
+            if uri in self._garbage:
+                del self._garbage[uri]
                 self._batch.changes.deleted_checkpoints.append(uri)
         if request.work_request is not None and not session.draining:
             self._ask(session, request)
@@ -199,8 +208,7 @@ class Core:
         assert asked is not None
         answered = session.answered.get(asked.request_id)
         if answered is not None:
-            experiment = self.experiments[answered.experiment_id]
-            self._grant(session, experiment, experiment.book.leases[answered.trial_id])
+            self._grant_again(session, answered)
             return
         session.request = asked
         self._scheduler.wait(session)
@@ -239,6 +247,10 @@ class Core:
             return
         session.connection, session.request = None, None
         self._record_worker(session)
+        self._ask_others_to_delete(session_id)
+
+    def _ask_others_to_delete(self, session_id: str) -> None:
+        """The session may not have heard what it was to delete: whoever is there is asked."""
         for uri, asked in self._garbage.items():
             if asked == session_id:
                 self._garbage[uri] = None
@@ -295,6 +307,7 @@ class Core:
             raise FailedPrecondition(f"experiment {experiment_id} has not ended: cancel it first")
         changes = self._batch.changes
         changes.deleted_experiments.append(experiment_id)
+        self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
         changes.unneeded_checkpoints.update(dict.fromkeys(checkpoints, self._batch.now))
         changes.new_events.append(EventRow(experiment_id, None, self._batch.now, "experiment_deleted", {}))
 

@@ -36,12 +36,17 @@ class Granted:
         """Experiment and trial."""
         return self.lease.experiment_id, self.lease.trial_id
 
+    @property
+    def ref(self) -> LeaseRef:
+        """The lease's name."""
+        return LeaseRef(*self.key, self.lease.token)
+
     def assignment(self, hparams: Mapping[str, Any]) -> Assignment:
         """The message for the worker."""
         entrypoint = self.spec.entrypoint
         return Assignment(
             request_id=self.lease.request_id,
-            lease=LeaseRef(*self.key, self.lease.token),
+            lease=self.ref,
             experiment_name=self.spec.name,
             entrypoint=entrypoint if isinstance(entrypoint, str) else "",
             command=() if isinstance(entrypoint, str) else tuple(entrypoint),
@@ -69,10 +74,12 @@ class Outgoing:
     delete_checkpoints: list[str] = field(default_factory=list)
 
     def response(self, hparams: HparamsOf) -> SessionResponse:
-        """The bundle."""
+        """The bundle. What was given and taken away again in the same batch is not given."""
+        lost = {lease_lost.lease for lease_lost in self.lost}
+        granted = (granted for granted in self.granted if granted.ref not in lost)
         return SessionResponse(
             welcome=self.welcome,
-            assignments=tuple(granted.assignment(hparams[granted.key]) for granted in self.granted),
+            assignments=tuple(g.assignment(hparams[g.key]) for g in granted),
             acknowledgements=tuple(Acknowledgement(ref, n) for ref, n in self.acknowledged.items()),
             decisions=tuple(self.decisions),
             lost_leases=tuple(self.lost),

@@ -30,6 +30,8 @@ class Scheduler:
         self._waiting: dict[str, None] = {}
         #: Experiments that had nothing when they were last asked; anything that happens to them ends that.
         self._idle: set[int] = set()
+        #: Those that turned out to have nothing in the last run: that may have been the end of their search.
+        self.rested: set[int] = set()
         self._reservations = Reservations()
 
     def wait(self, session: Session) -> None:
@@ -39,7 +41,6 @@ class Scheduler:
     def drop(self, session_id: str) -> None:
         """The session has gone."""
         self._waiting.pop(session_id, None)
-        self._reservations.drop_session(session_id)
 
     def forget(self, experiment_id: int) -> None:
         """The experiment has ended."""
@@ -56,9 +57,11 @@ class Scheduler:
     ) -> Iterator[Grant]:
         """Grants what can be granted now. `touched` are the experiments to which something has happened."""
         self._idle.difference_update(touched)
+        self.rested.clear()
         if not self._waiting:
             return
         candidates = {i: e for i, e in experiments.items() if e.active and i not in self._idle}
+        self._reservations.keep(lambda e, s: e in candidates and s in sessions and sessions[s].available(now.monotonic))
         for session_id in list(self._waiting):
             if not candidates:
                 return
@@ -107,6 +110,7 @@ class Scheduler:
     def _rest(self, experiment_id: int, candidates: dict[int, Experiment]) -> None:
         """The experiment has nothing to hand out until something happens to it."""
         self._idle.add(experiment_id)
+        self.rested.add(experiment_id)
         del candidates[experiment_id]
         self._reservations.by_experiment.pop(experiment_id, None)
 

@@ -77,13 +77,11 @@ class Session:
 
     def wants_work(self, now: float) -> bool:
         """Whether it may be given an assignment now."""
-        return (
-            self.connection is not None
-            and self.request is not None
-            and self.request.free_slots > 0
-            and not self.draining
-            and now >= self.quarantined_until
-        )
+        return self.available(now) and self.request is not None and self.request.free_slots > 0
+
+    def available(self, now: float) -> bool:
+        """Whether it may be given work as soon as it asks."""
+        return self.connection is not None and not self.draining and now >= self.quarantined_until
 
     def state(self, now: float) -> WorkerState:
         """What people see."""

@@ -184,6 +184,8 @@ class Book:
         """Ends a lease; from now on its token is worth nothing."""
         lease.end_time, lease.outcome, lease.error = batch.now, outcome, error
         del self.leases[lease.trial_id]
+        # While a lease is held its reports tell how far the trial came; from now on the trial's own row has to.
+        self.touch_trial(self.trials[lease.trial_id], batch)
         self.touch_lease(lease, batch)
         data = {"token": lease.token, "worker": lease.worker, "outcome": outcome} | ({"error": error} if error else {})
         self.note("lease_ended", lease.trial_id, data, batch)

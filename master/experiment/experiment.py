@@ -151,10 +151,16 @@ class Experiment:
             decision = self._measured(trial, lease, event.event, batch)
         elif isinstance(event.event, CheckpointSaved):
             self.book.add_checkpoint(trial, event.lease, event.sequence, event.event, batch)
-            trial.workers_lost = 0
+            self._trust(trial, batch)
         else:
             self._exited(trial, lease, event.event, batch)
         return Answer(event.sequence, decision)
+
+    def _trust(self, trial: TrialRow, batch: Batch) -> None:
+        """The trial came on, so it is not what takes its workers down."""
+        if trial.workers_lost:
+            trial.workers_lost = 0
+            self.book.touch_trial(trial, batch)
 
     def _measured(self, trial: TrialRow, lease: LeaseRow, report: Measurement, batch: Batch) -> Decision | None:
         if trial.state != TrialState.RUNNING or report.resource < trial.target:
@@ -286,6 +292,7 @@ class Experiment:
             self._requeue(trial, why, batch)
 
     def _fail_for_good(self, trial: TrialRow, reason: str, batch: Batch) -> None:
+        self.last_error = self.last_error or reason
         self._apply(self.searcher.fail(trial.trial_id), batch)
         self.book.move_trial(trial, TrialState.FAILED, reason, batch)
         self.book.note("trial_failed", trial.trial_id, {"reason": reason}, batch)

@@ -71,7 +71,14 @@ def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Exp
     searcher.restore(map(_trial_record, records.trials), map(_rung_record, records.results))
     experiment = Experiment(book, spec, searcher, draw)
     experiment.ready.extend(_ready(book))
+    experiment.last_error = _last_error(records.trials)
     return experiment
+
+
+def _last_error(trials: Iterable[TrialRow]) -> str:
+    failed = (row for row in trials if row.state in (TrialState.FAILED, TrialState.DISCARDED))
+    last = max(failed, key=lambda row: (row.end_time or 0.0, row.trial_id), default=None)
+    return last.state_reason if last is not None else ""
 
 
 def _ready(book: Book) -> Iterable[int]:

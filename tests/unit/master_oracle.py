@@ -1,0 +1,268 @@
+"""What must hold of a master whatever happens, judged from its stored rows and not by its own code.
+
+The numbers are those of the list of invariants: I1 one holder for each trial, I2 tokens and rungs only grow, I3 a rung
+holds a trial once, I4 promotions were deserved, I6 what has ended stays so, I7 what was acknowledged is stored, I8 a
+rebuilt memory equals the live one, I9 no trial is lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.experiment.changes import Changes, ExperimentRow, RungResultRow
+from rungmaster.master.experiment.experiment import Experiment
+from rungmaster.master.search.adaptive import AdaptiveAsha
+from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState
+from rungmaster.shared.session import CheckpointSaved, Exit, LeaseEvent, Measurement
+from rungmaster.shared.spec import Spec, spec_from_json
+
+from .master_store import MemoryStore
+
+
+class Oracle:
+    """Watches the batches of one database, and what its workers were told."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._specs: dict[int, Spec] = {}
+        self._ended: dict[Any, str] = {}
+        self._acknowledged: dict[tuple[LeaseRef, int], LeaseEvent] = {}
+        self._decided: dict[tuple[LeaseRef, int], tuple[str, int]] = {}
+
+    def before_commit(self, changes: Changes) -> None:
+        """I4: every promotion was in the top fraction at some moment of the batch."""
+        for key in changes.promoted:
+            experiment_id, bracket, rung, trial = key
+            entered = [r for r in changes.new_results if (r.experiment_id, r.bracket_id, r.rung_id) == key[:3]]
+            seen = [r for k, r in self._store.results.items() if k[:3] == key[:3]]
+            moments = (seen + entered[:n] for n in range(len(entered) + 1))
+            deserved = any(self._passes(results, experiment_id, trial) for results in moments)
+            assert deserved, f"trial {trial} was promoted from rung {rung} of bracket {bracket} without being on top"
+
+    def _passes(self, results: Iterable[RungResultRow], experiment_id: int, trial: int) -> bool:
+        spec = self._spec(experiment_id)
+        ranked = sorted((_rank(row, spec), row.trial_id) for row in results)
+        passing = math.floor(len(ranked) / spec.searcher.eta)
+        if spec.searcher.stop_once:
+            passing = max(1, passing)
+        return any(t == trial and metric < math.inf for metric, t in ranked[:passing])
+
+    def _spec(self, experiment_id: int) -> Spec:
+        if experiment_id not in self._specs:
+            for row in self._store.experiments.values():
+                self._specs.setdefault(row.experiment_id, spec_from_json(row.spec))
+        return self._specs[experiment_id]
+
+    def acknowledged(self, event: LeaseEvent) -> None:
+        """A worker was told that this event is durable."""
+        self._acknowledged[event.lease, event.sequence] = event
+
+    def forget_experiment(self, experiment_id: int) -> None:
+        """A person deleted the experiment, with everything that was acknowledged."""
+        self._acknowledged = {k: v for k, v in self._acknowledged.items() if k[0].experiment_id != experiment_id}
+        self._ended = {k: v for k, v in self._ended.items() if k[0] != experiment_id}
+
+    def check(self) -> None:
+        """Raises AssertionError where the stored rows do not hold together."""
+        self._check_leases()
+        self._check_rungs()
+        self._check_counters()
+        self._check_sequences()
+        self._check_ended()
+        self._check_checkpoints()
+
+    def _check_leases(self) -> None:
+        tokens: dict[tuple[int, int], list[int]] = defaultdict(list)
+        held: Counter[tuple[int, int]] = Counter()
+        for (experiment_id, trial_id, token), lease in self._store.leases.items():
+            tokens[experiment_id, trial_id].append(token)
+            held[experiment_id, trial_id] += lease.end_time is None
+        for key, trial in self._store.trials.items():
+            assert sorted(tokens[key]) == list(range(1, trial.token + 1)), f"I2: tokens {tokens[key]} of {trial}"
+            assert held[key] <= 1, f"I1: {held[key]} holders of {trial}"
+            assert trial.state != TrialState.RUNNING or held[key] == 1, f"I9: nobody trains {trial}"
+            assert not held[key] or self._store.leases[(*key, trial.token)].end_time is None, f"I1: {trial}"
+
+    def _check_rungs(self) -> None:
+        climbed: dict[tuple[int, int], list[int]] = defaultdict(list)
+        by_rung: dict[tuple[int, int, int], list[RungResultRow]] = defaultdict(list)
+        for key, result in sorted(self._store.results.items()):
+            climbed[key[0], key[3]].append(key[2])
+            by_rung[key[:3]].append(result)
+        for key, rungs in climbed.items():
+            assert rungs == list(range(len(rungs))), f"I2, I3: trial {key} entered rungs {rungs}"
+            assert rungs[-1] <= self._store.trials[key].rung_id, f"I2: trial {key} is below a rung that it entered"
+            for rung in rungs[:-1]:
+                row = self._store.results[key[0], self._store.trials[key].bracket_id, rung, key[1]]
+                assert row.promoted, f"I4: trial {key} climbed from rung {rung} without a promotion"
+        for key, rung in self._store.rungs.items():
+            self._check_rung(key, asdict(rung), by_rung[key])
+
+    def _check_rung(self, key: tuple[int, int, int], rung: dict[str, Any], results: list[RungResultRow]) -> None:
+        finite = [result.metric for result in results if result.metric is not None]
+        best = min if self._spec(key[0]).metric.goal == "minimize" else max
+        expected = {
+            "entered": len(results),
+            "promoted": sum(result.promoted for result in results),
+            "failed": len(results) - len(finite),
+            "best_metric": best(finite, default=None),
+        }
+        assert {name: rung[name] for name in expected} == expected, f"counters of rung {key}: {rung}, not {expected}"
+
+    def _check_counters(self) -> None:
+        states: dict[int, Counter[str]] = defaultdict(Counter)
+        created: Counter[tuple[int, int]] = Counter()
+        for (experiment_id, _), trial in self._store.trials.items():
+            states[experiment_id][trial.state] += 1
+            created[experiment_id, trial.bracket_id] += trial.state != TrialState.DISCARDED
+        furthest: dict[tuple[int, int], int] = defaultdict(int)
+        for key, report in self._store.reports.items():
+            furthest[key[:2]] = max(furthest[key[:2]], report.resource)
+        for experiment_id, row in self._store.experiments.items():
+            counts = {state: n for state, n in row.counts.items() if n}
+            assert counts == states[experiment_id], f"counts {counts}, trials {states[experiment_id]}"
+            spent = sum(resource for key, resource in furthest.items() if key[0] == experiment_id)
+            assert row.resource_spent == spent, f"spent {row.resource_spent}, reported {spent}"
+        for key, bracket in self._store.brackets.items():
+            assert bracket.trials_created == created[key], f"{bracket}, trials {created[key]}"
+            assert bracket.trials_created <= bracket.max_trials, f"more trials than planned: {bracket}"
+
+    def _check_sequences(self) -> None:
+        sequences: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+        for table in (self._store.reports, self._store.checkpoints):
+            for key in table:
+                if key[0] in self._store.experiments:
+                    sequences[key[:3]].append(key[3])
+        for key, found in sequences.items():
+            assert sorted(found) == list(range(1, len(found) + 1)), f"events of lease {key}: {found}"
+        for (ref, sequence), event in self._acknowledged.items():
+            self._check_stored((ref.experiment_id, ref.trial_id, ref.token), sequence, event)
+
+    def _check_stored(self, lease: tuple[int, int, int], sequence: int, event: LeaseEvent) -> None:
+        what = event.event
+        if isinstance(what, Measurement):
+            row = self._store.reports.get((*lease, sequence))
+            stored = row is not None and row.resource == what.resource and _same(row.metrics, what.metrics)
+        elif isinstance(what, CheckpointSaved):
+            saved = self._store.checkpoints.get((*lease, sequence))
+            stored = saved is not None and saved.uri == what.uri
+        else:
+            assert isinstance(what, Exit)
+            row = self._store.leases[lease]
+            stored = row.end_time is not None and row.outcome == what.outcome and row.last_sequence == sequence
+        assert stored, f"I7: {event} was acknowledged and is not stored"
+
+    def _check_ended(self) -> None:
+        live = {row.experiment_id for row in self._store.experiments.values() if not ExperimentState(row.state).ended}
+        for experiment_id, row in self._store.experiments.items():
+            if ExperimentState(row.state).ended:
+                assert self._ended.setdefault((experiment_id,), row.state) == row.state, f"I6: {row}"
+                assert row.end_time is not None
+                self._check_top_fraction_went_on(row)
+        for key, trial in self._store.trials.items():
+            if TrialState(trial.state).ended:
+                assert self._ended.setdefault(key, trial.state) == trial.state, f"I6: {trial}"
+                assert trial.end_time is not None
+            else:
+                assert key not in self._ended, f"I6: {trial} had ended"
+                assert key[0] in live, f"I9: its experiment has ended: {trial}"
+        for key, lease in self._store.leases.items():
+            assert lease.end_time is not None or key[0] in live, f"held, but its experiment has ended: {lease}"
+
+    def _check_top_fraction_went_on(self, row: ExperimentRow) -> None:
+        """I4, the other half: when a search has ended by itself, everything that deserved a promotion had it."""
+        searcher = self._spec(row.experiment_id).searcher
+        if row.state != ExperimentState.COMPLETED or searcher.stop_once:
+            return
+        tops = {key[1]: key[2] for key in sorted(self._store.rungs) if key[0] == row.experiment_id}
+        for key in self._store.rungs:
+            if key[0] == row.experiment_id and key[2] < tops[key[1]]:
+                results = [r for k, r in self._store.results.items() if k[:3] == key]
+                for result in results:
+                    top = self._passes(results, row.experiment_id, result.trial_id)
+                    assert result.promoted or not top, f"I4: {result} was left behind"
+
+    def _check_checkpoints(self) -> None:
+        newest: dict[tuple[int, int], tuple[tuple[int, int, int], float | None]] = {}
+        for key, row in self._store.checkpoints.items():
+            order = (row.resource, row.token, row.sequence)
+            newest[key[:2]] = max(newest.get(key[:2], ((-1, 0, 0), None)), (order, row.delete_time), key=lambda n: n[0])
+            assert not row.deleted or row.delete_time is not None, f"deleted, but needed: {row}"
+        for key, (_, delete_time) in newest.items():
+            trial = self._store.trials.get(key)
+            if trial is not None and not TrialState(trial.state).ended:
+                assert delete_time is None, f"the newest checkpoint was given up: {trial}"
+
+
+def check_memory(core: Core, rebuilt: Core) -> None:
+    """Raises AssertionError where a core contradicts itself, or (I8) the one rebuilt from the database."""
+    for experiment in core.experiments.values():
+        experiment.book.check()
+        experiment.searcher.check()
+        _check_no_orphan(experiment)
+    live, anew = memory(core), memory(rebuilt)
+    assert live == anew, "I8: in memory and rebuilt from the database differ\n" + "\n".join(_differences(live, anew))
+
+
+def _check_no_orphan(experiment: Experiment) -> None:
+    """I9: a pending trial is either ready, once, or ready as soon as its lease ends."""
+    book = experiment.book
+    pending = {t.trial_id for t in book.trials.values() if t.state == TrialState.PENDING}
+    assert sorted(experiment.ready) == sorted(pending - book.leases.keys()), f"I9: {experiment.ready} {pending}"
+
+
+def memory(core: Core) -> dict[str, Any]:
+    """I8: everything of a core that a rebuilt one must have too."""
+    return {
+        "experiments": {i: _experiment(e) for i, e in core.experiments.items()},
+        "leases": {s.session_id: (s.leases, s.answered) for s in core.sessions.values() if s.leases},
+    }
+
+
+def _experiment(experiment: Experiment) -> dict[str, Any]:
+    book = experiment.book
+    return {
+        "row": asdict(book.row),
+        "brackets": {k: asdict(v) for k, v in book.brackets.items()},
+        "rungs": {k: asdict(v) for k, v in book.rungs.items()},
+        "trials": {k: asdict(v) for k, v in book.trials.items()},
+        "leases": {k: asdict(v) for k, v in book.leases.items()},
+        "checkpoints": {k: [asdict(row) for row in v] for k, v in book.checkpoints.items() if v},
+        "completed": book.completed,
+        "best": book.best(),
+        "ready": sorted(experiment.ready),
+        "searcher": _searcher(experiment.searcher),
+    }
+
+
+def _searcher(searcher: Any) -> Any:
+    assert isinstance(searcher, AdaptiveAsha)
+    return [
+        (b.created, b.running, [(list(r.results()), list(r.candidates()), r._overshoot) for r in b.rungs])
+        for b in searcher._brackets
+    ], searcher._next_trial
+
+
+def _differences(live: Any, anew: Any, path: str = "") -> Iterable[str]:
+    if isinstance(live, dict) and isinstance(anew, dict):
+        for key in sorted(live.keys() | anew.keys(), key=str):
+            yield from _differences(live.get(key), anew.get(key), f"{path}[{key!r}]")
+    elif live != anew:
+        yield f"{path}: {live!r} and {anew!r}"
+
+
+def _rank(row: RungResultRow, spec: Spec) -> float:
+    if row.metric is None:
+        return math.inf
+    return row.metric if spec.metric.goal == "minimize" else -row.metric
+
+
+def _same(stored: Any, sent: Any) -> bool:
+    return stored.keys() == sent.keys() and all(
+        stored[k] == sent[k] or (math.isnan(stored[k]) and math.isnan(sent[k])) for k in sent
+    )

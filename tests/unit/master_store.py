@@ -1,0 +1,182 @@
+"""A store of plain rows: what the ledger does with a batch, said in the shortest way, to compare with and to look into.
+
+It is stricter than a database: a row added twice, or changed without being there, raises at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from rungmaster.master.dispatcher.blueprint import Blueprint
+from rungmaster.master.dispatcher.core import Recovered
+from rungmaster.master.experiment.changes import (
+    BracketRow,
+    Changes,
+    CheckpointRow,
+    EventRow,
+    ExperimentRow,
+    LeaseRow,
+    ReportRow,
+    RungResultRow,
+    RungRow,
+    TrialRow,
+    WorkerRow,
+)
+from rungmaster.master.experiment.lifecycle import Records
+from rungmaster.master.search.interface import Goal
+from rungmaster.master.search.registry import build_searcher
+from rungmaster.shared.model import ExperimentState
+from rungmaster.shared.spec import Spec, spec_from_json
+
+
+def plain_blueprint(spec: Spec) -> Blueprint:
+    """A blueprint whose hyperparameters tell the trial's number: no search space, which takes long to load."""
+    searcher = build_searcher(spec.searcher, Goal(spec.metric.goal))
+    return Blueprint(spec, searcher, lambda trial: {"trial": trial})
+
+
+class MemoryStore:
+    """Tables by primary key."""
+
+    def __init__(self) -> None:
+        self.experiments: dict[int, ExperimentRow] = {}
+        self.brackets: dict[tuple[int, int], BracketRow] = {}
+        self.rungs: dict[tuple[int, int, int], RungRow] = {}
+        self.results: dict[tuple[int, int, int, int], RungResultRow] = {}
+        self.trials: dict[tuple[int, int], TrialRow] = {}
+        self.leases: dict[tuple[int, int, int], LeaseRow] = {}
+        self.reports: dict[tuple[int, int, int, int], ReportRow] = {}
+        self.checkpoints: dict[tuple[int, int, int, int], CheckpointRow] = {}
+        self.workers: dict[str, WorkerRow] = {}
+        self.events: list[EventRow] = []
+
+    def commit(self, changes: Changes) -> None:
+        """Writes a batch."""
+        changes = deepcopy(changes)
+        for table, new, changed in self._changing(changes):
+            _change_and_add(table, new, changed)
+        for table, rows in self._growing(changes):
+            _add(table, rows)
+        self.workers |= changes.workers
+        self.events += changes.new_events
+        self._mark(changes)
+        for experiment_id in changes.deleted_experiments:
+            self._delete(experiment_id)
+
+    def _changing(self, changes: Changes) -> Iterable[tuple[dict[Any, Any], list[Any], dict[Any, Any]]]:
+        return (
+            (self.experiments, changes.new_experiments, changes.experiments),
+            (self.brackets, changes.new_brackets, changes.brackets),
+            (self.rungs, changes.new_rungs, changes.rungs),
+            (self.trials, changes.new_trials, changes.trials),
+            (self.leases, changes.new_leases, changes.leases),
+        )
+
+    def _growing(self, changes: Changes) -> Iterable[tuple[dict[Any, Any], list[Any]]]:
+        return (
+            (self.results, changes.new_results),
+            (self.reports, changes.new_reports),
+            (self.checkpoints, changes.new_checkpoints),
+        )
+
+    def _mark(self, changes: Changes) -> None:
+        for key in changes.promoted:
+            result = self.results[key]  # pyright: ignore[reportArgumentType]
+            assert not result.promoted, f"promoted twice: {key}"
+            result.promoted = True
+        for row in self.checkpoints.values():
+            if row.uri in changes.unneeded_checkpoints and row.delete_time is None:
+                row.delete_time = changes.unneeded_checkpoints[row.uri]
+            row.deleted = row.deleted or row.uri in changes.deleted_checkpoints
+
+    def _delete(self, experiment_id: int) -> None:
+        for table in (self.brackets, self.rungs, self.results, self.trials, self.leases, self.reports):
+            for key in [key for key in table if key[0] == experiment_id]:
+                del table[key]  # pyright: ignore[reportArgumentType]
+        del self.experiments[experiment_id]
+
+    def hparams(self, trials: set[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
+        """Hyperparameters of trials."""
+        return {key: dict(self.trials[key].hparams or {}) for key in trials}
+
+    def recover(self) -> Recovered:
+        """Everything that a master's memory is built from."""
+        created = [event.experiment_id for event in self.events]
+        live = [row for row in self.experiments.values() if not ExperimentState(row.state).ended]
+        return Recovered(
+            max(created, default=0),
+            {row.request_id: row.experiment_id for row in self.experiments.values() if row.request_id},
+            [(self.records(row.experiment_id), plain_blueprint(spec_from_json(row.spec))) for row in live],
+            sorted(row.uri for row in self.checkpoints.values() if row.delete_time is not None and not row.deleted),
+        )
+
+    def records(self, experiment_id: int) -> Records:
+        """What is kept of an experiment that goes on, as the ledger gives it."""
+        leases = [self._held(row) for row in _of(self.leases, experiment_id) if row.end_time is None]
+        return Records(
+            deepcopy(self.experiments[experiment_id]),
+            _of(self.brackets, experiment_id),
+            _of(self.rungs, experiment_id),
+            _of(self.results, experiment_id),
+            [self._trial(row, leases) for row in _of(self.trials, experiment_id)],
+            leases,
+            [row for row in _of(self.checkpoints, experiment_id) if row.delete_time is None],
+        )
+
+    def _held(self, lease: LeaseRow) -> LeaseRow:
+        under = (lease.experiment_id, lease.trial_id, lease.token)
+        sequences = [key[3] for table in (self.reports, self.checkpoints) for key in table if key[:3] == under]
+        return replace(lease, last_sequence=max(sequences, default=0))
+
+    def _trial(self, trial: TrialRow, held: list[LeaseRow]) -> TrialRow:
+        under = [(lease.experiment_id, lease.trial_id, lease.token) for lease in held]
+        ids = (trial.experiment_id, trial.trial_id)
+        reported = [row.resource for key, row in self.reports.items() if key[:2] == ids and key[:3] in under]
+        return replace(trial, hparams=None, resource=max([trial.resource, *reported]))
+
+
+def _change_and_add(table: dict[Any, Any], new: list[Any], changed: dict[Any, Any]) -> None:
+    added = {_key(table, row): row for row in new}
+    assert len(added) == len(new), f"rows added twice in one batch: {new}"
+    for key, row in changed.items():
+        if key in added:
+            added[key] = _with_hparams(row, added[key])
+        else:
+            assert key in table, f"{row} changes a row that is not there"
+            table[key] = _with_hparams(row, table[key])
+    for key, row in added.items():
+        assert key not in table, f"{row} is there already"
+        table[key] = row
+
+
+def _with_hparams(row: Any, old: Any) -> Any:
+    return replace(row, hparams=old.hparams) if isinstance(row, TrialRow) else row
+
+
+def _add(table: dict[Any, Any], rows: list[Any]) -> None:
+    for row in rows:
+        key = _key(table, row)
+        assert key not in table, f"{row} is there already"
+        table[key] = row
+
+
+def _key(table: Mapping[Any, Any], row: Any) -> Any:
+    if isinstance(row, ExperimentRow):
+        return row.experiment_id
+    names = {
+        BracketRow: ("bracket_id",),
+        RungRow: ("bracket_id", "rung_id"),
+        RungResultRow: ("bracket_id", "rung_id", "trial_id"),
+        TrialRow: ("trial_id",),
+        LeaseRow: ("trial_id", "token"),
+        ReportRow: ("trial_id", "token", "sequence"),
+        CheckpointRow: ("trial_id", "token", "sequence"),
+    }[type(row)]
+    return (row.experiment_id, *(getattr(row, name) for name in names))
+
+
+def _of(table: Mapping[Any, Any], experiment_id: int) -> list[Any]:
+    return [deepcopy(row) for key, row in sorted(table.items()) if key[0] == experiment_id]

@@ -1,0 +1,222 @@
+"""What counts against a trial, what against a worker, and what against neither."""
+
+from __future__ import annotations
+
+import pytest
+from unit.master_harness import Master, Worker, make_spec
+
+from rungmaster.shared.model import ExperimentState, TrialState, WorkerState
+from rungmaster.shared.session import CheckpointSaved, DecisionKind, ExitOutcome, Measurement
+
+FAILED, INVALID, FAULT = ExitOutcome.FAILED, ExitOutcome.INVALID_HPARAMS, ExitOutcome.WORKER_FAULT
+
+
+@pytest.fixture
+def master() -> Master:
+    return Master()
+
+
+@pytest.fixture
+def worker(master: Master) -> Worker:
+    return master.worker()
+
+
+def test_a_failed_trial_is_restarted_first_and_from_its_checkpoint(master: Master, worker: Worker) -> None:
+    master.submit()
+    first = worker.work()
+    uri = worker.save(first, 1)
+    worker.exit(first, FAILED, "Traceback\nValueError: no")
+    again = worker.work()
+    assert (again.lease.trial_id, again.lease.token) == (0, 2)
+    assert [ref.uri for ref in again.checkpoints] == [uri]
+    assert master.trial(0).restarts == 1
+
+
+def test_the_reason_of_a_waiting_trial_is_the_last_line_of_its_error(master: Master, worker: Worker) -> None:
+    master.submit()
+    worker.exit(worker.work(), FAILED, "Traceback\n  in train\nValueError: no")
+    # A trial that fails with nobody asking waits; the worker above has not asked again.
+    assert master.trial(0).state_reason == "failed, to be restarted (2 restarts left): ValueError: no"
+
+
+def test_a_trial_that_fails_more_than_max_restarts_times_takes_the_worst_place(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=2))
+    for _ in range(3):
+        worker.exit(worker.work(), FAILED, "boom")
+    assert master.trial(0).state == TrialState.FAILED
+    assert "boom" in master.trial(0).state_reason
+    assert master.store.rows.results[1, 0, 0, 0].metric is None
+    assert worker.work().lease.trial_id == 1
+
+
+def test_with_no_restarts_the_first_failure_is_the_last(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=0))
+    worker.exit(worker.work(), FAILED, "boom")
+    assert master.trial(0).state == TrialState.FAILED
+
+
+def test_restarts_survive_a_crash_of_the_master(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=1))
+    worker.exit(worker.work(), FAILED, "boom")
+    master.restart()
+    worker.connect()
+    worker.exit(worker.work(), FAILED, "boom")
+    assert master.trial(0).state == TrialState.FAILED
+
+
+def test_a_failure_after_the_decision_does_not_undo_it(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=0))
+    assignment = worker.work()
+    worker.report(assignment, 1, 0.5)
+    worker.exit(assignment, FAILED, "could not save")
+    assert master.trial(0).state == TrialState.PAUSED
+    assert master.trial(0).restarts == 1
+
+
+def test_a_lost_worker_does_not_count_as_a_failure(master: Master) -> None:
+    master.submit(make_spec(max_restarts=0))
+    master.worker("a").work()
+    master.advance(31)
+    assert (master.trial(0).restarts, master.trial(0).workers_lost) == (0, 1)
+    assert master.worker("b").work().lease.trial_id == 0
+
+
+def test_a_trial_that_takes_too_many_workers_down_with_it_is_failed_as_poison(master: Master) -> None:
+    master.submit(make_spec(max_workers_lost=2))
+    for name in "abc":
+        assert master.worker(name).work().lease.trial_id == 0
+        master.advance(31)
+    assert master.trial(0).state == TrialState.FAILED
+    assert "3 workers were lost" in master.trial(0).state_reason
+    assert master.worker("d").work().lease.trial_id == 1
+
+
+def test_progress_clears_the_suspicion_of_poison(master: Master) -> None:
+    master.submit(make_spec(max_workers_lost=1))
+    master.worker("a").work()
+    master.advance(31)
+    other = master.worker("b")
+    other.save(other.work(), 1)
+    assert master.trial(0).workers_lost == 0
+    master.advance(31)
+    assert master.trial(0).state == TrialState.PENDING
+
+
+def test_a_worker_fault_does_not_count_as_a_failure_of_the_code(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=0))
+    worker.exit(worker.work(), FAULT, "no such program")
+    assert master.trial(0).state == TrialState.PENDING
+    assert master.trial(0).restarts == 0
+
+
+def test_a_worker_that_faults_again_and_again_gets_no_work_for_a_while(master: Master, worker: Worker) -> None:
+    master.submit()
+    for _ in range(3):
+        worker.exit(worker.work(), FAULT, "disk full")
+    assert worker.ask() is None
+    assert master.core.workers(master.now)[0].state is WorkerState.QUARANTINED
+    assert master.worker("healthy").work().lease.trial_id == 0
+    master.advance(29, alive=[worker])
+    assert not worker.received().assignments
+    master.advance(2, alive=[worker])
+    assert worker.received().assignments
+
+
+def test_a_released_lease_ends_the_row_of_faults(master: Master, worker: Worker) -> None:
+    master.submit()
+    for _ in range(2):
+        worker.exit(worker.work(), FAULT, "disk full")
+    worker.train(0.5)
+    for _ in range(2):
+        worker.exit(worker.work(), FAULT, "disk full")
+    assert worker.ask() is not None
+
+
+def test_invalid_hyperparameters_are_discarded_and_replaced(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_trials": 1, "max_rungs": 1}))
+    worker.exit(worker.work(), INVALID, "width must be even")
+    assert master.trial(0).state == TrialState.DISCARDED
+    assert "width must be even" in master.trial(0).state_reason
+    assert worker.work().lease.trial_id == 1
+    assert master.store.rows.brackets[1, 0].trials_created == 1
+
+
+def test_a_trial_that_entered_a_rung_and_turns_out_invalid_fails(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"stop_once": True}))
+    assignment = worker.work()
+    decision = worker.report(assignment, 1, 0.5)
+    assert decision is not None
+    assert decision.kind is DecisionKind.CONTINUE
+    worker.exit(assignment, INVALID, "too late")
+    assert master.trial(0).state == TrialState.FAILED
+    assert master.store.rows.results[1, 0, 1, 0].metric is None
+
+
+def test_too_many_discarded_trials_fail_the_experiment_and_say_why(master: Master) -> None:
+    master.submit(make_spec({"max_trials": 2, "max_rungs": 1}))
+    worker, other = master.worker(slots=1), master.worker("other")
+    other_assignment = other.work()
+    for _ in range(101):
+        worker.exit(worker.work(), INVALID, "width must be even")
+    row = master.experiment()
+    assert row.state == ExperimentState.FAILED
+    assert "width must be even" in row.state_reason
+    assert "101" in row.state_reason
+    assert [lost.lease for lost in other.received().lost_leases] == [other_assignment.lease]
+    assert worker.ask() is None
+
+
+def test_when_every_trial_failed_the_experiment_has_failed(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_trials": 2, "max_rungs": 1}, max_restarts=0))
+    for error in ("Traceback\nboom", "Traceback\nbang"):
+        worker.exit(worker.work(), FAILED, error)
+    assert master.experiment().state == ExperimentState.FAILED
+    assert "bang" in master.experiment().state_reason
+
+
+def test_why_every_trial_failed_is_known_after_a_restart_too(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_trials": 2, "max_rungs": 1}, max_restarts=0))
+    other = master.worker("other")
+    lost = other.work()
+    worker.exit(worker.work(), FAILED, "Traceback\nboom")
+    master.restart()
+    other.connect(lost.lease)
+    other.exit(lost, FAILED, "bang")
+    assert master.experiment().state == ExperimentState.FAILED
+    assert "bang" in master.experiment().state_reason
+
+
+def test_one_trial_that_came_through_is_enough_to_complete(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_trials": 2, "max_rungs": 1}, max_restarts=0))
+    worker.exit(worker.work(), FAILED, "boom")
+    worker.train(0.5)
+    assert master.experiment().state == ExperimentState.COMPLETED
+
+
+def test_a_report_at_the_target_without_the_metric_fails_the_trial_and_says_so(master: Master, worker: Worker) -> None:
+    master.submit()
+    assignment = worker.work()
+    response = worker.tell(assignment, Measurement(1, {"accuracy": 0.5, "loss": 1.0}))
+    (decision,) = response.decisions
+    assert decision.kind is DecisionKind.STOP
+    assert "'error'" in decision.reason
+    assert "accuracy, loss" in decision.reason
+    worker.exit(assignment)
+    assert master.trial(0).state == TrialState.FAILED
+
+
+def test_a_report_below_the_target_may_lack_the_metric(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_trials": 1, "max_rungs": 1}))
+    assignment = worker.work()
+    assert not worker.tell(assignment, Measurement(1, {"loss": 1.0})).decisions
+    assert master.trial(0).state == TrialState.RUNNING
+
+
+def test_a_checkpoint_saved_after_the_trial_failed_for_good_is_given_up(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_trials": 1, "max_rungs": 1}))
+    assignment = worker.work()
+    worker.tell(assignment, Measurement(9, {"loss": 1.0}))
+    worker.tell(assignment, CheckpointSaved("late", 9, 1, "sum"))
+    worker.exit(assignment)
+    assert master.experiment().state == ExperimentState.FAILED
+    assert all(row.delete_time is not None for row in master.store.rows.checkpoints.values())
