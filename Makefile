@@ -38,10 +38,11 @@ build/typing/ready: $(READY)
 	@ln -sfn "$(CURDIR)/rungmaster/__init__.py" $(@D)/rungmaster/__init__.py
 	@touch $@
 
+# In a folder of its own, with a new database: nothing is left of an earlier demo, and nothing of this one elsewhere.
 demo: $(READY)
-	@rm -rf .demo && mkdir .demo
-	$(BIN)/rungmaster run examples/digits/experiment.yaml --workers 4 --db sqlite:///.demo/rungmaster.db
-	$(BIN)/python examples/digits/verify.py .demo/rungmaster.db
+	@rm -rf .demo && mkdir .demo && ln -s ../examples .demo/examples
+	cd .demo && ../$(BIN)/rungmaster run examples/digits/experiment.yaml --workers 4
+	cd .demo && ../$(BIN)/python examples/digits/verify.py rungmaster.db
 
 test: $(READY)
 	$(BIN)/python -P -m pytest $(TESTS) -n $(JOBS) --dist worksteal --quiet
@@ -60,5 +61,5 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build .demo checkpoints .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build .demo .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
