@@ -16,6 +16,9 @@ from .session import Peer, SessionEnded, converse
 MAX_REFUSALS = 5
 #: After a session of so many seconds the waits begin anew.
 _LASTING = 5.0
+#: Seconds between two attempts, at most; less where leases are short, so that a few attempts fit into one.
+_LONGEST_WAIT = 10.0
+_ATTEMPTS_PER_LEASE = 4
 #: Seconds for saying goodbye.
 _GOODBYE = 5.0
 
@@ -29,7 +32,8 @@ class Uplink:
         """Before any master was reached it gives up after `connect_timeout` seconds; afterwards it tries for ever."""
         self._addresses = tuple(addresses)
         self._connect_timeout = connect_timeout
-        self._backoff = Backoff()
+        self._longest = _LONGEST_WAIT
+        self._backoff = Backoff(maximum=self._longest)
         self._term = 0
         self._refusals = 0
         self._welcomed = False
@@ -74,9 +78,15 @@ class Uplink:
     def _accept(self, welcome: Welcome) -> None:
         if welcome.term < self._term:
             raise SessionEnded(f"it is a master of term {welcome.term}, replaced by one of term {self._term}")
+        self._wait_at_most(min(_LONGEST_WAIT, welcome.lease_ttl / _ATTEMPTS_PER_LEASE))
         logger.info("connected to a master of term %d, version %s", welcome.term, welcome.version)
         self._term = welcome.term
         self._welcomed = True
+
+    def _wait_at_most(self, seconds: float) -> None:
+        if seconds != self._longest:
+            self._longest = seconds
+            self._backoff = Backoff(min(0.2, seconds), seconds)
 
     def _judge(self, address: str, ended: SessionEnded, *, late: bool) -> None:
         """Raises Unavailable where trying on is of no use."""

@@ -19,7 +19,7 @@ from ...shared.convert_basics import (
     trial_state_from_proto,
 )
 from ...shared.errors import FailedPrecondition, InvalidInput
-from ...shared.model import Experiment, TrialOrder
+from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.spec import parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
 from ..dispatcher.core import Core
@@ -85,8 +85,15 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         )
         return pb.ListExperimentsResponse(experiments=map(convert.experiment_to_proto, found), next_page_token=token)
 
-    async def _steer(self, experiment_id: int, command: Callable[[Core, int], None]) -> pb.Experiment:
-        await self._experiment(experiment_id)
+    async def _steer(
+        self, experiment_id: int, command: Callable[[Core, int], None], wanted: ExperimentState
+    ) -> pb.Experiment:
+        """Takes an experiment to a state; where it is in that state already, nothing changes."""
+        experiment = await self._experiment(experiment_id)
+        if experiment.state is wanted:
+            return convert.experiment_to_proto(experiment)
+        if experiment.state.ended:
+            raise FailedPrecondition(f"experiment {experiment_id} has ended: it is {experiment.state}")
         await self._writer.execute(lambda core, _: command(core, experiment_id))
         return convert.experiment_to_proto(await self._experiment(experiment_id))
 
@@ -95,21 +102,27 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     ) -> pb.PauseExperimentResponse:
         """See the .proto."""
         del context
-        return pb.PauseExperimentResponse(experiment=await self._steer(request.experiment_id, Core.pause))
+        return pb.PauseExperimentResponse(
+            experiment=await self._steer(request.experiment_id, Core.pause, ExperimentState.PAUSED)
+        )
 
     async def ResumeExperiment(  # noqa: N802
         self, request: pb.ResumeExperimentRequest, context: Context
     ) -> pb.ResumeExperimentResponse:
         """See the .proto."""
         del context
-        return pb.ResumeExperimentResponse(experiment=await self._steer(request.experiment_id, Core.resume))
+        return pb.ResumeExperimentResponse(
+            experiment=await self._steer(request.experiment_id, Core.resume, ExperimentState.ACTIVE)
+        )
 
     async def CancelExperiment(  # noqa: N802
         self, request: pb.CancelExperimentRequest, context: Context
     ) -> pb.CancelExperimentResponse:
         """See the .proto."""
         del context
-        return pb.CancelExperimentResponse(experiment=await self._steer(request.experiment_id, Core.cancel))
+        return pb.CancelExperimentResponse(
+            experiment=await self._steer(request.experiment_id, Core.cancel, ExperimentState.CANCELLED)
+        )
 
     async def DeleteExperiment(  # noqa: N802
         self, request: pb.DeleteExperimentRequest, context: Context
