@@ -44,14 +44,21 @@ class Reservations:
         mine = self.by_experiment.get(demand.experiment_id)
         return mine == offer.session_id or (mine is None and offer.session_id not in self.by_experiment.values())
 
+    def waiting_for(self, session_id: str) -> int | None:
+        """The experiment for which the worker is kept free."""
+        return next((e for e, session in self.by_experiment.items() if session == session_id), None)
+
     def keep(self, may_wait: Callable[[int, str], bool]) -> None:
         """Ends the reservations that lead nowhere: `may_wait` tells by experiment and session."""
         self.by_experiment = {e: session for e, session in self.by_experiment.items() if may_wait(e, session)}
 
 
-def order(demands: Iterable[Demand]) -> list[Demand]:
-    """The experiments in the order in which a free slot is offered to them."""
-    return sorted(demands, key=lambda d: (-d.priority, d.slots_in_use / d.weight, d.experiment_id))
+def order(demands: Iterable[Demand], waiting: int | None = None) -> list[Demand]:
+    """The experiments in the order in which free slots are offered to them; `waiting` is the one they are kept for."""
+    return sorted(
+        demands,
+        key=lambda d: (-d.priority, d.experiment_id != waiting, d.slots_in_use / d.weight, d.experiment_id),
+    )
 
 
 def fits_labels(demand: Demand, offer: Offer) -> bool:

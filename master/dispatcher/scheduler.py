@@ -79,7 +79,8 @@ class Scheduler:
         assert session.hello is not None
         offer = Offer(session.session_id, session.request.free_slots, session.slots, session.hello.labels)
         session.waiting_reason = "no experiment has work for it now"
-        for demand in order(map(_demand, candidates.values())):
+        waiting = self._reservations.waiting_for(session.session_id)
+        for demand in order(map(_demand, candidates.values()), waiting):
             if not fits_labels(demand, offer):
                 continue
             experiment = candidates[demand.experiment_id]

@@ -202,10 +202,14 @@ class Worker:
         self._sequences: dict[LeaseRef, int] = {}
         self._sent: dict[LeaseRef, list[LeaseEvent]] = {}
 
+    def hello(self, *held: LeaseRef) -> Hello:
+        """What it says of itself."""
+        return Hello(self.session_id, self.name, self.slots, labels=self.labels, held=held)
+
     def connect(self, *held: LeaseRef) -> SessionResponse:
         """Opens a stream and says hello."""
         self.line = Line()
-        hello = Hello(self.session_id, self.name, self.slots, labels=self.labels, held=held)
+        hello = self.hello(*held)
         self.master.do(lambda core: core.connect(hello, self.line, self.master.now))
         return self.received()
 
