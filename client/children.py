@@ -20,6 +20,9 @@ DEATHS = 5
 
 DEATHS_WITHIN = 60.0
 
+LEASE_SECONDS = "15"
+"""On one machine a worker that is silent this long is dead, and another takes its trials."""
+
 _READY = re.compile(r"rungmaster master ready on (\S+) \(term (\d+)\)")
 _TAIL_BYTES = 4096
 
@@ -108,7 +111,9 @@ class MasterChild(Child):
     _speaks = True
 
     def __init__(self, database: str, log: Path) -> None:
-        super().__init__("master", ["master", "--db", database, "--listen", "127.0.0.1:0"], log)
+        super().__init__(
+            "master", ["master", "--db", database, "--lease-ttl", LEASE_SECONDS, "--listen", "127.0.0.1:0"], log
+        )
         self._ready = threading.Event()
         self._reader: threading.Thread | None = None
         self.address = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..shared.convert import event_from_proto, experiment_from_proto, worker_from_proto
@@ -14,6 +14,7 @@ from ..shared.errors import RungmasterError, Unavailable
 from ..shared.model import Event, Experiment, Worker
 from .calls import Calls
 from .connection import Connection
+from .results import other_metrics
 
 PATIENCE_SECONDS = 600.0
 """A master may be away this long before following it ends with Unavailable."""
@@ -28,13 +29,15 @@ _EVENTS_KEPT = 1000
 class Snapshot:
     """An experiment and the master's workers at one moment, with the events seen since the snapshot before.
 
-    `away_for` is 0, or for how many seconds the master has not answered; the rest is then as it was before.
+    `away_for` is 0, or for how many seconds the master has not answered; the rest is then as it was before. Once the
+    experiment has ended, `other_metrics` are those of the best trial beside the searcher's.
     """
 
     experiment: Experiment
     workers: tuple[Worker, ...]
     events: tuple[Event, ...] = ()
     away_for: float = 0.0
+    other_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 class Display(Protocol):
@@ -72,7 +75,9 @@ def follow(addresses: tuple[str, ...], experiment_id: int) -> Iterator[Snapshot]
 
 def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
     experiment = experiment_from_proto(calls.get_experiment(experiment_id).experiment)
-    return Snapshot(experiment, tuple(worker_from_proto(worker) for worker in calls.list_workers().workers), events)
+    workers = tuple(worker_from_proto(worker) for worker in calls.list_workers().workers)
+    more = other_metrics(calls, experiment) if experiment.state.ended else {}
+    return Snapshot(experiment, workers, events, other_metrics=more)
 
 
 def _next(calls: Calls, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:

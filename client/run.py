@@ -12,7 +12,7 @@ from ..shared.model import Experiment, ExperimentState
 from ..shared.structs import struct_from_proto, struct_to_proto
 from .client import Client
 from .cluster import LocalCluster, default_workers
-from .follow import Display, follow
+from .follow import Display, Snapshot, follow
 from .specs import spec_text
 
 if TYPE_CHECKING:
@@ -42,18 +42,31 @@ def run(
     an interrupted run is continued by running it again. Raises InvalidSpec with every problem of a wrong spec, before
     anything is started, and RungmasterError where master or workers cannot run.
     """
+    if display is None:
+        from .cli.progress import open_display
+
+        with open_display(sys.stderr) as shown:
+            return run_to_end(spec, workers, slots, database, log, shown).experiment
+    return run_to_end(spec, workers, slots, database, log, display).experiment
+
+
+def run_to_end(
+    spec: str | Path | Mapping[str, Any] | Spec,
+    workers: int | None,
+    slots: int,
+    database: str,
+    log: Path | None,
+    display: Display,
+) -> Snapshot:
+    """`run`, with the last snapshot as its result, which has all metrics of the best trial."""
     from ..shared.spec import parse_spec
 
     checked = parse_spec(spec_text(spec))
     if (workers is not None and workers < 1) or slots < 1:
         raise InvalidInput(f"a run needs at least one worker with one slot, got {workers} with {slots}")
     number = default_workers() if workers is None else workers
-    if display is None:
-        from .cli.progress import open_display
-
-        with open_display(sys.stderr) as shown:
-            return _run(checked, LocalCluster(database, number, slots, log or default_log(database)), shown)
-    return _run(checked, LocalCluster(database, number, slots, log or default_log(database)), display)
+    with LocalCluster(database, number, slots, log or default_log(database)) as cluster:
+        return _follow(checked, cluster, display)
 
 
 def default_log(database: str) -> Path:
@@ -61,17 +74,19 @@ def default_log(database: str) -> Path:
     return Path("rungmaster.log") if "://" in database else Path(database).with_suffix(".log")
 
 
-def _run(spec: Spec, cluster: LocalCluster, display: Display) -> Experiment:
-    with cluster, Client(cluster.address) as client:
+def _follow(spec: Spec, cluster: LocalCluster, display: Display) -> Snapshot:
+    with Client(cluster.address) as client:
         try:
+            last = None
             experiment = _begin(client, spec, display)
-            for snapshot in follow((cluster.address,), experiment.experiment_id):
+            for last in follow((cluster.address,), experiment.experiment_id):
                 cluster.check()
-                display.show(snapshot)
-            return client.get(experiment.experiment_id)
+                display.show(last)
         except KeyboardInterrupt:
             display.say("interrupted: the workers save their checkpoints and end (again: they end at once)")
             raise
+    assert last is not None, "follow gives at least one snapshot"
+    return last
 
 
 def _begin(client: Client, spec: Spec, display: Display) -> Experiment:

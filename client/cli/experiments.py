@@ -12,6 +12,7 @@ from ...proto.v1 import experiment_pb2
 from ...shared.convert import experiment_from_proto
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
+from ..results import other_metrics
 from . import text
 from .options import UNFINISHED, choose, experiment_argument, json_option, limit_option, master_options
 from .output import print_document, print_json_lines, print_lines
@@ -33,8 +34,9 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
         print_document(answer)
         return
     value = experiment_from_proto(answer.experiment)
-    workers = None if value.state.ended else client.workers()
-    print_lines(text.overview(value, datetime.now(UTC), workers))
+    workers = () if value.state.ended else client.workers()
+    more = other_metrics(client.calls, value) if value.state.ended else {}
+    print_lines(text.overview(value, datetime.now(UTC), workers, more))
 
 
 @click.command("list")

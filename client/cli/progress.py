@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ...shared.model import Experiment
+from ...shared.model import Experiment, TrialState
 from ..follow import Display, Snapshot
 from . import text
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-LINE_SECONDS = 3.0
+LINE_SECONDS = 5.0
 """Lines about how things stand come at most this often."""
 
 SILENCE_SECONDS = 60.0
@@ -121,7 +121,8 @@ def _news(snapshot: Snapshot) -> Any:
     return (
         experiment.state,
         best and (best.trial_id, best.metric),
-        [(rung.entered, rung.promoted) for bracket in experiment.brackets for rung in bracket.rungs],
+        [(rung.promoted, rung.failed) for bracket in experiment.brackets for rung in bracket.rungs],
+        experiment.trial_counts.get(TrialState.COMPLETED),
         len(snapshot.workers),
         snapshot.away_for > 0,
     )

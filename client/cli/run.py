@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from ..run import DEFAULT_DATABASE, run
+from ..run import DEFAULT_DATABASE, run_to_end
 from .documents import read_spec
 from .options import json_option
 from .progress import open_display
@@ -57,12 +57,12 @@ def command(spec: Path, workers: int | None, slots: int, database: str, log: Pat
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with open_display(sys.stderr if as_json else sys.stdout) as display:
-            experiment = run(document, workers=workers, slots=slots, database=database, log=log, display=display)
+            last = run_to_end(document, workers, slots, database, log, display)
     except KeyboardInterrupt:
         again = shlex.join(["rungmaster", *sys.argv[1:]])
         click.echo(f"\nthe search is kept in {database}; to go on: {again}", err=True)
         return 130
-    return print_result(experiment, as_json)
+    return print_result(last, as_json)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
-from ...shared.model import Event, Experiment, Trial, TrialState, Worker
+from ...shared.model import Event, Experiment, ExperimentState, Trial, TrialState, Worker, WorkerState
 
 _ROWS_AT_ONCE = 1000
 
@@ -110,24 +111,33 @@ def best_line(experiment: Experiment) -> str:
 def heading(experiment: Experiment, now: datetime) -> str:
     """An experiment's name, state and age in one line."""
     name = f"experiment {experiment.experiment_id} ({experiment.name})"
-    reason = f" ({experiment.state_reason})" if experiment.state_reason else ""
+    plain = experiment.state is ExperimentState.COMPLETED or not experiment.state_reason
+    reason = "" if plain else f" ({experiment.state_reason})"
     return f"{name} {experiment.state}{reason}, {duration(elapsed(experiment, now))}"
 
 
 def workers_line(workers: Sequence[Worker]) -> str:
-    """How many workers and slots there are, and how many are in use."""
-    used, slots = sum(worker.slots_used for worker in workers), sum(worker.slots for worker in workers)
-    return f"{len(workers)} worker{'' if len(workers) == 1 else 's'}, {used} of {slots} slots in use"
+    """How many workers are there with how many slots, in use and in all, and how many were lost a moment ago."""
+    present = [worker for worker in workers if worker.state is not WorkerState.DISCONNECTED]
+    used, slots = sum(worker.slots_used for worker in present), sum(worker.slots for worker in present)
+    away = len(workers) - len(present)
+    line = f"{len(present)} worker{'' if len(present) == 1 else 's'}, {used} of {slots} slots in use"
+    return f"{line}, {away} out of reach" if away else line
 
 
-def overview(experiment: Experiment, now: datetime, workers: Sequence[Worker] | None = None) -> list[str]:
+def overview(
+    experiment: Experiment,
+    now: datetime,
+    workers: Sequence[Worker] = (),
+    other_metrics: Mapping[str, float] = MappingProxyType({}),
+) -> list[str]:
     """Where an experiment stands: state, counts, rungs, best trial; and the savings once it has ended."""
-    lines = [heading(experiment, now), counts(experiment)]
-    lines.append(saved(experiment) if experiment.state.ended else trained(experiment))
-    if workers is not None and not experiment.state.ended:
-        lines.append(workers_line(workers))
-    best = experiment.best_trial
-    return [*lines, "", *rung_table(experiment), "", best_line(experiment), *listing(best.hparams if best else {})]
+    ended = experiment.state.ended
+    lines = [heading(experiment, now), counts(experiment), saved(experiment) if ended else trained(experiment)]
+    lines += [] if ended else [workers_line(workers)]
+    best = [best_line(experiment), *(f"  {name} {number(value)}" for name, value in other_metrics.items())]
+    values = experiment.best_trial.hparams if experiment.best_trial else {}
+    return [*lines, "", *rung_table(experiment), "", *best, *(["with", *listing(values)] if values else [])]
 
 
 def listing(values: Mapping[str, Any]) -> list[str]:

@@ -10,11 +10,10 @@ import click
 
 from ...proto.v1 import experiment_pb2
 from ...shared.convert import event_from_proto, experiment_to_proto
-from ...shared.model import Experiment
 from ..calls import Calls
 from ..client import Client
 from ..connection import Connection
-from ..follow import PATIENCE_SECONDS, follow
+from ..follow import PATIENCE_SECONDS, Snapshot, follow
 from . import text
 from .options import choose, experiment_argument, json_option, master_options
 from .output import outcome, print_document, print_json_lines, print_lines
@@ -47,21 +46,20 @@ def command(experiment: int | None, events: bool, after: int, client: Client, as
 def watch(client: Client, experiment_id: int, stream: TextIO, as_json: bool = False) -> int:
     """Shows progress on `stream` until the experiment has ended, prints its result and returns the exit code."""
     with open_display(stream) as display:
-        last: Experiment | None = None
-        for snapshot in follow(client.addresses, experiment_id):
-            display.show(snapshot)
-            last = snapshot.experiment
+        last: Snapshot | None = None
+        for last in follow(client.addresses, experiment_id):
+            display.show(last)
     assert last is not None, "follow gives at least one snapshot"
     return print_result(last, as_json)
 
 
-def print_result(experiment: Experiment, as_json: bool) -> int:
+def print_result(last: Snapshot, as_json: bool) -> int:
     """Prints how an experiment ended, as text or as the answer of GetExperiment, and returns the exit code."""
     if as_json:
-        print_document(experiment_pb2.GetExperimentResponse(experiment=experiment_to_proto(experiment)))
+        print_document(experiment_pb2.GetExperimentResponse(experiment=experiment_to_proto(last.experiment)))
     else:
-        print_lines(text.overview(experiment, datetime.now(UTC)))
-    return outcome(experiment)
+        print_lines(text.overview(last.experiment, datetime.now(UTC), other_metrics=last.other_metrics))
+    return outcome(last.experiment)
 
 
 def _print_events(client: Client, experiment_id: int, after: int, as_json: bool) -> int:

@@ -105,12 +105,17 @@ def test_the_end_tells_what_was_saved() -> None:
 
 
 def test_an_overview_has_rungs_and_the_best_trial() -> None:
-    lines = text.overview(
-        replace(SEARCH, state=ExperimentState.COMPLETED, end_time=START + timedelta(seconds=83)), START
-    )
+    ended = replace(SEARCH, state=ExperimentState.COMPLETED, end_time=START + timedelta(seconds=83))
+    lines = text.overview(ended, START, other_metrics={"test_accuracy": 0.9833})
     assert lines[0] == "experiment 1 (digits) completed, 1:23"
     assert "      0     1      27        2         0       0      0.0111" in lines
-    assert lines[-3:] == ["best error 0.0111 (trial 17 at 27 epochs)", "  rate    0.0123457", "  solver  adam"]
+    assert lines[-5:] == [
+        "best error 0.0111 (trial 17 at 27 epochs)",
+        "  test_accuracy 0.9833",
+        "with",
+        "  rate    0.0123457",
+        "  solver  adam",
+    ]
 
 
 def test_an_overview_before_the_first_result_says_so() -> None:
@@ -156,7 +161,7 @@ def test_plain_progress_is_a_line_for_news_at_most_every_few_seconds() -> None:
     display = PlainDisplay(stream, clock)
     display.show(Snapshot(SEARCH, ()))
     better = replace(SEARCH, best_trial=replace(BEST, metric=0.01))
-    for clock.now, experiment in [(1.0, better), (2.0, better), (4.0, better), (9.0, better), (70.0, better)]:
+    for clock.now, experiment in [(1.0, better), (2.0, better), (6.0, better), (12.0, better), (70.0, better)]:
         display.show(Snapshot(experiment, ()))
     lines = stream.getvalue().splitlines()
     assert [line.count("best error 0.01 ") for line in lines] == [0, 1, 1]

@@ -1,0 +1,207 @@
+"""`run`: a real master and real workers as child processes, which end when it ends, and are replaced when they die."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from rungmaster import run
+from rungmaster.client.cluster import LocalCluster, share_gpus, visible_gpus
+from rungmaster.client.follow import Snapshot
+from rungmaster.shared.errors import InvalidInput, InvalidSpec, RungmasterError
+from rungmaster.shared.model import ExperimentState, TrialState
+
+from .test_client import until
+
+TRAINING = """
+import os
+import time
+
+def train(trial):
+    for step in trial.steps():
+        while os.path.exists("hold"):
+            time.sleep(0.01)
+        trial.report(error=trial.hparams["x"] + 1 / (step + 1))
+"""
+
+
+def spec(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "toy",
+        "entrypoint": "toy:train",
+        "metric": {"name": "error", "goal": "minimize"},
+        "hyperparameters": {"x": {"type": "float", "low": 0.0, "high": 1.0}},
+        "searcher": {"name": "asha", "max_trials": 4, "max_resource": 4, "divisor": 2, "max_rungs": 2},
+        **changes,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "toy.py").write_text(TRAINING)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Lines:
+    """A display that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.snapshots: list[Snapshot] = []
+
+    def say(self, words: str) -> None:
+        self.said.append(words)
+
+    def show(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    (folder / "spec.json").write_text(json.dumps(spec()))
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "rungmaster.client.cli.main",
+        "run",
+        "spec.json",
+        "--workers",
+        "1",
+        *arguments,
+    ]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def children(process: subprocess.Popen[str], command: str) -> list[psutil.Process]:
+    """The children of a run that run this command."""
+    try:
+        found = psutil.Process(process.pid).children()
+        return [child for child in found if command in child.cmdline()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def trials_run(folder: Path) -> bool:
+    log = folder / "rungmaster.log"
+    return log.exists() and " trains from " in log.read_text()
+
+
+def test_run_takes_a_spec_to_its_result(folder: Path) -> None:
+    lines = Lines()
+    experiment = run(spec(), workers=2, database="search.db", display=lines)
+    assert experiment.state is ExperimentState.COMPLETED
+    assert sum(experiment.trial_counts.values()) == 4
+    assert experiment.trial_counts[TrialState.FAILED] == 0
+    assert experiment.best_trial is not None
+    assert lines.said == ["experiment 1 (toy) begins"]
+    assert lines.snapshots[-1].experiment.state is ExperimentState.COMPLETED
+    assert (folder / "search.log").exists()
+    assert not psutil.Process().children()
+
+
+def test_a_wrong_spec_starts_nothing(folder: Path) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        run(spec(seed="one", max_restarts=-1), display=Lines())
+    assert {problem.path for problem in caught.value.problems} == {"seed", "max_restarts"}
+    with pytest.raises(InvalidInput, match="at least one worker"):
+        run(spec(), workers=0, display=Lines())
+    assert [path.name for path in folder.iterdir()] == ["toy.py"]
+
+
+def test_a_database_that_cannot_be_used_is_told_with_the_masters_words(folder: Path) -> None:
+    (folder / "broken.db").write_text("this is no database, and long enough not to be taken for an empty one" * 50)
+    with pytest.raises(RungmasterError, match=r"the master could not start: .*broken.log"):
+        run(spec(), workers=1, database="broken.db", display=Lines())
+    assert not psutil.Process().children()
+
+
+def test_an_interrupted_run_goes_on_when_it_is_run_again(folder: Path) -> None:
+    (folder / "hold").touch()
+    first = start(folder)
+    until(lambda: trials_run(folder), 60)
+    first.send_signal(signal.SIGINT)
+    until(lambda: "draining" in (folder / "rungmaster.log").read_text(), 60)
+    (folder / "hold").unlink()
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "the search is kept in rungmaster.db; to go on: rungmaster run spec.json --workers 1" in errors
+    second = start(folder, "--json")
+    out, errors = second.communicate(timeout=60)
+    assert second.returncode == 0, errors
+    assert "experiment 1 (toy) goes on" in errors
+    assert json.loads(out)["experiment"]["state"] == "EXPERIMENT_STATE_COMPLETED"
+    third = start(folder)
+    out, errors = third.communicate(timeout=60)
+    assert third.returncode == 0, errors
+    assert "experiment 2 (toy) begins" in out
+
+
+def test_master_and_worker_that_are_killed_are_replaced(folder: Path) -> None:
+    (folder / "hold").touch()
+    running = start(folder, "--json")
+    until(lambda: trials_run(folder), 60)
+    for command in ("master", "worker"):
+        (old,) = children(running, command)
+        old.kill()
+        until(lambda: any(child.pid != old.pid for child in children(running, command)), 60)  # noqa: B023
+    (folder / "hold").unlink()
+    out, errors = running.communicate(timeout=90)
+    assert running.returncode == 0, errors
+    assert json.loads(out)["experiment"]["trial_counts"]["failed"] == 0
+
+
+def test_children_end_when_run_is_killed(folder: Path) -> None:
+    running = start(folder)
+    until(lambda: trials_run(folder), 60)
+    started = psutil.Process(running.pid).children(recursive=True)
+    running.kill()
+    running.communicate()
+    gone, alive = psutil.wait_procs(started, timeout=60)
+    assert not alive
+    assert len(gone) >= 2
+
+
+def test_a_worker_that_can_never_start_ends_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rungmaster.client.children.DEATHS", 2)
+    with LocalCluster("search.db", 1, 1, folder / "search.log") as cluster:
+        worker = cluster.pids[1]
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: cluster.pids[1] != worker, 30)
+        os.kill(cluster.pids[1], signal.SIGKILL)
+
+        def failed() -> bool:
+            try:
+                cluster.check()
+            except RungmasterError as error:
+                return "worker-1 ended 2 times" in str(error)
+            return False
+
+        until(failed, 30)
+
+
+@pytest.mark.parametrize(
+    ("workers", "gpus", "shares"),
+    [
+        (2, (), [None, None]),
+        (2, ("0", "1", "2", "3"), ["0,2", "1,3"]),
+        (3, ("0", "1"), ["0", "1", "0"]),
+        (1, ("GPU-a", "GPU-b"), ["GPU-a,GPU-b"]),
+    ],
+)
+def test_gpus_are_shared_out_among_the_workers(workers: int, gpus: tuple[str, ...], shares: list[str | None]) -> None:
+    assert share_gpus(workers, gpus) == shares
+
+
+def test_only_the_gpus_that_this_process_may_use_are_shared_out() -> None:
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2, GPU-x"}) == ("2", "GPU-x")
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}) == ()
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == ()
