@@ -18,6 +18,7 @@ from ..shared.session import (
     Exit,
     ExitOutcome,
     Hello,
+    LeaseLost,
     Measurement,
     SessionResponse,
 )
@@ -28,7 +29,7 @@ from .outbox import Outbox
 from .scratch import scratch_folder
 from .settings import Settings
 from .slots import Slots
-from .training import Place, Training
+from .training import Place, Training, lease_name
 from .uplink import Uplink
 
 #: Seconds for the last acknowledgements after the training was ended by force.
@@ -130,8 +131,7 @@ class Agent:
     def received(self, response: SessionResponse) -> None:
         """A bundle from the master."""
         for lost in response.lost_leases:
-            logger.warning("lease %s is lost: %s", lost.lease, lost.reason)
-            self._lose(lost.lease)
+            self._lose(lost)
         for known in response.acknowledgements:
             self.outbox.acknowledge(known.lease, known.sequence)
         for decision in response.decisions:
@@ -178,19 +178,20 @@ class Agent:
         try:
             ended = await training.run()
         except Exception as error:
-            logger.exception("the worker failed on %s", lease)
+            logger.exception("the worker failed on trial %s", lease_name(lease))
             ended = Exit(ExitOutcome.WORKER_FAULT, f"the worker failed: {error!r}")
         finally:
             del self._trainings[lease], self._tasks[lease]
             reporter.process_ended()
-        logger.info("lease %s ended: %s %s", lease, ended.outcome, ended.error.split("\n")[0])
+        logger.info("trial %s ended: %s", lease_name(lease), " ".join([ended.outcome, *ended.error.splitlines()[:1]]))
         self.outbox.record(lease, ended)
         self._progress()
 
-    def _lose(self, lease: LeaseRef) -> None:
-        self.outbox.drop(lease)
-        if lease in self._tasks:
-            self._tasks[lease].cancel()
+    def _lose(self, lost: LeaseLost) -> None:
+        if lost.lease in self._tasks:
+            logger.warning("trial %s is given up: %s", lease_name(lost.lease), lost.reason)
+            self._tasks[lost.lease].cancel()
+        self.outbox.drop(lost.lease)
 
     async def _delete(self, uri: str) -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +49,8 @@ class Connection:
 
     def new_folder(self) -> Path:
         """An empty folder for a checkpoint, beside the socket, from where the worker can take it without copying."""
+        import tempfile
+
         return Path(tempfile.mkdtemp(prefix="save-", dir=self._folder))
 
     def checkpoint(self, resource: int, folder: Path) -> None:

@@ -116,9 +116,9 @@ class Conversation:
 
     def _answer(self) -> Answer:
         if self._wish is None:
-            return Answer(DecisionKind.CONTINUE, self.target, self._wants_checkpoint())
+            return Answer("continue", self.target, self._wants_checkpoint())
         save = self._wish.kind is DecisionKind.PAUSE or self._wish.save_checkpoint
-        self.told = Answer(self._wish.kind, self.target, save)
+        self.told = Answer("pause" if self._wish.kind is DecisionKind.PAUSE else "stop", self.target, save)
         return self.told
 
     async def _checkpoint(self, request: Mapping[str, Any]) -> None:

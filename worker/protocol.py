@@ -6,15 +6,13 @@ so it imports nothing that a training program would have to pay for.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..shared.errors import InvalidInput
-from ..shared.session import DecisionKind
 
 #: A line longer than this, in bytes, is refused.
 MAX_LINE = 1 << 20
@@ -57,29 +55,23 @@ class Start:
 class Answer:
     """What a trial does after a report: train on to `target` (in units), pause or stop; and whether it saves now."""
 
-    decision: DecisionKind
+    decision: Literal["continue", "pause", "stop"]
     target: int
     save: bool = False
 
     @property
     def ends(self) -> bool:
         """Whether the training ends here."""
-        return self.decision is not DecisionKind.CONTINUE
+        return self.decision != "continue"
 
     def to_json(self) -> dict[str, Any]:
         """The reply to the request `report`."""
-        return {"decision": self.decision.value, "target": self.target, "save": self.save}
+        return {"decision": self.decision, "target": self.target, "save": self.save}
 
     @classmethod
     def from_json(cls, reply: Mapping[str, Any]) -> Answer:
         """Reads the reply to the request `report`."""
-        return cls(DecisionKind(reply["decision"]), reply["target"], reply["save"])
-
-
-def trial_seed(experiment_seed: int, trial_id: int) -> int:
-    """A trial's own seed, 0 … 2³¹−1: the same whenever and wherever the trial is trained, another for each trial."""
-    digest = hashlib.sha256(f"{experiment_seed}/{trial_id}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
+        return cls(reply["decision"], reply["target"], reply["save"])
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

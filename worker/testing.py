@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..shared.errors import InvalidInput
-from ..shared.session import DecisionKind
-from .protocol import Answer, Start, check_has_metric, checked_metrics, checked_resource, trial_seed
+from .protocol import Answer, Start, check_has_metric, checked_metrics, checked_resource
+from .seeds import trial_seed
 from .trial import Trial
 
 
@@ -39,8 +39,8 @@ class _Imitation:
         checked = checked_metrics(metrics)
         check_has_metric(self.begin.metric, checked, reached, self.begin.target)
         self.reports.append(Report(reached, checked))
-        kind = DecisionKind.PAUSE if reached >= self.begin.target else DecisionKind.CONTINUE
-        return Answer(kind, self.begin.target, save=kind is DecisionKind.PAUSE)
+        done = reached >= self.begin.target
+        return Answer("pause" if done else "continue", self.begin.target, save=done)
 
     def new_folder(self) -> Path:
         return Path(tempfile.mkdtemp(prefix="save-", dir=self.folder))

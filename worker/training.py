@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..shared.errors import RungmasterError
+from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
 from .checkpoints import CheckpointStore
 from .child import Child, Job, describe_exit
@@ -19,7 +20,8 @@ from .conversation import Conversation
 from .environment import training_environment
 from .guard import Guard
 from .local_server import LocalServer
-from .protocol import MAX_REASON, Start, trial_seed
+from .protocol import MAX_REASON, Start
+from .seeds import trial_seed
 from .uploads import Uploads
 
 #: Seconds that a trial which is stopped between two reports may train on before its process is ended.
@@ -55,6 +57,11 @@ class Listener(Protocol):
         ...
 
 
+def lease_name(lease: LeaseRef) -> str:
+    """A lease for people, and the path of its log: experiment/trial-token."""
+    return f"{lease.experiment_id}/{lease.trial_id}-{lease.token}"
+
+
 class Training:
     """Trains what an assignment says."""
 
@@ -63,13 +70,12 @@ class Training:
         self._place = place
         self._devices = devices
         self._listener = listener
-        lease = assignment.lease
-        self._name = f"{lease.experiment_id}/{lease.trial_id}-{lease.token}"
+        self._name = lease_name(assignment.lease)
         self._folder = place.scratch / self._name.replace("/", "-")
         self._uploads = Uploads(
             place.store,
             assignment.checkpoint_storage,
-            lease,
+            assignment.lease,
             self._folder,
             assignment.checkpoint_interval,
             listener.saved,
@@ -153,7 +159,7 @@ class Training:
             self._place.logs / f"{self._name}.log",
         )
         self._child = await Child.start(job, self._place.guard)
-        logger.info("trial %s trains from %d to %d (pid %d)", self._name, start.resource, start.target, self._child.pid)
+        logger.info("trial %s trains from %d to %d, pid %d", self._name, start.resource, start.target, self._child.pid)
         if self._given_up:
             await self._child.kill(at_once=True)
         if self.assignment.progress_timeout is not None:

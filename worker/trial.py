@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from ..shared.errors import FailedPrecondition, InvalidInput
-from ..shared.session import DecisionKind
 from .protocol import Answer, Start
 
 #: Writes a checkpoint into an empty folder, or reads one from a folder.
@@ -68,7 +67,7 @@ class Trial:
         self.target = start.target
         self.metric = start.metric
         self.checkpoint = None if start.checkpoint is None else Path(start.checkpoint)
-        self._answer = Answer(DecisionKind.CONTINUE, start.target)
+        self._answer = Answer("continue", start.target)
         self._step: int | None = None
         self._stepped = False
         self._can_save = False
@@ -138,7 +137,7 @@ class Trial:
         Unavailable where the worker is gone.
         """
         if self.ended:
-            raise FailedPrecondition(f"report: the trial is over ({self._answer.decision.value}); return, do not go on")
+            raise FailedPrecondition(f"report: the trial is over ({self._answer.decision}); return, do not go on")
         reached = self._reached(resource)
         self._answer = self._link.report(reached, {name: _number(name, value) for name, value in metrics.items()})
         self.resource, self.target = reached, self._answer.target

@@ -88,7 +88,7 @@ class Uploads:
                 self._saved(await self._save(resource, staged))
                 break
             except Unavailable as error:
-                logger.warning("%s: %s (attempt %d of %d)", self._lease, error, attempt, ATTEMPTS)
+                logger.warning("%s (attempt %d of %d)", error, attempt, ATTEMPTS)
                 await asyncio.sleep(backoff.next())
         else:
             self._saved(await self._save(resource, staged))

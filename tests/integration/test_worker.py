@@ -21,7 +21,7 @@ from rungmaster.shared.session import (
 )
 from rungmaster.worker import training
 from rungmaster.worker.gpus import Device
-from rungmaster.worker.protocol import trial_seed
+from rungmaster.worker.seeds import trial_seed
 
 from .scripted_master import Record, ScriptedMaster, assignment, pause, stop
 from .worker_harness import Scene, scene, until

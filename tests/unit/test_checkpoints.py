@@ -1,0 +1,285 @@
+"""Checkpoints are whole or not there, on a disk and in an object store."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from rungmaster.shared.errors import InvalidInput, Unavailable
+from rungmaster.shared.model import LeaseRef
+from rungmaster.shared.session import CheckpointRef, CheckpointSaved
+from rungmaster.worker import checkpoints
+from rungmaster.worker.checkpoints import CheckpointStore
+
+LEASE = LeaseRef(1, 7, 3)
+CONTENT = {"model.bin": b"weights" * 1000, "deep/er/state.json": b"{}", "empty": b""}
+
+
+@pytest.fixture(params=["disk", "object store"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "disk":
+        return str(tmp_path / "store")
+    return f"memory://{tmp_path}/store"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CheckpointStore:
+    return CheckpointStore(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return filled(tmp_path / "training", CONTENT)
+
+
+def filled(folder: Path, content: dict[str, bytes]) -> Path:
+    for name, data in content.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def reference(saved: CheckpointSaved) -> CheckpointRef:
+    return CheckpointRef(saved.uri, saved.resource, saved.checksum)
+
+
+def change(uri: str, name: str, data: bytes) -> None:
+    files, path = url_to_fs(f"{uri}/{name}")
+    files.pipe_file(path, data)
+
+
+def remove(uri: str, name: str) -> None:
+    files, path = url_to_fs(f"{uri}/{name}")
+    files.rm(path, recursive=True)
+
+
+def test_what_was_saved_is_what_is_loaded(store: CheckpointStore, storage: str, folder: Path, tmp_path: Path) -> None:
+    saved = store.save(storage, LEASE, 9, folder)
+    assert saved.resource == 9
+    assert saved.size_bytes == 7002
+    loaded = store.load([reference(saved)], tmp_path / "loaded")
+    assert loaded.source == reference(saved)
+    assert loaded.broken == ()
+    assert {**read(tmp_path / "loaded")} == CONTENT
+
+
+def test_the_address_names_experiment_trial_token_and_resource(
+    store: CheckpointStore, storage: str, folder: Path
+) -> None:
+    assert "/store/1/7/3-9-" in store.save(storage, LEASE, 9, folder).uri
+
+
+def test_two_checkpoints_of_the_same_lease_do_not_overwrite_each_other(
+    store: CheckpointStore, storage: str, folder: Path
+) -> None:
+    assert store.save(storage, LEASE, 9, folder).uri != store.save(storage, LEASE, 9, folder).uri
+
+
+def test_the_checksum_is_that_of_the_manifest(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
+    saved = store.save("store", LEASE, 9, folder)
+    (path,) = (tmp_path / "store/1/7").iterdir()
+    manifest = (path / "manifest.json").read_bytes()
+    assert saved.checksum == hashlib.sha256(manifest).hexdigest()
+    entries = {entry["path"]: entry for entry in json.loads(manifest)["files"]}
+    assert entries.keys() == CONTENT.keys()
+    for name, data in CONTENT.items():
+        assert entries[name]["size_bytes"] == len(data)
+        assert entries[name]["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_a_relative_storage_path_begins_at_the_workers_directory(
+    store: CheckpointStore, tmp_path: Path, folder: Path
+) -> None:
+    for storage in ("./there", "there", f"file://{tmp_path}/there", f"file:{tmp_path}/there"):
+        assert store.save(storage, LEASE, 1, folder).uri.startswith(f"file://{tmp_path}/there/1/7/3-1-")
+
+
+def cut(uri: str) -> None:
+    change(uri, "model.bin", CONTENT["model.bin"][:-1])
+
+
+def flip(uri: str) -> None:
+    change(uri, "model.bin", b"W" + CONTENT["model.bin"][1:])
+
+
+def lose_a_file(uri: str) -> None:
+    remove(uri, "model.bin")
+
+
+def lose_the_manifest(uri: str) -> None:
+    remove(uri, "manifest.json")
+
+
+def change_the_manifest(uri: str) -> None:
+    change(uri, "manifest.json", b'{"version": 1, "files": []}')
+
+
+def lose_everything(uri: str) -> None:
+    remove(uri, "")
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (cut, "model.bin has 6999 bytes instead of 7000"),
+        (flip, "model.bin was changed"),
+        (lose_a_file, "model.bin is missing"),
+        (lose_the_manifest, "manifest.json is missing"),
+        (change_the_manifest, "manifest.json is not the one that was saved"),
+        (lose_everything, "manifest.json is missing"),
+    ],
+)
+def test_a_broken_checkpoint_is_named_and_the_one_before_is_taken(
+    store: CheckpointStore, storage: str, folder: Path, tmp_path: Path, damage: Callable[[str], None], complaint: str
+) -> None:
+    older = store.save(storage, LEASE, 3, folder)
+    newer = store.save(storage, LEASE, 9, folder)
+    damage(newer.uri)
+    loaded = store.load([reference(newer), reference(older)], tmp_path / "loaded")
+    assert loaded.source == reference(older)
+    assert loaded.broken == (f"{newer.uri}: {loaded.broken[0].removeprefix(newer.uri + ': ')}",)
+    assert complaint in loaded.broken[0]
+    assert read(tmp_path / "loaded") == CONTENT
+
+
+def test_where_all_are_broken_nothing_is_loaded(
+    store: CheckpointStore, storage: str, folder: Path, tmp_path: Path
+) -> None:
+    saved = store.save(storage, LEASE, 3, folder)
+    flip(saved.uri)
+    loaded = store.load([reference(saved)], tmp_path / "loaded")
+    assert loaded.source is None
+    assert not (tmp_path / "loaded").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/outside", "a/../../outside", "manifest.json", "a\\b", ""])
+def test_a_manifest_cannot_name_files_outside(store: CheckpointStore, tmp_path: Path, folder: Path, name: str) -> None:
+    saved = store.save("store", LEASE, 3, folder)
+    forged = json.dumps({"version": 1, "files": [{"path": name, "size_bytes": 0, "sha256": ""}]}).encode()
+    change(saved.uri, "manifest.json", forged)
+    forged_reference = dataclasses.replace(reference(saved), checksum=hashlib.sha256(forged).hexdigest())
+    (broken,) = store.load([forged_reference], tmp_path / "loaded").broken
+    assert "is no file inside the checkpoint" in broken
+
+
+@pytest.mark.parametrize("forged", [b"[]", b"no JSON", b'{"files": [{}]}', b'{"files": 3}'])
+def test_a_manifest_that_cannot_be_read_is_a_broken_checkpoint(
+    store: CheckpointStore, tmp_path: Path, folder: Path, forged: bytes
+) -> None:
+    saved = store.save("store", LEASE, 3, folder)
+    change(saved.uri, "manifest.json", forged)
+    forged_reference = dataclasses.replace(reference(saved), checksum=hashlib.sha256(forged).hexdigest())
+    (broken,) = store.load([forged_reference], tmp_path / "loaded").broken
+    assert "manifest.json cannot be read" in broken
+
+
+def test_a_store_out_of_reach_is_not_mistaken_for_a_broken_checkpoint(store: CheckpointStore, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="Protocol not known"):
+        store.load([CheckpointRef("nonsense://bucket/1/7/3-9-abcd", 9, "")], tmp_path / "loaded")
+
+
+def test_nothing_is_left_of_a_save_that_failed_on_the_way(
+    store: CheckpointStore, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "_sync", full)
+    with pytest.raises(Unavailable, match=r"'store' cannot be written: .*No space left on device"):
+        store.save("store", LEASE, 3, folder)
+    assert list((tmp_path / "store/1/7").iterdir()) == []
+
+
+def test_in_an_object_store_a_checkpoint_that_lacks_its_manifest_does_not_exist(
+    store: CheckpointStore, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fsspec.filesystem("memory")
+
+    def fail(*_: Any) -> None:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(type(files), "pipe_file", fail)
+    with pytest.raises(Unavailable, match="gone"):
+        store.save(f"memory://{tmp_path}/store", LEASE, 3, folder)
+    (left,) = files.ls(f"{tmp_path}/store/1/7", detail=False)
+    loaded = store.load([CheckpointRef(f"memory://{left}", 3, "")], tmp_path / "loaded")
+    assert loaded.source is None
+
+
+def test_the_unfinished_of_an_older_token_is_removed_and_of_the_own_is_not(
+    store: CheckpointStore, tmp_path: Path, folder: Path
+) -> None:
+    trial = tmp_path / "store/1/7"
+    for name in (".2-9-abcd.partial", ".3-9-abcd.partial", ".4-9-abcd.partial", ".x-y-z.partial"):
+        (trial / name).mkdir(parents=True)
+    store.save("store", LEASE, 3, folder)
+    left = {path.name for path in trial.iterdir() if path.name.startswith(".")}
+    assert left == {".3-9-abcd.partial", ".4-9-abcd.partial", ".x-y-z.partial"}
+
+
+def test_a_deleted_checkpoint_is_gone_and_deleting_it_again_is_no_error(
+    store: CheckpointStore, storage: str, folder: Path, tmp_path: Path
+) -> None:
+    kept = store.save(storage, LEASE, 3, folder)
+    saved = store.save(storage, LEASE, 9, folder)
+    store.delete(saved.uri)
+    store.delete(saved.uri)
+    assert store.load([reference(saved)], tmp_path / "gone").source is None
+    assert store.load([reference(kept)], tmp_path / "kept").source == reference(kept)
+
+
+@pytest.mark.parametrize("uri", ["/", "file:///etc", "store", "file:///a/1/7", "/a/../1/7/3-9-abcd", "1/7/../3-9-ab"])
+def test_only_checkpoints_can_be_deleted(store: CheckpointStore, tmp_path: Path, uri: str) -> None:
+    with pytest.raises(InvalidInput, match="is not the address of a checkpoint"):
+        store.delete(uri)
+
+
+def test_a_link_to_a_file_is_saved_as_the_file(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
+    (folder / "linked").symlink_to(folder / "model.bin")
+    saved = store.save("store", LEASE, 3, folder)
+    store.load([reference(saved)], tmp_path / "loaded")
+    assert not (tmp_path / "loaded/linked").is_symlink()
+    assert (tmp_path / "loaded/linked").read_bytes() == CONTENT["model.bin"]
+
+
+def test_what_a_checkpoint_cannot_hold_is_refused(store: CheckpointStore, tmp_path: Path) -> None:
+    pipe = filled(tmp_path / "pipe", {"a": b""})
+    os.mkfifo(pipe / "fifo")
+    link = filled(tmp_path / "link", {"a": b""})
+    (link / "circle").symlink_to(link)
+    reserved = filled(tmp_path / "reserved", {"manifest.json": b""})
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    complaints = {
+        pipe: "'fifo' is neither a file nor a folder",
+        link: "'circle' is neither a file nor a folder",
+        reserved: "cannot be called 'manifest.json'",
+        empty: "holds no files",
+    }
+    for folder, complaint in complaints.items():
+        with pytest.raises(InvalidInput, match=complaint):
+            store.save("store", LEASE, 1, folder)
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_disk_store_really_is_the_local_file_system(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
+    saved = store.save("store", LEASE, 3, folder)
+    files, path = url_to_fs(saved.uri)
+    assert isinstance(files, LocalFileSystem)
+    assert Path(path).parent == tmp_path / "store/1/7"
+    shutil.rmtree(path)

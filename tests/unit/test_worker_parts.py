@@ -1,0 +1,261 @@
+"""The worker's small parts: slots, GPUs, variables, the local protocol's lines, the guard."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rungmaster.shared.errors import InvalidInput
+from rungmaster.shared.model import Gpu
+from rungmaster.worker import scratch
+from rungmaster.worker.child import describe_exit
+from rungmaster.worker.environment import training_environment
+from rungmaster.worker.gpus import Device, find_gpus
+from rungmaster.worker.guard import survivors
+from rungmaster.worker.protocol import Answer, Start, checked_metrics, decode, encode, metrics_to_json
+from rungmaster.worker.slots import Slots
+
+
+def test_slots_are_taken_from_the_lowest_and_given_back() -> None:
+    slots = Slots(4)
+    assert slots.take(2) == (0, 1)
+    assert slots.take(1) == (2,)
+    slots.give_back((0, 1))
+    assert slots.free == 3
+    assert slots.take(3) == (0, 1, 3)
+
+
+@pytest.mark.parametrize("wanted", [0, -1, 3])
+def test_more_slots_than_are_free_are_not_given_in_part(wanted: int) -> None:
+    slots = Slots(2)
+    assert slots.take(wanted) is None
+    assert slots.free == 2
+
+
+def test_slots_given_back_twice_count_once() -> None:
+    slots = Slots(2)
+    taken = slots.take(1)
+    assert taken is not None
+    slots.give_back(taken)
+    slots.give_back(taken)
+    assert slots.free == 2
+
+
+def test_a_worker_has_at_least_one_slot() -> None:
+    with pytest.raises(ValueError, match="at least 1 slot, got 0"):
+        Slots(0)
+
+
+def test_each_slot_stands_for_a_gpu_and_more_slots_share_them() -> None:
+    assert Slots(2, ["0", "1"]).devices((0, 1)) == ("0", "1")
+    assert Slots(4, ["0", "1"]).devices((1, 3)) == ("1",)
+    assert Slots(4, ["0", "1"]).devices((0, 3)) == ("0", "1")
+    assert Slots(2).devices((0,)) is None
+
+
+NVIDIA_SMI = """#!/bin/sh
+echo "GPU-aaaa, NVIDIA H100 80GB HBM3, 81559"
+echo "GPU-bbbb, NVIDIA H100 80GB HBM3, [N/A]"
+"""
+FIRST = Gpu("GPU-aaaa", "NVIDIA H100 80GB HBM3", 81559 << 20)
+SECOND = Gpu("GPU-bbbb", "NVIDIA H100 80GB HBM3", 0)
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host whose nvidia-smi knows two GPUs, without NVML's package."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text(NVIDIA_SMI)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_gpus_are_found_through_nvidia_smi() -> None:
+    assert find_gpus({}) == (Device("0", FIRST), Device("1", SECOND))
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("1", (Device("1", SECOND),)),
+        ("1,0", (Device("1", SECOND), Device("0", FIRST))),
+        ("GPU-aa", (Device("GPU-aa", FIRST),)),
+        ("7", (Device("7", Gpu("7", "", 0)),)),
+        ("0,-1,1", (Device("0", FIRST),)),
+        ("", ()),
+        ("-1", ()),
+        ("NoDevFiles", ()),
+    ],
+)
+def test_cuda_visible_devices_chooses_among_them(visible: str, expected: tuple[Device, ...]) -> None:
+    assert find_gpus({"CUDA_VISIBLE_DEVICES": visible}) == expected
+
+
+def test_a_host_without_gpus_has_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert find_gpus({}) == ()
+
+
+def test_a_broken_nvidia_smi_means_no_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'couldn't communicate'\nexit 9\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert find_gpus({}) == ()
+
+
+class NvmlError(Exception):
+    pass
+
+
+def nvml(monkeypatch: pytest.MonkeyPatch, *, driver: bool) -> None:
+    """This host has no NVIDIA driver, so a module with the few functions of nvidia-ml-py stands in for it."""
+
+    def begin() -> None:
+        if not driver:
+            raise NvmlError
+
+    module: Any = types.ModuleType("pynvml")
+    module.NVMLError = NvmlError
+    module.nvmlInit = begin
+    module.nvmlShutdown = lambda: None
+    module.nvmlDeviceGetCount = lambda: 1
+    module.nvmlDeviceGetHandleByIndex = lambda index: index
+    module.nvmlDeviceGetUUID = lambda handle: b"GPU-cccc"
+    module.nvmlDeviceGetName = lambda handle: "NVIDIA L4"
+    module.nvmlDeviceGetMemoryInfo = lambda handle: types.SimpleNamespace(total=24 << 30)
+    monkeypatch.setitem(sys.modules, "pynvml", module)
+
+
+def test_nvml_is_asked_first_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml(monkeypatch, driver=True)
+    assert find_gpus({}) == (Device("0", Gpu("GPU-cccc", "NVIDIA L4", 24 << 30)),)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_without_a_driver_nvml_has_nothing_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml(monkeypatch, driver=False)
+    assert len(find_gpus({})) == 2
+
+
+START = Start(
+    hparams={"learning-rate": 0.1, "layers": 2, "name": "a b", "flag": True, "nothing": None, "tö": [1]},
+    experiment_id=1,
+    trial_id=7,
+    seed=5,
+    resource=3,
+    target=9,
+    metric="loss",
+    checkpoint="/tmp/x",
+    experiment_name="digits",
+)
+
+
+def test_training_code_finds_its_hyperparameters_in_the_environment() -> None:
+    variables = training_environment({"HOME": "/root"}, START, Path("/tmp/socket"), None)
+    assert json.loads(variables.pop("RUNGMASTER_HPARAMS")) == START.hparams
+    assert variables == {
+        "HOME": "/root",
+        "PYTHONUNBUFFERED": "1",
+        "RUNGMASTER_SOCKET": "/tmp/socket",
+        "RUNGMASTER_EXPERIMENT_ID": "1",
+        "RUNGMASTER_TRIAL_ID": "7",
+        "RUNGMASTER_SEED": "5",
+        "RUNGMASTER_RESOURCE": "3",
+        "RUNGMASTER_TARGET": "9",
+        "RUNGMASTER_CHECKPOINT": "/tmp/x",
+        "RUNGMASTER_HPARAM_LEARNING_RATE": "0.1",
+        "RUNGMASTER_HPARAM_LAYERS": "2",
+        "RUNGMASTER_HPARAM_NAME": "a b",
+        "RUNGMASTER_HPARAM_FLAG": "true",
+        "RUNGMASTER_HPARAM_NOTHING": "null",
+        "RUNGMASTER_HPARAM_T_": "[1]",
+    }
+
+
+def test_the_workers_own_settings_and_secrets_are_not_passed_on() -> None:
+    inherited = {"RUNGMASTER_TOKEN": "secret", "RUNGMASTER_CHECKPOINT": "/old", "PATH": "/bin"}
+    start = Start({}, 1, 7, 5, 0, 9, "loss", None, "digits")
+    variables = training_environment(inherited, start, Path("/tmp/socket"), None)
+    assert "RUNGMASTER_TOKEN" not in variables
+    assert "RUNGMASTER_CHECKPOINT" not in variables
+    assert variables["PATH"] == "/bin"
+
+
+def test_a_trial_sees_the_gpus_of_its_slots_only() -> None:
+    start = Start({}, 1, 7, 5, 0, 9, "loss", None, "digits")
+    inherited = {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}
+    with_gpus = training_environment(inherited, start, Path("/s"), ("2", "3"))
+    assert with_gpus["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert with_gpus["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert training_environment(inherited, start, Path("/s"), None)["CUDA_VISIBLE_DEVICES"] == "0,1,2,3"
+
+
+def test_what_does_not_fit_into_an_environment_is_left_to_the_socket() -> None:
+    start = Start({"text": "x" * 100_000, "zero": "a\0b"}, 1, 7, 5, 0, 9, "loss", None, "digits")
+    variables = training_environment({}, start, Path("/s"), None)
+    assert not {"RUNGMASTER_HPARAMS", "RUNGMASTER_HPARAM_TEXT", "RUNGMASTER_HPARAM_ZERO"} & variables.keys()
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=5), st.floats(), max_size=5))
+def test_every_number_survives_the_local_protocol(metrics: dict[str, float]) -> None:
+    line = encode({"metrics": metrics_to_json(metrics)})
+    assert line.count(b"\n") == 1
+    arrived = checked_metrics(decode(line)["metrics"])
+    assert arrived.keys() == metrics.keys()
+    for name, value in metrics.items():
+        assert arrived[name] == value or (math.isnan(arrived[name]) and math.isnan(value))
+
+
+def test_start_and_answer_survive_the_local_protocol() -> None:
+    assert Start.from_json(decode(encode({**START.to_json(), "new": "field"}))) == START
+    answer = Answer("pause", 9, save=True)
+    assert Answer.from_json(decode(encode(answer.to_json()))) == answer
+
+
+def test_an_integer_beyond_all_floats_is_an_infinity() -> None:
+    assert checked_metrics({"big": 10**400, "small": -(10**400)}) == {"big": math.inf, "small": -math.inf}
+
+
+@given(st.binary(max_size=60))
+def test_no_line_confuses_the_reader(line: bytes) -> None:
+    with contextlib.suppress(InvalidInput):
+        assert isinstance(decode(line), dict)
+
+
+def test_deeply_nested_lines_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="not a JSON line"):
+        decode(b"[" * 100_000)
+
+
+def test_the_guard_kills_what_was_named_and_not_taken_back() -> None:
+    assert survivors(["+10\n", "+11\n", "-10\n", "+12\n", "-12\n", "-99\n"]) == {11}
+
+
+def test_exits_are_described_in_words() -> None:
+    assert describe_exit(3) == "exited with code 3"
+    assert describe_exit(-11) == "killed by SIGSEGV"
+    assert describe_exit(-9) == "killed by SIGKILL (out of memory?)"
+    assert describe_exit(-64) in ("killed by SIGRTMAX", "killed by signal 64")
+
+
+def test_a_temporary_folder_too_deep_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 60)
+    deep.mkdir()
+    monkeypatch.setattr(scratch.tempfile, "gettempdir", lambda: str(deep))
+    with pytest.raises(InvalidInput, match="set TMPDIR to a shorter one"), scratch.scratch_folder():
+        pass
+    assert list(deep.iterdir()) == []
