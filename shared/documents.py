@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+from yaml.reader import ReaderError
 
 from .errors import InvalidInput, InvalidSpec, Problem
 
@@ -163,7 +164,7 @@ class _Builder:
 
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
-            raise self._wrong(f"the tag {event.tag} is not supported", event)
+            raise self._wrong(f"the tag {_shown_tag(event.tag)} is not supported", event)
         if len(self.stack) >= MAX_DEPTH:
             raise self._wrong(f"is nested more than {MAX_DEPTH} deep", event)
         value: list[Any] | dict[Any, Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
@@ -204,7 +205,7 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> None:
         known = self.anchors.get(event.anchor or "")
         if known is None:
-            raise self._wrong(f"the anchor &{event.anchor} does not stand (whole) before this", event)
+            raise self._wrong(f"there is no finished anchor &{event.anchor} before this", event)
         value, count, depth = known
         if len(self.stack) + depth > MAX_DEPTH:
             raise self._wrong(f"is nested more than {MAX_DEPTH} deep", event)
@@ -216,11 +217,11 @@ class _Builder:
             return self._plain(event) if event.implicit[0] else event.value
         convert = _SCALAR_TAGS.get(tag)
         if convert is None:
-            raise self._wrong(f"the tag {tag} is not supported", event)
+            raise self._wrong(f"the tag {_shown_tag(tag)} is not supported", event)
         try:
             return convert(event.value)
         except ValueError as error:
-            raise self._wrong(f"this is not what its tag {tag} says", event) from error
+            raise self._wrong(f"this is not what its tag {_shown_tag(tag)} says", event) from error
 
     def _plain(self, event: yaml.ScalarEvent) -> Any:
         try:
@@ -230,6 +231,10 @@ class _Builder:
 
     def _wrong(self, message: str, event: yaml.Event) -> InvalidSpec:
         return _problem(self.source, message, event.start_mark)
+
+
+def _shown_tag(tag: str) -> str:
+    return tag.replace("tag:yaml.org,2002:", "!!")
 
 
 def _depth(value: Any) -> int:
@@ -287,8 +292,10 @@ def _parse_yaml(text: str, source: str) -> Any:
             builder.feed(event)
     except yaml.MarkedYAMLError as error:
         raise _problem(source, _reason(error), error.problem_mark or error.context_mark) from error
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise _problem(source, f"does not parse: {' '.join(str(error).split())}") from error
+    except ReaderError as error:
+        raise _problem(source, f"has a character at position {error.position} that no text may have") from error
+    except UnicodeError as error:
+        raise _problem(source, "has half a character (a lone surrogate)") from error
     if builder.documents == 0:
         raise _problem(source, "is empty")
     return builder.root

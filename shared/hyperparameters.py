@@ -41,7 +41,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def check_condition(value: object) -> object:
+def _condition(value: object) -> object:
     """Brings `{parent: value}` and `{parent: [value, value]}` to one form."""
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a mapping from hyperparameters to values, such as {{solver: sgd}}; got {got(value)}")
@@ -57,6 +57,10 @@ def check_condition(value: object) -> object:
     }
 
 
+ConditionSpec = Annotated[Condition, BeforeValidator(_condition)]
+"""A condition as a spec has it."""
+
+
 class Prior(Model):
     """Where good values are expected: a normal distribution, cut off at the bounds.
 
@@ -70,7 +74,7 @@ class Prior(Model):
 class _Declared(Model):
     """What every declared hyperparameter has: `when`, the condition under which it exists (none: always)."""
 
-    when: Annotated[Condition, BeforeValidator(check_condition)] = Field(default_factory=dict)
+    when: ConditionSpec = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _agrees(self) -> _Declared:

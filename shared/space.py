@@ -1,60 +1,66 @@
-"""The search space over ConfigSpace, which knows conditions, forbidden combinations and priors.
+"""The search space: draws the hyperparameters of any trial, in any order, always the same.
 
-ConfigSpace compares and rounds values in ways that would show: it takes 1 for true, and keeps thirteen decimals, which
-a weight decay of 1e-12 does not survive. So it sees every choice as its index and every float as its place between the
-bounds, from 0 to 1, and this module turns those into values. It is imported only when a space is made, since that
-takes a second.
+ConfigSpace draws, and its conditions and forbidden clauses decide. Only the order in which conditions are looked at is
+ours: ConfigSpace 1.2 keeps hyperparameters whose parent is inactive where conditions are nested (in one in ten small
+random spaces), and needs time exponential in the depth (4 s for a chain of 14). It is imported when a space is made,
+and not before, since that takes a second.
 """
 
 from __future__ import annotations
 
-import copy
-import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from .dimensions import code_of, decoder, dimension, reader
 from .errors import InvalidSpec, Problem
-from .hyperparameters import (
-    CategoricalSpec,
-    Condition,
-    ConstantSpec,
-    FloatSpec,
-    Hyperparameter,
-    IntSpec,
-    OrdinalSpec,
-    Prior,
-    same,
-)
+from .hyperparameters import Condition, Hyperparameter
 
 if TYPE_CHECKING:
-    from ConfigSpace import ConfigurationSpace, ForbiddenAndConjunction
-    from ConfigSpace.hyperparameters import Hyperparameter as Dimension
+    from collections.abc import Callable
+
+    from ConfigSpace import ForbiddenAndConjunction, InCondition
+    from numpy.random import RandomState
 
     from .spec import Spec
 
-DIGITS = 12
-"""Significant digits of a drawn float; what lies beyond differs between machines' mathematical libraries."""
+PROBES = 10_000
+"""How many candidates decide whether the forbidden combinations leave anything to draw."""
 
-PROBES = 1000
-"""How many draws decide whether the forbidden combinations leave anything to draw."""
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A hyperparameter's column in what ConfigSpace draws, and how to read it."""
+
+    name: str
+    index: int
+    decode: Callable[[float], float]
+    conditions: tuple[InCondition, ...]
 
 
 class Space:
-    """A search space that draws the hyperparameters of any trial, in any order, always the same.
+    """A search space, made from the hyperparameters and forbidden combinations of a valid spec.
 
-    Made from the hyperparameters and forbidden combinations of a valid spec. Raises InvalidSpec where the forbidden
-    combinations leave (nearly) nothing to draw.
+    Raises InvalidSpec where the forbidden combinations leave next to nothing to draw.
     """
 
     def __init__(self, hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition] = ()) -> None:
-        self._hyperparameters = dict(hyperparameters)
-        self._space = _build(self._hyperparameters, forbidden)
-        self._columns = [
-            (name, self._space.index_of[name], _reader(spec)) for name, spec in self._hyperparameters.items()
-        ]
+        from ConfigSpace import ConfigurationSpace
+        from ConfigSpace.types import NotSet
+
+        self._inactive = NotSet
+        self._space = ConfigurationSpace()
+        self._space.add([dimension(name, spec) for name, spec in hyperparameters.items()])
+        self._readers = {name: reader(spec) for name, spec in hyperparameters.items()}
+        self._columns = [self._column(name, hyperparameters) for name in _parents_first(hyperparameters)]
+        self._forbidden = [self._prohibition(each, hyperparameters) for each in forbidden]
         self._lock = threading.Lock()
+        if self._forbidden:
+            self._first_allowed(_random(0, 0), PROBES)
 
     def draw(self, seed: int, trial: int) -> dict[str, Any]:
         """The hyperparameters of a trial, in the spec's order, as plain Python values that are the caller's own.
@@ -62,12 +68,52 @@ class Space:
         They depend on `seed` and `trial` alone. Hyperparameters whose `when` does not hold are left out; constants are
         in. Costs about 0.2 ms; safe to call from several threads.
         """
+        codes = self._first_allowed(_random(seed, trial), 100 * PROBES)
+        return {name: read(codes[name]) for name, read in self._readers.items() if codes[name] is not self._inactive}
+
+    def _column(self, name: str, hyperparameters: Mapping[str, Hyperparameter]) -> _Column:
+        from ConfigSpace import InCondition
+
+        conditions = (
+            InCondition(self._space[name], self._space[parent], [code_of(hyperparameters[parent], v) for v in values])
+            for parent, values in hyperparameters[name].when.items()
+        )
+        return _Column(name, self._space.index_of[name], decoder(hyperparameters[name]), tuple(conditions))
+
+    def _prohibition(
+        self, combination: Condition, hyperparameters: Mapping[str, Hyperparameter]
+    ) -> ForbiddenAndConjunction:
+        from ConfigSpace import ForbiddenAndConjunction, ForbiddenInClause
+
+        clauses = (
+            ForbiddenInClause(self._space[name], [code_of(hyperparameters[name], value) for value in values])
+            for name, values in combination.items()
+        )
+        return ForbiddenAndConjunction(*clauses)
+
+    def _first_allowed(self, random: RandomState, limit: int) -> dict[str, Any]:
         with self._lock:
-            self._space.random = _random(seed, trial)
-            places = self._space.sample_configuration().get_array().tolist()
-        return {
-            name: value_at(places[index]) for name, index, value_at in self._columns if not math.isnan(places[index])
-        }
+            for codes in islice(self._candidates(random), limit):
+                if not any(each.is_forbidden_value(codes) for each in self._forbidden):
+                    return codes
+        message = f"rules out too much: of {limit} combinations that were drawn, every one is forbidden"
+        raise InvalidSpec([Problem("forbidden", message)])
+
+    def _candidates(self, random: RandomState) -> Iterator[dict[str, Any]]:
+        """Codes of every hyperparameter, with conditions applied and prohibitions not, without end."""
+        self._space.random = random
+        batch = 2
+        while True:
+            for configuration in self._space.sample_configuration(batch):
+                yield self._active(configuration.get_array().tolist())
+            batch = min(2 * batch, 128)
+
+    def _active(self, places: Sequence[float]) -> dict[str, Any]:
+        codes: dict[str, Any] = {}
+        for column in self._columns:
+            holds = all(condition.satisfied_by_value(codes) for condition in column.conditions)
+            codes[column.name] = column.decode(places[column.index]) if holds else self._inactive
+        return codes
 
 
 def check_space(spec: Spec) -> list[Problem]:
@@ -79,163 +125,13 @@ def check_space(spec: Spec) -> list[Problem]:
     return []
 
 
-def _random(seed: int, trial: int) -> Any:
+def _parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> Iterator[str]:
+    return iter(TopologicalSorter({name: spec.when.keys() for name, spec in hyperparameters.items()}).static_order())
+
+
+def _random(seed: int, trial: int) -> RandomState:
     """NumPy's frozen generator, the same in every version of NumPy, from 256 bits of the seed and the trial."""
     from numpy import frombuffer
     from numpy.random import RandomState
 
     return RandomState(frombuffer(sha256(f"{seed} {trial}".encode()).digest(), dtype="<u4"))
-
-
-def _build(hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]) -> ConfigurationSpace:
-    """ConfigSpace wants default values that are not forbidden, so a first space without prohibitions finds some."""
-    free = _conditional_space(hyperparameters, {})
-    if not forbidden:
-        return free
-    space = _conditional_space(hyperparameters, _allowed(free, _prohibitions(free, hyperparameters, forbidden)))
-    space.add(_prohibitions(space, hyperparameters, forbidden))
-    return space
-
-
-def _allowed(space: ConfigurationSpace, prohibitions: Sequence[ForbiddenAndConjunction]) -> Mapping[str, Any]:
-    """A configuration that is not forbidden. Raises InvalidSpec where no probe finds one."""
-    from numpy import array, flatnonzero, zeros
-
-    space.random = _random(0, 0)
-    probes = space.sample_configuration(PROBES)
-    matrix, ruled_out = array([probe.get_array() for probe in probes]).T, zeros(PROBES, dtype=bool)
-    for each in prohibitions:
-        each.set_vector_idx(space.index_of)
-        ruled_out |= each.is_forbidden_vector_array(matrix)
-    left = flatnonzero(~ruled_out)
-    if not len(left):
-        message = f"rules out too much: of {PROBES} combinations that were drawn, every one is forbidden"
-        raise InvalidSpec([Problem("forbidden", message)])
-    return dict(probes[left[0]])
-
-
-def _conditional_space(
-    hyperparameters: Mapping[str, Hyperparameter], defaults: Mapping[str, Any]
-) -> ConfigurationSpace:
-    from ConfigSpace import AndConjunction, ConfigurationSpace, InCondition
-
-    space = ConfigurationSpace()
-    space.add([_dimension(name, spec, defaults.get(name)) for name, spec in hyperparameters.items()])
-    conditions = []
-    for name, spec in hyperparameters.items():
-        parts = [
-            InCondition(space[name], space[parent], [_place(hyperparameters[parent], value) for value in values])
-            for parent, values in spec.when.items()
-        ]
-        if parts:
-            conditions.append(parts[0] if len(parts) == 1 else AndConjunction(*parts))
-    space.add(conditions)
-    return space
-
-
-def _prohibitions(
-    space: ConfigurationSpace, hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]
-) -> list[ForbiddenAndConjunction]:
-    from ConfigSpace import ForbiddenAndConjunction, ForbiddenInClause
-
-    return [
-        ForbiddenAndConjunction(
-            *(
-                ForbiddenInClause(space[name], [_place(hyperparameters[name], value) for value in values])
-                for name, values in combination.items()
-            )
-        )
-        for combination in forbidden
-    ]
-
-
-def _place(spec: Hyperparameter, value: Any) -> int:
-    """How ConfigSpace knows a value: a whole number as itself, any other as its index."""
-    if isinstance(spec, IntSpec):
-        return int(value)
-    assert not isinstance(spec, FloatSpec)
-    return [*map(same, spec.values)].index(same(value))
-
-
-def _dimension(name: str, spec: Hyperparameter, default: Any) -> Dimension:
-    if isinstance(spec, FloatSpec):
-        return _float_dimension(name, spec)
-    if isinstance(spec, IntSpec):
-        return _int_dimension(name, spec, default)
-    return _index_dimension(name, spec, default)
-
-
-def _float_dimension(name: str, spec: FloatSpec) -> Dimension:
-    from ConfigSpace import NormalFloatHyperparameter, UniformFloatHyperparameter
-
-    if spec.prior is None:
-        return UniformFloatHyperparameter(name, 0.0, 1.0)
-    mean, std = _unit_prior(spec, spec.prior)
-    return NormalFloatHyperparameter(name, mean, std, 0.0, 1.0)
-
-
-def _unit_prior(spec: FloatSpec, prior: Prior) -> tuple[float, float]:
-    """A prior's mean and standard deviation on the way from the bounds' 0 to 1."""
-    if not spec.log:
-        width = float(spec.high) - float(spec.low)
-        return (prior.mean - spec.low) / width, prior.std / width
-    decades = math.log10(spec.high) - math.log10(spec.low)
-    return (math.log10(prior.mean) - math.log10(spec.low)) / decades, prior.std / decades
-
-
-def _int_dimension(name: str, spec: IntSpec, default: int | None) -> Dimension:
-    from ConfigSpace import NormalIntegerHyperparameter, UniformIntegerHyperparameter
-
-    if spec.prior is not None:
-        mean, std = spec.prior.mean, spec.prior.std
-        return NormalIntegerHyperparameter(name, mean, std, spec.low, spec.high, default_value=default)
-    return UniformIntegerHyperparameter(name, spec.low, spec.high, default_value=default, log=spec.log)
-
-
-def _index_dimension(name: str, spec: CategoricalSpec | OrdinalSpec | ConstantSpec, default: int | None) -> Dimension:
-    from ConfigSpace import CategoricalHyperparameter, OrdinalHyperparameter
-
-    indexes = range(len(spec.values))
-    if isinstance(spec, OrdinalSpec):
-        return OrdinalHyperparameter(name, indexes, default_value=default or 0)
-    weights = spec.weights if isinstance(spec, CategoricalSpec) else None
-    shares = weights and tuple(weight / max(weights) for weight in weights)
-    return CategoricalHyperparameter(name, indexes, default_value=default or 0, weights=shares)
-
-
-def _reader(spec: Hyperparameter) -> Callable[[float], Any]:
-    """What turns ConfigSpace's number for a hyperparameter into its value."""
-    if isinstance(spec, FloatSpec):
-        return _log_float_reader(spec) if spec.log else _float_reader(spec)
-    if isinstance(spec, IntSpec):
-        return _int_reader(spec)
-    values = [(value, isinstance(value, list | dict)) for value in spec.values]
-
-    def choice(place: float) -> Any:
-        value, mutable = values[round(place)]
-        return copy.deepcopy(value) if mutable else value
-
-    return choice
-
-
-def _float_reader(spec: FloatSpec) -> Callable[[float], float]:
-    low, high = float(spec.low), float(spec.high)
-    return lambda place: _within(low * (1 - place) + high * place, low, high)
-
-
-def _log_float_reader(spec: FloatSpec) -> Callable[[float], float]:
-    low, high = float(spec.low), float(spec.high)
-    log_low, log_high = math.log(low), math.log(high)
-    return lambda place: _within(math.exp(log_low * (1 - place) + log_high * place), low, high)
-
-
-def _within(value: float, low: float, high: float) -> float:
-    return min(max(float(f"{value:.{DIGITS}g}"), low), high)
-
-
-def _int_reader(spec: IntSpec) -> Callable[[float], int]:
-    low, high = spec.low, spec.high
-    if spec.log:
-        log_low, log_high = math.log(low), math.log(high)
-        return lambda place: min(max(round(math.exp(log_low * (1 - place) + log_high * place)), low), high)
-    return lambda place: min(max(low + round(place * (high - low)), low), high)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .errors import Problem
@@ -17,25 +19,28 @@ MAX_FORBIDDEN = 1000
 
 
 def space_problems(
-    hyperparameters: Mapping[str, Hyperparameter], declared: Collection[Any], forbidden: Sequence[Condition]
+    hyperparameters: Mapping[str, Hyperparameter],
+    forbidden: Sequence[Condition],
+    conditions: Mapping[Any, Condition] | None = None,
 ) -> list[Problem]:
     """Everything that does not fit together.
 
-    `declared` are the names in the document, with those of hyperparameters that have problems of their own;
-    `hyperparameters` are the sound ones. No values are drawn: `space.check_space` does that.
+    `conditions` are the `when` of all the hyperparameters that the document declares, where `hyperparameters` has only
+    those without problems of their own. No values are drawn: `space.check_space` does that.
     """
-    problems = _names(declared)
-    for name, spec in hyperparameters.items():
-        problems += _references(f"hyperparameters.{name}.when", spec.when, hyperparameters, declared)
-        if name in spec.when:
+    declared = _Declared(hyperparameters, conditions or {name: spec.when for name, spec in hyperparameters.items()})
+    problems = _names(declared.conditions)
+    for name, when in declared.conditions.items():
+        problems += declared.reference_problems(f"hyperparameters.{name}.when", when)
+        if name in when:
             problems.append(Problem(f"hyperparameters.{name}.when.{name}", "must not depend on itself"))
-    problems += _cycles(hyperparameters)
+    problems += _circles(declared.conditions)
     if len(forbidden) > MAX_FORBIDDEN:
         problems.append(Problem("forbidden", f"must have at most {MAX_FORBIDDEN} combinations, got {len(forbidden)}"))
     for index, combination in enumerate(forbidden[:MAX_FORBIDDEN]):
         if not combination:
             problems.append(Problem(f"forbidden[{index}]", "must name at least one hyperparameter"))
-        problems += _references(f"forbidden[{index}]", combination, hyperparameters, declared)
+        problems += declared.reference_problems(f"forbidden[{index}]", combination)
     return problems
 
 
@@ -48,24 +53,30 @@ def _names(declared: Collection[Any]) -> list[Problem]:
     return [Problem(f"hyperparameters.{str(name)[:100]}", problem) for name, problem in found if problem]
 
 
-def _references(
-    path: str, condition: Condition, hyperparameters: Mapping[str, Hyperparameter], declared: Collection[Any]
-) -> Iterable[Problem]:
-    for name, values in condition.items():
-        if name not in declared:
-            suggestion = did_you_mean(name, [each for each in declared if isinstance(each, str)])
-            yield Problem(f"{path}.{name}", f"there is no such hyperparameter{suggestion}")
-        elif name in hyperparameters:
-            yield from _impossible_values(f"{path}.{name}", hyperparameters[name], values)
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """The hyperparameters without problems of their own, and the conditions of all."""
+
+    hyperparameters: Mapping[str, Hyperparameter]
+    conditions: Mapping[Any, Condition]
+
+    def reference_problems(self, path: str, condition: Condition) -> Iterable[Problem]:
+        """Hyperparameters that do not exist, or cannot have a value that they are asked to have."""
+        for name, values in condition.items():
+            if name in self.hyperparameters:
+                yield from _value_problems(f"{path}.{name}", self.hyperparameters[name], values)
+            elif name not in self.conditions:
+                suggestion = did_you_mean(name, [each for each in self.conditions if isinstance(each, str)])
+                yield Problem(f"{path}.{name}", f"there is no such hyperparameter{suggestion}")
 
 
-def _impossible_values(path: str, parent: Hyperparameter, values: Sequence[Any]) -> Iterable[Problem]:
+def _value_problems(path: str, parent: Hyperparameter, values: Sequence[Any]) -> Iterable[Problem]:
     if isinstance(parent, FloatSpec):
         yield Problem(path, "is a float, and one of those never has exactly a given value; use a categorical or an int")
-        return
-    for value in values:
-        if not can_be(parent, value):
-            yield Problem(path, f"cannot be {shown(value)}; it can be {_possible(parent)}")
+    else:
+        some = _possible(parent)
+        impossible = [value for value in values if not can_be(parent, value)]
+        yield from (Problem(path, f"cannot be {shown(value)}; it can be {some}") for value in impossible)
 
 
 def can_be(parent: Hyperparameter, value: Any) -> bool:
@@ -83,28 +94,20 @@ def _possible(parent: Hyperparameter) -> str:
     return f"{some}, …" if len(parent.values) > 8 else some
 
 
-def _cycles(hyperparameters: Mapping[str, Hyperparameter]) -> list[Problem]:
-    """Conditions that go round: what is left after taking away, again and again, all whose parents are settled."""
-    waiting = {
-        name: {parent for parent in spec.when if parent in hyperparameters and parent != name}
-        for name, spec in hyperparameters.items()
-    }
-    while settled := [name for name, parents in waiting.items() if not parents]:
-        for name in settled:
-            del waiting[name]
-        for parents in waiting.values():
-            parents.difference_update(settled)
-    return [
-        Problem(f"hyperparameters.{name}.when", f"goes round in a circle: {' needs '.join(circle)}")
-        for name in waiting
-        if name in (circle := _circle(name, waiting))[1:]
-    ]
+def _circles(conditions: Mapping[str, Condition]) -> Iterable[Problem]:
+    """Conditions that go round, each circle once."""
+    parents = {name: {each for each in when if each != name} for name, when in conditions.items()}
+    while circle := _circle(parents):
+        way = " needs ".join(circle if len(circle) <= 6 else [*circle[:5], "…", circle[-1]])
+        yield Problem(f"hyperparameters.{circle[0]}.when", f"goes round in a circle: {way}")
+        for name in circle:
+            parents.pop(name, None)
 
 
-def _circle(start: str, waiting: Mapping[str, set[str]]) -> list[str]:
-    """The way from a hyperparameter over its parents until one comes a second time."""
-    way = [start]
-    while way.count(way[-1]) == 1:
-        parents = waiting[way[-1]]
-        way.append(start if start in parents else min(parents))
-    return way
+def _circle(parents: Mapping[str, set[str]]) -> list[str]:
+    """Names of which each needs the next, the first and the last being the same; none where there is no circle."""
+    try:
+        TopologicalSorter(parents).prepare()
+    except CycleError as error:
+        return [*reversed(error.args[1])]
+    return []

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -26,6 +26,7 @@ from .fields import MAX_NAME, FieldProblems, Model, got, listed, number, one_of,
 from .hyperparameters import (
     CategoricalSpec,
     Condition,
+    ConditionSpec,
     ConstantSpec,
     FloatSpec,
     Hyperparameter,
@@ -33,7 +34,6 @@ from .hyperparameters import (
     IntSpec,
     OrdinalSpec,
     Prior,
-    check_condition,
 )
 from .plain import plain_document
 from .searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
@@ -64,6 +64,9 @@ __all__ = [
     "spec_from_json",
     "spec_to_json",
 ]
+
+MAX_PROBLEMS = 100
+"""The most problems that are told of one document."""
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -147,7 +150,7 @@ _Searcher = Annotated[
     Discriminator(_searcher_name),
 ]
 _Hyperparameters = dict[Any, HyperparameterSpec]
-_Forbidden = Annotated[tuple[Annotated[Condition, BeforeValidator(check_condition)], ...], BeforeValidator(listed)]
+_Forbidden = Annotated[tuple[ConditionSpec, ...], BeforeValidator(listed)]
 
 
 class Spec(Model):
@@ -178,7 +181,7 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _space_fits(self) -> Self:
-        problems = space_problems(self.hyperparameters, self.hyperparameters, self.forbidden)
+        problems = space_problems(self.hyperparameters, self.forbidden)
         if problems:
             raise FieldProblems(problems)
         return self
@@ -234,7 +237,7 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def _validated(model: type[_M], document: object) -> _M:
-    """The document as a model. Raises InvalidSpec with every problem, at most one a place, in the document's order."""
+    """The document as a model. Raises InvalidSpec with every problem, at most one for each place in the document."""
     if not isinstance(document, Mapping):
         raise InvalidSpec([Problem("", f"must be a mapping of fields, such as name: …, got {got(document)}")])
     plain, problems = plain_document(document)
@@ -245,19 +248,31 @@ def _validated(model: type[_M], document: object) -> _M:
     else:
         if not problems:
             return valid
-    by_path: dict[str, Problem] = {}
+    raise InvalidSpec(_most_important(problems))
+
+
+def _most_important(problems: Sequence[Problem]) -> list[Problem]:
+    """The first problem of each place, and no more of them than anyone would read."""
+    first: dict[str, Problem] = {}
     for problem in problems:
-        by_path.setdefault(problem.path, problem)
-    raise InvalidSpec([*by_path.values()])
+        first.setdefault(problem.path, problem)
+    shown = [*first.values()][:MAX_PROBLEMS]
+    left = len(first) - len(shown)
+    return [*shown, Problem("", f"and {left} more problems")] if left else shown
 
 
 def _space_problems_of(document: Mapping[str, Any]) -> list[Problem]:
-    """What does not fit together in the sound part of a search space; other problems are not told here."""
+    """What does not fit together in the sound part of a search space; problems of single values are not told here."""
     declared = document.get("hyperparameters")
     if not isinstance(declared, dict):
         return []
     sound = {name: spec for name, value in declared.items() if (spec := _sound(_HYPERPARAMETER, value)) is not None}
-    return space_problems(sound, declared, _sound(_FORBIDDEN, document.get("forbidden", [])) or ())
+    conditions = {name: _condition_of(value) for name, value in declared.items()}
+    return space_problems(sound, _sound(_FORBIDDEN, document.get("forbidden", [])) or (), conditions)
+
+
+def _condition_of(declared: object) -> Condition:
+    return _sound(_CONDITION, declared.get("when")) or {} if isinstance(declared, dict) else {}
 
 
 def _sound(adapter: TypeAdapter[Any], value: object) -> Any:
@@ -269,3 +284,4 @@ def _sound(adapter: TypeAdapter[Any], value: object) -> Any:
 
 _HYPERPARAMETER: TypeAdapter[Any] = TypeAdapter(HyperparameterSpec)
 _FORBIDDEN: TypeAdapter[Any] = TypeAdapter(_Forbidden)
+_CONDITION: TypeAdapter[Any] = TypeAdapter(ConditionSpec)
