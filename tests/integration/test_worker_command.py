@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -12,40 +14,16 @@ from rungmaster.shared.session import CheckpointRef, Exit, ExitOutcome, Measurem
 from .scripted_master import Record, ScriptedMaster, assignment, pause
 from .worker_harness import scene, until
 
-#: A client of the protocol as one writes it in a language without a Rungmaster package; told by its arguments.
-CLIENT = """
-    import json, os, socket, sys
-    from pathlib import Path
-
-    worker = socket.socket(socket.AF_UNIX)
-    worker.connect(os.environ["RUNGMASTER_SOCKET"])
-    lines = worker.makefile("rw")
-
-    def ask(**request):
-        print(json.dumps(request), file=lines, flush=True)
-        return json.loads(lines.readline())
-
-    start = ask(op="start")
-    assert start["hparams"] == json.loads(os.environ["RUNGMASTER_HPARAMS"]), start
-    resource, total = start["resource"], 0.0
-    if start["checkpoint"]:
-        total = float((Path(start["checkpoint"]) / "deep" / "total").read_text())
-    while True:
-        resource += 1
-        total += float(os.environ["RUNGMASTER_HPARAM_RATE"])
-        answer = ask(op="report", resource=resource, metrics={"loss": total, "worst": "-inf"})
-        if answer["save"]:
-            folder = Path(f"mine-{resource}")
-            (folder / "deep").mkdir(parents=True)
-            (folder / "deep" / "total").write_text(str(total))
-            print(ask(op="checkpoint", resource=resource, path=str(folder.resolve())))
-        if answer["decision"] != "continue":
-            break
-"""
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "training-code.md"
 
 
-def test_a_command_is_paused_saved_and_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "client.py").write_text(textwrap.dedent(CLIENT))
+def documented(first_line: str) -> str:
+    """The example in the documentation that begins with this line."""
+    return DOCUMENTATION.read_text().split(f"```python\n{first_line}\n")[1].split("```")[0]
+
+
+def test_the_documented_client_is_paused_saved_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "client.py").write_text(documented("# client.py"))
     first = assignment(entrypoint="", command=("python3", "client.py"), target=2)
 
     async def story() -> None:
@@ -54,7 +32,7 @@ def test_a_command_is_paused_saved_and_goes_on(tmp_path: Path) -> None:
             await until(lambda: record.exit)
             assert record.exit == Exit(ExitOutcome.RELEASED)
             (saved,) = record.saved
-            assert in_folder(tmp_path / "mine-2"), "a folder of the program's own is copied, not taken away"
+            assert in_folder(tmp_path / "checkpoint-2"), "a folder of the program's own is copied, not taken away"
             checkpoints = (CheckpointRef(saved.uri, saved.resource, saved.checksum),)
             second = it.master.assign(
                 replace(first, lease=replace(first.lease, token=2), checkpoints=checkpoints, target=4)
@@ -63,7 +41,29 @@ def test_a_command_is_paused_saved_and_goes_on(tmp_path: Path) -> None:
             assert second.resources == [3, 4]
             last = second.events[1]
             assert isinstance(last, Measurement)
-            assert last.metrics == {"loss": 2.0, "worst": float("-inf")}
+            assert last.metrics == {"loss": 2.0}
+
+    asyncio.run(story())
+
+
+def test_a_python_program_connects_by_itself(tmp_path: Path) -> None:
+    code = """
+        from rungmaster import Trial
+        trial = Trial.connect()
+        for step in trial.steps():
+            trial.report(loss=trial.hparams["rate"], diverged=float("nan"), best=float("-inf"))
+    """
+    (tmp_path / "own.py").write_text(textwrap.dedent(code))
+
+    async def story() -> None:
+        async with scene(tmp_path) as it:
+            record = it.master.assign(assignment(entrypoint="", command=(sys.executable, "own.py"), target=2))
+            await until(lambda: record.exit)
+            assert record.exit == Exit(ExitOutcome.RELEASED)
+            first = record.events[0]
+            assert isinstance(first, Measurement)
+            assert math.isnan(first.metrics["diverged"])
+            assert first.metrics["best"] == -math.inf
 
     asyncio.run(story())
 
