@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .documents import MAX_DEPTH, MAX_VALUES
 from .errors import InvalidSpec, Problem
 from .fields import LARGEST_WHOLE, got
 from .paths import dotted
+from .yaml_values import MAX_DEPTH, MAX_VALUES
 
 MAX_TEXT = 10_000
 """The longest text in a document, in characters."""
