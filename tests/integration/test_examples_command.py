@@ -1,0 +1,43 @@
+"""The examples in other languages: real searches over programs that know nothing of Rungmaster but its socket."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rungmaster import run
+from rungmaster.shared.model import ExperimentState
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COMMANDS = {
+    "shell": ["sh", "examples/command/train.sh"],
+    # Isolated and without site-packages: the standard library has to be enough.
+    "python": [sys.executable, "-I", "-S", "examples/command/train.py"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_a_program_in_any_language_is_trained_paused_and_resumed(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+    spec = yaml.safe_load((EXAMPLES / "command/experiment.yaml").read_text())
+    spec |= {"entrypoint": command, "searcher": {"name": "asha", "max_trials": 6, "max_resource": 4, "divisor": 2}}
+    ended = run(spec, workers=2, database="search.db")
+    assert ended.state is ExperimentState.COMPLETED, ended.state_reason
+    assert ended.best_trial is not None
+    assert ended.best_trial.metric is not None
+    assert ended.best_trial.metric < 0.3
+    with closing(sqlite3.connect("search.db")) as database:
+        failed = database.execute("SELECT error FROM leases WHERE outcome = 'failed'").fetchall()
+        resumed = database.execute("SELECT count(*) FROM leases WHERE from_resource > 0").fetchone()
+        twice = database.execute("SELECT 1 FROM reports GROUP BY trial_id, resource HAVING count(*) > 1").fetchall()
+    assert failed == []
+    assert resumed > (0,)
+    assert twice == []
