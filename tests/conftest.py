@@ -1,7 +1,6 @@
 """Databases for tests that need a real one.
 
-* `database_url`: an empty database of the test's own while it runs. A test that takes it runs once on SQLite and once on
-  PostgreSQL.
+* `database_url`: an empty database, the test's own while it runs; the test runs on SQLite and again on PostgreSQL.
 * `sqlite_url`, `postgresql_url`: the same, of one kind, for tests that are about that kind or too long to run twice.
 * `postgresql_server`: the server behind it, with `stop()` and `start()` for tests that need it to go away;
   such a test must start it again.
