@@ -29,19 +29,6 @@ def max_rungs_that_fit(eta: Fraction, value: int, limit: int = 10 * MAX_RUNGS) -
     return rungs
 
 
-def max_distinct_rungs(eta: Fraction, max_resource: int, limit: int = 10 * MAX_RUNGS) -> int:
-    """The most rungs of which no two stand at the same resource; fewer than fit only for divisors below 2.
-
-    With divisor 1.5 and a resource of 4, four rungs fit, but the lowest two would both stand at 1.
-    """
-    rungs, upper, resource = 1, max_resource, max_resource * eta.denominator
-    power = eta.numerator
-    while rungs < limit and 1 <= (lower := resource // power) < upper:
-        rungs, upper = rungs + 1, lower
-        resource, power = resource * eta.denominator, power * eta.numerator
-    return rungs
-
-
 class RungSearcher(Model):
     """What `asha` and `adaptive_asha` share.
 
@@ -66,7 +53,7 @@ class RungSearcher(Model):
     @property
     def rungs_that_fit(self) -> int:
         """The most rungs that a bracket can have with this resource, this number of trials and this divisor."""
-        return min(max_distinct_rungs(self.eta, self.max_resource), max_rungs_that_fit(self.eta, self.max_trials))
+        return min(max_rungs_that_fit(self.eta, self.max_resource), max_rungs_that_fit(self.eta, self.max_trials))
 
 
 class AshaSpec(RungSearcher):
