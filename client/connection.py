@@ -121,13 +121,13 @@ class Attempts:
         None is for a stream that ended before its time, as one does whose master is being stopped.
         """
         if error is not None and not is_temporary(error):
-            raise to_error(error, self._connection.address, self._waited()) from error
+            raise to_error(error, self._connection.address, self._waited()) from None
         if self._wait():
             return
         everywhere = ", ".join(self._connection.addresses)
         if error is None:
             raise Unavailable(f"the master at {everywhere} keeps ending the stream; is it being stopped?")
-        raise to_error(error, everywhere, self._waited()) from error
+        raise to_error(error, everywhere, self._waited()) from None
 
     def _waited(self) -> float:
         return time.monotonic() - self._start

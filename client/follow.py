@@ -76,7 +76,7 @@ def follow(addresses: tuple[str, ...], experiment_id: int) -> Iterator[Snapshot]
 def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
     experiment = experiment_from_proto(calls.get_experiment(experiment_id).experiment)
     workers = tuple(worker_from_proto(worker) for worker in calls.list_workers().workers)
-    more = other_metrics(calls, experiment) if experiment.state.ended else {}
+    more = other_metrics(calls, experiment.best_trial, experiment.metric) if experiment.state.ended else {}
     return Snapshot(experiment, workers, events, other_metrics=more)
 
 

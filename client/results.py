@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from ..shared.model import Experiment
+from ..shared.model import Trial
 from .calls import Calls
 
 
-def other_metrics(calls: Calls, experiment: Experiment) -> dict[str, float]:
-    """What the best trial reported beside the searcher's metric, at the resource of its result; empty for nothing.
+def other_metrics(calls: Calls, trial: Trial | None, metric: str) -> dict[str, float]:
+    """What a trial reported beside `metric`, the searcher's, at the resource of its result; empty for nothing.
 
-    It reads all reports of that trial, so it is for the end of a search.
+    It reads all reports of the trial, so it is for the end of a search, and for one trial at a time.
     """
-    best = experiment.best_trial
-    if best is None:
-        return {}
     found: dict[str, float] = {}
-    for report in calls.list_metrics(experiment.experiment_id, best.trial_id):
-        if report.resource == best.metric_resource:
-            found = dict(sorted(report.metrics.items()))
-    found.pop(experiment.metric, None)
+    if trial is not None and trial.metric is not None:
+        for report in calls.list_metrics(trial.experiment_id, trial.trial_id):
+            if report.resource == trial.metric_resource:
+                found = dict(sorted(report.metrics.items()))
+    found.pop(metric, None)
     return found

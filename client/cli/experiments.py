@@ -35,7 +35,7 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
         return
     value = experiment_from_proto(answer.experiment)
     workers = () if value.state.ended else client.workers()
-    more = other_metrics(client.calls, value) if value.state.ended else {}
+    more = other_metrics(client.calls, value.best_trial, value.metric) if value.state.ended else {}
     print_lines(text.overview(value, datetime.now(UTC), workers, more))
 
 

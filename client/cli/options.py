@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ...shared.convert import experiment_from_proto
+from ...shared.errors import InvalidInput
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
 
@@ -54,7 +55,7 @@ def choose(client: Client, experiment_id: int | None, states: Sequence[Experimen
     """The experiment that a command is about: the one given, or the only one that can be meant.
 
     With `states` that is the only one in them; without, the only unfinished one, or where all have ended the newest.
-    Raises UsageError where there is none, or more than one.
+    Raises InvalidInput where there is none, or more than one.
     """
     if experiment_id is not None:
         return experiment_id
@@ -62,11 +63,12 @@ def choose(client: Client, experiment_id: int | None, states: Sequence[Experimen
     if len(candidates) == 1:
         return candidates[0].experiment_id
     if not candidates:
-        wanted = f"no experiment is {' or '.join(states)}" if states else "this master has no experiments yet"
-        raise click.UsageError(wanted)
+        raise InvalidInput(
+            f"no experiment is {' or '.join(states)}" if states else "this master has no experiments yet"
+        )
     names = ", ".join(f"{candidate.experiment_id} ({candidate.name})" for candidate in candidates[:_SHOWN])
     more = ", …" if len(candidates) > _SHOWN else ""
-    raise click.UsageError(f"which experiment? {' or '.join(states or UNFINISHED)} are: {names}{more}")
+    raise InvalidInput(f"which experiment? {' or '.join(states or UNFINISHED)} are: {names}{more}")
 
 
 def _first(client: Client, states: Sequence[ExperimentState], count: int) -> list[Experiment]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import click
 from google.protobuf.json_format import MessageToDict
@@ -38,10 +39,16 @@ def outcome(experiment: Experiment) -> int:
     return 1
 
 
-def _plain(message: Message) -> dict[str, object]:
-    return MessageToDict(
-        message,
-        preserving_proto_field_name=True,
-        always_print_fields_with_no_presence=True,
-        use_integers_for_enums=False,
+def _plain(message: Message) -> Any:
+    return _narrowed(
+        MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     )
+
+
+def _narrowed(value: Any) -> Any:
+    """Doubles that are whole numbers as JSON writes them elsewhere: 64, not 64.0."""
+    if isinstance(value, dict):
+        return {key: _narrowed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_narrowed(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53 else value

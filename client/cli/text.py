@@ -161,13 +161,17 @@ def trial_row(trial: Trial) -> tuple[str, ...]:
     )
 
 
-def trial_lines(trial: Trial) -> list[str]:
-    """One trial: what it is, why, and its hyperparameters, one a line."""
+def trial_lines(trial: Trial, metric: str, unit: str, other_metrics: Mapping[str, float]) -> list[str]:
+    """One trial: where it stands and why, its result, and its hyperparameters, one a line."""
     reason = f" ({trial.state_reason})" if trial.state_reason else ""
-    result = "no result yet" if trial.metric is None else f"metric {number(trial.metric)} at {trial.metric_resource}"
+    at = f" at {trial.metric_resource} {unit}"
+    result = f"no {metric} yet" if trial.metric is None else f"{metric} {number(trial.metric)}{at}"
     return [
         f"trial {trial.trial_id} of experiment {trial.experiment_id}: {trial.state}{reason}",
-        f"bracket {trial.bracket_id}, rung {trial.rung_id}, trained to {trial.resource}, {result}",
+        f"bracket {trial.bracket_id}, rung {trial.rung_id}, trained to {trial.resource} {unit}",
+        result,
+        *(f"  {name} {number(value)}" for name, value in other_metrics.items()),
+        "with",
         *listing(trial.hparams),
     ]
 

@@ -8,8 +8,9 @@ from itertools import islice
 import click
 
 from ...shared.convert import checkpoint_from_proto, lease_from_proto, report_from_proto, trial_from_proto
-from ...shared.model import Checkpoint, Lease, Report, TrialOrder, TrialState
+from ...shared.model import Checkpoint, Lease, Report, Trial, TrialOrder, TrialState
 from ..client import Client
+from ..results import other_metrics
 from . import text
 from .options import choose, experiment_argument, json_option, limit_option, master_options
 from .output import print_document, print_json_lines, print_lines
@@ -67,7 +68,7 @@ def best(experiment: int | None, top: int, client: Client, as_json: bool) -> int
     if as_json:
         print_json_lines(messages)
     elif top == 1:
-        print_lines(text.trial_lines(trial_from_proto(messages[0])))
+        _print_trial(client, trial_from_proto(messages[0]))
     else:
         rows = map(text.trial_row, map(trial_from_proto, messages))
         print_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
@@ -85,7 +86,7 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
     if as_json:
         print_document(answer)
         return
-    print_lines(text.trial_lines(trial_from_proto(answer.trial)))
+    _print_trial(client, trial_from_proto(answer.trial))
     click.echo()
     print_lines(
         text.table(_LEASE_HEADER, map(_lease_row, map(lease_from_proto, answer.leases)), left=frozenset({1, 6}))
@@ -93,6 +94,12 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
     click.echo()
     checkpoints = map(_checkpoint_row, map(checkpoint_from_proto, answer.checkpoints))
     print_lines(text.table(_CHECKPOINT_HEADER, checkpoints, left=frozenset({3, 4})))
+
+
+def _print_trial(client: Client, trial: Trial) -> None:
+    experiment = client.get(trial.experiment_id)
+    more = other_metrics(client.calls, trial, experiment.metric)
+    print_lines(text.trial_lines(trial, experiment.metric, experiment.unit, more))
 
 
 _LEASE_HEADER = ("lease", "worker", "from", "to", "time", "outcome", "error")
