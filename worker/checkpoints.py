@@ -99,6 +99,8 @@ class CheckpointStore:
                 files.rm_file(f"{path}/{MANIFEST}")
             with contextlib.suppress(FileNotFoundError):
                 files.rm(path, recursive=True)
+            if isinstance(files, LocalFileSystem):
+                _remove_if_empty(Path(path).parent)
         except Exception as error:
             raise Unavailable(f"the checkpoint {uri!r} cannot be deleted: {_text(error)}") from error
 
@@ -149,6 +151,13 @@ def _sweep(trial_folder: Path, token: int) -> None:
         unfinished = _PARTIAL.match(left.name)
         if unfinished and int(unfinished[1]) < token:
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _remove_if_empty(trial_folder: Path) -> None:
+    """Removes the folders of a trial and its experiment that hold nothing any more; a save makes them again."""
+    with contextlib.suppress(OSError):
+        trial_folder.rmdir()
+        trial_folder.parent.rmdir()
 
 
 def _sync(path: Path) -> None:

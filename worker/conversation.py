@@ -74,6 +74,9 @@ class Conversation:
                 return await self._reply(decode(line))
         except RungmasterError as error:
             return {"error": str(error)}
+        except OSError as error:
+            self.fault_reason = f"the worker could not take the checkpoint over: {error}"
+            return {"error": self.fault_reason}
         finally:
             self._answering -= 1
             self.last_answer = self._now()

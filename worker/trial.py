@@ -69,6 +69,7 @@ class Trial:
         self.checkpoint = None if start.checkpoint is None else Path(start.checkpoint)
         self._answer = Answer("continue", start.target)
         self._step: int | None = None
+        self._reported = False
         self._stepped = False
         self._can_save = False
 
@@ -108,14 +109,14 @@ class Trial:
         if load is not None and self.checkpoint is not None:
             load(self.checkpoint)
         while not self.ended:
-            self._step = self.resource
+            self._step, self._reported = self.resource, False
             yield self._step
             self._end_step(self._step, save)
 
     def _end_step(self, step: int, save: Persist | None) -> None:
         self._step = None
-        if self.resource == step:
-            self.resource += 1
+        if not self._reported:
+            self.resource = step + 1
             self._check_reported(step)
         elif self._answer.save and save is not None:
             self.save(save)
@@ -140,7 +141,7 @@ class Trial:
             raise FailedPrecondition(f"report: the trial is over ({self._answer.decision}); return, do not go on")
         reached = self._reached(resource)
         self._answer = self._link.report(reached, {name: _number(name, value) for name, value in metrics.items()})
-        self.resource, self.target = reached, self._answer.target
+        self.resource, self.target, self._reported = reached, self._answer.target, True
         return self._answer
 
     def _reached(self, resource: int | None) -> int:

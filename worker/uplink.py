@@ -37,6 +37,7 @@ class Uplink:
         self._term = 0
         self._refusals = 0
         self._welcomed = False
+        self._told: dict[str, str] = {}
 
     async def stay_connected(self, peer: Peer, leaving: asyncio.Event) -> None:
         """Holds sessions until the worker is leaving.
@@ -50,7 +51,7 @@ class Uplink:
             ended = await self._session(address, peer, leaving)
             if ended is None:
                 return
-            logger.warning("no session with the master at %s: %s", address, ended)
+            self._tell(address, str(ended))
             self._judge(address, ended, late=loop.time() >= give_up_at)
             if loop.time() - began_at >= _LASTING:
                 self._backoff.reset()
@@ -82,11 +83,18 @@ class Uplink:
         logger.info("connected to a master of term %d, version %s", welcome.term, welcome.version)
         self._term = welcome.term
         self._welcomed = True
+        self._told.clear()
 
     def _wait_at_most(self, seconds: float) -> None:
         if seconds != self._longest:
             self._longest = seconds
             self._backoff = Backoff(min(0.2, seconds), seconds)
+
+    def _tell(self, address: str, trouble: str) -> None:
+        """Says once what keeps being the case, however long an outage lasts."""
+        level = logging.DEBUG if self._told.get(address) == trouble else logging.WARNING
+        logger.log(level, "no session with the master at %s: %s", address, trouble)
+        self._told[address] = trouble
 
     def _judge(self, address: str, ended: SessionEnded, *, late: bool) -> None:
         """Raises Unavailable where trying on is of no use."""

@@ -243,6 +243,16 @@ def test_a_deleted_checkpoint_is_gone_and_deleting_it_again_is_no_error(
     assert store.load([reference(kept)], tmp_path / "kept").source == reference(kept)
 
 
+def test_with_the_last_checkpoint_of_a_trial_its_folders_go(
+    store: CheckpointStore, tmp_path: Path, folder: Path
+) -> None:
+    first, second = (store.save("store", LEASE, resource, folder) for resource in (3, 9))
+    store.delete(first.uri)
+    assert (tmp_path / "store/1/7").exists()
+    store.delete(second.uri)
+    assert list((tmp_path / "store").iterdir()) == []
+
+
 @pytest.mark.parametrize("uri", ["/", "file:///etc", "store", "file:///a/1/7", "/a/../1/7/3-9-abcd", "1/7/../3-9-ab"])
 def test_only_checkpoints_can_be_deleted(store: CheckpointStore, tmp_path: Path, uri: str) -> None:
     with pytest.raises(InvalidInput, match="is not the address of a checkpoint"):
