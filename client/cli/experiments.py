@@ -14,7 +14,15 @@ from ...shared.model import Experiment, ExperimentState
 from ..client import Client
 from ..results import other_metrics
 from . import text
-from .options import UNFINISHED, choose, experiment_argument, json_option, limit_option, master_options
+from .options import (
+    EXPERIMENT_ID,
+    UNFINISHED,
+    choose,
+    experiment_argument,
+    json_option,
+    limit_option,
+    master_options,
+)
 from .output import print_document, print_json_lines, print_lines
 
 _LIST_HEADER = ("id", "name", "state", "trials", "trained", "best", "age")
@@ -116,7 +124,7 @@ def cancel(experiment: int | None, client: Client, as_json: bool) -> None:
 
 
 @click.command("delete")
-@click.argument("experiment", type=click.IntRange(min=1))
+@click.argument("experiment", type=EXPERIMENT_ID)
 @master_options
 @json_option
 def delete(experiment: int, client: Client, as_json: bool) -> None:

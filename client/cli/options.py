@@ -17,8 +17,11 @@ from ..client import Client
 UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
 _SHOWN = 5
 
+EXPERIMENT_ID = click.IntRange(1, 2**31 - 1)
+TRIAL_ID = click.IntRange(0, 2**31 - 1)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, for scripts.")
-experiment_argument = click.argument("experiment", type=click.IntRange(min=1), required=False)
+experiment_argument = click.argument("experiment", type=EXPERIMENT_ID, required=False)
 limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most this many.")
 
 

@@ -12,10 +12,10 @@ from ...shared.model import Checkpoint, Lease, Report, Trial, TrialOrder, TrialS
 from ..client import Client
 from ..results import other_metrics
 from . import text
-from .options import choose, experiment_argument, json_option, limit_option, master_options
+from .options import EXPERIMENT_ID, TRIAL_ID, choose, experiment_argument, json_option, limit_option, master_options
 from .output import print_document, print_json_lines, print_lines
 
-trial_argument = click.argument("trial", type=click.IntRange(min=0))
+trial_argument = click.argument("trial", type=TRIAL_ID)
 
 
 @click.command("trials")
@@ -76,7 +76,7 @@ def best(experiment: int | None, top: int, client: Client, as_json: bool) -> int
 
 
 @click.command("trial")
-@click.argument("experiment", type=click.IntRange(min=1))
+@click.argument("experiment", type=EXPERIMENT_ID)
 @trial_argument
 @master_options
 @json_option
@@ -126,7 +126,7 @@ def _checkpoint_row(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 
 @click.command("metrics")
-@click.argument("experiment", type=click.IntRange(min=1))
+@click.argument("experiment", type=EXPERIMENT_ID)
 @trial_argument
 @limit_option
 @master_options

@@ -23,7 +23,9 @@ from .progress import open_display
 @click.command("watch")
 @experiment_argument
 @click.option("--events", is_flag=True, help="Print the journal, one line an event, instead of progress.")
-@click.option("--after", type=click.IntRange(min=0), default=0, metavar="EVENT", help="Only events after this one.")
+@click.option(
+    "--after", type=click.IntRange(0, 2**63 - 1), default=0, metavar="EVENT", help="Only events after this one."
+)
 @master_options
 @json_option
 def command(experiment: int | None, events: bool, after: int, client: Client, as_json: bool) -> int:

@@ -58,6 +58,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["status", "--frobnicate"], "No such option"),
         (["status", "seven"], "'seven' is not a valid integer"),
         (["status", "0"], "0 is not in the range"),
+        (["status", "99999999999"], "is not in the range"),
         (["run"], "Missing argument 'SPEC'"),
         (["delete"], "Missing argument 'EXPERIMENT'"),
         (["trials", "--state", "sleeping"], "'sleeping' is not one of"),
