@@ -31,6 +31,7 @@ from .settings import Settings
 from .slots import Slots
 from .training import Place, Training, lease_name
 from .uplink import Uplink
+from .witness import Witness
 
 #: Seconds for the last acknowledgements after the training was ended by force.
 _LAST_WORDS = 5.0
@@ -50,6 +51,7 @@ class Agent:
         self._deletions: set[asyncio.Task[None]] = set()
         self._store = CheckpointStore(settings.directory)
         self._guard = Guard()
+        self._witness = Witness(settings.acknowledged)
         self._place: Place | None = None
         self._room = asyncio.Event()
         self._leaving = asyncio.Event()
@@ -112,6 +114,7 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._guard.stop()
+        self._witness.close()
 
     def hello(self) -> Hello:
         """Who the worker is, and what it holds now."""
@@ -133,7 +136,7 @@ class Agent:
         for lost in response.lost_leases:
             self._lose(lost)
         for known in response.acknowledgements:
-            self.outbox.acknowledge(known.lease, known.sequence)
+            self._witness.note(self.outbox.acknowledge(known.lease, known.sequence))
         for decision in response.decisions:
             if decision.lease in self._trainings:
                 self._trainings[decision.lease].decide(decision)

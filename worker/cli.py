@@ -63,6 +63,13 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="How long to look for a master at the start; later the worker looks for ever.",
 )
+@click.option(
+    "--acknowledged",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="RUNGMASTER_ACKNOWLEDGED",
+    hidden=True,
+    help="Write down every event that the master has acknowledged (for tests).",
+)
 @click.option("--exit-with-parent", is_flag=True, help="Drain and leave when standard input closes.")
 @click.option("--verbose", is_flag=True, help="Say more on standard error.")
 def command(
@@ -74,6 +81,7 @@ def command(
     logs: Path | None,
     grace: float,
     connect_timeout: float,
+    acknowledged: Path | None,
     exit_with_parent: bool,
     verbose: bool,
 ) -> None:
@@ -100,6 +108,7 @@ def command(
         labels=dict(_label(text) for text in labels),
         grace=grace,
         connect_timeout=connect_timeout,
+        acknowledged=acknowledged,
     )
     click.get_current_context().exit(asyncio.run(_work(settings, exit_with_parent)))
 

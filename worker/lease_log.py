@@ -61,8 +61,8 @@ class LeaseLog:
         """Notes that everything up to `sequence` is on its way."""
         self._sent = max(self._sent, sequence)
 
-    def acknowledge(self, sequence: int) -> None:
-        """Drops everything up to `sequence`.
+    def acknowledge(self, sequence: int) -> list[LeaseEvent]:
+        """Drops everything up to `sequence`, and returns what was not acknowledged before.
 
         The first acknowledgement on a new stream tells where to go on from. Later ones may come late or twice,
         which means nothing.
@@ -70,12 +70,12 @@ class LeaseLog:
         self._held_back = False
         sequence = min(sequence, self._recorded)
         if sequence <= self._acknowledged:
-            return
-        for _ in range(sequence - self._acknowledged):
-            self._kept.popleft()
+            return []
+        durable = [self._kept.popleft() for _ in range(sequence - self._acknowledged)]
         self._acknowledged = sequence
         self._sent = max(self._sent, sequence)
         self._silent_beats = 0
+        return durable
 
     def reconnect(self) -> None:
         """A new stream: nothing that is not acknowledged counts as sent, and the master speaks first."""

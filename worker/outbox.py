@@ -62,14 +62,15 @@ class Outbox:
         log = self._logs.get(lease)
         return 0 if log is None else log.record(event)
 
-    def acknowledge(self, lease: LeaseRef, sequence: int) -> None:
-        """Everything of the lease up to `sequence` is durable."""
+    def acknowledge(self, lease: LeaseRef, sequence: int) -> list[LeaseEvent]:
+        """Everything of the lease up to `sequence` is durable; returns the events of which that is news."""
         log = self._logs.get(lease)
         if log is None:
-            return
-        log.acknowledge(sequence)
+            return []
+        durable = log.acknowledge(sequence)
         if log.settled:
             del self._logs[lease]
+        return durable
 
     def set_free_slots(self, free: int) -> None:
         """Asks for an assignment of at most so many slots; 0 withdraws the wish."""

@@ -33,3 +33,5 @@ class Settings:
     connect_timeout: float = 60.0
     #: Events that each lease keeps while they are not acknowledged, before reports have to wait.
     buffer: int = 10_000
+    #: Where to write down every event that the master has acknowledged; see `witness.py`.
+    acknowledged: Path | None = None
