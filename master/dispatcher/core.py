@@ -330,7 +330,8 @@ def _worker(session: Session, now: Now) -> Worker:
         hello.pid,
         hello.version,
         hello.slots,
-        session.slots_used,
+        # A lease outlives its process while its checkpoint is stored, and the next one may have begun.
+        min(session.slots_used, hello.slots) if hello.slots else session.slots_used,
         hello.gpus,
         hello.labels,
         session.state(now.monotonic),
