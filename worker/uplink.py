@@ -18,6 +18,7 @@ MAX_REFUSALS = 5
 _LASTING = 5.0
 #: Seconds between two attempts, at most; less where leases are short, so that a few attempts fit into one.
 _LONGEST_WAIT = 10.0
+_SHORTEST_WAIT = 0.05
 _ATTEMPTS_PER_LEASE = 4
 #: Seconds for saying goodbye.
 _GOODBYE = 5.0
@@ -79,7 +80,7 @@ class Uplink:
     def _accept(self, welcome: Welcome) -> None:
         if welcome.term < self._term:
             raise SessionEnded(f"it is a master of term {welcome.term}, replaced by one of term {self._term}")
-        self._wait_at_most(min(_LONGEST_WAIT, welcome.lease_ttl / _ATTEMPTS_PER_LEASE))
+        self._wait_at_most(min(_LONGEST_WAIT, max(_SHORTEST_WAIT, welcome.lease_ttl / _ATTEMPTS_PER_LEASE)))
         logger.info("connected to a master of term %d, version %s", welcome.term, welcome.version)
         self._term = welcome.term
         self._welcomed = True

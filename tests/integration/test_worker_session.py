@@ -86,7 +86,7 @@ def test_while_the_master_is_away_the_training_goes_on(tmp_path: Path) -> None:
 
 def test_what_the_master_applied_but_could_not_acknowledge_is_not_applied_twice(tmp_path: Path) -> None:
     async def story() -> None:
-        async with scene(tmp_path, BUSY) as it:
+        async with scene(tmp_path, BUSY, master=ScriptedMaster(heartbeat=60)) as it:
             record = it.master.assign(assignment(target=50))
             await until(lambda: it.agent.outbox.held)
             it.master.silent = True
