@@ -58,7 +58,8 @@ proto: $(READY)
 	$(BIN)/python -P proto/generate.py
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks
+	@for benchmark in benchmarks/bench_*.py; do \
+		echo "== $$benchmark"; $(BIN)/python -P $$benchmark || exit 1; done
 
 clean:
 	rm -rf $(VENV) build .demo .pytest_cache .ruff_cache .hypothesis *.egg-info
