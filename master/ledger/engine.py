@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, exc, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, exc, make_url
 
 from ...shared.errors import DatabaseError, InvalidInput
 from .failures import explain
@@ -126,8 +126,32 @@ def _sqlite_engine(
 def _postgresql_engine(
     database: Database, size: int, timeout: float, setup: tuple[str, ...], options: dict[str, Any]
 ) -> Engine:
-    # Without these a server that vanished is noticed only after many minutes. The URL may say otherwise.
-    network = {
+    pool = {"pool_size": size, "max_overflow": 0, "pool_timeout": timeout, "pool_pre_ping": True}
+    engine = create_engine(_network(database, timeout), **pool, hide_parameters=True, **options)
+    _prepare(engine, setup)
+    return engine
+
+
+def session_engine(database: Database) -> Engine:
+    """PostgreSQL sessions that hold locks: the server ends them soon after the host at the other end has vanished."""
+    setup = (
+        "SET tcp_keepalives_idle = 5",
+        "SET tcp_keepalives_interval = 3",
+        "SET tcp_keepalives_count = 3",
+        "SET statement_timeout = 5000",
+    )
+    options = {"poolclass": NullPool, "isolation_level": "AUTOCOMMIT", "hide_parameters": True}
+    engine = create_engine(_network(database, 5), **options)
+    _prepare(engine, setup)
+    return engine
+
+
+def _network(database: Database, timeout: float) -> URL:
+    """The address with limits: without them a server that vanished is noticed only after many minutes.
+
+    The URL may say otherwise.
+    """
+    limits = {
         "connect_timeout": str(max(2, int(timeout))),
         "keepalives_idle": "10",
         "keepalives_interval": "5",
@@ -135,16 +159,10 @@ def _postgresql_engine(
         "tcp_user_timeout": "15000",
         "application_name": "rungmaster",
     }
-    engine = create_engine(
-        database.url.set(query={**network, **database.url.query}),
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=timeout,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        **options,
-    )
+    return database.url.set(query={**limits, **database.url.query})
 
+
+def _prepare(engine: Engine, setup: tuple[str, ...]) -> None:
     def prepare(connection: Any, _record: Any) -> None:
         with connection.cursor() as cursor:
             for statement in setup:
@@ -152,7 +170,6 @@ def _postgresql_engine(
         connection.commit()
 
     event.listen(engine, "connect", prepare)
-    return engine
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, select, text
 from ...shared.errors import DatabaseError
 from ..experiment.changes import Changes
 from .engine import Database, parse_database, transaction, writing_engine
-from .mastership import check_term, take_term
+from .lock import TermLock
+from .mastership import check_term, renew_term, take_term
 from .migrate import migrate
 from .recovery import Recovered, recover, unneeded_checkpoints
 from .tables import trials, wanted_trials
@@ -34,38 +35,60 @@ class Ledger:
     tells what was written.
     """
 
-    def __init__(self, database: Database, engine: Engine, term: int) -> None:
+    def __init__(self, database: Database, engine: Engine, term: int, lock: TermLock | None = None) -> None:
         self.term = term
         self.database = database.kind
         self._address = database
         self._engine = engine
+        self._lock = lock
 
     @classmethod
-    def open(cls, url: str, *, holder: str, timeout: float = LOCK_TIMEOUT) -> Ledger:
+    def open(
+        cls,
+        url: str,
+        *,
+        holder: str,
+        timeout: float = LOCK_TIMEOUT,
+        succeeds: int | None = None,
+        lock: TermLock | None = None,
+    ) -> Ledger:
         """Brings the database to this version's schema, making it where there is none, and takes a new term.
 
         `url` is the path of an SQLite file, `sqlite:///file.db` or `postgresql://…`; `holder` says for people who
-        the master is; `timeout` bounds the wait for other programs' locks, in seconds. Raises InvalidInput for a
-        wrong URL, Unavailable where the database is locked or out of reach, DatabaseError where it cannot be used.
+        the master is; `timeout` bounds the wait for other programs' locks, in seconds. The new term's `lock` is taken
+        before anybody can see the term. With `succeeds`, MastershipLost is raised where the term is no longer that
+        one. Raises InvalidInput for a wrong URL, Unavailable where the database is locked or out of reach,
+        DatabaseError where it cannot be used.
         """
         database = parse_database(url)
         _check_folder(database)
-        engine = writing_engine(database, timeout)
+        engine, term = writing_engine(database, timeout), 0
         try:
             with transaction(engine, database) as connection:
                 _check_wal(connection, database)
                 _wait_longer(connection, timeout)
                 migrate(connection, database.name)
-                term = take_term(connection, holder)
+                term = take_term(connection, holder, succeeds)
+                if lock is not None:
+                    lock.take(term)
         except BaseException:
             engine.dispose()
+            if lock is not None:
+                lock.release(term)
             raise
-        return cls(database, engine, term)
+        return cls(database, engine, term, lock)
 
     def commit(self, changes: Changes) -> None:
         """Writes all of it, durably, or nothing. Raises DatabaseError where it does not fit what is stored (a bug)."""
         with self._transaction() as connection:
             write(connection, changes)
+
+    def renew(self) -> None:
+        """Gives a sign of life to whoever waits for this master's end."""
+        with self._transaction() as connection:
+            renew_term(connection)
+        if self._lock is not None:
+            self._lock.keep()
 
     def load(self) -> Recovered:
         """Everything that a master must have in memory."""
@@ -88,6 +111,8 @@ class Ledger:
     def close(self) -> None:
         """Lets go of the database. The term stays taken; the next master takes a larger one."""
         self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

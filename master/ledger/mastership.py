@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, inspect, select, text, update
 
 from ...shared.errors import DatabaseError, MastershipLost
 from .tables import mastership
 
 _current = select(mastership.c.term, mastership.c.holder).with_for_update()
 _next = update(mastership).values(term=mastership.c.term + 1).returning(mastership.c.term)
+_EMPTY = "the mastership table is empty: the database was changed by hand; restore it from a backup"
 
 
-def take_term(connection: Connection, holder: str) -> int:
-    """Makes `holder` the master and returns its term, larger than any before."""
-    term = connection.execute(_next.values(holder=holder, start_time=time.time())).scalar_one_or_none()
-    if term is None:
-        raise DatabaseError("the mastership table is empty: the database was changed by hand; restore it from a backup")
-    return term
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The master of a database, by its row. `renew_time` changes every few seconds while it works."""
+
+    term: int
+    holder: str
+    renew_time: float
+
+
+def take_term(connection: Connection, holder: str, succeeds: int | None = None) -> int:
+    """Makes `holder` the master and returns its term, larger than any before.
+
+    With `succeeds`, only where the term is still that one; raises MastershipLost where it is not.
+    """
+    if succeeds is not None:
+        check_term(connection, succeeds)
+    now = time.time()
+    taken = connection.execute(_next.values(holder=holder, start_time=now, renew_time=now)).scalar_one_or_none()
+    if taken is None:
+        raise DatabaseError(_EMPTY)
+    return taken
 
 
 def check_term(connection: Connection, term: int) -> None:
@@ -27,3 +44,18 @@ def check_term(connection: Connection, term: int) -> None:
     if row is None or row.term != term:
         now = f"{row.holder} with term {row.term}" if row else "nobody"
         raise MastershipLost(f"this master's term {term} is over: the database belongs to {now} now")
+
+
+def renew_term(connection: Connection) -> None:
+    """Shows whoever waits that the master works."""
+    connection.execute(update(mastership).values(renew_time=time.time()))
+
+
+def read_owner(connection: Connection) -> Owner | None:
+    """Who is the master, by a schema of any version; None for a database that had none yet."""
+    if not inspect(connection).has_table(mastership.name):
+        return None
+    row = connection.execute(text("SELECT * FROM mastership")).mappings().one_or_none()
+    if row is None:
+        raise DatabaseError(_EMPTY)
+    return Owner(row["term"], row["holder"], row.get("renew_time", 0.0)) if row["term"] else None

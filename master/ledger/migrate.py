@@ -26,13 +26,35 @@ def migrate(connection: Connection, database: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
     config = _config(connection)
-    script = ScriptDirectory.from_config(config)
-    revisions = MigrationContext.configure(connection).get_current_heads()
-    _check_known(revisions, script, database)
+    revisions = check_known(connection, database)
     if not revisions:
         _check_empty(connection, database)
-    if set(revisions) != set(script.get_heads()):
+    if set(revisions) != set(ScriptDirectory.from_config(config).get_heads()):
         command.upgrade(config, "head")
+
+
+def check_known(connection: Connection, database: str) -> tuple[str, ...]:
+    """The revisions of a database's schema, none where it is empty; raises DatabaseError where one is not known."""
+    revisions = MigrationContext.configure(connection).get_current_heads()
+    known = {revision.revision for revision in _script(connection).walk_revisions()}
+    if unknown := sorted(set(revisions) - known):
+        raise DatabaseError(
+            f"database {database} has schema revision {', '.join(unknown)}, which this version of Rungmaster does not "
+            "know: a newer version made it; install that version or a later one, or restore a backup from before"
+        )
+    return revisions
+
+
+def check_current(connection: Connection, database: str) -> None:
+    """Raises DatabaseError where the schema is not the one of this version."""
+    revisions = check_known(connection, database)
+    if set(revisions) != set(_script(connection).get_heads()):
+        has = f"has the older schema revision {', '.join(revisions)}" if revisions else "has no tables of Rungmaster"
+        raise DatabaseError(f"database {database} {has}; a master of this version brings it up to date at its start")
+
+
+def _script(connection: Connection) -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(connection))
 
 
 def _config(connection: Connection) -> Config:
@@ -41,15 +63,6 @@ def _config(connection: Connection) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
-
-
-def _check_known(revisions: tuple[str, ...], script: ScriptDirectory, database: str) -> None:
-    known = {revision.revision for revision in script.walk_revisions()}
-    if unknown := sorted(set(revisions) - known):
-        raise DatabaseError(
-            f"database {database} has schema revision {', '.join(unknown)}, which this version of Rungmaster does not "
-            "know: a newer version made it; install that version or a later one, or restore a backup from before"
-        )
 
 
 def _check_empty(connection: Connection, database: str) -> None:

@@ -220,6 +220,7 @@ mastership = _table(
     Column("term", BigInteger, nullable=False),
     Column("holder", CleanText, nullable=False),
     Column("start_time", Double, nullable=False),
+    Column("renew_time", Double, nullable=False),
 )
 
 

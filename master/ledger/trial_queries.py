@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, select, tuple_, union_all
 
 from ...shared.errors import NotFound
 from ...shared.model import Checkpoint, Event, Lease, Report, Trial, TrialOrder, TrialState
@@ -29,20 +29,17 @@ def list_trials(
 ) -> tuple[list[Trial], str]:
     """A page of trials and the token of the next one (empty on the last)."""
     if order is TrialOrder.ID:
-        ranges = _by_id(experiment_id, states, page.after)
-        keys: tuple[str, ...] = ("trial_id",)
-        descending = False
+        ranges, keys = _by_id(experiment_id, states, page.after), ("trial_id",)
     else:
-        ranges = _by_metric(experiment_id, goal, states or _EVERY_STATE, page.after)
-        keys = ("metric", "trial_id")
-        descending = goal == "maximize"
-    rows, more = page.cut(_read_page(connection, ranges, keys, descending, page.size + 1))
+        ranges, keys = _by_metric(experiment_id, goal, states or _EVERY_STATE, page.after), ("metric", "trial_id")
+    found = _read_page(connection, experiment_id, ranges, keys, goal == "maximize", page.size + 1)
+    rows, more = page.cut(found)
     token = page.token([getattr(rows[-1], key) for key in keys]) if more else ""
     return [_trial(row) for row in rows], token
 
 
 def _by_id(experiment_id: int, states: Sequence[TrialState], after: tuple[Any, ...] | None) -> list[Select[Any]]:
-    base = select(*_T).where(_T.experiment_id == experiment_id)
+    base = select(_T.trial_id).where(_T.experiment_id == experiment_id)
     if after:
         base = base.where(_T.trial_id > after[0])
     return [base.where(_T.state == state.value) for state in dict.fromkeys(states)] or [base]
@@ -50,11 +47,13 @@ def _by_id(experiment_id: int, states: Sequence[TrialState], after: tuple[Any, .
 
 def _by_metric(
     experiment_id: int, goal: str, states: Iterable[TrialState], after: tuple[Any, ...] | None
-) -> list[Select[Any]]:
+) -> list[Select[Any, Any]]:
     """For each state the trials after a position, as ranges of the index: first the equal metrics, then the worse."""
     ranges = []
     for state in dict.fromkeys(states):
-        base = select(*_T).where(_T.experiment_id == experiment_id, _T.state == state.value, _T.metric.is_not(None))
+        base = select(_T.metric, _T.trial_id).where(
+            _T.experiment_id == experiment_id, _T.state == state.value, _T.metric.is_not(None)
+        )
         if after is None:
             ranges.append(base)
             continue
@@ -65,9 +64,14 @@ def _by_metric(
 
 
 def _read_page(
-    connection: Connection, ranges: list[Select[Any]], keys: tuple[str, ...], descending: bool, limit: int
+    connection: Connection,
+    experiment_id: int,
+    ranges: Sequence[Select[Any]] | Sequence[Select[Any, Any]],
+    keys: tuple[str, ...],
+    descending: bool,
+    limit: int,
 ) -> Sequence[Row[Any]]:
-    """The first rows of several ranges merged, each range cut off at the limit before it is sorted."""
+    """The first trials of several ranges merged. Each range is cut off before they are sorted, and only then read."""
 
     def ordered(columns: Any) -> list[ColumnElement[Any]]:
         return [columns[key].desc() if descending and key == "metric" else columns[key] for key in keys]
@@ -75,32 +79,31 @@ def _read_page(
     cut = [select(part.order_by(*ordered(_T)).limit(limit).subquery()) for part in ranges]
     merged = (union_all(*cut) if len(cut) > 1 else cut[0]).subquery("merged")
     found = select(merged).order_by(*ordered(merged.c)).limit(limit).subquery("found")
-    return connection.execute(_with_particulars(found.c).order_by(*ordered(found.c))).all()
+    is_found = and_(_T.experiment_id == experiment_id, _T.trial_id == found.c.trial_id)
+    return connection.execute(_shown_trials(found, is_found).order_by(*ordered(found.c))).all()
 
 
-def _with_particulars(trial: Any) -> Select[*tuple[Any, ...]]:
-    """Adds the worker that trains a trial now, and the resource that it reported last."""
-    same_trial = and_(_R.experiment_id == trial.experiment_id, _R.trial_id == trial.trial_id)
+def _shown_trials(wanted: FromClause, is_wanted: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Trials with the worker that trains them now, and the resource that they reported last."""
+    same_trial = and_(_R.experiment_id == _T.experiment_id, _R.trial_id == _T.trial_id)
     newest = select(_R.resource).where(same_trial).order_by(_R.token.desc(), _R.sequence.desc()).limit(1)
     held = and_(
-        _L.experiment_id == trial.experiment_id,
-        _L.trial_id == trial.trial_id,
-        _L.token == trial.token,
+        _L.experiment_id == _T.experiment_id,
+        _L.trial_id == _T.trial_id,
+        _L.token == _T.token,
         _L.end_time.is_(None),
     )
-    source = trial.trial_id.table
-    return select(*trial, _L.worker, newest.correlate(source).scalar_subquery().label("reported")).select_from(
-        source.outerjoin(tables.leases, held)
-    )
+    reported = newest.correlate(tables.trials).scalar_subquery().label("reported")
+    source = wanted.join(tables.trials, is_wanted).outerjoin(tables.leases, held)
+    return select(*_T, _L.worker, reported).select_from(source)
 
 
 def trials_by_key(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Trial]:
     """Trials by (experiment, trial), at most a page's worth; those that do not exist are left out."""
     if not keys:
         return {}
-    source, is_wanted = tables.wanted_trials(keys)
-    statement = _with_particulars(_T).join(source, is_wanted)
-    return {(row.experiment_id, row.trial_id): _trial(row) for row in connection.execute(statement)}
+    rows = connection.execute(_shown_trials(*tables.wanted_trials(keys)))
+    return {(row.experiment_id, row.trial_id): _trial(row) for row in rows}
 
 
 def _trial(row: Row[Any]) -> Trial:

@@ -1,0 +1,102 @@
+"""Waiting to be the master of a database that has one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ...shared.errors import MastershipLost
+from .engine import parse_database, reading_engine, transaction
+from .ledger import Ledger
+from .lock import term_lock
+from .mastership import Owner, read_owner
+from .migrate import check_known
+
+#: Seconds that a look at the database may take.
+LOOK_TIMEOUT = 10.0
+
+
+class Candidate:
+    """A master that does not serve yet. Use it from one thread at a time.
+
+    It becomes the master as soon as the one there is has ended, or has given no sign of life for `takeover_after`
+    seconds (by this process's monotonic clock, which starts anew wherever this process could not look either), or,
+    with `at_once`, without waiting.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        holder: str,
+        takeover_after: float,
+        at_once: bool = False,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url
+        self._holder = holder
+        self._at_once = at_once
+        self._silence = Silence(takeover_after, now)
+        self._database = parse_database(url)
+        self._engine = reading_engine(self._database, LOOK_TIMEOUT)
+        self._lock = term_lock(self._database)
+        self._elected = False
+
+    def attempt(self) -> Ledger | Owner:
+        """The ledger where it is this one's turn, otherwise the master that is to be waited for.
+
+        Raises Unavailable, after which it may be called again, and DatabaseError where the database cannot be used.
+        """
+        while True:
+            owner = self._look()
+            if owner is not None and not self._may_follow(owner):
+                return owner
+            try:
+                return self._follow(owner.term if owner else 0)
+            except MastershipLost:
+                # Somebody was faster. Whoever it is holds the lock of the new term by now.
+                continue
+
+    def _look(self) -> Owner | None:
+        if self._database.kind == "sqlite" and not self._database.path.exists():
+            return None
+        with transaction(self._engine, self._database) as connection:
+            check_known(connection, self._database.name)
+            return read_owner(connection)
+
+    def _may_follow(self, owner: Owner) -> bool:
+        silent = self._silence.too_long(owner)
+        return self._at_once or self._lock.take(owner.term) or silent
+
+    def _follow(self, term: int) -> Ledger:
+        try:
+            ledger = Ledger.open(self._url, holder=self._holder, succeeds=term, lock=self._lock)
+        finally:
+            self._lock.release(term)
+        self._elected = True
+        return ledger
+
+    def close(self) -> None:
+        """Stops waiting. The ledger that `attempt` gave keeps its lock."""
+        self._engine.dispose()
+        if not self._elected:
+            self._lock.close()
+
+
+class Silence:
+    """How long a master has given no sign of life, as far as this process can tell."""
+
+    def __init__(self, bearable: float, now: Callable[[], float]) -> None:
+        self._bearable = bearable
+        self._now = now
+        self._sign: tuple[int, float] | None = None
+        self._since = 0.0
+        self._last_look = 0.0
+
+    def too_long(self, owner: Owner) -> bool:
+        """To be asked again and again; a gap between two questions proves nothing about the master."""
+        sign, now = (owner.term, owner.renew_time), self._now()
+        if sign != self._sign or now - self._last_look > self._bearable / 2:
+            self._sign, self._since = sign, now
+        self._last_look = now
+        return now - self._since >= self._bearable

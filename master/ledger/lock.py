@@ -1,0 +1,164 @@
+"""Locks that tell whether the master of a term still lives. They avoid fights; the term is what protects.
+
+Each term has a lock of its own, held by its master from before anybody can see the term until its process ends: the
+kernel, or the PostgreSQL server, lets go of it then, kill -9 included. Whoever gets the lock of the current term knows
+that its master is gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection, exc, text
+
+from ...shared.errors import DatabaseError, Unavailable
+from .engine import Database, session_engine
+from .failures import explain
+
+T = TypeVar("T")
+
+#: Any number will do, as long as every version of Rungmaster takes the same one.
+_LOCK_CLASS = 7_264_912
+_TAKE = text("SELECT pg_try_advisory_lock(:key)")
+_RELEASE = text("SELECT pg_advisory_unlock(:key)")
+
+
+class TermLock(Protocol):
+    """The locks of the terms of one database, as one process holds them. Use it from one thread at a time.
+
+    Raises Unavailable where the database is out of reach.
+    """
+
+    def take(self, term: int) -> bool:
+        """Takes the lock of a term; False where another process holds it. Taken again it is still held once."""
+        ...
+
+    def release(self, term: int) -> None:
+        """Gives the lock of a term back; nothing where it is not held."""
+        ...
+
+    def keep(self) -> None:
+        """Takes again what a broken connection has lost, if it is still free."""
+        ...
+
+    def close(self) -> None:
+        """Gives all of them back."""
+        ...
+
+
+def term_lock(database: Database) -> TermLock:
+    """The locks that go with a database."""
+    return FileLock(database) if database.kind == "sqlite" else SessionLock(database)
+
+
+class FileLock:
+    """For SQLite: the byte with the number of the term, in an empty file beside the database.
+
+    Such locks are between processes; two masters in one process do not see each other's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.path = database.path.resolve().with_name(database.path.resolve().name + "-master")
+        self._name = database.name
+        self._file: int | None = None
+
+    def take(self, term: int) -> bool:
+        """See TermLock."""
+        try:
+            if self._file is None:
+                self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, term)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN) and self._file is not None:
+                return False
+            raise self._refusal(error) from error
+        return True
+
+    def _refusal(self, error: OSError) -> DatabaseError | Unavailable:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return DatabaseError(f"database {self._name}: its folder does not exist; create it, or correct the path")
+        return Unavailable(f"database {self._name}: cannot lock {self.path} beside it ({error.strerror})")
+
+    def release(self, term: int) -> None:
+        """See TermLock."""
+        if self._file is not None:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, term)
+
+    def keep(self) -> None:
+        """Nothing to do: the kernel loses none."""
+
+    def close(self) -> None:
+        """See TermLock. The file stays: whoever removed it could remove one that another master has just locked."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class SessionLock:
+    """For PostgreSQL: advisory locks of a session that does nothing else."""
+
+    def __init__(self, database: Database) -> None:
+        self._name = database.name
+        self._engine = session_engine(database)
+        self._session: Connection | None = None
+        self._held: set[int] = set()
+
+    def take(self, term: int) -> bool:
+        """See TermLock."""
+        if term not in self._held and self._ask(lambda session: _take(session, term)):
+            self._held.add(term)
+        return term in self._held
+
+    def release(self, term: int) -> None:
+        """See TermLock."""
+        if term in self._held:
+            self._held.discard(term)
+            self._ask(lambda session: session.scalar(_RELEASE, {"key": _key(term)}))
+
+    def keep(self) -> None:
+        """See TermLock."""
+        self._ask(lambda session: session.scalar(text("SELECT 1")))
+
+    def close(self) -> None:
+        """See TermLock."""
+        self._drop()
+        self._held.clear()
+        self._engine.dispose()
+
+    def _ask(self, question: Callable[[Connection], T]) -> T:
+        """Asks the session, or a new one where it turns out to be broken."""
+        try:
+            if self._session is not None:
+                return question(self._session)
+        except exc.DBAPIError:
+            self._drop()
+        try:
+            return question(self._open())
+        except exc.DBAPIError as error:
+            self._drop()
+            raise explain(error, self._name) from error
+
+    def _open(self) -> Connection:
+        self._session = session = self._engine.connect()
+        for term in sorted(self._held):
+            if not _take(session, term):
+                self._held.discard(term)
+        return session
+
+    def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.invalidate()
+            session.close()
+
+
+def _take(session: Connection, term: int) -> bool:
+    return bool(session.scalar(_TAKE, {"key": _key(term)}))
+
+
+def _key(term: int) -> int:
+    return (_LOCK_CLASS << 32) + (term & 0xFFFF_FFFF)
