@@ -40,8 +40,10 @@ def got(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return "text " + json.dumps(value if len(value) <= 40 else value[:39] + "…", ensure_ascii=False)
+    if isinstance(value, int) and abs(value) > 10**20:
+        return f"a whole number of {value.bit_length()} bits"
     if isinstance(value, int | float):
-        return f"{value:.6g}" if isinstance(value, int) and abs(value) > 10**20 else str(value)
+        return str(value)
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):

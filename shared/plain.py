@@ -39,14 +39,15 @@ class _Copy:
             if len(path) >= MAX_DEPTH:
                 raise InvalidSpec([Problem(dotted(path[:3]), f"is nested more than {MAX_DEPTH} deep")])
             if isinstance(value, Mapping):
-                return {self._key(key, path): self.of(each, (*path, str(key))) for key, each in value.items()}
+                named = [(self._key(key, path), each) for key, each in value.items()]
+                return {name: self.of(each, (*path, name)) for name, each in named}
             return [self.of(each, (*path, index)) for index, each in enumerate(value)]
         problem = scalar_problem(value)
         if problem:
             self._problems.append(Problem(dotted(path), problem))
-        return value
+        return value if problem is None else _harmless(value)
 
-    def _key(self, key: Any, path: tuple[Any, ...]) -> Any:
+    def _key(self, key: Any, path: tuple[Any, ...]) -> str:
         if not isinstance(key, str):
             name = got(key).removeprefix("a ")
             self._problems.append(Problem(dotted((*path, name)), "the name of a field must be text; put it in quotes"))
@@ -54,6 +55,13 @@ class _Copy:
         if problem := scalar_problem(key):
             self._problems.append(Problem(dotted(path), f"has a field whose name {problem}"))
         return key
+
+
+def _harmless(value: object) -> Any:
+    """Something in place of a bad value with which the rest of the document can still be checked."""
+    if isinstance(value, int):
+        return max(-LARGEST_WHOLE, min(value, LARGEST_WHOLE))
+    return value if isinstance(value, str | float) else None
 
 
 def scalar_problem(value: object) -> str | None:

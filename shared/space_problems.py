@@ -31,9 +31,9 @@ def space_problems(
     declared = _Declared(hyperparameters, conditions or {name: spec.when for name, spec in hyperparameters.items()})
     problems = _names(declared.conditions)
     for name, when in declared.conditions.items():
-        problems += declared.reference_problems(f"hyperparameters.{name}.when", when)
         if name in when:
             problems.append(Problem(f"hyperparameters.{name}.when.{name}", "must not depend on itself"))
+        problems += declared.reference_problems(f"hyperparameters.{name}.when", when)
     problems += _circles(declared.conditions)
     if len(forbidden) > MAX_FORBIDDEN:
         problems.append(Problem("forbidden", f"must have at most {MAX_FORBIDDEN} combinations, got {len(forbidden)}"))

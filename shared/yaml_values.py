@@ -24,10 +24,14 @@ class Mark(Protocol):
     """A place in a text, counted from 0."""
 
     @property
-    def line(self) -> int: ...
+    def line(self) -> int:
+        """The line."""
+        ...
 
     @property
-    def column(self) -> int: ...
+    def column(self) -> int:
+        """The column."""
+        ...
 
 
 class NotAllowed(Exception):
