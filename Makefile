@@ -2,7 +2,7 @@
 # Needed: Python 3.11 or later, make, a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check proto bench clean
+.PHONY: help demo test check proto bench bench-peers clean
 .DELETE_ON_ERROR:
 
 # A python that is named but does not run (a version manager's placeholder, say) is passed over.
@@ -21,14 +21,14 @@ help:
 	@echo 'make test    all tests'
 	@echo 'make check   lint, types, the wire contract and the rules of the house'
 	@echo 'make proto   the Python code of proto/v1/*.proto, made anew'
-	@echo 'make bench   speed, measured'
+	@echo 'make bench   speed, measured: all, or make bench ONLY=throughput (make bench-peers: beside its peers)'
 	@echo 'make clean   removes what make made'
 
 $(READY): pyproject.toml
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or later with venv is needed: make PYTHON=/path/to/python3' >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once, about a minute) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 # Pyright looks for the installed name by path, so the folders stand here as they do when installed.
@@ -57,9 +57,17 @@ check: $(READY) build/typing/ready
 proto: $(READY)
 	$(BIN)/python -P proto/generate.py
 
+# Some alone: make bench ONLY="throughput latency"
 bench: $(READY)
-	@for benchmark in benchmarks/bench_*.py; do \
-		echo "== $$benchmark"; $(BIN)/python -P $$benchmark || exit 1; done
+	$(BIN)/python benchmarks/run.py $(ONLY)
+
+# The peers have dependencies of their own, so they get an environment of their own; without it their figures are left out.
+PEERS := build/peers-venv
+bench-peers: $(READY)
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or later with venv is needed: make PYTHON=/path/to/python3' >&2; exit 1; }
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
+	$(BIN)/python benchmarks/run.py peers
 
 clean:
 	rm -rf $(VENV) build .demo .pytest_cache .ruff_cache .hypothesis *.egg-info
