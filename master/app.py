@@ -9,23 +9,27 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
-from ..shared.errors import Unavailable
+from ..shared.errors import InvalidInput, Unavailable
 from ..shared.version import __version__
 from .dispatcher.core import Core, Terms
 from .dispatcher.store import LedgerStore
 from .dispatcher.writer import Writer
 from .ledger.ledger import Ledger
 from .ledger.reader import Reader
+from .ownership import Claim, Rivalry, own, renew
 from .services.server import Server
 
 log = logging.getLogger(__name__)
 
 #: A worker is told to give at least this many signs of life in the time of a lease.
 BEATS_PER_LEASE = 5
+#: Seconds that an address may stay in use by the master that was replaced.
+ADDRESS_PATIENCE = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +41,106 @@ class Options:
     lease_ttl: float
     grace: float
     exit_with_parent: bool
+    rivalry: Rivalry
+    takeover_after: float
 
 
-async def serve(options: Options, ready: Callable[[str, int], None]) -> None:
-    """Serves until it is told to end (SIGTERM, SIGINT); calls `ready(address, term)` once it does.
+class Announcer(Protocol):
+    """Tells people how it stands."""
+
+    def waiting(self, holder: str, term: int) -> None:
+        """Another master owns the database, and is waited for."""
+        ...
+
+    def ready(self, address: str, term: int) -> None:
+        """This one serves."""
+        ...
+
+
+async def serve(options: Options, announcer: Announcer) -> None:
+    """Serves until it is told to end (SIGTERM, SIGINT), if need be after waiting for another master's end.
 
     Raises DatabaseError or Unavailable where the database cannot be used, InvalidInput where the address cannot,
-    MastershipLost where another master took over.
+    FailedPrecondition where there is another master and it is not to be waited for, MastershipLost where another
+    master took over.
     """
-    loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    holder = f"{socket.gethostname()}-{os.getpid()}"
-    with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
-        ledger = await loop.run_in_executor(thread, lambda: Ledger.open(options.database, holder=holder))
+    check_address(options.listen)
+    async with _stopping_with_parent(stop, options.exit_with_parent):
+        claim = Claim(
+            options.database, f"{socket.gethostname()}-{os.getpid()}", options.rivalry, options.takeover_after
+        )
+        with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
+            ledger = await own(claim, stop, thread, announcer.waiting)
+            if ledger is None:
+                return
+            try:
+                await _serve(ledger, thread, options, stop, announcer)
+            finally:
+                await loop.run_in_executor(thread, ledger.close)
+
+
+def check_address(address: str) -> None:
+    """Raises InvalidInput where an address can never be listened on here: a standby would learn it too late."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
+            # No matter whether it is in use: by then it may be free.
+            probe.bind((found[0][4][0], 0))
+    except OSError as error:
+        raise InvalidInput(f"--listen {address}: cannot listen there ({error.strerror})") from error
+
+
+async def _serve(
+    ledger: Ledger, thread: ThreadPoolExecutor, options: Options, stop: asyncio.Event, announcer: Announcer
+) -> None:
+    terms = Terms(ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__)
+    writer = Writer(LedgerStore(ledger), terms, thread)
+    await writer.start()
+    with contextlib.closing(Reader(options.database)) as reader:
+        server = Server(writer, reader, ledger.database)
+        port = await _listen(server, options)
+        announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
+        await _run(writer, server, ledger, thread, options, stop)
+
+
+async def _listen(server: Server, options: Options) -> int:
+    """Starts the server. Where a master is taken over from, its address may take a moment to become free."""
+    patience = ADDRESS_PATIENCE if options.rivalry is Rivalry.TAKE_OVER else 0.0
+    give_up_at = asyncio.get_running_loop().time() + patience
+    while True:
         try:
-            writer = Writer(LedgerStore(ledger), _terms(options, ledger.term), thread)
-            await writer.start()
-            reader = Reader(options.database)
-            server = Server(writer, reader, ledger.database)
-            port = await server.start(options.listen)
-            ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
-            await _run(writer, server, options, stop)
-            reader.close()
-        finally:
-            await loop.run_in_executor(thread, ledger.close)
+            return await server.start(options.listen)
+        except InvalidInput:
+            if asyncio.get_running_loop().time() >= give_up_at:
+                raise
+            await asyncio.sleep(0.2)
 
 
-def _terms(options: Options, term: int) -> Terms:
-    return Terms(term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__)
-
-
-async def _run(writer: Writer, server: Server, options: Options, stop: asyncio.Event) -> None:
+async def _run(
+    writer: Writer,
+    server: Server,
+    ledger: Ledger,
+    thread: ThreadPoolExecutor,
+    options: Options,
+    stop: asyncio.Event,
+) -> None:
     """Runs the writer and the looks until told to stop; always ends the server before the writer."""
+    stopped = asyncio.create_task(stop.wait())
     tasks = [
+        stopped,
         asyncio.create_task(writer.run()),
         asyncio.create_task(_look(writer)),
-        asyncio.create_task(stop.wait()),
+        asyncio.create_task(renew(ledger, thread)),
     ]
-    if options.exit_with_parent:
-        tasks.append(asyncio.create_task(_parent_gone()))
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        lost = tasks[0] in done
-        await server.stop(0 if lost else options.grace)
+        await server.stop(options.grace if stopped in done else 0)
     finally:
         for task in tasks:
             task.cancel()
@@ -99,10 +157,22 @@ async def _look(writer: Writer) -> None:
             await writer.execute(Core.look)
 
 
-async def _parent_gone() -> None:
-    """Returns when standard input closes: whoever started this process has ended, by whatever means."""
+@contextlib.asynccontextmanager
+async def _stopping_with_parent(stop: asyncio.Event, wanted: bool) -> AsyncIterator[None]:
+    """Sets `stop` when standard input closes: whoever started this process has ended, by whatever means."""
+    watch = asyncio.create_task(_set_without_parent(stop)) if wanted else None
+    try:
+        yield
+    finally:
+        if watch is not None:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _set_without_parent(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     stream = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
     while await stream.read(4096):
         pass
+    stop.set()

@@ -35,14 +35,40 @@ from ...shared.errors import InvalidInput
     type=click.FloatRange(min=0.0),
     help="Seconds that calls get to end when the master is stopped.",
 )
+@click.option(
+    "--take-over", "rivalry", flag_value="take over", help="Replace the master that owns the database now, at once."
+)
+@click.option(
+    "--no-standby", "rivalry", flag_value="give up", help="Fail, rather than wait, where the database has a master."
+)
+@click.option(
+    "--takeover-after",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=4.0),
+    help="Seconds without a sign of life after which a standby replaces a master that hangs; one that ended, at once.",
+)
 @click.option("--exit-with-parent", is_flag=True, help="End when standard input closes.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
-def command(listen: str, database: str, lease_ttl: float, grace: float, exit_with_parent: bool, verbose: bool) -> None:
+def command(
+    listen: str,
+    database: str,
+    lease_ttl: float,
+    grace: float,
+    rivalry: str | None,
+    takeover_after: float,
+    exit_with_parent: bool,
+    verbose: bool,
+) -> None:
     """Run a master: it keeps the search in a database, and hands out trials to workers.
 
     It can be stopped or killed at any time; started again on the same database, it goes on where it stood.
+
+    Where the database has a master already, this one is its standby: it waits, and takes over within seconds when that
+    one ends or hangs. Give workers and clients both addresses: --master first:50051,second:50051.
     """
     from ..app import Options, serve
+    from ..ownership import Rivalry
 
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
@@ -60,10 +86,24 @@ def command(listen: str, database: str, lease_ttl: float, grace: float, exit_wit
             "use it on a network that you trust, or behind a tunnel",
             err=True,
         )
-    options = Options(database, addresses[0], lease_ttl, grace, exit_with_parent)
-    asyncio.run(serve(options, _say_ready))
+    options = Options(
+        database, addresses[0], lease_ttl, grace, exit_with_parent, Rivalry(rivalry or "wait"), takeover_after
+    )
+    asyncio.run(serve(options, Announcer()))
 
 
-def _say_ready(address: str, term: int) -> None:
-    click.echo(f"rungmaster master ready on {address} (term {term})")
-    sys.stdout.flush()
+class Announcer:
+    """Says on standard output how it stands, one line at a time."""
+
+    def waiting(self, holder: str, term: int) -> None:
+        """See app.Announcer."""
+        self._say(f"waiting: {holder} owns the database (term {term})")
+
+    def ready(self, address: str, term: int) -> None:
+        """See app.Announcer."""
+        self._say(f"ready on {address} (term {term})")
+
+    @staticmethod
+    def _say(text: str) -> None:
+        click.echo(f"rungmaster master {text}")
+        sys.stdout.flush()

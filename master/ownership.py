@@ -1,0 +1,99 @@
+"""Getting a database to oneself, waiting for its master's end where it has one, and showing signs of life then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..shared.errors import FailedPrecondition, MastershipLost, Unavailable
+from .ledger.candidate import Candidate
+from .ledger.ledger import Ledger
+from .ledger.mastership import Owner
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at the master that is waited for.
+LOOK_INTERVAL = 0.5
+#: Seconds between two signs of life; a standby must bear several times as long.
+RENEW_INTERVAL = 2.0
+SHORTEST_TAKEOVER = 2 * RENEW_INTERVAL
+
+
+class Rivalry(StrEnum):
+    """What a master does where its database has another one."""
+
+    WAIT = "wait"
+    TAKE_OVER = "take over"
+    GIVE_UP = "give up"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who wants which database, and how. A master silent for `takeover_after` seconds is replaced by who waits."""
+
+    database: str
+    holder: str
+    rivalry: Rivalry
+    takeover_after: float
+
+
+async def own(
+    claim: Claim, stop: asyncio.Event, thread: Executor, waiting: Callable[[str, int], None]
+) -> Ledger | None:
+    """The ledger, once its database is this process's; None where it is told to stop before that.
+
+    `waiting(holder, term)` is called for each master that is waited for. Raises FailedPrecondition where there is one
+    and the claim is to give up then; Unavailable and DatabaseError where the database cannot be used at the start.
+    """
+    at_once = claim.rivalry is Rivalry.TAKE_OVER
+    candidate = Candidate(claim.database, holder=claim.holder, takeover_after=claim.takeover_after, at_once=at_once)
+    try:
+        return await _elected(candidate, claim, stop, thread, waiting)
+    finally:
+        await asyncio.get_running_loop().run_in_executor(thread, candidate.close)
+
+
+async def _elected(
+    candidate: Candidate, claim: Claim, stop: asyncio.Event, thread: Executor, waiting: Callable[[str, int], None]
+) -> Ledger | None:
+    told: Owner | None = None
+    while not stop.is_set():
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(thread, candidate.attempt)
+        except Unavailable as error:
+            if told is None:
+                raise
+            log.warning("waiting for the database: %s", error)
+        else:
+            if isinstance(found, Ledger):
+                return found
+            if claim.rivalry is Rivalry.GIVE_UP:
+                raise FailedPrecondition(f"{found.holder} owns the database (term {found.term}); end that master first")
+            if told is None or found.term != told.term:
+                waiting(found.holder, found.term)
+            told = found
+        await _set_within(stop, LOOK_INTERVAL)
+    return None
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def renew(ledger: Ledger, thread: Executor) -> None:
+    """Shows signs of life for ever; raises MastershipLost where another master took over."""
+    while True:
+        await asyncio.sleep(RENEW_INTERVAL)
+        try:
+            await asyncio.get_running_loop().run_in_executor(thread, ledger.renew)
+        except MastershipLost:
+            raise
+        except Unavailable as error:
+            log.warning("no sign of life could be given: %s", error)
