@@ -6,8 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from rungmaster.master.experiment.changes import Changes
+from rungmaster.master.ledger.engine import parse_database, transaction, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.reader import Reader
 from rungmaster.shared.errors import MastershipLost, Unavailable
@@ -48,6 +50,23 @@ def test_a_master_whose_term_is_over_reads_nothing_either(open_ledger: Callable[
     for call in (old.load, lambda: old.hparams([(1, 1)]), lambda: old.commit(Changes()), old.unneeded_checkpoints):
         with pytest.raises(MastershipLost):
             call()
+
+
+def test_nobody_takes_over_between_a_masters_check_and_its_commit(ledger: Ledger, database_url: str) -> None:
+    """Otherwise a batch of the old master could land after the new one has read the database."""
+    database = parse_database(database_url)
+    rival = writing_engine(database, 0.3)
+
+    def take_over() -> None:
+        with transaction(rival, database) as connection:
+            connection.execute(text("UPDATE mastership SET term = term + 1"))
+
+    with ledger._transaction(), pytest.raises(Unavailable, match="lock for too long"):
+        take_over()
+    take_over()
+    with pytest.raises(MastershipLost):
+        ledger.commit(Changes())
+    rival.dispose()
 
 
 def test_it_never_gets_its_turn_back(open_ledger: Callable[[], Ledger]) -> None:
