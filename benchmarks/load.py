@@ -48,9 +48,10 @@ async def create_experiment(address: str, document: dict[str, Any]) -> int:
 class Session:
     """One worker's stream with one slot."""
 
-    def __init__(self, name: str, call: Any) -> None:
+    def __init__(self, name: str, stub: worker_pb2_grpc.WorkerServiceStub) -> None:
         self.name = name
-        self._call = call
+        self._stub = stub
+        self._call: Any = None
         self._requests = 0
         self.lease = worker_pb2.LeaseRef()
         self.target = 0
@@ -58,24 +59,23 @@ class Session:
         self._message = worker_pb2.SessionRequest()
 
     async def hello(self) -> None:
-        """Opens the session."""
+        """Opens the stream."""
+        self._call = self._stub.Session()
         hello = worker_pb2.Hello(session_id=self.name, worker=self.name, slots=1, version="benchmark", host="here")
         await self.write(worker_pb2.SessionRequest(hello=hello))
         await self.read()
 
-    async def ask(self) -> None:
-        """Asks for work and waits for it."""
+    async def ask(self) -> int:
+        """Asks for work and waits for it; gives the resource from which to train."""
         self._requests += 1
         asked = worker_pb2.WorkRequest(request_id=f"{self.name}-{self._requests}", free_slots=1)
         await self.write(worker_pb2.SessionRequest(work_request=asked))
         while not (answer := await self.read()).assignments:
             pass
-        self.begin(answer.assignments[0])
-
-    def begin(self, assignment: worker_pb2.Assignment) -> None:
-        """Takes an assignment."""
+        assignment = answer.assignments[0]
         self.lease, self.target = assignment.lease, assignment.target
         self.sent = self.acked = 0
+        return assignment.checkpoints[0].resource if assignment.checkpoints else 0
 
     async def write(self, message: worker_pb2.SessionRequest) -> None:
         """Sends a bundle."""
@@ -90,7 +90,8 @@ class Session:
 
     def cancel(self) -> None:
         """Ends the stream without a goodbye."""
-        self._call.cancel()
+        if self._call is not None:
+            self._call.cancel()
 
     async def report(self, count: int) -> None:
         """Sends the next `count` measurements in one message, which is made once and then only numbered anew."""
@@ -127,7 +128,7 @@ async def sessions(address: str, count: int, channels: int = 4) -> AsyncIterator
         grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(channels)
     ]
     stubs = [worker_pb2_grpc.WorkerServiceStub(channel) for channel in opened]
-    made = [Session(f"session-{i}", stubs[i % channels].Session()) for i in range(count)]
+    made = [Session(f"session-{i}", stubs[i % channels]) for i in range(count)]
     try:
         # In steps, so that no more than a few hundred hellos wait at once.
         for start in range(0, count, 500):

@@ -1,0 +1,155 @@
+"""From a report at its target to the decision about it, with 1,000 workers connected; then 10,000 workers.
+
+Every worker trains as real ones do (ASHA with rungs at 1, 3, 9 and 27: report, obey, save, leave, ask again) at random
+intervals, all of them together at the given rate; what is timed is a report that reaches its target, from before it is
+sent until its decision is read, commit included. The bare round trip is the echo of `floor_server.py` with as many
+streams at the same rate of reports, measured in turn with the master.
+
+How it could mislead: the load generator's own turn-around is in both numbers, and it shares two cores with the master,
+so p99 tells as much about the machine's scheduling as about the master. The echo gets no checkpoints, exits and
+requests for work: its load is a third of the master's. "Memory per worker" is the growth of the master's resident
+memory from no worker to all of them, each with an assignment, divided by their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+
+import load
+import processes
+from figures import Figure, Plot, Result, median_ratio, quantile
+from steps import Times, Trainer
+
+MEDIAN_AIM, P99_AIM = 3.0, 0.020
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    workers: int = 1_000
+    many_workers: int = 10_000
+    rate: float = 300.0
+    rounds: int = 4
+    seconds: float = 4.0
+
+
+async def _train(trainers: Sequence[Trainer], seconds: float) -> Times:
+    """All of them train for a while: what they saw."""
+    deadline = time.monotonic() + seconds
+    all_times = Times()
+    for times in await asyncio.gather(*(trainer.train(deadline) for trainer in trainers)):
+        all_times.add(times)
+    return all_times
+
+
+async def _begin(trainers: Sequence[Trainer]) -> None:
+    for start in range(0, len(trainers), 500):
+        await asyncio.gather(*(trainer.begin() for trainer in trainers[start : start + 500]))
+
+
+def _trainers(sessions: Sequence[load.Session], rate: float, echo: bool = False) -> list[Trainer]:
+    return [Trainer(s, rate / len(sessions), random.Random(i), echo) for i, s in enumerate(sessions)]
+
+
+async def _side_by_side(size: Size, floor: str, master: str) -> tuple[list[Times], list[Times]]:
+    """What the rounds saw: of the echo, and of the master."""
+    await load.create_experiment(master, load.spec(max_trials=10**6, max_resource=27, divisor=3))
+    async with AsyncExitStack() as stack:
+        bare = _trainers(await stack.enter_async_context(load.sessions(floor, size.workers)), size.rate, echo=True)
+        real = _trainers(await stack.enter_async_context(load.sessions(master, size.workers)), size.rate)
+        await _begin(bare)
+        await _begin(real)
+        await _train(real, size.seconds)  # the first results of a search promote at once, and everything is cold
+        rounds = [(await _train(bare, size.seconds), await _train(real, size.seconds)) for _ in range(size.rounds)]
+    return [bare for bare, _ in rounds], [real for _, real in rounds]
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What many workers saw, and what they cost: bytes of the master for each."""
+
+    times: Times
+    bytes_per_worker: float
+    connect_seconds: float
+
+
+async def _crowd(size: Size, server: processes.Server) -> Crowd:
+    await load.create_experiment(server.address, load.spec(max_trials=10**6, max_resource=27, divisor=3))
+    before, start = server.memory, time.monotonic()
+    async with load.sessions(server.address, size.many_workers, channels=10) as sessions:
+        trainers = _trainers(sessions, size.rate)
+        await _begin(trainers)
+        connected = time.monotonic() - start
+        grown = server.memory - before
+        times = await _train(trainers, size.seconds * 2)
+    return Crowd(times, grown / size.many_workers, connected)
+
+
+def measure(size: Size) -> Result:
+    result = Result("latency", __doc__ or "")
+    with ExitStack() as stack:
+        floor = stack.enter_context(processes.floor())
+        master = stack.enter_context(processes.master(stack.enter_context(processes.sqlite())))
+        bare, real = asyncio.run(_side_by_side(size, floor.address, master.address))
+    result.figures += _figures(size, bare, real)
+    result.plots.append(_plot(bare, real))
+    with processes.sqlite() as database, processes.master(database) as master:
+        crowd = asyncio.run(_crowd(size, master))
+    result.figures += _crowd_figures(size, crowd)
+    result.notes.append(
+        f"{size.many_workers:,} workers had said hello and had their first assignments after "
+        f"{crowd.connect_seconds:.1f} s; all stayed connected until the end"
+    )
+    return result
+
+
+def _figures(size: Size, bare: list[Times], real: list[Times]) -> list[Figure]:
+    figures = []
+    for name, share in (("median", 0.5), ("p99", 0.99)):
+        floors = [quantile(times.decided, share) for times in bare]
+        values = [quantile(times.decided, share) for times in real]
+        ratio = median_ratio(values, floors)
+        value, floor = quantile(values, 0.5), quantile(floors, 0.5)
+        median = name == "median"
+        figures.append(
+            Figure(
+                f"decision, {name}, {size.workers:,} workers",
+                value * 1e3,
+                "ms",
+                higher_is_better=False,
+                floor=floor * 1e3,
+                floor_name="bare round trip",
+                floor_ratio=ratio,
+                aim=f"{MEDIAN_AIM:g}× bare" if median else f"{P99_AIM * 1e3:g} ms",
+                met=ratio <= MEDIAN_AIM if median else value <= P99_AIM,
+            )
+        )
+    return figures
+
+
+def _crowd_figures(size: Size, crowd: Crowd) -> list[Figure]:
+    workers = f"{size.many_workers:,} workers"
+    times = crowd.times.decided
+    return [
+        Figure(f"decision, median, {workers}", quantile(times, 0.5) * 1e3, "ms", higher_is_better=False),
+        Figure(f"decision, p99, {workers}", quantile(times, 0.99) * 1e3, "ms", higher_is_better=False),
+        Figure(f"memory per worker, {workers}", crowd.bytes_per_worker / 1024, "KiB", higher_is_better=False),
+    ]
+
+
+def _plot(bare: list[Times], real: list[Times]) -> Plot:
+    """Distributions: the share of round trips that took at most so long."""
+    shares = [i / 200 for i in range(1, 200)]
+    series = {}
+    for name, rounds in (("bare echo", bare), ("decision, committed", real)):
+        merged = [seconds for times in rounds for seconds in times.decided]
+        series[name] = [(quantile(merged, share) * 1e3, share) for share in shares]
+    return Plot("Round trips", "ms", "share that took at most so long", series)
+
+
+FULL = Size()
+QUICK = Size(workers=8, many_workers=16, rate=100, rounds=1, seconds=0.3)
