@@ -19,6 +19,7 @@ from ..shared.version import __version__
 from .dispatcher.core import Core, Terms
 from .dispatcher.store import LedgerStore
 from .dispatcher.writer import Writer
+from .failpoints import arm, hit
 from .ledger.ledger import Ledger
 from .ledger.reader import Reader
 from .ownership import Claim, Rivalry, own, renew
@@ -64,6 +65,7 @@ async def serve(options: Options, announcer: Announcer) -> None:
     FailedPrecondition where there is another master and it is not to be waited for, MastershipLost where another
     master took over.
     """
+    arm()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,6 +75,7 @@ async def serve(options: Options, announcer: Announcer) -> None:
         claim = Claim(
             options.database, f"{socket.gethostname()}-{os.getpid()}", options.rivalry, options.takeover_after
         )
+        hit("start.before")
         with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
             ledger = await own(claim, stop, thread, announcer.waiting)
             if ledger is None:
@@ -101,9 +104,11 @@ async def _serve(
     terms = Terms(ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__)
     writer = Writer(LedgerStore(ledger), terms, thread)
     await writer.start()
+    hit("recover.after")
     with contextlib.closing(Reader(options.database)) as reader:
         server = Server(writer, reader, ledger.database)
         port = await _listen(server, options)
+        hit("serve.after")
         announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
         await _run(writer, server, ledger, thread, options, stop)
 

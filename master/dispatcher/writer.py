@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from ...shared.errors import LimitExceeded, MastershipLost, RungmasterError, Unavailable
 from ...shared.session import SessionResponse
 from ..experiment.changes import Changes
+from ..failpoints import hit
 from .clock import Now, system_now
 from .core import Core, Recovered, Terms
 from .outbox import Outgoing
@@ -134,6 +135,7 @@ class Writer:
         assert core is not None
         results = [self._apply(core, command) for command, _ in batch]
         changes, outbox = core.finish(self._now())
+        hit("apply.after")
         loop = asyncio.get_running_loop()
         try:
             responses = await loop.run_in_executor(self._thread, self._commit, changes, outbox)
@@ -144,7 +146,9 @@ class Writer:
             _refuse(batch, error)
             await self._start_over("the master could not write to its database; come again")
             return
+        hit("deliver.before")
         self._deliver(core, responses)
+        hit("deliver.after")
         self.committed.ring()
         for (_, done), result in zip(batch, results, strict=True):
             if done.done():
@@ -153,6 +157,7 @@ class Writer:
                 done.set_exception(result)
             else:
                 done.set_result(result)
+        hit("answer.after")
 
     def _apply(self, core: Core, command: Command) -> Any:
         now = self._now()

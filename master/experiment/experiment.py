@@ -171,7 +171,7 @@ class Experiment:
         step = self.searcher.report(trial.trial_id, report.resource, metric)
         self._apply(step, batch)
         assert isinstance(step.answer, Verdict)
-        self._journal_verdict(trial, step.answer, report.resource, metric, batch)
+        self._journal("decision", trial, step.answer, report.resource, metric, batch)
         return self._decide(lease, step.answer, batch)
 
     def _report_without_metric(
@@ -212,9 +212,13 @@ class Experiment:
             reason=reason or trial.state_reason,
         )
 
-    def _journal_verdict(self, trial: TrialRow, verdict: Verdict, resource: int, metric: float, batch: Batch) -> None:
+    def _journal(
+        self, kind: str, trial: TrialRow, verdict: Verdict, resource: int, metric: float | None, batch: Batch
+    ) -> None:
+        """Notes what became of a trial at a rung: "decision" for a report, "passed" where a paused trial, promoted
+        past rungs that it had reached already, entered them when the searcher looked for work."""
         self.book.note(
-            "decision",
+            kind,
             trial.trial_id,
             {
                 "action": verdict.action.value,
@@ -231,6 +235,9 @@ class Experiment:
     def _apply(self, step: Step, batch: Batch) -> None:
         """Writes a step's effects, and what it decided about trials."""
         self.book.apply(step.effects, batch)
+        for verdict in step.decisions:
+            trial = self.book.trials[verdict.trial]
+            self._journal("passed", trial, verdict, trial.metric_resource, trial.metric, batch)
         verdicts = (*step.decisions, step.answer) if isinstance(step.answer, Verdict) else step.decisions
         for verdict in verdicts:
             trial = self.book.trials[verdict.trial]

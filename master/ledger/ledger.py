@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from ...shared.errors import DatabaseError
 from ..experiment.changes import Changes
+from ..failpoints import hit
 from .engine import Database, parse_database, transaction, writing_engine
 from .lock import TermLock
 from .mastership import check_term, renew_term, take_term
@@ -71,6 +72,8 @@ class Ledger:
                 term = take_term(connection, holder, succeeds)
                 if lock is not None:
                     lock.take(term)
+                hit("term.before")
+            hit("term.after")
         except BaseException:
             engine.dispose()
             if lock is not None:
@@ -82,11 +85,15 @@ class Ledger:
         """Writes all of it, durably, or nothing. Raises DatabaseError where it does not fit what is stored (a bug)."""
         with self._transaction() as connection:
             write(connection, changes)
+            hit("commit.before")
+        hit("commit.after")
 
     def renew(self) -> None:
         """Gives a sign of life to whoever waits for this master's end."""
         with self._transaction() as connection:
             renew_term(connection)
+            hit("renew.before")
+        hit("renew.after")
         if self._lock is not None:
             self._lock.keep()
 

@@ -21,6 +21,7 @@ from ...shared.errors import (
     RungmasterError,
     Unavailable,
 )
+from ..failpoints import hit
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +74,21 @@ Behavior = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]
 def _guarded(behavior: Behavior) -> Behavior:
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
-            return await behavior(request, context)
+            answer = await behavior(request, context)
+            hit("reply.before")
+            context.add_done_callback(_replied)
+            return answer
         except grpc.aio.AbortError:
             raise
         except Exception as error:  # noqa: BLE001 - nothing may reach the caller unmapped
             return await _abort(context, error)
 
     return call
+
+
+def _replied(context: Any) -> None:
+    del context
+    hit("reply.after")
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):

@@ -15,6 +15,7 @@ from ...shared.session import SessionRequest, SessionResponse
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.writer import Writer
+from ..failpoints import hit
 
 #: Seconds in which a worker must say hello after it opened its stream.
 HELLO_DEADLINE = 10.0
@@ -57,6 +58,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         first = await self._read_hello(context)
         hello = first.hello
         assert hello is not None
+        hit("session.hello")
         await self._writer.execute(lambda core, now: core.connect(hello, connection, now))
         reader = asyncio.create_task(self._read(first, connection, context))
         writer = asyncio.create_task(self._write(connection, context))
@@ -104,6 +106,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         while request is not None:
             self._writer.heard(session_id)
             if _says_something(request):
+                hit("session.received")
                 await self._writer.execute(_receiving(session_id, connection, request))
             message = await context.read()
             request = session_request_from_proto(message) if isinstance(message, worker_pb2.SessionRequest) else None
@@ -111,7 +114,9 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     @staticmethod
     async def _write(connection: StreamConnection, context: Context) -> None:
         while (response := await connection.next()) is not None:
+            hit("session.send")
             await context.write(session_response_to_proto(response))
+            hit("session.sent")
 
 
 def _receiving(session_id: str, connection: StreamConnection, request: SessionRequest) -> Callable[[Core, Now], None]:

@@ -175,6 +175,7 @@ def test_the_first_of_several_candidates_wins_and_the_others_wait_for_it(make_ca
     assert following.term == 2
     with pytest.raises(MastershipLost):
         ledger.renew()
+    ledger.close()
     following.close()
 
 
