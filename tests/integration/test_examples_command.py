@@ -28,8 +28,11 @@ def test_a_program_in_any_language_is_trained_paused_and_resumed(
     (tmp_path / "examples").symlink_to(EXAMPLES)
     monkeypatch.chdir(tmp_path)
     spec = yaml.safe_load((EXAMPLES / "command/experiment.yaml").read_text())
-    spec |= {"entrypoint": command, "searcher": {"name": "asha", "max_trials": 6, "max_resource": 4, "divisor": 2}}
-    ended = run(spec, workers=2, database="search.db")
+    searcher = {"name": "asha", "max_trials": 4, "max_resource": 4, "divisor": 2}
+    # Seed 7 gives trial 0 a far better learning rate than trial 1. With one worker that order is always the same:
+    # trial 0 pauses at the first rung, trial 1 does worse, and trial 0 goes on from its checkpoint.
+    spec |= {"entrypoint": command, "searcher": searcher, "seed": 7}
+    ended = run(spec, workers=1, database="search.db")
     assert ended.state is ExperimentState.COMPLETED, ended.state_reason
     assert ended.best_trial is not None
     assert ended.best_trial.metric is not None
