@@ -25,6 +25,7 @@ from ..shared.session import (
 from ..shared.version import __version__
 from .checkpoints import CheckpointStore
 from .guard import Guard
+from .launcher import Launcher
 from .outbox import Outbox
 from .scratch import scratch_folder
 from .settings import Settings
@@ -72,12 +73,15 @@ class Agent:
         """
         with scratch_folder() as scratch:
             settings = self._settings
-            self._place = Place(settings.directory, settings.logs, scratch, self._store, self._guard)
+            launcher = Launcher(self._guard, scratch, fork=not settings.fresh_processes)
+            self._place = Place(settings.directory, settings.logs, scratch, self._store, launcher)
             await self._guard.start()
             try:
                 await self._uplink.stay_connected(self, self._leaving)
             finally:
                 await self._end_everything()
+                await launcher.close()
+                await self._guard.stop()
         if self.outbox.held:
             logger.warning("left with %d leases that the master has not taken back yet", len(self.outbox.held))
         return 1 if self.outbox.held else 0
@@ -113,7 +117,6 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._guard.stop()
         self._witness.close()
 
     def hello(self) -> Hello:

@@ -10,35 +10,68 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from ..shared.errors import Unavailable
 from .guard import Guard
 from .protocol import MAX_REASON
 
 #: Seconds between SIGTERM and SIGKILL.
 KILL_GRACE = 5.0
+#: Of what an import prints, at most so many bytes go into each trial's log.
+_PRINTED = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: `entrypoint` ("module:function") or `command`, where, with which variables, and where it prints."""
+    """What to run: `entrypoint` ("module:function") or `command`, where, with which variables, and where it prints.
+
+    `base` are the variables that all training processes have, `told` those of this one beside them, `varying` the names
+    that differ from one to the next.
+    """
 
     entrypoint: str
     command: Sequence[str]
     directory: Path
-    environment: Mapping[str, str]
+    base: Mapping[str, str]
+    told: Mapping[str, str]
+    varying: frozenset[str]
     log: Path
 
     @property
     def arguments(self) -> list[str]:
-        """The command line of the process."""
+        """The command line of a fresh process."""
         what = ["entrypoint", self.entrypoint] if self.entrypoint else ["command", *self.command]
         return [sys.executable, "-P", "-m", f"{__package__}.child_main", str(os.getpid()), *what]
 
+    def begin_log(self, output: Path) -> None:
+        """Puts what was printed while the code was imported, or its beginning, where a fresh process would have."""
+        with self.log.open("ab") as log, output.open("rb") as printed:
+            log.write(printed.read(_PRINTED))
+
+
+class Process(Protocol):
+    """A process that was started, whichever way."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, once it has ended."""
+        ...
+
+    async def wait(self) -> int:
+        """Waits for its end."""
+        ...
+
 
 class Child:
-    """A running training process."""
+    """A running training process, the first of its group."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path, guard: Guard) -> None:
+    def __init__(self, process: Process, log: Path, guard: Guard) -> None:
         self._process = process
         self._log = log
         self._guard = guard
@@ -46,13 +79,12 @@ class Child:
 
     @classmethod
     async def start(cls, job: Job, guard: Guard) -> Child:
-        """Starts the process. Raises OSError where the system cannot."""
-        job.log.parent.mkdir(parents=True, exist_ok=True)
+        """Starts a fresh process. Raises OSError where the system cannot."""
         with job.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *job.arguments,
                 cwd=job.directory,
-                env=job.environment,
+                env={**job.base, **job.told},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
@@ -69,23 +101,26 @@ class Child:
     async def wait(self) -> int:
         """Waits for the end, ends what the process left running in its group, and returns the exit code.
 
-        A process that a signal ended has the negative number of that signal.
+        A process that a signal ended has the negative number of that signal. Raises Unavailable where it was the
+        worker that lost it.
         """
-        code = await self._process.wait()
-        if not self._gone:
-            self._signal(signal.SIGKILL)
-            self._guard.forget(self.pid)
-            self._gone = True
-        return code
+        try:
+            return await self._process.wait()
+        finally:
+            if self._process.returncode is not None and not self._gone:
+                self._signal(signal.SIGKILL)
+                self._guard.forget(self.pid)
+                self._gone = True
 
     async def kill(self, *, at_once: bool = False) -> None:
         """Ends the whole group: SIGTERM, and after a grace SIGKILL, or `at_once` SIGKILL."""
         if self._process.returncode is None and not at_once:
             self._signal(signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, Unavailable):
                 await asyncio.wait_for(self._process.wait(), KILL_GRACE)
         self._signal(signal.SIGKILL)
-        await self.wait()
+        with contextlib.suppress(Unavailable):
+            await self.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         """Signals the group, which may outlive its first process; once it is gone its id may be another's."""

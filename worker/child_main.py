@@ -25,14 +25,16 @@ _PR_SET_PDEATHSIG = 1
 def main(arguments: list[str]) -> None:
     """Runs what the arguments name. Exits with 1 where it cannot be run or fails."""
     parent, kind, *rest = arguments
-    _die_with(int(parent))
+    die_with(int(parent))
     if kind == "command":
         _become(rest)
-    _run(rest[0])
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system wants a string
+    sys.argv = [rest[0]]
+    run_entrypoint(rest[0])
 
 
-def _die_with(parent: int) -> None:
-    """Asks the kernel (Linux) for SIGKILL when the worker dies, so that nothing trains on for nobody."""
+def die_with(parent: int) -> None:
+    """Asks the kernel (Linux) for SIGKILL when the parent dies, so that nothing trains on for nobody."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -49,9 +51,8 @@ def _become(command: list[str]) -> NoReturn:
     sys.exit(reason)
 
 
-def _run(entrypoint: str) -> None:
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system wants a string
-    sys.argv = [entrypoint]
+def run_entrypoint(entrypoint: str) -> None:
+    """Trains the trial of this process with a Python function, from its first line to its last report."""
     connection = Connection.from_environment()
     train = _find(entrypoint, connection)
     trial = Trial(connection)

@@ -64,6 +64,11 @@ if TYPE_CHECKING:
     help="How long to look for a master at the start; later the worker looks for ever.",
 )
 @click.option(
+    "--fresh-processes",
+    is_flag=True,
+    help="Let each trial import its code anew, instead of forking a process that has imported it already.",
+)
+@click.option(
     "--acknowledged",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="RUNGMASTER_ACKNOWLEDGED",
@@ -81,6 +86,7 @@ def command(
     logs: Path | None,
     grace: float,
     connect_timeout: float,
+    fresh_processes: bool,
     acknowledged: Path | None,
     exit_with_parent: bool,
     verbose: bool,
@@ -108,6 +114,7 @@ def command(
         labels=dict(_label(text) for text in labels),
         grace=grace,
         connect_timeout=connect_timeout,
+        fresh_processes=fresh_processes,
         acknowledged=acknowledged,
     )
     click.get_current_context().exit(asyncio.run(_work(settings, exit_with_parent)))

@@ -12,16 +12,25 @@ from .protocol import Start
 
 #: Longer values do not fit into an environment; what is left out can be had over the socket.
 MAX_VALUE = 64 << 10
+#: Tells a process which GPUs it may use.
+DEVICES = "CUDA_VISIBLE_DEVICES"
 
 
-def training_environment(
-    inherited: Mapping[str, str], start: Start, socket: Path, devices: Sequence[str] | None
-) -> dict[str, str]:
-    """The worker's own environment without its RUNGMASTER_ variables, and what the trial is told.
+def base_environment(inherited: Mapping[str, str], *, own_devices: bool) -> dict[str, str]:
+    """What all training processes of a worker have: its own environment without its RUNGMASTER_ variables.
 
-    `devices` are its GPUs; None leaves CUDA_VISIBLE_DEVICES as it is.
+    With `own_devices` each trial is told its GPUs, and CUDA_VISIBLE_DEVICES is left to that.
     """
-    own = {name: value for name, value in inherited.items() if not name.startswith("RUNGMASTER_")}
+    base = {name: value for name, value in inherited.items() if not name.startswith("RUNGMASTER_")}
+    base["PYTHONUNBUFFERED"] = "1"
+    if own_devices:
+        base.pop(DEVICES, None)
+        base.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return base
+
+
+def trial_environment(start: Start, socket: Path, devices: Sequence[str] | None) -> dict[str, str]:
+    """What one trial is told. `devices` are its GPUs; None leaves CUDA_VISIBLE_DEVICES as it is."""
     told = {
         "RUNGMASTER_SOCKET": str(socket),
         "RUNGMASTER_HPARAMS": json.dumps(start.hparams),
@@ -30,15 +39,13 @@ def training_environment(
         "RUNGMASTER_SEED": str(start.seed),
         "RUNGMASTER_RESOURCE": str(start.resource),
         "RUNGMASTER_TARGET": str(start.target),
-        "PYTHONUNBUFFERED": "1",
     }
     told |= {_variable(name): _plain(value) for name, value in start.hparams.items()}
     if start.checkpoint is not None:
         told["RUNGMASTER_CHECKPOINT"] = start.checkpoint
     if devices is not None:
-        told["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
-        own.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    return own | {name: value for name, value in told.items() if len(value) <= MAX_VALUE and "\0" not in value}
+        told[DEVICES] = ",".join(devices)
+    return {name: value for name, value in told.items() if len(value) <= MAX_VALUE and "\0" not in value}
 
 
 def _variable(name: str) -> str:

@@ -33,5 +33,7 @@ class Settings:
     connect_timeout: float = 60.0
     #: Events that each lease keeps while they are not acknowledged, before reports have to wait.
     buffer: int = 10_000
+    #: Whether each Python trial gets a process of its own from the start, instead of a fork of preloaded code.
+    fresh_processes: bool = False
     #: Where to write down every event that the master has acknowledged; see `witness.py`.
     acknowledged: Path | None = None

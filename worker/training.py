@@ -17,8 +17,8 @@ from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind
 from .checkpoints import CheckpointStore
 from .child import Child, Job, describe_exit
 from .conversation import Conversation
-from .environment import training_environment
-from .guard import Guard
+from .environment import DEVICES, base_environment, trial_environment
+from .launcher import Launcher
 from .local_server import LocalServer
 from .protocol import MAX_REASON, Start
 from .seeds import trial_seed
@@ -38,7 +38,7 @@ class Place:
     logs: Path
     scratch: Path
     store: CheckpointStore
-    guard: Guard
+    launcher: Launcher
 
 
 class Listener(Protocol):
@@ -155,10 +155,12 @@ class Training:
             self.assignment.entrypoint,
             self.assignment.command,
             self._place.directory,
-            training_environment(os.environ, start, self._folder / "socket", self._devices),
+            base_environment(os.environ, own_devices=self._devices is not None),
+            trial_environment(start, self._folder / "socket", self._devices),
+            frozenset() if self._devices is None else frozenset({DEVICES}),
             self._place.logs / f"{self._name}.log",
         )
-        self._child = await Child.start(job, self._place.guard)
+        self._child = await self._place.launcher.start(job)
         logger.info("trial %s trains from %d to %d, pid %d", self._name, start.resource, start.target, self._child.pid)
         if self._given_up:
             await self._child.kill(at_once=True)

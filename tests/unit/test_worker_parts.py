@@ -18,7 +18,7 @@ from rungmaster.shared.errors import InvalidInput
 from rungmaster.shared.model import Gpu
 from rungmaster.worker import scratch
 from rungmaster.worker.child import describe_exit
-from rungmaster.worker.environment import training_environment
+from rungmaster.worker.environment import base_environment, trial_environment
 from rungmaster.worker.gpus import Device, find_gpus
 from rungmaster.worker.guard import survivors
 from rungmaster.worker.protocol import Answer, Start, checked_metrics, decode, encode, metrics_to_json
@@ -165,11 +165,9 @@ START = Start(
 
 
 def test_training_code_finds_its_hyperparameters_in_the_environment() -> None:
-    variables = training_environment({"HOME": "/root"}, START, Path("/tmp/socket"), None)
+    variables = trial_environment(START, Path("/tmp/socket"), None)
     assert json.loads(variables.pop("RUNGMASTER_HPARAMS")) == START.hparams
     assert variables == {
-        "HOME": "/root",
-        "PYTHONUNBUFFERED": "1",
         "RUNGMASTER_SOCKET": "/tmp/socket",
         "RUNGMASTER_EXPERIMENT_ID": "1",
         "RUNGMASTER_TRIAL_ID": "7",
@@ -188,25 +186,23 @@ def test_training_code_finds_its_hyperparameters_in_the_environment() -> None:
 
 def test_the_workers_own_settings_and_secrets_are_not_passed_on() -> None:
     inherited = {"RUNGMASTER_TOKEN": "secret", "RUNGMASTER_CHECKPOINT": "/old", "PATH": "/bin"}
-    start = Start({}, 1, 7, 5, 0, 9, "loss", None, "digits")
-    variables = training_environment(inherited, start, Path("/tmp/socket"), None)
-    assert "RUNGMASTER_TOKEN" not in variables
-    assert "RUNGMASTER_CHECKPOINT" not in variables
-    assert variables["PATH"] == "/bin"
+    assert base_environment(inherited, own_devices=False) == {"PATH": "/bin", "PYTHONUNBUFFERED": "1"}
 
 
 def test_a_trial_sees_the_gpus_of_its_slots_only() -> None:
     start = Start({}, 1, 7, 5, 0, 9, "loss", None, "digits")
     inherited = {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}
-    with_gpus = training_environment(inherited, start, Path("/s"), ("2", "3"))
-    assert with_gpus["CUDA_VISIBLE_DEVICES"] == "2,3"
+    with_gpus = base_environment(inherited, own_devices=True)
+    assert "CUDA_VISIBLE_DEVICES" not in with_gpus
     assert with_gpus["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
-    assert training_environment(inherited, start, Path("/s"), None)["CUDA_VISIBLE_DEVICES"] == "0,1,2,3"
+    assert trial_environment(start, Path("/s"), ("2", "3"))["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert "CUDA_VISIBLE_DEVICES" not in trial_environment(start, Path("/s"), None)
+    assert base_environment(inherited, own_devices=False)["CUDA_VISIBLE_DEVICES"] == "0,1,2,3"
 
 
 def test_what_does_not_fit_into_an_environment_is_left_to_the_socket() -> None:
     start = Start({"text": "x" * 100_000, "zero": "a\0b"}, 1, 7, 5, 0, 9, "loss", None, "digits")
-    variables = training_environment({}, start, Path("/s"), None)
+    variables = trial_environment(start, Path("/s"), None)
     assert not {"RUNGMASTER_HPARAMS", "RUNGMASTER_HPARAM_TEXT", "RUNGMASTER_HPARAM_ZERO"} & variables.keys()
 
 

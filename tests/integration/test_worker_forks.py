@@ -1,0 +1,259 @@
+"""Trials are forked from a process that has imported their code, and find themselves as in a fresh process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from rungmaster.shared.model import Gpu
+from rungmaster.shared.session import Exit, ExitOutcome, Measurement
+from rungmaster.worker import nursery
+from rungmaster.worker.gpus import Device
+
+from .scripted_master import Record, assignment
+from .worker_harness import Scene, scene, until, write_training
+
+#: Notes each import in a file, and reports who it is.
+TELLING = """
+    import os, random, sys
+    from pathlib import Path
+    with Path("imports").open("a") as imports:
+        imports.write(f"{os.getpid()}\\n")
+    print("imported")
+
+    def train(trial):
+        print("trains", trial.trial_id)
+        for step in trial.steps():
+            trial.report(
+                loss=1.0, pid=os.getpid(), parent=os.getppid(), group=os.getpgid(0), session=os.getsid(0),
+                chance=random.random(), told=int(os.environ["RUNGMASTER_TRIAL_ID"]),
+                device=int(os.environ.get("CUDA_VISIBLE_DEVICES", -1)), arguments=len(sys.argv),
+            )
+"""
+
+
+async def trained(it: Scene, count: int = 2, first: int = 1, **fields: Any) -> list[Record]:
+    """Trains so many trials, one after the other, to their first report."""
+    records: list[Record] = []
+    for trial in range(first, first + count):
+        records.append(it.master.assign(assignment(trial_id=trial, target=1, **fields)))
+        await until(lambda: records[-1].exit)
+    return records
+
+
+def told(record: Record) -> dict[str, float]:
+    event = record.events[0]
+    assert isinstance(event, Measurement), event
+    return dict(event.metrics)
+
+
+def imports(directory: Path) -> list[int]:
+    return [int(line) for line in (directory / "imports").read_text().split()]
+
+
+def both(directory: Path, code: str = TELLING, **settings: Any) -> tuple[dict[str, float], dict[str, float]]:
+    """What two trials report, one after the other on the same worker."""
+
+    async def story() -> list[Record]:
+        async with scene(directory, code, **settings) as it:
+            return await trained(it)
+
+    first, second = asyncio.run(story())
+    assert first.exit == second.exit == Exit(ExitOutcome.RELEASED)
+    return told(first), told(second)
+
+
+def test_the_code_is_imported_once_and_each_trial_has_a_process_of_its_own(tmp_path: Path) -> None:
+    first, second = both(tmp_path)
+    (server,) = imports(tmp_path)
+    assert first["parent"] == second["parent"] == server
+    assert len({first["pid"], second["pid"], server}) == 3
+    for each in (first, second):
+        assert each["group"] == each["session"] == each["pid"], "signals to one trial reach no other"
+
+
+def test_a_fork_finds_what_a_fresh_process_finds(tmp_path: Path) -> None:
+    devices = (Device("6", Gpu("GPU-6", "", 0)),)
+    first, second = both(tmp_path, devices=devices)
+    assert [each["told"] for each in (first, second)] == [1, 2]
+    assert [each["device"] for each in (first, second)] == [6, 6]
+    assert first["chance"] != second["chance"], "chance is not the same in every fork"
+    assert first["arguments"] == 1
+    assert (tmp_path / "logs/1/2-1.log").read_text() == "imported\ntrains 2\n"
+
+
+def test_what_the_code_seeds_when_it_is_imported_stays_seeded(tmp_path: Path) -> None:
+    first, second = both(tmp_path, TELLING + "\n    random.seed(5)\n    random.random()\n")
+    assert first["chance"] == second["chance"]
+
+
+@pytest.mark.parametrize(("seeding", "same"), [("", False), ("np.random.seed(3)", True)])
+def test_numpy_draws_anew_in_each_fork_unless_it_was_seeded(tmp_path: Path, seeding: str, same: bool) -> None:
+    code = f"""
+        import numpy as np
+        {seeding}
+        np.random.rand(2)
+        def train(trial):
+            for step in trial.steps():
+                trial.report(loss=1.0, chance=np.random.rand())
+    """
+    first, second = both(tmp_path, code)
+    assert (first["chance"] == second["chance"]) is same
+
+
+def test_a_user_can_ask_for_fresh_processes(tmp_path: Path) -> None:
+    first, second = both(tmp_path, fresh_processes=True)
+    assert imports(tmp_path) == [first["pid"], second["pid"]]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()",
+            "starts threads",
+        ),
+        ("import os\nif os.getenv('CUDA_VISIBLE_DEVICES') == '6': print()", "CUDA_VISIBLE_DEVICES in training"),
+        ("import os\nif 'RUNGMASTER_SEED' not in os.environ: raise RuntimeError('no trial')", "no trial"),
+        ("import os, time\nif 'RUNGMASTER_' not in ''.join(os.environ): time.sleep(99)", "not done within"),
+        ("import os\nif 'RUNGMASTER_' not in ''.join(os.environ): os._exit(3)", "the process that imports it ended"),
+        ("import os\nos.open('/dev/dri/fake', os.O_RDONLY)", "starts a GPU's driver"),
+    ],
+)
+def test_code_that_cannot_be_forked_is_trained_in_fresh_processes(
+    tmp_path: Path, code: str, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nursery, "PRELOAD_TIMEOUT", 5.0)
+    if "/dev/dri" in code:
+        code = _pretending_a_driver(tmp_path)
+    devices = (Device("6", Gpu("GPU-6", "", 0)),)
+    with caplog.at_level(logging.WARNING, "rungmaster.worker.launcher"):
+        both(
+            tmp_path, f"{code}\ndef train(trial):\n    for _ in trial.steps(): trial.report(loss=1)\n", devices=devices
+        )
+    (warning,) = caplog.messages
+    assert warning.startswith("trials of training:train start in fresh processes: ")
+    assert reason in warning
+
+
+def _pretending_a_driver(directory: Path) -> str:
+    """Code that holds a file which is taken for the device of a GPU's driver."""
+    (directory / "driver").touch()
+    held = repr(str(directory / "driver"))
+    instead = f"check_devices.__defaults__ = (*check_devices.__defaults__[:1], ({held},))"
+    return f"from rungmaster.worker.preload import check_devices\n{instead}\nfile = open({held})"
+
+
+def test_code_that_was_changed_is_imported_anew(tmp_path: Path) -> None:
+    helping = "VALUE = {}\n"
+    code = """
+        import helping
+        def train(trial):
+            for step in trial.steps():
+                trial.report(loss=1.0, value=helping.VALUE)
+    """
+
+    async def story() -> None:
+        (tmp_path / "helping.py").write_text(helping.format(1))
+        async with scene(tmp_path, code) as it:
+            assert [told(each)["value"] for each in await trained(it)] == [1, 1]
+            (tmp_path / "helping.py").write_text(helping.format(22))
+            assert [told(each)["value"] for each in await trained(it, first=3)] == [22, 22]
+            write_training(tmp_path, code.replace("helping.VALUE", "-1.0"))
+            assert [told(each)["value"] for each in await trained(it, first=5)] == [-1, -1]
+
+    asyncio.run(story())
+
+
+ENDLESS = """
+    import os, time
+    def train(trial):
+        for step in trial.steps():
+            trial.report(loss=1.0, pid=os.getpid(), parent=os.getppid())
+            time.sleep(0.02)
+"""
+
+
+def test_a_killed_fork_server_takes_its_trials_down_and_the_next_one_has_another(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, ENDLESS) as it:
+            record = it.master.assign(assignment(target=10**6))
+            await until(lambda: record.resources)
+            os.kill(int(told(record)["parent"]), signal.SIGKILL)
+            await until(lambda: record.exit)
+            assert record.exit is not None
+            assert record.exit.outcome is ExitOutcome.WORKER_FAULT, "the training code is not to blame"
+            assert "was killed" in record.exit.error
+            await until(lambda: not psutil.pid_exists(int(told(record)["pid"])))
+            (after,) = await trained(it, count=1, first=2)
+            assert told(after)["parent"] != told(record)["parent"]
+
+    asyncio.run(story())
+
+
+def test_a_crash_takes_down_one_fork_only(tmp_path: Path) -> None:
+    code = """
+        import ctypes, os, time
+        from pathlib import Path
+        def train(trial):
+            for step in trial.steps():
+                trial.report(loss=1.0)
+                if trial.trial_id == 1:
+                    ctypes.string_at(0)
+                while not Path("go").exists():
+                    time.sleep(0.01)
+    """
+
+    async def story() -> None:
+        async with scene(tmp_path, code, slots=2) as it:
+            other = it.master.assign(assignment(trial_id=2, target=3))
+            await until(lambda: other.resources)
+            crashing = it.master.assign(assignment(trial_id=1, target=3))
+            await until(lambda: crashing.exit)
+            assert crashing.exit is not None
+            assert crashing.exit.outcome is ExitOutcome.FAILED
+            assert "killed by SIGSEGV" in crashing.exit.error
+            (tmp_path / "go").touch()
+            await until(lambda: other.exit)
+            assert other.exit == Exit(ExitOutcome.RELEASED)
+
+    asyncio.run(story())
+
+
+def test_a_fork_ends_as_the_interpreter_does(tmp_path: Path) -> None:
+    code = """
+        import atexit, sys, threading, time
+        def train(trial):
+            atexit.register(print, "at exit")
+            threading.Thread(target=lambda: (time.sleep(0.1), print("the thread is done"))).start()
+            for step in trial.steps():
+                trial.report(loss=1.0)
+            sys.stdout.write("returns\\n")
+    """
+
+    async def story() -> None:
+        async with scene(tmp_path, code) as it:
+            await trained(it, count=1)
+            assert (tmp_path / "logs/1/1-1.log").read_text() == "returns\nthe thread is done\nat exit\n"
+
+    asyncio.run(story())
+
+
+def test_of_many_entrypoints_a_few_stay_in_memory(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, TELLING) as it:
+            for number in range(6):
+                (tmp_path / f"code{number}.py").write_bytes((tmp_path / "training.py").read_bytes())
+            for number in range(6):
+                await trained(it, count=1, first=number + 1, entrypoint=f"code{number}:train")
+            await until(lambda: sum(map(psutil.pid_exists, imports(tmp_path))) == 4)
+            assert not psutil.pid_exists(imports(tmp_path)[0]), "the one that was not used for longest goes"
+
+    asyncio.run(story())
