@@ -68,7 +68,7 @@ def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Exp
         book.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
     for kept in book.checkpoints.values():
         kept.sort(key=lambda row: (row.resource, row.token, row.sequence))
-    searcher.restore(map(_trial_record, records.trials), map(_rung_record, records.results))
+    searcher.restore(map(trial_record, records.trials), map(rung_record, records.results))
     experiment = Experiment(book, spec, searcher, draw)
     experiment.ready.extend(_ready(book))
     experiment.last_error = _last_error(records.trials)
@@ -86,7 +86,8 @@ def _ready(book: Book) -> Iterable[int]:
     return (row.trial_id for row in pending if row.trial_id not in book.leases)
 
 
-def _trial_record(row: TrialRow) -> TrialRecord:
+def trial_record(row: TrialRow) -> TrialRecord:
+    """A trial as a searcher takes it up."""
     state = TrialState(row.state)
     return TrialRecord(
         row.trial_id,
@@ -99,7 +100,8 @@ def _trial_record(row: TrialRow) -> TrialRecord:
     )
 
 
-def _rung_record(row: RungResultRow) -> RungRecord:
+def rung_record(row: RungResultRow) -> RungRecord:
+    """A rung result as a searcher takes it up."""
     return RungRecord(row.bracket_id, row.rung_id, row.trial_id, row.metric, row.promoted)
 
 

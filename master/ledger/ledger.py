@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, select, text
 from ...shared.errors import DatabaseError
 from ..experiment.changes import Changes
 from ..failpoints import hit
+from .backup import advance
 from .engine import Database, parse_database, transaction, writing_engine
 from .lock import TermLock
 from .mastership import check_term, renew_term, take_term
@@ -87,6 +88,12 @@ class Ledger:
             write(connection, changes)
             hit("commit.before")
         hit("commit.after")
+
+    def restored(self, changes: Changes) -> None:
+        """Writes the end of all leases of a restored backup, and advances the numbers that it might give again."""
+        with self._transaction() as connection:
+            write(connection, changes)
+            advance(connection)
 
     def renew(self) -> None:
         """Gives a sign of life to whoever waits for this master's end."""

@@ -93,23 +93,23 @@ def _live_experiments(connection: Connection) -> Iterator[ExperimentRow]:
 
 
 def _experiment(connection: Connection, row: ExperimentRow) -> RecoveredExperiment:
-    trials = _rows(connection, tables.trials, TrialRow, row.experiment_id, hparams=null())
+    trials = rows_of(connection, tables.trials, TrialRow, row.experiment_id, hparams=null())
     leases = _held_leases(connection, row.experiment_id)
     furthest = {lease.trial_id: resource for lease, resource in leases}
     for trial in trials:
         trial.resource = max(trial.resource, furthest.get(trial.trial_id, 0))
     return RecoveredExperiment(
         row,
-        _rows(connection, tables.brackets, BracketRow, row.experiment_id),
-        _rows(connection, tables.rungs, RungRow, row.experiment_id),
-        _rows(connection, tables.rung_results, RungResultRow, row.experiment_id),
+        rows_of(connection, tables.brackets, BracketRow, row.experiment_id),
+        rows_of(connection, tables.rungs, RungRow, row.experiment_id),
+        rows_of(connection, tables.rung_results, RungResultRow, row.experiment_id),
         trials,
         [lease for lease, _ in leases],
-        _rows(connection, tables.checkpoints, CheckpointRow, row.experiment_id, "delete_time IS NULL"),
+        rows_of(connection, tables.checkpoints, CheckpointRow, row.experiment_id, "delete_time IS NULL"),
     )
 
 
-def _rows(
+def rows_of(
     connection: Connection, table: Table, row_type: type[Row], experiment_id: int, only: str = "", **instead: Any
 ) -> list[Row]:
     """The rows of an experiment by primary key; `only` narrows them, `instead` replaces columns."""

@@ -76,7 +76,7 @@ def _guarded(behavior: Behavior) -> Behavior:
         try:
             answer = await behavior(request, context)
             hit("reply.before")
-            context.add_done_callback(_replied)
+            context.add_done_callback(_replied)  # pyright: ignore[reportArgumentType] - its stub is no protocol
             return answer
         except grpc.aio.AbortError:
             raise
@@ -86,8 +86,8 @@ def _guarded(behavior: Behavior) -> Behavior:
     return call
 
 
-def _replied(context: Any) -> None:
-    del context
+def _replied(ctx: Any) -> None:
+    del ctx
     hit("reply.after")
 
 

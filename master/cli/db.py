@@ -1,0 +1,84 @@
+"""`rungmaster db`: checks, backs up and restores a master's database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+_database = click.option(
+    "--db",
+    "database",
+    default="rungmaster.db",
+    show_default=True,
+    help="Database: a file for SQLite, or a URL such as postgresql://user@host/name.",
+)
+
+
+@click.group("db")
+def command() -> None:
+    """Check, back up or restore a master's database."""
+
+
+@command.command()
+@_database
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+def check(database: str, as_json: bool) -> int:
+    """Verify everything that must hold of a database, beside its running master or without one.
+
+    Counters agree with the tables, leases and reports follow each other without gaps, and the journal, told to a fresh
+    searcher, leads to the same decisions and the same rungs. Prints one line for each violation, and exits with 1 if
+    there is any.
+    """
+    from ..checking import check_database
+
+    findings = check_database(database)
+    if as_json:
+        click.echo(json.dumps({"database": _shown(database), **asdict(findings)}, indent=2))
+        return int(bool(findings.violations))
+    for line in findings.violations:
+        click.echo(line)
+    looked = f"{findings.experiments:,} experiments, {findings.trials:,} trials, {findings.reports:,} reports"
+    number = len(findings.violations)
+    outcome = f"{number:,} violation{'s' * (number != 1)}" if number else "whole"
+    click.echo(f"{_shown(database)}: {outcome} ({looked})")
+    return int(bool(findings.violations))
+
+
+def _shown(database: str) -> str:
+    """Without a password."""
+    from ..ledger.engine import parse_database
+
+    return parse_database(database).name
+
+
+@command.command()
+@_database
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+def backup(database: str, target: Path) -> None:
+    """Copy an SQLite database to TARGET as it is at one moment, while its master runs.
+
+    For PostgreSQL it tells how pg_dump does that.
+    """
+    from ..ledger.backup import back_up
+
+    back_up(database, target)
+    click.echo(f"{database} is backed up to {target} ({target.stat().st_size:,} bytes)")
+
+
+@command.command()
+@_database
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False), required=False)
+def restore(database: str, source: Path | None) -> None:
+    """Put the backup SOURCE in place of a database that is gone, and make it safe to use.
+
+    A backup does not know what was handed out after it was made. So every lease in it is ended, and the numbers of
+    terms, leases and experiments go on far beyond any that may have been used since. For PostgreSQL run pg_restore
+    first, and then this without SOURCE. Start no master in between.
+    """
+    from ..restoring import restore as restore_database
+
+    ended = restore_database(database, source)
+    click.echo(f"{_shown(database)} is ready for a master; {ended:,} leases ended, their trials will go on")

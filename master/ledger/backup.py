@@ -1,0 +1,90 @@
+"""Copies of a database, and what must happen before a copy is used in its place."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from ...shared.errors import DatabaseError, InvalidInput
+from ...shared.model import ExperimentState, TrialState
+from ..experiment.audit import TOKEN_STEP
+from .engine import Database, parse_database
+from .failures import explain
+from .tables import events, experiments, mastership, trials
+
+#: How far a restored database's term and experiment numbers are advanced, past all that the lost time may have used.
+TERM_STEP, EXPERIMENT_STEP = 1_000_000, 1_000
+_LIVE_TRIALS = [state.value for state in TrialState if not state.ended]
+
+
+def back_up(url: str, target: Path) -> None:
+    """Copies an SQLite database as it is at one moment, beside its running master and without holding it up.
+
+    Raises InvalidInput for PostgreSQL, whose own tools do it better, and where the target exists; DatabaseError or
+    Unavailable where one of the files cannot be used.
+    """
+    database = parse_database(url)
+    if database.kind != "sqlite":
+        raise InvalidInput(
+            f"{database.name}: PostgreSQL has its own tool, which may run beside the master: "
+            f"pg_dump --format=custom --file={target} '{database.name}'"
+        )
+    if not database.path.is_file():
+        raise DatabaseError(f"database {database.name}: there is no such file")
+    copy(database.path, target, database)
+
+
+def copy(source: Path, target: Path, database: Database) -> None:
+    """Makes `target` a whole copy of the SQLite file `source`, or nothing. Raises as `back_up` does."""
+    if target.exists():
+        raise InvalidInput(f"{target} exists already; give another name, or move it away")
+    partial = target.with_name(f"{target.name}.part-{os.getpid()}")
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=rw", uri=True, timeout=30)) as reading,
+            closing(sqlite3.connect(partial)) as writing,
+        ):
+            # In one step: pages that the master writes meanwhile would make it begin again and again.
+            reading.backup(writing)
+            writing.execute("PRAGMA journal_mode=DELETE")
+            damage = writing.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise DatabaseError(f"database {source} is damaged: {damage}")
+        _sync(partial)
+        partial.rename(target)
+        _sync(target.absolute().parent)
+    except sqlite3.Error as error:
+        raise explain(error, database.name) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def advance(connection: Connection) -> None:
+    """Makes sure that no term, token and experiment number is given again that may have been given since the backup.
+
+    No lease may be held. The journal tells of it.
+    """
+    connection.execute(update(mastership).values(term=mastership.c.term + TERM_STEP))
+    live = update(trials).where(trials.c.state.in_(_LIVE_TRIALS))
+    connection.execute(live.values(token=trials.c.token + TOKEN_STEP))
+    ended = [state.value for state in ExperimentState if state.ended]
+    of = list(connection.scalars(select(experiments.c.experiment_id).where(experiments.c.state.not_in(ended))))
+    last = max(connection.scalar(select(func.max(table.c.experiment_id))) or 0 for table in (experiments, events))
+    note = {"trial_id": None, "create_time": time.time(), "kind": "restored"}
+    rows = [{**note, "experiment_id": experiment_id, "data": {"token_step": TOKEN_STEP}} for experiment_id in of]
+    rows.append({**note, "experiment_id": last + EXPERIMENT_STEP, "data": {"experiment_step": EXPERIMENT_STEP}})
+    connection.execute(insert(events), rows)

@@ -1,0 +1,67 @@
+"""What an operator does after a database was restored from a backup: time has passed that it knows nothing of.
+
+Workers may hold leases that it never gave, or have gone on with those it did; checkpoints may lie where it would have
+new ones written; a master of a later term may have told workers never to listen to an earlier one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+from ..shared.errors import FailedPrecondition, InvalidInput
+from ..shared.model import LeaseRef
+from ..shared.session import Exit, ExitOutcome, LeaseEvent
+from .dispatcher.store import LedgerStore
+from .experiment import lifecycle
+from .experiment.book import Batch
+from .experiment.changes import Changes
+from .ledger.backup import copy
+from .ledger.candidate import Candidate
+from .ledger.engine import parse_database
+from .ledger.ledger import Ledger
+
+REASON = "the database was restored from a backup"
+
+
+def restore(url: str, backup: Path | None) -> int:
+    """Puts a backup in place of a database (or, without one, takes it that this was done), and makes it safe to use.
+
+    Every held lease ends, its trial goes on from the last checkpoint; term, tokens and experiment numbers are advanced
+    past all that may have been used since. Returns how many leases ended. Raises InvalidInput where there is a
+    database at `url` already, FailedPrecondition where a master runs on it.
+    """
+    database = parse_database(url)
+    if backup is not None:
+        if database.kind != "sqlite":
+            raise InvalidInput(f"{database.name}: restore it by pg_restore, then run this without the name of a file")
+        if not backup.is_file():
+            raise InvalidInput(f"{backup}: there is no such file")
+        copy(backup, database.path, database)
+    candidate = Candidate(url, holder=f"restore-{socket.gethostname()}-{os.getpid()}", takeover_after=60)
+    try:
+        ledger = candidate.attempt()
+        if not isinstance(ledger, Ledger):
+            raise FailedPrecondition(f"{ledger.holder} owns the database (term {ledger.term}); end that master first")
+        try:
+            changes, ended = _end_leases(LedgerStore(ledger))
+            ledger.restored(changes)
+        finally:
+            ledger.close()
+    finally:
+        candidate.close()
+    return ended
+
+
+def _end_leases(store: LedgerStore) -> tuple[Changes, int]:
+    batch, ended = Batch(Changes(), time.time()), 0
+    for records, blueprint in store.recover().experiments:
+        experiment = lifecycle.restore(records, blueprint.spec, blueprint.searcher, blueprint.draw)
+        for lease in list(experiment.book.leases.values()):
+            ref = LeaseRef(lease.experiment_id, lease.trial_id, lease.token)
+            end = LeaseEvent(ref, lease.last_sequence + 1, Exit(ExitOutcome.RELEASED, REASON))
+            experiment.record(end, lease.session_id, batch)
+            ended += 1
+    return batch.changes, ended
