@@ -1,0 +1,308 @@
+"""The search space: what it draws, and that it draws it again."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rungmaster.shared.errors import InvalidSpec
+from rungmaster.shared.hyperparameters import Condition, FloatSpec, Hyperparameter, IntSpec, same
+from rungmaster.shared.space import Space, check_space
+from rungmaster.shared.spec import Spec, spec_from_json, spec_to_json
+
+DIGITS: dict[str, Any] = {
+    "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
+    "width": {"type": "int", "low": 16, "high": 256, "log": True},
+    "activation": {"type": "categorical", "choices": ["relu", "tanh"]},
+    "solver": {"type": "categorical", "choices": ["sgd", "adam"]},
+    "momentum": {"type": "float", "low": 0.0, "high": 0.99, "when": {"solver": "sgd"}},
+    "batch_size": 64,
+}
+
+
+def spec_with(hyperparameters: dict[str, Any], forbidden: list[Any] | None = None) -> Spec:
+    """A spec with this space."""
+    return spec_from_json(
+        {
+            "name": "space",
+            "entrypoint": "training:train",
+            "metric": {"name": "loss", "goal": "minimize"},
+            "hyperparameters": hyperparameters,
+            "forbidden": forbidden or [],
+            "searcher": {"name": "asha", "max_trials": 10, "max_resource": 9},
+        }
+    )
+
+
+def space_of(hyperparameters: dict[str, Any], forbidden: list[Any] | None = None) -> Space:
+    """The space of such a spec."""
+    spec = spec_with(hyperparameters, forbidden)
+    return Space(spec.hyperparameters, spec.forbidden)
+
+
+def draws(space: Space, number: int = 400) -> list[dict[str, Any]]:
+    """The hyperparameters of the first trials."""
+    return [space.draw(1, trial) for trial in range(number)]
+
+
+def test_a_draw_is_plain_values_in_the_order_of_the_spec() -> None:
+    for drawn in draws(space_of(DIGITS)):
+        assert list(drawn) == [name for name in DIGITS if name in drawn]
+        assert type(drawn["learning_rate"]) is float
+        assert 1e-4 <= drawn["learning_rate"] <= 1e-1
+        assert type(drawn["width"]) is int
+        assert 16 <= drawn["width"] <= 256
+        assert drawn["activation"] in ("relu", "tanh")
+        assert ("momentum" in drawn) == (drawn["solver"] == "sgd")
+        assert 0 <= drawn.get("momentum", 0) <= 0.99
+        assert drawn["batch_size"] == 64
+        assert json.loads(json.dumps(drawn)) == drawn
+
+
+def test_a_trial_is_drawn_the_same_wherever_and_whenever_it_is_drawn() -> None:
+    """These values are kept in journals and papers: they must not change from one version to the next."""
+    assert space_of(DIGITS).draw(1, 0) == {
+        "learning_rate": 0.0204520363614,
+        "width": 47,
+        "activation": "relu",
+        "solver": "sgd",
+        "momentum": 0.917283420545,
+        "batch_size": 64,
+    }
+
+
+def test_a_draw_depends_on_the_seed_and_the_trial_alone() -> None:
+    space, other = space_of(DIGITS), space_of(dict(reversed(DIGITS.items())))
+    forwards = [space.draw(7, trial) for trial in range(50)]
+    backwards = [other.draw(7, trial) for trial in reversed(range(50))]
+
+    assert forwards == backwards[::-1]
+    assert len({json.dumps(each) for each in forwards}) == 50
+    assert forwards != [space.draw(8, trial) for trial in range(50)]
+
+
+def test_another_process_draws_the_same() -> None:
+    program = f"""
+import json
+from rungmaster.shared.space import Space
+from rungmaster.shared.spec import spec_from_json
+spec = spec_from_json(json.loads({json.dumps(json.dumps(spec_to_json(spec_with(DIGITS))))}))
+space = Space(spec.hyperparameters)
+print(json.dumps([space.draw(3, trial) for trial in range(20)]))
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    space = space_of(DIGITS)
+    assert json.loads(done.stdout) == [space.draw(3, trial) for trial in range(20)]
+
+
+def test_threads_draw_the_same() -> None:
+    space = space_of(DIGITS, [{"solver": "sgd", "activation": "relu"}])
+    alone = draws(space, 200)
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(lambda trial: space.draw(1, trial), range(200))] == alone
+
+
+def test_choices_keep_their_types() -> None:
+    choices = [True, 1, "1", 0.5, None, [64, 64], {"layers": [8]}]
+    seen = {
+        same(drawn["x"]): drawn["x"] for drawn in draws(space_of({"x": {"type": "categorical", "choices": choices}}))
+    }
+
+    assert {key: type(value) for key, value in seen.items()} == {same(value): type(value) for value in choices}
+    assert [*seen.values()].count(True) == 2  # 1 and True are equal for Python
+
+
+def test_what_was_drawn_is_the_callers_own() -> None:
+    space = space_of({"layers": {"type": "constant", "value": [1, 2]}})
+    space.draw(1, 1)["layers"].append(3)
+    assert space.draw(1, 1) == {"layers": [1, 2]}
+
+
+def test_every_value_is_drawn_and_evenly() -> None:
+    drawn = draws(
+        space_of(
+            {
+                "float": {"type": "float", "low": -1, "high": 3},
+                "log": {"type": "float", "low": 1e-12, "high": 1e-4, "log": True},
+                "int": {"type": "int", "low": 1, "high": 4},
+                "logint": {"type": "int", "low": 1, "high": 4096, "log": True},
+                "ordinal": {"type": "ordinal", "sequence": ["s", "m", "l"]},
+                "weighted": {"type": "categorical", "choices": ["often", "seldom", "never"], "weights": [9, 1, 0]},
+            }
+        ),
+        2000,
+    )
+
+    assert statistics.mean(each["float"] for each in drawn) == pytest.approx(1, abs=0.15)
+    assert statistics.mean(math.log10(each["log"]) for each in drawn) == pytest.approx(-8, abs=0.3)
+    assert min(each["log"] for each in drawn) < 2e-12
+    assert set(Counter(each["int"] for each in drawn)) == {1, 2, 3, 4}
+    assert min(Counter(each["int"] for each in drawn).values()) > 400
+    assert statistics.mean(math.log2(each["logint"]) for each in drawn) == pytest.approx(6, abs=0.5)
+    assert min(Counter(each["ordinal"] for each in drawn).values()) > 550
+    weights = Counter(each["weighted"] for each in drawn)
+    assert weights["often"] == pytest.approx(1800, abs=80)
+    assert weights["never"] == 0
+
+
+def test_a_prior_draws_near_its_mean_and_within_the_bounds() -> None:
+    drawn = draws(
+        space_of(
+            {
+                "float": {"type": "float", "low": 0, "high": 10, "prior": {"mean": 9.5, "std": 1}},
+                "log": {"type": "float", "low": 1e-6, "high": 1, "log": True, "prior": {"mean": 0.001, "std": 0.5}},
+                "int": {"type": "int", "low": 0, "high": 1000, "prior": {"mean": 200, "std": 10}},
+            }
+        ),
+        300,
+    )
+
+    assert max(each["float"] for each in drawn) <= 10
+    assert statistics.mean(each["float"] for each in drawn) == pytest.approx(9.1, abs=0.3)
+    logs = [math.log10(each["log"]) for each in drawn]
+    assert (statistics.mean(logs), statistics.stdev(logs)) == pytest.approx((-3, 0.5), abs=0.1)
+    ints = [each["int"] for each in drawn]
+    assert (statistics.mean(ints), statistics.stdev(ints)) == pytest.approx((200, 10), abs=2)
+
+
+def test_forbidden_combinations_are_never_drawn_even_where_the_first_choices_are() -> None:
+    seen = {
+        (drawn["solver"], drawn["activation"])
+        for drawn in draws(space_of(DIGITS, [{"solver": "sgd", "activation": ["relu"]}]))
+    }
+    assert seen == {("sgd", "tanh"), ("adam", "relu"), ("adam", "tanh")}
+
+
+def test_one_combination_left_of_a_thousand_is_found() -> None:
+    switches = {f"x{number}": {"type": "categorical", "choices": [False, True]} for number in range(10)}
+    space = space_of(switches, [{name: True} for name in switches])
+    assert space.draw(1, 1) == dict.fromkeys(switches, False)
+
+
+def test_prohibitions_that_leave_nothing_are_told() -> None:
+    spec = spec_with(DIGITS)
+    nothing = spec.model_copy(update={"forbidden": ({"solver": ("sgd",)}, {"solver": ("adam",)})})
+    (problem,) = check_space(nothing)
+
+    assert str(problem).startswith("forbidden: rules out too much: ")
+    with pytest.raises(InvalidSpec):
+        Space(nothing.hyperparameters, nothing.forbidden)
+    assert check_space(spec) == []
+
+
+def test_a_child_of_an_inactive_parent_is_inactive() -> None:
+    """`c` needs `b`, which needs `z`; ConfigSpace alone draws `c` without `b` here, since `a` comes before `z`."""
+    choice = {"type": "categorical", "choices": [0, 1]}
+    space = space_of(
+        {"a": choice, "z": choice, "b": choice | {"when": {"z": 1}}, "c": choice | {"when": {"a": 1, "b": 1}}}
+    )
+    for drawn in draws(space):
+        assert ("b" in drawn) == (drawn["z"] == 1)
+        assert ("c" in drawn) == (drawn["a"] == 1 and drawn.get("b") == 1)
+
+
+def test_a_long_chain_of_conditions_is_no_burden() -> None:
+    chain: dict[str, Any] = {
+        f"h{number}": {"type": "categorical", "choices": [0, 1], "when": {f"h{number - 1}": 1} if number else {}}
+        for number in range(300)
+    }
+    for drawn in draws(space_of(chain), 20):
+        assert [*drawn.values()] == [1] * (len(drawn) - 1) + [0]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_whole_number_can_be_a_parent(log: bool) -> None:
+    space = space_of(
+        {
+            "layers": {"type": "int", "low": 1, "high": 9, "log": log},
+            "second": {"type": "float", "low": 0, "high": 1, "when": {"layers": [2, 3, 7]}},
+        }
+    )
+    drawn = draws(space)
+    assert all(("second" in each) == (each["layers"] in (2, 3, 7)) for each in drawn)
+    assert {each["layers"] for each in drawn} == {*range(1, 10)}
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3)
+NAMES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=8)
+BOUNDS = st.floats(-1e290, 1e290, allow_subnormal=False) | st.sampled_from([0.0, 1e-300, 1e-15, 1e15])
+CHOICES = st.lists(st.none() | st.booleans() | st.integers(-9, 9) | TEXTS, min_size=1, max_size=4, unique_by=same)
+
+
+@st.composite
+def numbers(draw: st.DrawFn) -> dict[str, Any]:
+    """A float or an int, of any kind and any size."""
+    whole = draw(st.booleans())
+    bounds = st.integers(-(2**53) + 1, 2**53 - 1) | st.integers(-3, 12) if whole else BOUNDS
+    low, high = sorted(draw(st.tuples(bounds, bounds).filter(lambda pair: pair[0] != pair[1])))
+    declared = {"type": "int" if whole else "float", "low": low, "high": high, "log": low > 0 and draw(st.booleans())}
+    if draw(st.booleans()) and not (whole and declared["log"]):
+        width = 1 if declared["log"] else float(high) - float(low)
+        declared["prior"] = {"mean": draw(st.sampled_from([low, high])), "std": draw(st.floats(1e-5, 100)) * width}
+    return declared
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> tuple[dict[str, Any], list[Any]]:
+    """Hyperparameters, of which later ones may depend on earlier ones, and combinations that are forbidden."""
+    declared: dict[str, Any] = {}
+    values: dict[str, list[Any]] = {}
+    names = draw(st.lists(NAMES, min_size=1, max_size=7, unique=True))
+
+    def condition(most: int) -> dict[str, Any]:
+        parents = draw(st.lists(st.sampled_from([*values]), max_size=most, unique=True)) if values else []
+        return {name: draw(st.lists(st.sampled_from(values[name]), min_size=1, max_size=3)) for name in parents}
+
+    for name in names:
+        if draw(st.booleans()):
+            declared[name] = draw(numbers()) | {"when": condition(2)}
+        else:
+            choices = draw(CHOICES)
+            declared[name] = {"type": "categorical", "choices": choices, "when": condition(2)}
+            values[name] = choices
+    forbidden = [each for _ in range(draw(st.integers(0, 2))) if (each := condition(3))]
+    return declared, forbidden
+
+
+def agrees(condition: Condition, drawn: dict[str, Any]) -> bool:
+    """Whether everything that a condition names has a value that it allows."""
+    return all(name in drawn and same(drawn[name]) in map(same, values) for name, values in condition.items())
+
+
+def fits(spec: Hyperparameter, value: Any) -> bool:
+    """Whether a value lies within what was declared."""
+    if isinstance(spec, FloatSpec | IntSpec):
+        return type(value).__name__ == spec.type and spec.low <= value <= spec.high
+    return any(value is each or value == each for each in spec.values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(spaces(), st.integers(0, 2**53 - 1))
+def test_any_space_draws_within_its_bounds_its_conditions_and_its_prohibitions(
+    declared: tuple[dict[str, Any], list[Any]], seed: int
+) -> None:
+    try:
+        spec = spec_with(*declared)
+    except InvalidSpec as error:
+        problems = [str(problem) for problem in error.problems]
+        assert all("rules out too much" in problem for problem in problems)
+        return
+    assert spec_from_json(spec_to_json(spec)) == spec
+    space = Space(spec.hyperparameters, spec.forbidden)
+    for trial in range(5):
+        drawn = space.draw(seed, trial)
+        assert drawn == space.draw(seed, trial)
+        for name, hyperparameter in spec.hyperparameters.items():
+            assert (name in drawn) == agrees(hyperparameter.when, drawn)
+            assert name not in drawn or fits(hyperparameter, drawn[name])
+        assert not any(agrees(combination, drawn) for combination in spec.forbidden)
