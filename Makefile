@@ -2,7 +2,7 @@
 # Needed: Python 3.11 or later, make, a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check proto bench bench-peers clean
+.PHONY: help demo test check proto bench bench-peers chaos soak clean
 .DELETE_ON_ERROR:
 
 # A python that is named but does not run (a version manager's placeholder, say) is passed over.
@@ -22,6 +22,8 @@ help:
 	@echo 'make check   lint, types, the wire contract and the rules of the house'
 	@echo 'make proto   the Python code of proto/v1/*.proto, made anew'
 	@echo 'make bench   speed, measured: all, or make bench ONLY=throughput (make bench-peers: beside its peers)'
+	@echo 'make chaos   faults against a real search, and what was lost (SECONDS=120 SEED=… DB=sqlite|postgresql)'
+	@echo 'make soak    thousands of seeds of the simulation, then long chaos (SEEDS=5000 SECONDS=600)'
 	@echo 'make clean   removes what make made'
 
 $(READY): pyproject.toml
@@ -68,6 +70,19 @@ bench-peers: $(READY)
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
 	$(BIN)/python benchmarks/run.py peers
+
+# Real processes are killed, stopped, cut off, their database harmed; docs/reliability.md tells how to read the answer.
+chaos: SECONDS ?= 120
+chaos: DB ?= sqlite
+chaos: $(READY)
+	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db $(DB) $(if $(SEED),--seed $(SEED))
+
+soak: SEEDS ?= 5000
+soak: SECONDS ?= 600
+soak: $(READY)
+	RUNGMASTER_SIMULATION_SEEDS=$(SEEDS) $(BIN)/python -P -m pytest tests/simulation -n $(JOBS) --quiet
+	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db sqlite
+	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db postgresql
 
 clean:
 	rm -rf $(VENV) build .demo .pytest_cache .ruff_cache .hypothesis *.egg-info

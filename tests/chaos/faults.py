@@ -1,0 +1,200 @@
+"""The faults: what each does, to whom, and how it is undone."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from .databases import LONG_LOCK, Postgresql, Sqlite, forbid_growth
+from .processes import Unit
+from .proxy import Direction
+from .world import LEASE_TTL, World
+
+#: What nobody else may harm meanwhile; "worker" stands for any one of them.
+Target = Literal["master", "worker", "database"]
+#: Harms the world (the worker of that name), undoes it, and returns; False where there was nothing to harm.
+Act = Callable[[World, Random, str], bool | None]
+WAYS: tuple[tuple[Direction, ...], ...] = (("up",), ("down",), ("up", "down"))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of fault."""
+
+    name: str
+    act: Act
+    targets: tuple[Target, ...] = ()
+
+    def named(self, worker: str) -> tuple[str, ...]:
+        """The targets, with this worker for any."""
+        return tuple(worker if target == "worker" else target for target in self.targets)
+
+
+def _kill_master(world: World, random: Random, worker: str) -> None:
+    world.master.signal(signal.SIGKILL)
+
+
+def _end_master(world: World, random: Random, worker: str) -> None:
+    world.master.signal(signal.SIGTERM)
+
+
+def _stop_master(world: World, random: Random, worker: str) -> None:
+    _stop(world.master, random)
+
+
+def _stop(unit: Unit, random: Random) -> None:
+    unit.signal(signal.SIGSTOP)
+    time.sleep(LEASE_TTL * random.uniform(1.2, 2.5))
+    unit.signal(signal.SIGCONT)
+
+
+def _replace_master(world: World, random: Random, worker: str) -> None:
+    world.replace_master(random)
+
+
+def _kill_worker(world: World, random: Random, worker: str) -> None:
+    world.workers[worker].signal(signal.SIGKILL)
+
+
+def _drain_worker(world: World, random: Random, worker: str) -> None:
+    world.workers[worker].signal(signal.SIGTERM)
+
+
+def _stop_worker(world: World, random: Random, worker: str) -> None:
+    _stop(world.workers[worker], random)
+
+
+def _kill_training(world: World, random: Random, worker: str) -> bool:
+    children = world.workers[worker].children()
+    if children:
+        random.choice(children).kill()
+    return bool(children)
+
+
+def _kill_everything(world: World, random: Random, worker: str) -> None:
+    children = [child for worker in world.workers.values() for child in worker.children()]
+    for unit in world.units:
+        unit.signal(signal.SIGKILL)
+    for child in children:
+        if child.is_running():
+            child.kill()
+
+
+def _cut(world: World, random: Random, worker: str) -> None:
+    world.proxies[worker].cut()
+
+
+def _flap(world: World, random: Random, worker: str) -> None:
+    for _ in range(random.randint(3, 8)):
+        world.proxies[worker].cut()
+        time.sleep(random.uniform(0.05, 0.4))
+
+
+def _refuse(world: World, random: Random, worker: str) -> None:
+    proxy = world.proxies[worker]
+    proxy.refusing = True
+    proxy.cut()
+    time.sleep(random.uniform(0.5, 3))
+    proxy.refusing = False
+
+
+def _delay(world: World, random: Random, worker: str) -> None:
+    world.proxies[worker].delay = random.uniform(0.1, 0.7)
+    time.sleep(random.uniform(1, 4))
+    world.proxies[worker].delay = 0.0
+
+
+def _partition(world: World, random: Random, worker: str) -> None:
+    proxy = world.proxies[worker]
+    proxy.silence(*random.choice(WAYS))
+    time.sleep(LEASE_TTL * random.uniform(0.5, 2))
+    proxy.speak()
+
+
+def _half_open(world: World, random: Random, worker: str) -> None:
+    world.proxies[worker].lose(*random.choice(WAYS))
+
+
+def _lock(world: World, random: Random, worker: str) -> None:
+    world.database.lock(random.choice((0.5, 2.0, LONG_LOCK)))
+
+
+def _fill(world: World, random: Random, worker: str) -> None:
+    assert isinstance(world.database, Sqlite)
+    world.database.fill(random.uniform(0.5, 3))
+
+
+def _fail_writes(world: World, random: Random, worker: str) -> None:
+    forbid_growth(world.master.pid, random.uniform(0.5, 3))
+
+
+def _forbid_writing(world: World, random: Random, worker: str) -> bool:
+    assert isinstance(world.database, Sqlite)
+    world.master.signal(signal.SIGKILL)
+    return world.database.forbid_writing(random.uniform(1, 3))
+
+
+def _move_away(world: World, random: Random, worker: str) -> None:
+    assert isinstance(world.database, Sqlite)
+    world.master.signal(signal.SIGKILL)
+    world.database.move_away(random.uniform(1, 3))
+
+
+def _terminate_sessions(world: World, random: Random, worker: str) -> None:
+    assert isinstance(world.database, Postgresql)
+    for _ in range(random.randint(1, 5)):
+        world.database.terminate_sessions()
+        time.sleep(random.uniform(0, 0.2))
+
+
+def _restart_server(world: World, random: Random, worker: str) -> None:
+    assert isinstance(world.database, Postgresql)
+    world.database.restart(random.uniform(0, 2))
+
+
+def _crash_server(world: World, random: Random, worker: str) -> None:
+    assert isinstance(world.database, Postgresql)
+    world.database.crash()
+
+
+_EVERYWHERE = (
+    Fault("master: kill -9", _kill_master, ("master",)),
+    Fault("master: SIGTERM", _end_master, ("master",)),
+    Fault("master: SIGSTOP past the lease, SIGCONT", _stop_master, ("master",)),
+    Fault("master: SIGSTOP, replaced by another, SIGCONT", _replace_master, ("master", "database")),
+    Fault("worker: kill -9", _kill_worker, ("worker",)),
+    Fault("worker: SIGTERM (drain)", _drain_worker, ("worker",)),
+    Fault("worker: SIGSTOP past the lease, SIGCONT", _stop_worker, ("worker",)),
+    Fault("training process: kill -9", _kill_training, ("worker",)),
+    Fault("everything: kill -9", _kill_everything, ("master",)),
+    Fault("network: connections reset", _cut, ("worker",)),
+    Fault("network: flapping", _flap, ("worker",)),
+    Fault("network: connections refused", _refuse, ("worker",)),
+    Fault("network: slow", _delay, ("worker",)),
+    Fault("network: partition, one way or both, heals", _partition, ("worker",)),
+    Fault("network: half-open for good", _half_open, ("worker",)),
+    Fault("database: locked by another program", _lock, ("database",)),
+)
+_SQLITE = (
+    Fault("database: every write fails (EFBIG)", _fail_writes, ("database", "master")),
+    Fault("database: folder read-only, master restarted", _forbid_writing, ("database", "master")),
+    Fault("database: folder gone, master restarted", _move_away, ("database", "master")),
+)
+_SMALL_DISK = (Fault("database: disk full (ENOSPC)", _fill, ("database",)),)
+_POSTGRESQL = (
+    Fault("database: sessions terminated", _terminate_sessions, ("database",)),
+    Fault("database: server restarted", _restart_server, ("database",)),
+    Fault("database: server process kill -9", _crash_server, ("database",)),
+)
+
+
+def faults_for(database: Sqlite | Postgresql) -> tuple[Fault, ...]:
+    """The kinds of fault that this database, and this user's rights, allow."""
+    if isinstance(database, Postgresql):
+        return _EVERYWHERE + _POSTGRESQL
+    possible = tuple(f for f in _SQLITE if f.act is not _forbid_writing or database.can_forbid_writing)
+    return _EVERYWHERE + possible + (_SMALL_DISK if database.mounted else ())

@@ -1,0 +1,119 @@
+"""One run of chaos: a world, a search, a storm, peace, and the verdict."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.cluster import wait_for
+
+from rungmaster.shared.errors import RungmasterError
+
+from .databases import Postgresql, Sqlite
+from .faults import faults_for
+from .processes import End
+from .storm import Storm
+from .verdict import Verdict, gather, judge
+from .world import World, marathon
+
+#: Seconds that a search may take to end after the storm; generous, for machines that do other things as well.
+PEACE = 600.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened, and what came of it. Times in seconds."""
+
+    struck: Counter[str]
+    verdict: Verdict
+    ends: list[End]
+    findings: list[str]
+    searches: int
+    stormy: float
+    peaceful: float
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything that should not be."""
+        return [*self.verdict.problems, *self.findings]
+
+
+def chaos(
+    folder: Path,
+    database: Sqlite | Postgresql,
+    *,
+    seconds: float,
+    seed: int,
+    workers: int = 3,
+    seconds_per_epoch: float = 0.2,
+    without: tuple[str, ...] = (),
+) -> Outcome:
+    """Lets searches run through a storm of so many seconds; whenever one ends early the next is submitted."""
+    world = World(folder, database, workers=workers)
+    try:
+        storm = Storm(world, [f for f in faults_for(database) if f.name not in without], seed)
+        customer = Customer(world, seed, max(12, int(seconds)), seconds_per_epoch)
+        wait_for("the first epochs", lambda: world.epochs.exists() and len(world.epochs.read_bytes()) > 1000, 120)
+        began = time.monotonic()
+        storm.rage(seconds)
+        calm = time.monotonic()
+        customer.leave()
+        ended = time.monotonic()
+        world.drain()
+        verdict = judge(gather(database.url, world.acknowledged, world.epochs))
+        findings = [*world.findings, *storm.errors, *customer.complaints, *_tracebacks(folder)]
+        return Outcome(storm.struck, verdict, world.ends, findings, customer.served, calm - began, ended - calm)
+    finally:
+        world.close()
+
+
+class Customer(threading.Thread):
+    """Submits a search, and whenever one has ended the next, so that there is something to harm all the time."""
+
+    def __init__(self, world: World, seed: int, max_trials: int, seconds_per_epoch: float) -> None:
+        super().__init__(daemon=True)
+        self.served = 0
+        self.complaints: list[str] = []
+        self._world = world
+        self._seed = seed
+        self._max_trials = max_trials
+        self._seconds_per_epoch = seconds_per_epoch
+        self._leaving = False
+        self.start()
+
+    def run(self) -> None:
+        """Ends with the first search that ends after `leave`."""
+        try:
+            while not self._leaving:
+                self._search()
+        except (AssertionError, RungmasterError) as error:
+            self.complaints.append(f"search {self.served + 1} did not end well: {error}")
+
+    def _search(self) -> None:
+        spec = marathon(
+            self._world.storage,
+            max_trials=self._max_trials,
+            seconds_per_epoch=self._seconds_per_epoch,
+            seed=self._seed + self.served,
+        )
+        search = self._world.submit(spec)
+        wait_for(f"the end of search {search}", lambda: self._world.ended(search), PEACE)
+        self.served += 1
+
+    def leave(self) -> None:
+        """Returns when the search that is under way has ended."""
+        self._leaving = True
+        self.join(PEACE)
+
+
+def _tracebacks(folder: Path) -> list[str]:
+    """No fault may surprise a master or a worker: what it expects it tells in a line."""
+    return [
+        f"{log.name} has a traceback, at line {number}"
+        for log in sorted(folder.glob("*.log"))
+        for number, line in enumerate(log.read_text(errors="replace").splitlines(), 1)
+        if line.startswith("Traceback")
+    ]

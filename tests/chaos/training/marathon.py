@@ -1,0 +1,48 @@
+"""A training program that writes down for itself what it did: who started it under which lease, and every epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from rungmaster import Trial
+
+#: The worker names a trial's folder after its lease: experiment-trial-token.
+LEASE = tuple(int(part) for part in Path(os.environ["RUNGMASTER_SOCKET"]).parent.name.split("-"))
+
+
+def note(what: str, **particulars: Any) -> None:
+    """One line in one append: several processes share the file, and a killed one leaves whole lines."""
+    experiment, trial, token = LEASE
+    line = {"what": what, "experiment": experiment, "trial": trial, "token": token, "time": time.time()} | particulars
+    with Path(os.environ["MARATHON_LOG"]).open("ab", buffering=0) as log:
+        log.write(json.dumps(line).encode() + b"\n")
+
+
+def error(quality: float, epoch: int) -> float:
+    """Falls with the epoch, towards a floor that the hyperparameter sets."""
+    return quality + 1.0 / (1 + epoch)
+
+
+def train(trial: Trial) -> None:
+    """Trains on from its checkpoint, which tells how many epochs are in it."""
+    state = {"epochs": 0}
+
+    def save(folder: Path) -> None:
+        (folder / "state.json").write_text(json.dumps(state))
+
+    def load(folder: Path) -> None:
+        state.update(json.loads((folder / "state.json").read_text()))
+
+    note("start", pid=os.getpid(), worker_pid=os.getppid(), resource=trial.resource)
+    for epoch in trial.steps(save=save, load=load):
+        assert state["epochs"] == epoch, f"resumed at epoch {epoch} with a checkpoint of epoch {state['epochs']}"
+        time.sleep(trial.hparams["seconds_per_epoch"])
+        state["epochs"] += 1
+        measured = error(trial.hparams["quality"], epoch + 1)
+        note("epoch", resource=epoch + 1, error=measured)
+        trial.report(error=measured)
+    note("end", resource=trial.resource)

@@ -1,0 +1,196 @@
+"""A master, workers and the network between them, all of which can be harmed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import yaml
+from e2e.cluster import free_port, wait_for
+
+from rungmaster.client import Client
+from rungmaster.master.ledger.reader import Reader
+from rungmaster.shared.errors import RungmasterError
+from rungmaster.shared.model import Experiment, ExperimentState
+
+from .databases import Postgresql, Sqlite
+from .processes import End, Unit
+from .proxy import Proxy
+
+TRAINING = Path(__file__).parent / "training"
+#: Seconds; short, so that faults bite.
+LEASE_TTL = 2.0
+#: Seconds that a standby waits for a master that stands still; on SQLite it may hold the lock for all that time.
+TAKEOVER = 15.0
+
+
+def marathon(storage: Path, *, max_trials: int, seconds_per_epoch: float, seed: int) -> str:
+    """A spec over the marathon program. Nothing that chaos does may count as poison or as broken training code."""
+    return yaml.safe_dump(
+        {
+            "name": "marathon",
+            "entrypoint": "marathon:train",
+            "metric": {"name": "error", "goal": "minimize"},
+            "unit": "epochs",
+            "hyperparameters": {
+                "quality": {"type": "float", "low": 0.0, "high": 1.0},
+                "seconds_per_epoch": seconds_per_epoch,
+            },
+            "searcher": {"name": "adaptive_asha", "max_trials": max_trials, "max_resource": 9, "divisor": 3},
+            "checkpoints": {"storage": str(storage), "interval": 0},
+            "max_restarts": 1_000_000,
+            "max_workers_lost": 1_000_000,
+            "seed": seed,
+        }
+    )
+
+
+class World:
+    """Everything that runs, and what it wrote down."""
+
+    def __init__(self, folder: Path, database: Sqlite | Postgresql, *, workers: int, slots: int = 2) -> None:
+        self.folder = folder
+        self.database = database
+        self.acknowledged = folder / "acknowledged"
+        self.epochs = folder / "epochs"
+        self.storage = folder / "checkpoints"
+        self.findings: list[str] = []
+        self._retired: list[Unit] = []
+        self._masters = 0
+        self.master, self.port = self._start_master()
+        self.proxies = {f"worker-{n}": Proxy(("127.0.0.1", self.port)) for n in range(1, workers + 1)}
+        self.workers = {name: self._start_worker(name, slots) for name in self.proxies}
+        self._claiming = threading.Lock()
+        self._claimed: set[str] = set()
+
+    def _start_master(self) -> tuple[Unit, int]:
+        self._masters += 1
+        port = free_port()
+        arguments = ["master", "--listen", f"127.0.0.1:{port}", "--db", self.database.url]
+        arguments += ["--lease-ttl", str(LEASE_TTL), "--grace", "1", "--takeover-after", "4"]
+        return Unit(f"master-{self._masters}", arguments, self.folder, {}), port
+
+    def _start_worker(self, name: str, slots: int) -> Unit:
+        arguments = ["worker", "--master", self.proxies[name].address, "--slots", str(slots), "--name", name]
+        environment = {
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(TRAINING), os.environ.get("PYTHONPATH")))),
+            "MARATHON_LOG": str(self.epochs),
+            "RUNGMASTER_ACKNOWLEDGED": str(self.acknowledged),
+        }
+        return Unit(name, [*arguments, "--grace", "5", "--connect-timeout", "600"], self.folder, environment)
+
+    @property
+    def units(self) -> list[Unit]:
+        """Everything that is kept running."""
+        return [self.master, *self.workers.values()]
+
+    @property
+    def ends(self) -> list[End]:
+        """How all runs of all processes ended so far."""
+        return [end for unit in [*self._retired, *self.units] for end in unit.ends]
+
+    def claim(self, names: Sequence[str]) -> bool:
+        """Nobody else harms these until `release`; False where somebody does now, or they are down already."""
+        with self._claiming:
+            if self._claimed & {*names} or ({"master", "database"} & {*names} and not self.serving):
+                return False
+            self._claimed |= {*names}
+            return True
+
+    def release(self, names: Sequence[str]) -> None:
+        """They may be harmed again."""
+        with self._claiming:
+            self._claimed -= {*names}
+
+    def client(self) -> Client:
+        """A client of the present master, past the proxies; it may be replaced at any moment."""
+        return Client(f"127.0.0.1:{self.port}", timeout=5)
+
+    def submit(self, spec: str) -> int:
+        """Gives a spec to whichever master there is, as often as it takes; gives the experiment's number."""
+        request_id = os.urandom(8).hex()
+
+        def submitted() -> int | None:
+            try:
+                with self.client() as client:
+                    return client.submit(spec, request_id=request_id).experiment_id
+            except RungmasterError:
+                return None
+
+        return wait_for("the submission", submitted, 120)
+
+    def experiment(self, experiment_id: int) -> Experiment | None:
+        """As the database has it; None while it cannot be read."""
+        reader = Reader(self.database.url, timeout=5)
+        try:
+            return reader.get_experiment(experiment_id)
+        except RungmasterError:
+            return None
+        finally:
+            reader.close()
+
+    def ended(self, experiment_id: int) -> Experiment | None:
+        """The experiment, once it has ended."""
+        found = self.experiment(experiment_id)
+        return found if found is not None and found.state is not ExperimentState.ACTIVE else None
+
+    def replace_master(self, random: Random) -> None:
+        """The master stands still, its standby takes over, and then the old one wakes up and must leave."""
+        old = self.master
+        old.retire()
+        old.signal(signal.SIGSTOP)
+        self._retired.append(old)
+        self.master, self.port = self._start_master()
+        if not self._served_within(TAKEOVER):
+            old.signal(signal.SIGKILL)
+            self._served_within(TAKEOVER)
+        for proxy in self.proxies.values():
+            proxy.target = ("127.0.0.1", self.port)
+            proxy.cut()
+        time.sleep(random.uniform(0, 2))
+        old.signal(signal.SIGCONT)
+        self._see_off(old)
+
+    def _see_off(self, old: Unit) -> None:
+        """A master that was replaced leaves by itself; one that had only begun to start is a standby now."""
+        deadline = time.monotonic() + 30
+        while old.wait(0.2) is None and time.monotonic() < deadline:
+            if "master waiting:" in old.last_words():
+                old.signal(signal.SIGTERM)
+        if old.wait(0) is None:
+            self.findings.append(f"{old.name} was replaced, woke up and did not leave: {old.last_words()}")
+
+    def _served_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not (serving := self.serving) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return serving
+
+    @property
+    def serving(self) -> bool:
+        """Whether there is a master that can be reached."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def drain(self) -> None:
+        """Everything ends as it would on a quiet evening: workers first, then the master; all with exit code 0."""
+        for unit in self.units[::-1]:
+            unit.retire()
+            unit.signal(signal.SIGTERM)
+            code = unit.wait(60)
+            if code != 0:
+                self.findings.append(f"{unit.name} ended with {code} instead of 0 in peace: {unit.last_words()}")
+
+    def close(self) -> None:
+        """Makes sure that nothing is left running."""
+        for unit in [*self.units, *self._retired]:
+            unit.close()
+        for proxy in self.proxies.values():
+            proxy.close()
+        self.database.close()
