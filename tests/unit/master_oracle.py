@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 from rungmaster.master.dispatcher.core import Core
-from rungmaster.master.experiment.changes import Changes, ExperimentRow, RungResultRow
+from rungmaster.master.experiment.changes import Changes, ExperimentRow, RungResultRow, RungRow
 from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.master.search.adaptive import AdaptiveAsha
 from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState
@@ -32,7 +32,8 @@ class Oracle:
         self._specs: dict[int, Spec] = {}
         self._ended: dict[Any, str] = {}
         self._acknowledged: dict[tuple[LeaseRef, int], LeaseEvent] = {}
-        self._decided: dict[tuple[LeaseRef, int], tuple[str, int]] = {}
+        #: Those that were not looked up yet.
+        self._news: list[tuple[LeaseRef, int]] = []
 
     def before_commit(self, changes: Changes) -> None:
         """I4: every promotion was in the top fraction at some moment of the batch."""
@@ -61,11 +62,18 @@ class Oracle:
     def acknowledged(self, event: LeaseEvent) -> None:
         """A worker was told that this event is durable."""
         self._acknowledged[event.lease, event.sequence] = event
+        self._news.append((event.lease, event.sequence))
 
     def forget_experiment(self, experiment_id: int) -> None:
         """A person deleted the experiment, with everything that was acknowledged."""
         self._acknowledged = {k: v for k, v in self._acknowledged.items() if k[0].experiment_id != experiment_id}
+        self._news = [key for key in self._news if key[0].experiment_id != experiment_id]
         self._ended = {k: v for k, v in self._ended.items() if k[0] != experiment_id}
+
+    def check_all_acknowledged(self) -> None:
+        """I7 once more, for everything that was ever acknowledged."""
+        self._news = list(self._acknowledged)
+        self.check()
 
     def check(self) -> None:
         """Raises AssertionError where the stored rows do not hold together."""
@@ -101,18 +109,19 @@ class Oracle:
                 row = self._store.results[key[0], self._store.trials[key].bracket_id, rung, key[1]]
                 assert row.promoted, f"I4: trial {key} climbed from rung {rung} without a promotion"
         for key, rung in self._store.rungs.items():
-            self._check_rung(key, asdict(rung), by_rung[key])
+            self._check_rung(rung, by_rung[key])
 
-    def _check_rung(self, key: tuple[int, int, int], rung: dict[str, Any], results: list[RungResultRow]) -> None:
+    def _check_rung(self, rung: RungRow, results: list[RungResultRow]) -> None:
         finite = [result.metric for result in results if result.metric is not None]
-        best = min if self._spec(key[0]).metric.goal == "minimize" else max
-        expected = {
-            "entered": len(results),
-            "promoted": sum(result.promoted for result in results),
-            "failed": len(results) - len(finite),
-            "best_metric": best(finite, default=None),
-        }
-        assert {name: rung[name] for name in expected} == expected, f"counters of rung {key}: {rung}, not {expected}"
+        best = min if self._spec(rung.experiment_id).metric.goal == "minimize" else max
+        expected = replace(
+            rung,
+            entered=len(results),
+            promoted=sum(result.promoted for result in results),
+            failed=len(results) - len(finite),
+            best_metric=best(finite, default=None),
+        )
+        assert rung == expected, f"counters: {rung}, not {expected}"
 
     def _check_counters(self) -> None:
         states: dict[int, Counter[str]] = defaultdict(Counter)
@@ -140,8 +149,10 @@ class Oracle:
                     sequences[key[:3]].append(key[3])
         for key, found in sequences.items():
             assert sorted(found) == list(range(1, len(found) + 1)), f"events of lease {key}: {found}"
-        for (ref, sequence), event in self._acknowledged.items():
+        for ref, sequence in self._news:
+            event = self._acknowledged[ref, sequence]
             self._check_stored((ref.experiment_id, ref.trial_id, ref.token), sequence, event)
+        self._news = []
 
     def _check_stored(self, lease: tuple[int, int, int], sequence: int, event: LeaseEvent) -> None:
         what = event.event
@@ -227,12 +238,12 @@ def memory(core: Core) -> dict[str, Any]:
 def _experiment(experiment: Experiment) -> dict[str, Any]:
     book = experiment.book
     return {
-        "row": asdict(book.row),
-        "brackets": {k: asdict(v) for k, v in book.brackets.items()},
-        "rungs": {k: asdict(v) for k, v in book.rungs.items()},
-        "trials": {k: asdict(v) for k, v in book.trials.items()},
-        "leases": {k: asdict(v) for k, v in book.leases.items()},
-        "checkpoints": {k: [asdict(row) for row in v] for k, v in book.checkpoints.items() if v},
+        "row": book.row,
+        "brackets": book.brackets,
+        "rungs": book.rungs,
+        "trials": book.trials,
+        "leases": book.leases,
+        "checkpoints": {k: v for k, v in book.checkpoints.items() if v},
         "completed": book.completed,
         "best": book.best(),
         "ready": sorted(experiment.ready),

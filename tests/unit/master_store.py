@@ -6,8 +6,8 @@ It is stricter than a database: a row added twice, or changed without being ther
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from rungmaster.master.dispatcher.blueprint import Blueprint
@@ -55,12 +55,11 @@ class MemoryStore:
 
     def commit(self, changes: Changes) -> None:
         """Writes a batch."""
-        changes = deepcopy(changes)
         for table, new, changed in self._changing(changes):
             _change_and_add(table, new, changed)
         for table, rows in self._growing(changes):
             _add(table, rows)
-        self.workers |= changes.workers
+        self.workers |= {key: _copy(row) for key, row in changes.workers.items()}
         self.events += changes.new_events
         self._mark(changes)
         for experiment_id in changes.deleted_experiments:
@@ -117,7 +116,7 @@ class MemoryStore:
         """What is kept of an experiment that goes on, as the ledger gives it."""
         leases = [self._held(row) for row in _of(self.leases, experiment_id) if row.end_time is None]
         return Records(
-            deepcopy(self.experiments[experiment_id]),
+            _copy(self.experiments[experiment_id]),
             _of(self.brackets, experiment_id),
             _of(self.rungs, experiment_id),
             _of(self.results, experiment_id),
@@ -139,14 +138,14 @@ class MemoryStore:
 
 
 def _change_and_add(table: dict[Any, Any], new: list[Any], changed: dict[Any, Any]) -> None:
-    added = {_key(table, row): row for row in new}
+    added = {_key(row): _copy(row) for row in new}
     assert len(added) == len(new), f"rows added twice in one batch: {new}"
     for key, row in changed.items():
         if key in added:
-            added[key] = _with_hparams(row, added[key])
+            added[key] = _with_hparams(_copy(row), added[key])
         else:
             assert key in table, f"{row} changes a row that is not there"
-            table[key] = _with_hparams(row, table[key])
+            table[key] = _with_hparams(_copy(row), table[key])
     for key, row in added.items():
         assert key not in table, f"{row} is there already"
         table[key] = row
@@ -158,25 +157,31 @@ def _with_hparams(row: Any, old: Any) -> Any:
 
 def _add(table: dict[Any, Any], rows: list[Any]) -> None:
     for row in rows:
-        key = _key(table, row)
+        key = _key(row)
         assert key not in table, f"{row} is there already"
-        table[key] = row
+        table[key] = _copy(row)
 
 
-def _key(table: Mapping[Any, Any], row: Any) -> Any:
-    if isinstance(row, ExperimentRow):
-        return row.experiment_id
-    names = {
-        BracketRow: ("bracket_id",),
-        RungRow: ("bracket_id", "rung_id"),
-        RungResultRow: ("bracket_id", "rung_id", "trial_id"),
-        TrialRow: ("trial_id",),
-        LeaseRow: ("trial_id", "token"),
-        ReportRow: ("trial_id", "token", "sequence"),
-        CheckpointRow: ("trial_id", "token", "sequence"),
-    }[type(row)]
-    return (row.experiment_id, *(getattr(row, name) for name in names))
+_KEYS = {
+    ExperimentRow: attrgetter("experiment_id"),
+    BracketRow: attrgetter("experiment_id", "bracket_id"),
+    RungRow: attrgetter("experiment_id", "bracket_id", "rung_id"),
+    RungResultRow: attrgetter("experiment_id", "bracket_id", "rung_id", "trial_id"),
+    TrialRow: attrgetter("experiment_id", "trial_id"),
+    LeaseRow: attrgetter("experiment_id", "trial_id", "token"),
+    ReportRow: attrgetter("experiment_id", "trial_id", "token", "sequence"),
+    CheckpointRow: attrgetter("experiment_id", "trial_id", "token", "sequence"),
+}
+
+
+def _key(row: Any) -> Any:
+    return _KEYS[type(row)](row)
+
+
+def _copy(row: Any) -> Any:
+    """The row as it is now: its owner goes on changing it."""
+    return replace(row, counts=dict(row.counts)) if isinstance(row, ExperimentRow) else replace(row)
 
 
 def _of(table: Mapping[Any, Any], experiment_id: int) -> list[Any]:
-    return [deepcopy(row) for key, row in sorted(table.items()) if key[0] == experiment_id]
+    return [_copy(table[key]) for key in sorted(table) if key[0] == experiment_id]

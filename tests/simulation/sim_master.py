@@ -1,0 +1,240 @@
+"""A master process: the writer's cycle over the real core and the real ledger, under virtual time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rungmaster.master.dispatcher.clock import Now
+from rungmaster.master.dispatcher.core import Core, Terms
+from rungmaster.master.dispatcher.outbox import Outgoing
+from rungmaster.master.experiment.changes import Changes
+from rungmaster.shared.errors import MastershipLost, RungmasterError, Unavailable
+from rungmaster.shared.session import SessionRequest
+
+from .network import Stream
+
+if TYPE_CHECKING:
+    from .world import World
+
+LEASE_TTL, HEARTBEAT, LOOK_INTERVAL = 10.0, 3.0, 1.0
+
+Done = Callable[[object], None]
+
+
+@dataclass
+class Command:
+    """A command with what is told of its result: the value, or the error."""
+
+    apply: Callable[[Core, Now], Any]
+    done: Done = lambda result: None
+
+
+class SimMaster:
+    """From a start to a crash."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._clockwork = world.clockwork
+        self._ledger = world.database.open("simulation")
+        self.terms = Terms(self._ledger.term, LEASE_TTL, HEARTBEAT, "simulated")
+        #: Each boot of a machine begins its monotonic clock somewhere else.
+        self._base = self._clockwork.random.uniform(0, 1e6)
+        self.alive, self.stopped = True, False
+        self._queue: deque[Command] = deque()
+        self._waiting: dict[Stream, deque[SessionRequest]] = {}
+        self._asleep: list[Callable[[], None]] = []
+        self._busy = False
+        #: What befalls the next batch: its commit fails "before" or "after"; a crash once "applied" or "committed".
+        self.next_fault = ""
+        self.next_commit_takes = 0.0
+        self.core = self._recover()
+        self._clockwork.tell("master starts", f"term {self.terms.term}")
+        self._look()
+
+    @property
+    def now(self) -> Now:
+        """The instant by this machine's clocks."""
+        return Now(self._base + self._clockwork.now, self._world.wall)
+
+    def _recover(self) -> Core:
+        return self._world.database.start(self._ledger, self.terms, self.now, LOOK_INTERVAL)
+
+    def when_running(self, action: Callable[[], None]) -> None:
+        """Now, or when the stopped process goes on, or never."""
+        if self.stopped:
+            self._asleep.append(action)
+        elif self.alive:
+            action()
+
+    def stop(self) -> None:
+        """SIGSTOP."""
+        self.stopped = True
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.stopped = False
+        asleep, self._asleep = self._asleep, []
+        for action in asleep:
+            self.when_running(action)
+
+    def crash(self) -> None:
+        """kill -9: the memory and every stream are gone; the database stays as it is."""
+        if not self.alive:
+            return
+        self.alive, self.stopped = False, False
+        self._clockwork.tell("master is gone", f"term {self.terms.term}")
+        self._ledger.close()
+        for stream in list(self._waiting):
+            stream.cut(master_notices=False)
+
+    def _look(self) -> None:
+        if self.alive:
+            self.when_running(lambda: self.execute(Command(lambda core, now: core.look(now))))
+            self._clockwork.after(LOOK_INTERVAL, self._look)
+
+    def execute(self, command: Command) -> None:
+        """Queues a command."""
+        self._queue.append(command)
+        self._pump()
+
+    def arrived(self, stream: Stream, request: SessionRequest) -> None:
+        """A bundle came over a stream."""
+        self.when_running(lambda: self._take(stream, request))
+
+    def _take(self, stream: Stream, request: SessionRequest) -> None:
+        self._heard(stream.worker.session_id)
+        hello = request.hello
+        if hello is not None:
+            self._waiting[stream] = deque()
+            self.execute(Command(lambda core, now: core.connect(hello, stream, now), partial(self._read_on, stream)))
+        elif request != SessionRequest() and stream in self._waiting:
+            waiting = self._waiting[stream]
+            waiting.append(request)
+            if len(waiting) == 1:
+                self._receive(stream)
+
+    def _heard(self, session_id: str) -> None:
+        session = self.core.sessions.get(session_id)
+        if session is not None:
+            session.last_seen, session.last_seen_wall = self.now.monotonic, self.now.wall
+
+    def _receive(self, stream: Stream) -> None:
+        """One bundle of each worker at a time: none floods the others."""
+        request = self._waiting[stream][0]
+
+        def receive(core: Core, now: Now) -> None:
+            self._count_repeats(core, request)
+            core.receive(stream.worker.session_id, stream, request, now)
+
+        def received(result: object) -> None:
+            if self._waiting.get(stream):
+                self._waiting[stream].popleft()
+            self._read_on(stream, result)
+
+        self.execute(Command(receive, received))
+
+    def _read_on(self, stream: Stream, result: object) -> None:
+        if isinstance(result, RungmasterError):
+            stream.close(str(result))
+        elif self._waiting.get(stream):
+            self._receive(stream)
+
+    def _count_repeats(self, core: Core, request: SessionRequest) -> None:
+        for event in request.events:
+            experiment = core.experiments.get(event.lease.experiment_id)
+            lease = experiment.book.leases.get(event.lease.trial_id) if experiment else None
+            if lease is None or lease.token != event.lease.token:
+                self._clockwork.happened("stale event")
+            elif event.sequence <= lease.last_sequence:
+                self._clockwork.happened("repeated event")
+
+    def stream_ended(self, stream: Stream) -> None:
+        """The master's end of a stream noticed that it is over."""
+        self._waiting.pop(stream, None)
+        goodbye = Command(lambda core, _: core.disconnect(stream.worker.session_id, stream))
+        self.when_running(lambda: self.execute(goodbye))
+
+    def _pump(self) -> None:
+        if self._busy or not self._queue or not self.alive:
+            return
+        size = self._clockwork.random.choice((1, 1, 2, 5, 50))
+        batch = [self._queue.popleft() for _ in range(min(size, len(self._queue)))]
+        results = [self._apply(command) for command in batch]
+        changes, outbox = self.core.finish(self.now)
+        if self._crashes_once("applied"):
+            return
+        self._busy = True
+        takes = self.next_commit_takes or self._clockwork.random.expovariate(1 / 0.02)
+        self.next_commit_takes = 0.0
+        commit = partial(self._commit, batch, results, changes, outbox)
+        self._clockwork.after(takes, lambda: self.when_running(commit))
+
+    def _apply(self, command: Command) -> object:
+        self.core.begin(self.now)
+        try:
+            return command.apply(self.core, self.now)
+        except RungmasterError as error:
+            return error
+
+    def _crashes_once(self, where: str) -> bool:
+        if self.next_fault != where:
+            return False
+        self._clockwork.happened(f"crash once {where}")
+        self.crash()
+        return True
+
+    def _commit(
+        self, batch: list[Command], results: list[object], changes: Changes, outbox: dict[str, Outgoing]
+    ) -> None:
+        self._busy = False
+        try:
+            results = self._write_and_deliver(results, changes, outbox)
+        except MastershipLost:
+            self._clockwork.happened("mastership lost")
+            self.crash()
+        if not self.alive:
+            return
+        for command, result in zip(batch, results, strict=True):
+            command.done(result)
+        self._pump()
+
+    def _write_and_deliver(self, results: list[object], changes: Changes, outbox: dict[str, Outgoing]) -> list[object]:
+        """The results that the callers are told: their own, or the error of the commit."""
+        try:
+            self._write(changes)
+        except MastershipLost:
+            raise
+        except Unavailable as error:
+            self._start_over(error)
+            return [error] * len(results)
+        if not self._crashes_once("committed"):
+            self._deliver(outbox)
+        return results
+
+    def _write(self, changes: Changes) -> None:
+        fault = self.next_fault if self.next_fault in ("before", "after") else ""
+        if fault:
+            self.next_fault = ""
+            self._clockwork.happened(f"failed {fault} the commit")
+        if fault != "before":
+            self._world.database.commit(self._ledger, changes, self.core, self.now)
+        if fault:
+            raise Unavailable(f"simulated, {fault} the commit")
+
+    def _start_over(self, error: Unavailable) -> None:
+        for session in self.core.sessions.values():
+            if session.connection is not None:
+                session.connection.close(str(error))
+        self.core = self._recover()
+
+    def _deliver(self, outbox: dict[str, Outgoing]) -> None:
+        keys = {granted.key for out in outbox.values() for granted in out.granted}
+        hparams = self._ledger.hparams(keys) if keys else {}
+        for session_id, out in outbox.items():
+            session = self.core.sessions.get(session_id)
+            if session is not None and session.connection is not None:
+                session.connection.send(out.response(hparams))
