@@ -22,6 +22,7 @@ PATIENCE_SECONDS = 600.0
 _LONGEST_PAUSE = 1.0
 _SHORTEST_PAUSE = 0.25
 _ATTEMPT_SECONDS = 5.0
+_FIRST_SECONDS = 60.0
 _EVENTS_KEPT = 1000
 
 
@@ -62,13 +63,22 @@ def follow(addresses: tuple[str, ...], experiment_id: int) -> Iterator[Snapshot]
     connection = Connection(addresses, _ATTEMPT_SECONDS)
     try:
         calls = Calls(connection)
-        last = _take(calls, experiment_id)
+        last = _first(addresses, experiment_id)
         with _Watcher(addresses, experiment_id, last.experiment) as watcher:
             yield last
             while not last.experiment.state.ended:
                 watcher.pause()
                 last = _next(calls, last, watcher.take())
                 yield last
+    finally:
+        connection.close()
+
+
+def _first(addresses: tuple[str, ...], experiment_id: int) -> Snapshot:
+    """As patient as any single call, since there is nothing to show yet."""
+    connection = Connection(addresses, _FIRST_SECONDS)
+    try:
+        return _take(Calls(connection), experiment_id)
     finally:
         connection.close()
 
