@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..shared.errors import InvalidInput, Unavailable
+from ..shared.errors import InvalidInput, RungmasterError
 from ..shared.version import __version__
 from .dispatcher.core import Core, Terms
 from .dispatcher.store import LedgerStore
@@ -158,7 +158,7 @@ async def _run(
 async def _look(writer: Writer) -> None:
     while True:
         await asyncio.sleep(writer.look_interval)
-        with contextlib.suppress(Unavailable):
+        with contextlib.suppress(RungmasterError):
             await writer.execute(Core.look)
 
 
