@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, Protocol, TypeVar
@@ -77,27 +78,37 @@ class Writer:
         self._terms = terms
         self._thread = thread
         self._now = now
-        self._queue: asyncio.Queue[tuple[Command, asyncio.Future[Any]]] = asyncio.Queue(QUEUE_LIMIT)
+        self._queue: deque[tuple[Command, asyncio.Future[Any]]] = deque()
+        self._filled = asyncio.Event()
         self._core: Core | None = None
+        #: Whether the last try to get the database back has failed; until the next, commands are refused at once.
+        self._out_of_reach = False
         #: Rings after every commit.
         self.committed = Bell()
 
     @property
     def waiting(self) -> int:
         """Commands in the queue."""
-        return self._queue.qsize()
+        return len(self._queue)
+
+    def submit(self, command: Callable[[Core, Now], T]) -> asyncio.Future[T]:
+        """Queues a command after those submitted before: a future of its result, there once it is durable.
+
+        The future raises what the command raises, and Unavailable where it could not be committed. Raises
+        Unavailable while the database is out of reach, and LimitExceeded where too many wait.
+        """
+        if self._out_of_reach:
+            raise Unavailable("the master waits for its database; try again in a second")
+        if len(self._queue) >= QUEUE_LIMIT:
+            raise LimitExceeded("the master has too much to do at the moment; try again in a second")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.append((command, done))
+        self._filled.set()
+        return done
 
     async def execute(self, command: Callable[[Core, Now], T]) -> T:
-        """Applies a command and gives its result once it is durable.
-
-        Raises what the command raises; Unavailable where it could not be committed; LimitExceeded where too many wait.
-        """
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        try:
-            self._queue.put_nowait((command, done))
-        except asyncio.QueueFull:
-            raise LimitExceeded("the master has too much to do at the moment; try again in a second") from None
-        return await done
+        """Applies a command and gives its result once it is durable. Raises what `submit` and its future raise."""
+        return await self.submit(command)
 
     def heard(self, session_id: str) -> None:
         """A sign of life from a worker, taken at once: it must not wait for the database."""
@@ -118,9 +129,7 @@ class Writer:
     async def run(self) -> None:
         """Commits batch after batch, until it is cancelled or the mastership is lost (MastershipLost)."""
         while True:
-            batch = [await self._queue.get()]
-            while len(batch) < BATCH_LIMIT and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
+            batch = await self._next_batch()
             try:
                 await self._process(batch)
             except BaseException as error:
@@ -129,6 +138,12 @@ class Writer:
                     raise
                 log.exception("a batch of %d commands could not be applied", len(batch))
                 await self._start_over("the master met an error of its own; come again")
+
+    async def _next_batch(self) -> list[tuple[Command, asyncio.Future[Any]]]:
+        while not self._queue:
+            self._filled.clear()
+            await self._filled.wait()
+        return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
 
     async def _process(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         core = self._core
@@ -196,12 +211,16 @@ class Writer:
     async def _recover_patiently(self) -> Core:
         while True:
             try:
-                return await self._recover()
+                core = await self._recover()
             except MastershipLost:
                 raise
             except Unavailable as error:
+                self._out_of_reach = True
                 log.warning("the database is still out of reach: %s", error)
                 await asyncio.sleep(RECOVERY_PAUSE)
+            else:
+                self._out_of_reach = False
+                return core
 
 
 def _refuse(batch: list[tuple[Command, asyncio.Future[Any]]], error: RungmasterError) -> None:
