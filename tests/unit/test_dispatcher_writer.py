@@ -1,0 +1,274 @@
+"""The writer: nothing is answered before it is durable, and a failed commit costs the memory and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn, TypeVar
+
+import pytest
+from unit.master_harness import Line, make_spec
+from unit.master_store import MemoryStore, plain_blueprint
+
+from rungmaster.master.dispatcher import writer as writer_module
+from rungmaster.master.dispatcher.clock import Now
+from rungmaster.master.dispatcher.core import Core, Recovered, Terms
+from rungmaster.master.dispatcher.writer import Writer
+from rungmaster.master.experiment.changes import Changes
+from rungmaster.shared.errors import FailedPrecondition, LimitExceeded, MastershipLost, Unavailable
+from rungmaster.shared.session import Hello, SessionRequest, WorkRequest
+
+T = TypeVar("T")
+NOW = Now(1_000.0, 1.7e9)
+
+
+class FaultyStore(MemoryStore):
+    """Raises before or after the real commit, when told to; can hold commits up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[tuple[str, Exception]] = []
+        self.recoveries_to_fail = 0
+        self.commits = 0
+        self.recoveries = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.committing = threading.Event()
+
+    def commit(self, changes: Changes) -> None:
+        self.committing.set()
+        assert self.gate.wait(30), "the gate stayed closed"
+        when, error = self.faults.pop(0) if self.faults else ("", None)
+        if when != "before":
+            super().commit(changes)
+            self.commits += 1
+        if error is not None:
+            raise error
+
+    def recover(self) -> Recovered:
+        self.recoveries += 1
+        if self.recoveries_to_fail > 0:
+            self.recoveries_to_fail -= 1
+            raise Unavailable("the database is away")
+        return super().recover()
+
+
+def run(scenario: Callable[[Writer, FaultyStore], Awaitable[None]]) -> None:
+    """Runs a scenario beside a writer."""
+
+    async def main() -> None:
+        store = FaultyStore()
+        with ThreadPoolExecutor(1) as thread:
+            writer = Writer(store, Terms(1, 30.0, 10.0, "test"), thread, lambda: NOW)
+            await writer.start()
+            running = asyncio.create_task(writer.run())
+            try:
+                await asyncio.wait_for(scenario(writer, store), 30)
+            finally:
+                store.gate.set()
+                running.cancel()
+                with contextlib.suppress(asyncio.CancelledError, MastershipLost):
+                    await running
+
+    asyncio.run(main())
+
+
+def create(request_id: str = "") -> Callable[[Core, Now], int]:
+    plan = plain_blueprint(make_spec())
+    return lambda core, _: core.create(plan, request_id)
+
+
+def fail(core: Core, now: Now) -> NoReturn:
+    raise ZeroDivisionError("a bug")
+
+
+async def insist(writer: Writer, command: Callable[[Core, Now], T]) -> T:
+    """Comes again until the master has its database back, as clients do."""
+    while True:
+        try:
+            return await writer.execute(command)
+        except Unavailable:
+            await asyncio.sleep(0.001)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for a condition; the scenario's deadline bounds it."""
+    while not condition():  # noqa: ASYNC110 - the conditions are those of another thread
+        await asyncio.sleep(0.001)
+
+
+def test_a_result_comes_after_its_commit() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        store.gate.clear()
+        creation = asyncio.create_task(writer.execute(create()))
+        await until(store.committing.is_set)
+        assert not creation.done()
+        store.gate.set()
+        assert await creation == 1
+        assert store.experiments[1].state == "active"
+
+    run(scenario)
+
+
+def test_what_gathers_while_a_batch_commits_is_one_batch() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        store.gate.clear()
+        first = asyncio.create_task(writer.execute(create()))
+        await until(store.committing.is_set)
+        others = [asyncio.create_task(writer.execute(create())) for _ in range(20)]
+        await until(lambda: writer.waiting == 20)
+        store.gate.set()
+        assert await asyncio.gather(first, *others) == list(range(1, 22))
+        assert store.commits == 2
+
+    run(scenario)
+
+
+def test_a_command_that_is_refused_spoils_nothing_for_the_others() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        refused = writer.execute(lambda core, _: core.pause(7))
+        results = await asyncio.gather(refused, writer.execute(create()), return_exceptions=True)
+        assert isinstance(results[0], FailedPrecondition)
+        assert results[1] == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("when", "stored"), [("before", 0), ("after", 1)])
+def test_a_failed_commit_is_unavailable_and_the_memory_is_what_the_database_has(when: str, stored: int) -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        store.faults = [(when, Unavailable("disk full"))]
+        with pytest.raises(Unavailable, match="disk full"):
+            await writer.execute(create("r"))
+        assert len(store.experiments) == stored
+        assert await insist(writer, create("r")) == 1
+        assert len(store.experiments) == 1
+
+    run(scenario)
+
+
+def test_a_failed_commit_ends_every_stream_and_sends_nothing() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        line = Line()
+        await writer.execute(lambda core, now: core.connect(Hello("s", "w", 1), line, now))
+        await writer.execute(create())
+        line.inbox.clear()
+        store.faults = [("before", Unavailable("disk full"))]
+        request = SessionRequest(work_request=WorkRequest("r", 1))
+        with pytest.raises(Unavailable):
+            await writer.execute(lambda core, now: core.receive("s", line, request, now))
+        await until(lambda: bool(line.closed))
+        assert not line.inbox
+        assert not store.leases
+
+    run(scenario)
+
+
+def test_an_assignment_is_sent_once_it_is_stored_and_with_its_hyperparameters() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        line = Line()
+        await writer.execute(create())
+        await writer.execute(lambda core, now: core.connect(Hello("s", "w", 1), line, now))
+        request = SessionRequest(work_request=WorkRequest("r", 1))
+        await writer.execute(lambda core, now: core.receive("s", line, request, now))
+        (assignment,) = line.inbox[-1].assignments
+        assert assignment.hparams == {"trial": 0}
+        assert len(store.leases) == 1
+
+    run(scenario)
+
+
+def test_while_the_database_is_away_commands_are_refused_at_once_and_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer_module, "RECOVERY_PAUSE", 0.001)
+
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        store.recoveries_to_fail = 1_000_000
+        store.faults.append(("before", Unavailable("gone")))
+        await until(lambda: store.recoveries >= 3)
+        with pytest.raises(Unavailable):
+            await writer.execute(create())
+        store.recoveries_to_fail = 0
+        assert await insist(writer, create()) == 1
+
+    run(scenario)
+
+
+def test_a_bug_in_a_command_costs_its_batch_and_not_the_master() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        with pytest.raises(Unavailable):
+            await writer.execute(fail)
+        assert await insist(writer, create()) == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("where", ["commit", "recovery"])
+def test_a_lost_mastership_ends_the_writer(where: str) -> None:
+    async def main() -> None:
+        store = FaultyStore()
+        with ThreadPoolExecutor(1) as thread:
+            writer = Writer(store, Terms(1, 30.0, 10.0, "test"), thread, lambda: NOW)
+            await writer.start()
+            running = asyncio.create_task(writer.run())
+            error = MastershipLost("term 1 is over") if where == "commit" else Unavailable("gone")
+            store.faults.append(("before", error))
+            if where == "recovery":
+                store.recover = _lose_mastership
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(writer.execute(create()), 30)
+            with pytest.raises(MastershipLost):
+                await asyncio.wait_for(running, 30)
+
+    asyncio.run(main())
+
+
+def _lose_mastership() -> NoReturn:
+    raise MastershipLost("term 1 is over")
+
+
+def test_a_full_queue_refuses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "QUEUE_LIMIT", 3)
+
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        store.gate.clear()
+        first = asyncio.create_task(writer.execute(create()))
+        await until(store.committing.is_set)
+        others = [asyncio.create_task(writer.execute(create())) for _ in range(3)]
+        await until(lambda: writer.waiting == 3)
+        with pytest.raises(LimitExceeded):
+            await writer.execute(create())
+        store.gate.set()
+        assert await asyncio.gather(first, *others) == [1, 2, 3, 4]
+
+    run(scenario)
+
+
+def test_a_sign_of_life_does_not_wait_for_the_database() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        line = Line()
+        await writer.execute(lambda core, now: core.connect(Hello("s", "w", 1), line, now))
+        session = await writer.execute(lambda core, _: core.sessions["s"])
+        store.gate.clear()
+        slow = asyncio.create_task(writer.execute(create()))
+        session.last_seen = 0.0
+        writer.heard("s")
+        assert session.last_seen == NOW.monotonic
+        store.gate.set()
+        await slow
+
+    run(scenario)
+
+
+def test_everybody_who_waits_is_told_of_a_commit() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        waiting: list[Any] = [asyncio.create_task(writer.committed.wait(30)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await writer.execute(create())
+        await asyncio.gather(*waiting)
+
+    run(scenario)
