@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import uuid
+from collections.abc import Callable
 
 from ..shared.errors import RungmasterError
 from ..shared.model import LeaseRef
@@ -28,6 +29,7 @@ from .guard import Guard
 from .launcher import Launcher
 from .outbox import Outbox
 from .scratch import scratch_folder
+from .seats import PATIENCE, Seat, Seats, Ticket
 from .settings import Settings
 from .slots import Slots
 from .training import Place, Training, lease_name
@@ -47,6 +49,7 @@ class Agent:
         self._settings = settings
         self._session_id = uuid.uuid4().hex
         self._slots = Slots(settings.slots, [device.visible for device in settings.devices])
+        self._seats = Seats(self._slots)
         self._trainings: dict[LeaseRef, Training] = {}
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
         self._deletions: set[asyncio.Task[None]] = set()
@@ -95,6 +98,7 @@ class Agent:
         self.outbox.drain()
         for lease, training in self._trainings.items():
             training.decide(Decision(lease, 0, DecisionKind.PAUSE, reason="the worker drains"))
+        self._seats.turn_away()
         asyncio.get_running_loop().call_later(self._settings.grace, self._lose_patience)
         self._progress()
 
@@ -162,21 +166,22 @@ class Agent:
         lease = assignment.lease
         if not self.outbox.open(lease, assignment.request_id):
             return
-        slots = None if self.outbox.draining else self._slots.take(max(1, assignment.slots))
-        if slots is None:
+        ticket = None if self.outbox.draining else self._seats.admit(max(1, assignment.slots))
+        if ticket is None:
             self.outbox.record(lease, self._refusal(assignment))
             return
         assert self._place is not None, "assignments come only while the worker runs"
-        reporter = _Reporter(self, lease, slots)
-        training = Training(assignment, self._place, self._slots.devices(slots), reporter)
+        reporter = _Reporter(self, lease, ticket)
+        training = Training(assignment, self._place, reporter)
         self._trainings[lease] = training
         self._tasks[lease] = asyncio.create_task(self._train(training, reporter))
         self._offer_slots()
 
     def _refusal(self, assignment: Assignment) -> Exit:
-        if self.outbox.draining:
+        """Slots that were promised may be late, which is nobody's fault; more than there are cannot be had here."""
+        if self.outbox.draining or assignment.slots <= self._slots.count:
             return Exit(ExitOutcome.RELEASED)
-        reason = f"the trial takes {assignment.slots} slots, and {self._slots.free} of {self._slots.count} are free"
+        reason = f"the trial takes {assignment.slots} slots, and this worker has {self._slots.count}"
         return Exit(ExitOutcome.WORKER_FAULT, reason)
 
     async def _train(self, training: Training, reporter: _Reporter) -> None:
@@ -210,8 +215,8 @@ class Agent:
 
     def _offer_slots(self) -> None:
         """Asks for work, unless so many ended trials still save that more would only pile up."""
-        saving = len(self._trainings) - (self._slots.count - self._slots.free)
-        self.outbox.set_free_slots(self._slots.free if saving <= self._slots.count else 0)
+        saving = len(self._trainings) - self._seats.waiting - (self._slots.count - self._slots.free)
+        self.outbox.set_free_slots(self._seats.offered if saving <= self._slots.count else 0)
 
     async def record_measurement(self, lease: LeaseRef, measurement: Measurement) -> int:
         """Notes a report of a lease, once there is room for it, and returns its sequence number."""
@@ -227,9 +232,29 @@ class Agent:
         self.outbox.record(lease, checkpoint)
         self._progress()
 
-    def give_back(self, slots: tuple[int, ...]) -> None:
-        """Slots are free again."""
-        self._slots.give_back(slots)
+    def leaving(self, ticket: Ticket) -> None:
+        """The trial was told to end: the next one is asked for, unless this one takes its time."""
+        self._seats.leaving(ticket)
+        asyncio.get_running_loop().call_later(PATIENCE, self._no_longer, self._seats.stays, ticket)
+        self._offer_slots()
+        self._progress()
+
+    async def seat(self, ticket: Ticket) -> Seat | None:
+        """Waits for the slots of a trial; None where they are not free in time."""
+        giving_up = asyncio.get_running_loop().call_later(PATIENCE, self._no_longer, self._seats.give_up, ticket)
+        try:
+            return await ticket.seat()
+        finally:
+            giving_up.cancel()
+
+    def _no_longer(self, change: Callable[[Ticket], None], ticket: Ticket) -> None:
+        change(ticket)
+        self._offer_slots()
+        self._progress()
+
+    def leave(self, ticket: Ticket) -> None:
+        """The trial's process is gone."""
+        self._seats.leave(ticket)
         self._offer_slots()
         self._progress()
 
@@ -237,10 +262,13 @@ class Agent:
 class _Reporter:
     """Tells the agent what happens in one training."""
 
-    def __init__(self, agent: Agent, lease: LeaseRef, slots: tuple[int, ...]) -> None:
+    def __init__(self, agent: Agent, lease: LeaseRef, ticket: Ticket) -> None:
         self._agent = agent
         self._lease = lease
-        self._slots = slots
+        self._ticket = ticket
+
+    async def seat(self) -> Seat | None:
+        return await self._agent.seat(self._ticket)
 
     async def measured(self, measurement: Measurement) -> int:
         return await self._agent.record_measurement(self._lease, measurement)
@@ -248,7 +276,8 @@ class _Reporter:
     def saved(self, checkpoint: CheckpointSaved) -> None:
         self._agent.record_checkpoint(self._lease, checkpoint)
 
+    def ending(self) -> None:
+        self._agent.leaving(self._ticket)
+
     def process_ended(self) -> None:
-        """Gives the slots back, once."""
-        slots, self._slots = self._slots, ()
-        self._agent.give_back(slots)
+        self._agent.leave(self._ticket)

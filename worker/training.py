@@ -6,10 +6,10 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..shared.errors import RungmasterError
 from ..shared.model import LeaseRef
@@ -21,6 +21,7 @@ from .environment import DEVICES, base_environment, trial_environment
 from .launcher import Launcher
 from .local_server import LocalServer
 from .protocol import MAX_REASON, Start
+from .seats import Seat
 from .seeds import trial_seed
 from .uploads import Uploads
 
@@ -48,8 +49,16 @@ class Listener(Protocol):
         """A report, once there is room for it; returns its sequence number."""
         ...
 
+    async def seat(self) -> Seat | None:
+        """Waits for the trial's slots; None where they are not free in time."""
+        ...
+
     def saved(self, checkpoint: CheckpointSaved) -> None:
         """A checkpoint is in the store."""
+        ...
+
+    def ending(self) -> None:
+        """The training process was told to end, and has only to save and to exit."""
         ...
 
     def process_ended(self) -> None:
@@ -65,10 +74,9 @@ def lease_name(lease: LeaseRef) -> str:
 class Training:
     """Trains what an assignment says."""
 
-    def __init__(self, assignment: Assignment, place: Place, devices: Sequence[str] | None, listener: Listener) -> None:
+    def __init__(self, assignment: Assignment, place: Place, listener: Listener) -> None:
         self.assignment = assignment
         self._place = place
-        self._devices = devices
         self._listener = listener
         self._name = lease_name(assignment.lease)
         self._folder = place.scratch / self._name.replace("/", "-")
@@ -118,18 +126,28 @@ class Training:
     async def _run(self) -> Exit:
         await asyncio.to_thread(self._folder.mkdir, parents=True)
         start = await self._load()
-        if self._ending is not None or self._given_up:
-            return Exit(ExitOutcome.RELEASED)
         loop = asyncio.get_running_loop()
         conversation = Conversation(start, self._listener.measured, self._uploads.take, self._uploads.wanted, loop.time)
         self._conversation = conversation
-        server = LocalServer(self._folder / "socket", conversation.handle)
+        server = LocalServer(self._folder / "socket", self._handle)
         await server.start()
         try:
-            code = await self._train(start, conversation)
+            seat = await self._listener.seat()
+            if seat is None or self._ending is not None or self._given_up:
+                return Exit(ExitOutcome.RELEASED)
+            code = await self._train(start, conversation, seat)
         finally:
             await server.close()
         return await self._settle(self._judge(code, conversation))
+
+    async def _handle(self, line: bytes) -> dict[str, Any]:
+        conversation = self._conversation
+        assert conversation is not None
+        knew = conversation.told is not None
+        reply = await conversation.handle(line)
+        if conversation.told is not None and not knew:
+            self._listener.ending()
+        return reply
 
     async def _load(self) -> Start:
         """The checkpoint to start from, in the trial's folder, and what the training process is told."""
@@ -150,14 +168,14 @@ class Training:
             experiment_name=assignment.experiment_name,
         )
 
-    async def _train(self, start: Start, conversation: Conversation) -> int:
+    async def _train(self, start: Start, conversation: Conversation, seat: Seat) -> int:
         job = Job(
             self.assignment.entrypoint,
             self.assignment.command,
             self._place.directory,
-            base_environment(os.environ, own_devices=self._devices is not None),
-            trial_environment(start, self._folder / "socket", self._devices),
-            frozenset() if self._devices is None else frozenset({DEVICES}),
+            base_environment(os.environ, own_devices=seat.devices is not None),
+            trial_environment(start, self._folder / "socket", seat.devices),
+            frozenset() if seat.devices is None else frozenset({DEVICES}),
             self._place.logs / f"{self._name}.log",
         )
         self._child = await self._place.launcher.start(job)

@@ -93,7 +93,7 @@ def test_wrong_use_fails_the_trial_and_says_what_to_do(tmp_path: Path, code: str
     [
         ({"entrypoint": "absent:train"}, "there is no module 'absent' in"),
         ({"entrypoint": "", "command": ("no-such-program", "1")}, "cannot run 'no-such-program' in"),
-        ({"slots": 2}, "the trial takes 2 slots, and 1 of 1 are free"),
+        ({"slots": 2}, "the trial takes 2 slots, and this worker has 1"),
         ({"checkpoint_storage": "nonsense://bucket"}, "Protocol not known: nonsense"),
     ],
 )
