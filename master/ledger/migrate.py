@@ -25,7 +25,7 @@ def migrate(connection: Connection, database: str) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    config = _config(connection)
+    config = config_for(connection)
     revisions = check_known(connection, database)
     if not revisions:
         _check_empty(connection, database)
@@ -54,10 +54,11 @@ def check_current(connection: Connection, database: str) -> None:
 
 
 def _script(connection: Connection) -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config(connection))
+    return ScriptDirectory.from_config(config_for(connection))
 
 
-def _config(connection: Connection) -> Config:
+def config_for(connection: Connection) -> Config:
+    """What Alembic needs to know to work on a connection."""
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

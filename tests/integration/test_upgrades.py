@@ -1,0 +1,118 @@
+"""A database that an earlier version made goes on under this one; one from the future is refused.
+
+`databases/schema_0001.sql` was made by a real master of the first schema, killed in the middle of its second search.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from e2e.cluster import Cluster
+from e2e.test_search import assert_whole
+from sqlalchemy import Connection, create_engine, inspect, text
+
+from rungmaster.client import Client
+from rungmaster.master.checking import check_database
+from rungmaster.master.ledger.engine import parse_database
+from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.ledger.reader import Reader
+from rungmaster.shared.errors import DatabaseError
+
+OLD = Path(__file__).parent / "databases" / "schema_0001.sql"
+
+
+def old_database(path: Path) -> Path:
+    """A database of the first schema, with one search that has ended and one that has not."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+        connection.execute("PRAGMA journal_mode=WAL")
+    return path
+
+
+def old_postgresql(url: str, folder: Path) -> None:
+    """The same rows in PostgreSQL, in tables that the first migration made there."""
+    from alembic import command
+
+    from rungmaster.master.ledger.migrate import config_for
+
+    engine = create_engine(parse_database(url).url)
+    with engine.begin() as connection, closing(sqlite3.connect(old_database(folder / "old.db"))) as source:
+        command.upgrade(config_for(connection), "0001")
+        connection.execute(text("DELETE FROM mastership"))
+        for table in inspect(connection).get_table_names():
+            if table != "alembic_version":
+                _copy_rows(source, connection, table)
+        connection.execute(text("SELECT setval('events_event_id_seq', (SELECT max(event_id) FROM events))"))
+    engine.dispose()
+
+
+def _copy_rows(source: sqlite3.Connection, target: Connection, table: str) -> None:
+    kinds = {column["name"]: column["type"] for column in inspect(target).get_columns(table)}
+    booleans = {name for name, kind in kinds.items() if "BOOL" in str(kind)}
+    cursor = source.execute(f"SELECT {', '.join(kinds)} FROM {table}")
+    for row in cursor.fetchall():
+        values = {name: bool(value) if name in booleans else value for name, value in zip(kinds, row, strict=True)}
+        names = ", ".join(f":{name}" for name in kinds)
+        target.execute(text(f"INSERT INTO {table} ({', '.join(kinds)}) VALUES ({names})"), values)
+
+
+@pytest.fixture
+def old_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> str:
+    """An old database of each kind."""
+    if database_url.startswith("sqlite"):
+        old_database(parse_database(database_url).path)
+    else:
+        old_postgresql(database_url, tmp_path)
+    return database_url
+
+
+@pytest.fixture
+def cluster(old_url: str, tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path, old_url, lease_ttl=2.0)
+    yield cluster
+    cluster.close()
+
+
+def test_a_search_that_an_older_version_began_goes_on_to_its_end(cluster: Cluster) -> None:
+    cluster.master()
+    cluster.start("worker", "worker", "--master", cluster.address, "--slots", "2")
+    with Client(cluster.address) as client:
+        assert client.wait(2).state.ended
+        assert_whole(client, 1)
+        assert_whole(client, 2)
+        assert client.master_info().term == 2
+    assert check_database(cluster.database).violations == []
+
+
+def test_the_rows_are_those_of_before(old_url: str) -> None:
+    Ledger.open(old_url, holder="new").close()
+    with closing(Reader(old_url)) as reader:
+        assert [experiment.name for experiment in reader.list_experiments()[0]] == ["toy", "done"]
+        best = reader.get_experiment(1).best_trial
+        assert best is not None
+        assert (best.trial_id, best.metric_resource) == (2, 9)
+        assert len(reader.list_reports(1, 2)[0]) == 9
+    assert check_database(old_url).violations == []
+
+
+def test_a_check_does_not_touch_an_older_database(old_url: str) -> None:
+    with pytest.raises(DatabaseError, match="older schema revision 0001; a master of this version brings it up"):
+        check_database(old_url)
+
+
+def test_a_database_from_the_future_is_refused_by_every_command(sqlite_url: str, tmp_path: Path) -> None:
+    Ledger.open(sqlite_url, holder="me").close()
+    path = parse_database(sqlite_url).path
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    cluster = Cluster(tmp_path, sqlite_url)
+    for arguments in (("master", "--listen", "127.0.0.1:0"), ("db", "check")):
+        process = cluster.start("command", *arguments, "--db", str(path))
+        assert process.popen.wait(30) == 1
+        process.wait_for_line("schema revision 9999, which this version of Rungmaster does not know")
+    cluster.close()
