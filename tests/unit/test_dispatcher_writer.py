@@ -31,7 +31,7 @@ class FaultyStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[tuple[str, Exception]] = []
-        self.recoveries_to_fail = 0
+        self.away = False
         self.commits = 0
         self.recoveries = 0
         self.gate = threading.Event()
@@ -50,8 +50,7 @@ class FaultyStore(MemoryStore):
 
     def recover(self) -> Recovered:
         self.recoveries += 1
-        if self.recoveries_to_fail > 0:
-            self.recoveries_to_fail -= 1
+        if self.away:
             raise Unavailable("the database is away")
         return super().recover()
 
@@ -187,12 +186,14 @@ def test_while_the_database_is_away_commands_are_refused_at_once_and_it_is_tried
     monkeypatch.setattr(writer_module, "RECOVERY_PAUSE", 0.001)
 
     async def scenario(writer: Writer, store: FaultyStore) -> None:
-        store.recoveries_to_fail = 1_000_000
+        store.away = True
         store.faults.append(("before", Unavailable("gone")))
+        with pytest.raises(Unavailable, match="gone"):
+            await writer.execute(create())
         await until(lambda: store.recoveries >= 3)
         with pytest.raises(Unavailable):
             await writer.execute(create())
-        store.recoveries_to_fail = 0
+        store.away = False
         assert await insist(writer, create()) == 1
 
     run(scenario)
