@@ -6,27 +6,29 @@ It has one thread, no event loop and no gRPC, and touches no GPU, so that a fork
 Over the socket DESCRIPTOR go JSON lines. First it says `{"ready": true}` or `{"refused": "why"}`. Each
 `{"log": "/file", "environment": {…}}` is answered by `{"pid": 7}` or `{"refused": "why"}`, and each end of a process is
 told as `{"exited": 7, "code": 0}`. `{"retire": true}` lets it end after its last child. The VARIABLEs differ from trial
-to trial, as all RUNGMASTER_ ones do.
+to trial, as all RUNGMASTER_ ones do. One child is forked ahead, so that no trial has to wait for the fork.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import select
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any
 
+from . import forked
 from .chance import Chance
-from .child_main import die_with, run_entrypoint
-from .preload import CannotFork, changed, check_devices, check_threads, preload
+from .child_main import die_with
+from .preload import CannotFork, Stamp, changed, check_devices, check_threads, preload
 from .protocol import decode, encode
+
+#: Milliseconds of quiet before a child is forked ahead, so as not to be in the way of the trial that just began.
+_QUIET = 5
 
 
 def main(arguments: list[str]) -> None:
@@ -35,10 +37,19 @@ def main(arguments: list[str]) -> None:
     die_with(int(parent))
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system wants a string
     sys.argv = [entrypoint]
-    Nursery(socket.socket(fileno=int(descriptor)), entrypoint).serve(frozenset(variables))
+    ForkServer(socket.socket(fileno=int(descriptor)), entrypoint).serve(frozenset(variables))
 
 
-class Nursery:
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A forked process: its id, a descriptor that tells of its end, and the line over which it gets its orders."""
+
+    pid: int
+    descriptor: int
+    line: socket.socket
+
+
+class ForkServer:
     """One preloaded entrypoint and the processes that were forked for it."""
 
     def __init__(self, channel: socket.socket, entrypoint: str) -> None:
@@ -46,9 +57,11 @@ class Nursery:
         self._unread = b""
         self._entrypoint = entrypoint
         self._chance = Chance()
-        self._sources: dict[str, tuple[int, int]] = {}
-        #: Descriptor of each child to its process id.
-        self._children: dict[int, int] = {}
+        self._sources: dict[str, Stamp] = {}
+        self._poll = select.poll()
+        #: By descriptor.
+        self._children: dict[int, _Child] = {}
+        self._spare: _Child | None = None
         self._retired = False
 
     def serve(self, variables: frozenset[str]) -> None:
@@ -63,128 +76,88 @@ class Nursery:
         except OSError as error:
             return self._tell({"refused": f"this kernel has no descriptors of processes: {error.strerror}"})
         self._tell({"ready": True})
-        self._answer_requests()
+        self._poll.register(self._channel, select.POLLIN)
+        while (self._children or not self._retired) and self._turn():
+            pass
         return None
 
-    def _answer_requests(self) -> None:
-        waiting = select.poll()
-        waiting.register(self._channel, select.POLLIN)
-        while self._children or not self._retired:
-            for descriptor, _ in waiting.poll():
-                if descriptor in self._children:
-                    waiting.unregister(descriptor)
-                    self._bury(descriptor)
-                    continue
-                if not (lines := self._receive()):
-                    return
-                for child in filter(None, map(self._answer, map(decode, lines))):
-                    waiting.register(child, select.POLLIN)
+    def _turn(self) -> bool:
+        """Waits for something to happen, and sees to it. False at the end of the channel."""
+        ready = self._poll.poll(_QUIET if self._spare is None and not self._retired else None)
+        if not ready:
+            with contextlib.suppress(CannotFork):
+                self._spare = self._fork()
+            ready = self._poll.poll()
+        for descriptor, _ in ready:
+            if descriptor in self._children:
+                self._bury(self._children[descriptor])
+            elif not self._receive():
+                return False
+        return True
 
-    def _receive(self) -> list[bytes]:
-        """The next whole lines; none at the end."""
-        lines: list[bytes] = []
-        while not lines and (received := self._channel.recv(1 << 16)):
-            *lines, self._unread = (self._unread + received).split(b"\n")
-        return lines
+    def _receive(self) -> bool:
+        received = self._channel.recv(1 << 16)
+        *lines, self._unread = (self._unread + received).split(b"\n")
+        for line in lines:
+            self._obey(decode(line))
+        return bool(received)
 
-    def _answer(self, request: Mapping[str, Any]) -> int | None:
-        """Obeys one request; gives the descriptor of the new child where there is one."""
+    def _obey(self, request: Mapping[str, Any]) -> None:
+        spare, self._spare = self._spare, None
         if "retire" in request:
             self._retired = True
-            return None
+            if spare is not None:
+                spare.line.close()
+            return
         try:
-            self._check()
+            self._tell({"pid": self._begin(spare, request)})
         except CannotFork as why:
+            self._spare = spare
             self._tell({"refused": str(why)})
-            return None
-        return self._fork(request)
 
-    def _check(self) -> None:
-        check_devices()
-        check_threads()
+    def _begin(self, spare: _Child | None, request: Mapping[str, Any]) -> int:
+        """Sets a child to work, and gives its process id. Raises CannotFork."""
         if (file := changed(self._sources)) is not None:
             raise CannotFork(f"{file} was changed")
+        child = spare or self._fork()
+        with child.line:
+            try:
+                child.line.recv(len(forked.BORN))
+                child.line.sendall(encode(request))
+            except OSError as error:
+                raise CannotFork(f"a fork died before it began ({error.strerror})") from error
+        return child.pid
 
-    def _fork(self, request: Mapping[str, Any]) -> int:
-        """The child is a process group of its own, and dies with this process, before its id is told."""
-        server, (reading, writing) = os.getpid(), os.pipe()
+    def _fork(self) -> _Child:
+        check_devices()
+        check_threads()
+        server, (line, its_end) = os.getpid(), socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            self._be_born(server, request, writing)
-        os.close(writing)
-        os.read(reading, 1)
-        os.close(reading)
-        descriptor = os.pidfd_open(pid)
-        self._children[descriptor] = pid
-        self._tell({"pid": pid})
-        return descriptor
+            ours = [self._channel.detach(), line.detach(), *self._children]
+            forked.live(server, its_end, ours, self._entrypoint, self._chance)
+        its_end.close()
+        child = _Child(pid, os.pidfd_open(pid), line)
+        self._children[child.descriptor] = child
+        self._poll.register(child.descriptor, select.POLLIN)
+        return child
 
-    def _bury(self, descriptor: int) -> None:
+    def _bury(self, child: _Child) -> None:
         """Ends what a child left running in its group while its id cannot be another's yet, and tells its end."""
-        pid = self._children.pop(descriptor)
-        os.close(descriptor)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        self._tell({"exited": pid, "code": os.waitstatus_to_exitcode(status)})
+            os.killpg(child.pid, signal.SIGKILL)
+        _, status = os.waitpid(child.pid, 0)
+        self._poll.unregister(child.descriptor)
+        os.close(child.descriptor)
+        del self._children[child.descriptor]
+        if child is self._spare:
+            self._spare = None
+            child.line.close()
+        else:
+            self._tell({"exited": child.pid, "code": os.waitstatus_to_exitcode(status)})
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         self._channel.sendall(encode(message))
-
-    def _be_born(self, server: int, request: Mapping[str, Any], born: int) -> NoReturn:
-        code = 1
-        try:
-            os.setsid()
-            die_with(server)
-            os.close(born)
-            self._let_go()
-            _print_to(Path(request["log"]))
-            os.environ.update(request["environment"])
-            self._chance.renew()
-            code = _train(self._entrypoint)
-        except BaseException as error:  # noqa: BLE001 - printed as the interpreter does
-            sys.excepthook(type(error), error, error.__traceback__)
-        finally:
-            os._exit(code)
-
-    def _let_go(self) -> None:
-        """Closes what belongs to the server alone."""
-        self._channel.close()
-        for descriptor in self._children:
-            os.close(descriptor)
-
-
-def _print_to(log: Path) -> None:
-    """What this process prints goes to a file of its own from here on."""
-    opened = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    os.dup2(opened, 1)
-    os.dup2(opened, 2)
-    os.close(opened)
-
-
-def _train(entrypoint: str) -> int:
-    """Trains, and does what the interpreter does at its end but for taking itself apart. Returns the exit code."""
-    try:
-        run_entrypoint(entrypoint)
-        code = 0
-    except SystemExit as end:
-        code = _code_of(end)
-    except BaseException as error:  # noqa: BLE001 - printed as the interpreter does
-        sys.excepthook(type(error), error, error.__traceback__)
-        code = 1
-    # multiprocessing ends its forked children with the same calls.
-    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    return code
-
-
-def _code_of(end: SystemExit) -> int:
-    if end.code is None or isinstance(end.code, int):
-        return (end.code or 0) & 0xFF
-    print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
-    return 1
 
 
 if __name__ == "__main__":

@@ -165,7 +165,9 @@ class Nursery:
 
     def _take(self, said: Mapping[str, Any]) -> None:
         if "exited" in said:
-            self._children.pop(said["exited"]).ended(said["code"])
+            child = self._children.pop(said["exited"], None)
+            if child is not None:
+                child.ended(said["code"])
         elif "refused" in said:
             self._refuse(said["refused"])
         elif self._answer is not None and not self._answer.done():

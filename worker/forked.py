@@ -1,0 +1,87 @@
+"""The life of a process that was forked for a trial: it waits for orders, trains, and ends as an interpreter does."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NoReturn
+
+from .chance import Chance
+from .child_main import die_with, run_entrypoint
+from .protocol import decode
+
+#: What a child says once it is a process group of its own and cannot outlive its parent.
+BORN = b"."
+
+
+def live(parent: int, line: socket.socket, inherited: Iterable[int], entrypoint: str, chance: Chance) -> NoReturn:
+    """Everything that a new fork does. Its orders come over `line`; without any it just ends.
+
+    `inherited` are the descriptors that belong to the parent alone.
+    """
+    code = 1
+    try:
+        os.setsid()
+        die_with(parent)
+        for descriptor in inherited:
+            os.close(descriptor)
+        line.sendall(BORN)
+        code = _obey(_read(line), entrypoint, chance)
+    except BaseException as error:  # noqa: BLE001 - printed as the interpreter does
+        sys.excepthook(type(error), error, error.__traceback__)
+    finally:
+        os._exit(code)
+
+
+def _read(line: socket.socket) -> bytes:
+    """The orders: everything until the parent closes the line."""
+    with line, line.makefile("rb") as orders:
+        return orders.read()
+
+
+def _obey(orders: bytes, entrypoint: str, chance: Chance) -> int:
+    if not orders:
+        return 0
+    request = decode(orders)
+    _print_to(Path(request["log"]))
+    os.environ.update(request["environment"])
+    chance.renew()
+    return as_interpreter(lambda: run_entrypoint(entrypoint))
+
+
+def _print_to(log: Path) -> None:
+    """What this process prints goes to a file of its own from here on."""
+    opened = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.dup2(opened, 1)
+    os.dup2(opened, 2)
+    os.close(opened)
+
+
+def as_interpreter(run: Callable[[], None]) -> int:
+    """Runs a program, and does what the interpreter does at its end but for taking itself apart. The exit code."""
+    try:
+        run()
+        code = 0
+    except SystemExit as end:
+        code = _code_of(end)
+    except BaseException as error:  # noqa: BLE001 - printed as the interpreter does
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    # multiprocessing ends its forked children with the same calls.
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return code
+
+
+def _code_of(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return (end.code or 0) & 0xFF
+    print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
+    return 1
