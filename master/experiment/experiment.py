@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import (
@@ -41,8 +41,7 @@ class Holder:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the worker is told: the sequence that is now recorded, and a decision where there is one."""
 
     acknowledged: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 
 import grpc
@@ -19,6 +20,9 @@ from ..failpoints import hit
 
 #: Seconds in which a worker must say hello after it opened its stream.
 HELLO_DEADLINE = 10.0
+
+#: Bundles of one worker that may wait for their commit; while more come, its stream is not read.
+BUNDLES_AT_ONCE = 16
 
 Context = grpc.aio.ServicerContext
 
@@ -45,7 +49,7 @@ class StreamConnection:
 
 
 class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
-    """Carries bundles between workers and the writer, one from each worker at a time: none floods the others."""
+    """Carries bundles between workers and the writer, a few from each worker at a time: none floods the others."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -100,6 +104,23 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         return request
 
     async def _read(self, first: SessionRequest, connection: StreamConnection, context: Context) -> None:
+        under_way: deque[asyncio.Future[None]] = deque()
+        try:
+            await self._read_on(first, connection, context, under_way)
+            while under_way:
+                await under_way.popleft()
+        finally:
+            for submitted in under_way:
+                submitted.cancel()
+
+    async def _read_on(
+        self,
+        first: SessionRequest,
+        connection: StreamConnection,
+        context: Context,
+        under_way: deque[asyncio.Future[None]],
+    ) -> None:
+        """Reads until the worker ends its side. The next bundle is read while those before it are being committed."""
         assert first.hello is not None
         session_id = first.hello.session_id
         request: SessionRequest | None = first
@@ -107,7 +128,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             self._writer.heard(session_id)
             if _says_something(request):
                 hit("session.received")
-                await self._writer.execute(_receiving(session_id, connection, request))
+                await _make_room(under_way)
+                under_way.append(self._writer.submit(_receiving(session_id, connection, request)))
             message = await context.read()
             request = session_request_from_proto(message) if isinstance(message, worker_pb2.SessionRequest) else None
 
@@ -117,6 +139,12 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             hit("session.send")
             await context.write(session_response_to_proto(response))
             hit("session.sent")
+
+
+async def _make_room(under_way: deque[asyncio.Future[None]]) -> None:
+    """Forgets the bundles that are committed, and waits for one if too many are not. Raises what one of them met."""
+    while under_way and (under_way[0].done() or len(under_way) >= BUNDLES_AT_ONCE):
+        await under_way.popleft()
 
 
 def _receiving(session_id: str, connection: StreamConnection, request: SessionRequest) -> Callable[[Core, Now], None]:
