@@ -48,7 +48,7 @@ def _database(kind: str, folder: Path) -> Iterator[Sqlite | Postgresql]:
     with tempfile.TemporaryDirectory(prefix="rungmaster-pg-", ignore_cleanup_errors=True) as place:
         server = PostgresqlServer(Path(place) / "data")
         try:
-            yield Postgresql(server, server.lend_database())
+            yield Postgresql(server, server.url(server.lend_database()))
         finally:
             server.close()
 

@@ -11,6 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from ..conftest import PostgresqlServer
@@ -122,10 +123,10 @@ class Postgresql:
     kind = "postgresql"
     mounted = False
 
-    def __init__(self, server: PostgresqlServer, name: str) -> None:
+    def __init__(self, server: PostgresqlServer, url: str) -> None:
         self._server = server
-        self._name = name
-        self.url = server.url(name)
+        self._name = urlsplit(url).path.removeprefix("/")
+        self.url = url
 
     def lock(self, seconds: float) -> None:
         """Another session holds the lock on the row that every transaction of the master takes first."""

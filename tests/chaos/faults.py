@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
+
+import psutil
 
 from .databases import LONG_LOCK, Postgresql, Sqlite, forbid_growth
 from .processes import Unit
@@ -19,6 +22,8 @@ Target = Literal["master", "worker", "database"]
 #: Harms the world (the worker of that name), undoes it, and returns; False where there was nothing to harm.
 Act = Callable[[World, Random, str], bool | None]
 WAYS: tuple[tuple[Direction, ...], ...] = (("up",), ("down",), ("up", "down"))
+#: The one fault that is a failure of the training code, as far as anyone can tell.
+KILLED_TRAINING = "training process: kill -9"
 
 
 @dataclass(frozen=True)
@@ -69,19 +74,30 @@ def _stop_worker(world: World, random: Random, worker: str) -> None:
 
 
 def _kill_training(world: World, random: Random, worker: str) -> bool:
-    children = world.workers[worker].children()
-    if children:
-        random.choice(children).kill()
-    return bool(children)
+    return _kill_one_of(world.workers[worker].trainings(), random)
+
+
+def _kill_fork_server(world: World, random: Random, worker: str) -> bool:
+    return _kill_one_of(world.workers[worker].fork_servers(), random)
+
+
+def _kill_one_of(processes: list[psutil.Process], random: Random) -> bool:
+    if processes:
+        _kill(random.choice(processes))
+    return bool(processes)
+
+
+def _kill(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.Error):
+        process.kill()
 
 
 def _kill_everything(world: World, random: Random, worker: str) -> None:
-    children = [child for worker in world.workers.values() for child in worker.children()]
+    processes = [process for unit in world.workers.values() for process in (*unit.trainings(), *unit.fork_servers())]
     for unit in world.units:
         unit.signal(signal.SIGKILL)
-    for child in children:
-        if child.is_running():
-            child.kill()
+    for process in processes:
+        _kill(process)
 
 
 def _cut(world: World, random: Random, worker: str) -> None:
@@ -169,7 +185,8 @@ _EVERYWHERE = (
     Fault("worker: kill -9", _kill_worker, ("worker",)),
     Fault("worker: SIGTERM (drain)", _drain_worker, ("worker",)),
     Fault("worker: SIGSTOP past the lease, SIGCONT", _stop_worker, ("worker",)),
-    Fault("training process: kill -9", _kill_training, ("worker",)),
+    Fault(KILLED_TRAINING, _kill_training, ("worker",)),
+    Fault("fork server of trials: kill -9", _kill_fork_server, ("worker",)),
     Fault("everything: kill -9", _kill_everything, ("master",)),
     Fault("network: connections reset", _cut, ("worker",)),
     Fault("network: flapping", _flap, ("worker",)),

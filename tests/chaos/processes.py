@@ -83,13 +83,14 @@ class Unit:
             self._told = True
         self._popen.send_signal(number)
 
-    def children(self) -> list[psutil.Process]:
-        """The training processes of a worker's present run."""
-        try:
-            processes = psutil.Process(self.pid).children()
-            return [p for p in processes if any("child_main" in part for part in p.cmdline())]
-        except psutil.Error:
-            return []
+    def fork_servers(self) -> list[psutil.Process]:
+        """The processes of a worker's present run from which its trials are forked."""
+        return _running("forkserver", self.pid)
+
+    def trainings(self) -> list[psutil.Process]:
+        """The training processes of a worker's present run: forked, or fresh."""
+        forked = [process for server in self.fork_servers() for process in _running("", server.pid)]
+        return forked + _running("child_main", self.pid)
 
     def retire(self) -> None:
         """Its present run is its last."""
@@ -112,3 +113,11 @@ class Unit:
         """The last line that it logged."""
         lines = self.log.read_text(errors="replace").splitlines()
         return lines[-1] if lines else ""
+
+
+def _running(program: str, parent: int) -> list[psutil.Process]:
+    """The children of a process that run this program."""
+    try:
+        return [p for p in psutil.Process(parent).children() if any(program in part for part in p.cmdline())]
+    except psutil.Error:
+        return []

@@ -13,7 +13,7 @@ from e2e.cluster import wait_for
 from rungmaster.shared.errors import RungmasterError
 
 from .databases import Postgresql, Sqlite
-from .faults import faults_for
+from .faults import KILLED_TRAINING, faults_for
 from .processes import End
 from .storm import Storm
 from .verdict import Verdict, gather, judge
@@ -65,6 +65,8 @@ def chaos(
         world.drain()
         verdict = judge(gather(database.url, world.acknowledged, world.epochs))
         findings = [*world.findings, *storm.errors, *customer.complaints, *_tracebacks(folder)]
+        if verdict.leases["failed"] > storm.struck[KILLED_TRAINING]:
+            findings.append("more trials failed than training processes were killed: something else counts as failure")
         return Outcome(storm.struck, verdict, world.ends, findings, customer.served, calm - began, ended - calm)
     finally:
         world.close()

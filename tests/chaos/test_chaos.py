@@ -23,7 +23,7 @@ def test_nothing_is_lost_whatever_dies(kind: str, tmp_path: Path, request: pytes
     database: Sqlite | Postgresql = Sqlite(tmp_path)
     if kind == "postgresql":
         server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-        database = Postgresql(server, server.lend_database())
+        database = Postgresql(server, request.getfixturevalue("postgresql_url"))
     outcome = chaos(tmp_path, database, seconds=8, seed=4, workers=2, without=SLOW)
     assert outcome.problems == []
     assert outcome.verdict.acknowledged > 0

@@ -144,8 +144,8 @@ def _trained_twice(evidence: Evidence) -> Iterator[str]:
         lease = entry["lease"]
         if lease in started:
             yield f"lease {lease} was trained by processes {started[lease]['pid']} and {entry['pid']}"
-        if holders.get(lease) != entry["worker_pid"]:
-            yield f"lease {lease} was trained by worker {entry['worker_pid']}, and held by {holders.get(lease)}"
+        if holders.get(lease) not in entry["ancestors"]:
+            yield f"lease {lease} was trained under {entry['ancestors']}, and held by {holders.get(lease)}"
         started[lease] = entry
 
 

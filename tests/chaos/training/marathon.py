@@ -10,13 +10,21 @@ from typing import Any
 
 from rungmaster import Trial
 
-#: The worker names a trial's folder after its lease: experiment-trial-token.
-LEASE = tuple(int(part) for part in Path(os.environ["RUNGMASTER_SOCKET"]).parent.name.split("-"))
+
+def lease() -> tuple[int, ...]:
+    """Experiment, trial and token: the worker names a trial's folder after its lease."""
+    return tuple(int(part) for part in Path(os.environ["RUNGMASTER_SOCKET"]).parent.name.split("-"))
+
+
+def ancestors() -> list[int]:
+    """The parent, and its parent: the worker is the one, or the other where trials are forked from a fork server."""
+    status = Path(f"/proc/{os.getppid()}/status").read_text()
+    return [os.getppid(), int(status.partition("\nPPid:")[2].split()[0])]
 
 
 def note(what: str, **particulars: Any) -> None:
     """One line in one append: several processes share the file, and a killed one leaves whole lines."""
-    experiment, trial, token = LEASE
+    experiment, trial, token = lease()
     line = {"what": what, "experiment": experiment, "trial": trial, "token": token, "time": time.time()} | particulars
     with Path(os.environ["MARATHON_LOG"]).open("ab", buffering=0) as log:
         log.write(json.dumps(line).encode() + b"\n")
@@ -37,7 +45,7 @@ def train(trial: Trial) -> None:
     def load(folder: Path) -> None:
         state.update(json.loads((folder / "state.json").read_text()))
 
-    note("start", pid=os.getpid(), worker_pid=os.getppid(), resource=trial.resource)
+    note("start", pid=os.getpid(), ancestors=ancestors(), resource=trial.resource)
     for epoch in trial.steps(save=save, load=load):
         assert state["epochs"] == epoch, f"resumed at epoch {epoch} with a checkpoint of epoch {state['epochs']}"
         time.sleep(trial.hparams["seconds_per_epoch"])

@@ -1,0 +1,183 @@
+"""One fault at a time, and exactly what comes of it. Each ends with the same verdict as a storm does."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from e2e.cluster import wait_for
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from rungmaster.master.ledger.reader import Reader
+from rungmaster.shared.errors import RungmasterError
+from rungmaster.shared.model import Lease, TrialOrder
+
+from .databases import Postgresql, Sqlite, forbid_growth
+from .verdict import Evidence, Verdict, gather, judge
+from .world import World, marathon
+
+if TYPE_CHECKING:
+    from ..conftest import PostgresqlServer
+
+MakeWorld = Callable[..., World]
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Makes worlds that are gone when the test is over; on SQLite where nothing else is said."""
+    worlds: list[World] = []
+
+    def make(database: Sqlite | Postgresql | None = None, **options: int) -> World:
+        worlds.append(World(tmp_path, database or Sqlite(tmp_path), **{"workers": 1, **options}))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.close()
+
+
+class Search:
+    """One search of a world, watched through its database."""
+
+    def __init__(self, world: World, *, max_trials: int = 3, seconds_per_epoch: float = 0.3) -> None:
+        self.world = world
+        spec = marathon(world.storage, max_trials=max_trials, seconds_per_epoch=seconds_per_epoch, seed=1)
+        self.id = world.submit(spec)
+
+    def evidence(self) -> Evidence:
+        return gather(self.world.database.url, self.world.acknowledged, self.world.epochs)
+
+    def acknowledged(self, kind: str = "measurement") -> list[dict[str, Any]]:
+        return [entry for entry in self.evidence().acknowledged if entry["kind"] == kind]
+
+    def wait_for_reports(self, count: int) -> None:
+        wait_for(f"{count} acknowledged reports", lambda: len(self.acknowledged()) >= count)
+
+    def leases(self, trial: int) -> list[Lease]:
+        reader = Reader(self.world.database.url)
+        try:
+            return reader.get_trial(self.id, trial)[1]
+        except RungmasterError:
+            return []
+        finally:
+            reader.close()
+
+    def running(self) -> int:
+        """A trial that trains now."""
+        return wait_for("a trial under a lease", lambda: self._held())[0]
+
+    def _held(self) -> list[int]:
+        reader = Reader(self.world.database.url)
+        try:
+            return [trial.trial_id for trial in reader.list_trials(self.id, order=TrialOrder.ID)[0] if trial.worker]
+        finally:
+            reader.close()
+
+    def ends_well(self) -> Verdict:
+        """The search completes, everything leaves in peace, and nothing was lost, doubled or made up."""
+        wait_for("the end of the search", lambda: self.world.ended(self.id), 200)
+        self.world.drain()
+        verdict = judge(self.evidence())
+        assert [*verdict.problems, *self.world.findings] == []
+        return verdict
+
+
+def health(world: World) -> int:
+    with grpc.insecure_channel(f"127.0.0.1:{world.port}") as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        # The published stubs of this package leave the methods out.
+        check = stub.Check  # pyright: ignore[reportAttributeAccessIssue]
+        return check(health_pb2.HealthCheckRequest(), timeout=10).status
+
+
+def test_what_a_zombie_reports_after_its_lease_expired_changes_nothing(make_world: MakeWorld) -> None:
+    world = make_world(workers=2, slots=1)
+    search = Search(world, max_trials=1)
+    trial = search.running()
+    search.wait_for_reports(1)
+    held = search.leases(trial)[-1]
+    zombie, heir = sorted(world.workers, key=lambda name: name != held.worker)
+    world.workers[zombie].signal(signal.SIGSTOP)
+    wait_for("the heir's lease", lambda: search.leases(trial)[-1].worker == heir)
+    ended = search.leases(trial)[held.token - 1]
+    assert ended.outcome == "expired"
+    world.workers[zombie].signal(signal.SIGCONT)
+    wait_for("the zombie to learn of it", lambda: "is given up" in world.workers[zombie].log.read_text())
+    search.ends_well()
+    assert ended.end_time is not None
+    late = [row for row in search.evidence().rows["reports"] if row.token == held.token]
+    assert all(row.receive_time <= ended.end_time.timestamp() for row in late)
+
+
+def test_a_training_process_that_is_killed_is_started_again_and_counted(make_world: MakeWorld) -> None:
+    world = make_world(slots=1)
+    search = Search(world, max_trials=1)
+    search.wait_for_reports(1)
+    wait_for("a checkpoint", lambda: search.acknowledged("checkpoint"))
+    wait_for("a training process", lambda: world.workers["worker-1"].trainings())[0].kill()
+    wait_for("the next lease", lambda: len(search.leases(0)) >= 2)
+    first, second = search.leases(0)[:2]
+    assert first.outcome == "failed"
+    assert "SIGKILL" in first.error
+    assert second.from_resource >= 1
+    assert search.ends_well().leases["failed"] == 1
+    assert search.evidence().rows["trials"][0].restarts == 1
+
+
+@pytest.mark.parametrize("trouble", ["locked", "unwritable"])
+def test_a_database_that_takes_nothing_stops_acknowledgements_and_nothing_else(
+    make_world: MakeWorld, trouble: str
+) -> None:
+    world = make_world(slots=2)
+    search = Search(world)
+    search.wait_for_reports(2)
+    seconds = 8.0
+    assert isinstance(world.database, Sqlite)
+    harm = threading.Thread(
+        target=world.database.lock if trouble == "locked" else forbid_growth,
+        args=(seconds,) if trouble == "locked" else (world.master.pid, seconds),
+    )
+    harm.start()
+    acknowledged = set[int]()
+    while harm.is_alive():
+        assert health(world) in (health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING)
+        acknowledged.add(len(search.acknowledged()))
+        harm.join(0.5)
+    # What was on its way when the trouble began may still have arrived; after that nothing did until it was over.
+    assert len(acknowledged) <= 3, "acknowledgements went on"
+    assert world.master.ends == []
+    search.ends_well()
+
+
+@pytest.mark.postgresql
+def test_a_search_survives_a_restart_of_its_database_server(
+    make_world: MakeWorld, postgresql_server: PostgresqlServer, postgresql_url: str
+) -> None:
+    database = Postgresql(postgresql_server, postgresql_url)
+    world = make_world(database, slots=2)
+    search = Search(world)
+    search.wait_for_reports(2)
+    database.restart(2.0)
+    told = len(search.acknowledged())
+    search.wait_for_reports(told + 2)
+    database.crash()
+    search.ends_well()
+    assert world.master.ends[:-1] == [], "the master went on by itself"
+
+
+def test_a_connection_on_which_the_worker_is_not_heard_any_more_is_found_out_by_the_lease(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(slots=1)
+    search = Search(world, max_trials=1)
+    search.wait_for_reports(1)
+    world.proxies["worker-1"].lose("up")
+    search.ends_well()
+    assert "no sign of life" in world.workers["worker-1"].log.read_text()
