@@ -32,6 +32,7 @@ from .scratch import scratch_folder
 from .seats import PATIENCE, Seat, Seats, Ticket
 from .settings import Settings
 from .slots import Slots
+from .spill import SpillFile, SpillFolder
 from .training import Place, Training, lease_name
 from .uplink import Uplink
 from .witness import Witness
@@ -61,7 +62,8 @@ class Agent:
         self._leaving = asyncio.Event()
         self._uplink = Uplink(settings.addresses, settings.connect_timeout)
         self.wake = asyncio.Event()
-        self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer)
+        self._spill: SpillFolder | None = None
+        self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer, self._open_spill)
         self._offer_slots()
 
     @property
@@ -76,6 +78,7 @@ class Agent:
         """
         with scratch_folder() as scratch:
             settings = self._settings
+            self._spill = SpillFolder(scratch, settings.spill)
             launcher = Launcher(self._guard, scratch, fork=not settings.fresh_processes)
             self._place = Place(settings.directory, settings.logs, scratch, self._store, launcher)
             await self._guard.start()
@@ -88,6 +91,10 @@ class Agent:
         if self.outbox.held:
             logger.warning("left with %d leases that the master has not taken back yet", len(self.outbox.held))
         return 1 if self.outbox.held else 0
+
+    def _open_spill(self, lease: LeaseRef) -> SpillFile:
+        assert self._spill is not None, "events come only while the worker runs"
+        return self._spill.open(lease)
 
     def drain(self) -> None:
         """Takes no more work, saves and gives back what it trains, and leaves; called again it stops at once."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointSaved, Exit, LeaseEvent, Measurement
+from .backlog import Backlog
 
 #: So many beats without progress mean that what was sent did not arrive.
 PATIENCE = 3
@@ -14,11 +13,10 @@ PATIENCE = 3
 class LeaseLog:
     """Numbers the events of a lease 1, 2, 3, … and keeps each until the master has acknowledged it."""
 
-    def __init__(self, lease: LeaseRef, limit: int) -> None:
-        """With `limit` unacknowledged events it is full: training code that wants to report has to wait."""
+    def __init__(self, lease: LeaseRef, kept: Backlog) -> None:
+        """`kept` is where it keeps them, with a limit of its own."""
         self.lease = lease
-        self._limit = limit
-        self._kept: deque[LeaseEvent] = deque()
+        self._kept = kept
         self._acknowledged = 0
         self._recorded = 0
         self._sent = 0
@@ -28,8 +26,8 @@ class LeaseLog:
 
     @property
     def full(self) -> bool:
-        """Whether it should take no further measurement now."""
-        return len(self._kept) >= self._limit
+        """Whether training code that wants to report has to wait."""
+        return self._kept.full
 
     @property
     def exited(self) -> bool:
@@ -55,7 +53,7 @@ class LeaseLog:
         if self._held_back:
             return []
         first = self._sent - self._acknowledged
-        return [self._kept[index] for index in range(first, min(first + limit, len(self._kept)))]
+        return self._kept.look(first, first + limit)
 
     def sent(self, sequence: int) -> None:
         """Notes that everything up to `sequence` is on its way."""
@@ -71,7 +69,7 @@ class LeaseLog:
         sequence = min(sequence, self._recorded)
         if sequence <= self._acknowledged:
             return []
-        durable = [self._kept.popleft() for _ in range(sequence - self._acknowledged)]
+        durable = [self._kept.pop() for _ in range(sequence - self._acknowledged)]
         self._acknowledged = sequence
         self._sent = max(self._sent, sequence)
         self._silent_beats = 0
@@ -91,6 +89,10 @@ class LeaseLog:
         if self._silent_beats >= PATIENCE:
             self._rewind()
             self._held_back = False
+
+    def close(self) -> None:
+        """Forgets what it keeps."""
+        self._kept.clear()
 
     def _rewind(self) -> None:
         self._sent = self._acknowledged

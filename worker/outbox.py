@@ -1,11 +1,13 @@
-"""Everything that waits to be sent to the master, gathered into bundles. Pure: no clock, no I/O."""
+"""Everything that waits to be sent to the master, gathered into bundles. No clock, and no I/O of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointSaved, Exit, LeaseEvent, Measurement, SessionRequest, WorkRequest
+from .backlog import Backlog, Memory, Spill
 from .lease_log import LeaseLog
 
 #: At most so many events in one bundle, and at most so many bytes, roughly: gRPC refuses messages above 4 MiB.
@@ -16,10 +18,16 @@ MAX_BYTES = 1 << 20
 class Outbox:
     """What a worker has to say: events of its leases, its wish for work, that it drains, what it deleted."""
 
-    def __init__(self, new_id: Callable[[], str], buffer: int) -> None:
-        """`new_id` makes the ids of work requests; `buffer` is how many events a lease keeps before reports wait."""
+    def __init__(
+        self, new_id: Callable[[], str], buffer: int, open_spill: Callable[[LeaseRef], Spill] | None = None
+    ) -> None:
+        """`new_id` makes the ids of work requests; `buffer` is how many events all leases keep in memory together.
+
+        What does not fit goes to what `open_spill` gives for each lease; where that is full, too, reports wait.
+        """
         self._new_id = new_id
-        self._buffer = buffer
+        self._memory = Memory(buffer)
+        self._open_spill = open_spill
         self._logs: dict[LeaseRef, LeaseLog] = {}
         self._request_id = new_id()
         self._free_slots = 0
@@ -45,12 +53,15 @@ class Outbox:
             self._told_slots = 0
         if lease in self._logs:
             return False
-        self._logs[lease] = LeaseLog(lease, self._buffer)
+        open_spill = None if self._open_spill is None else partial(self._open_spill, lease)
+        self._logs[lease] = LeaseLog(lease, Backlog(self._memory, open_spill))
         return True
 
     def drop(self, lease: LeaseRef) -> None:
         """Forgets a lease and everything under it: it is another's now."""
-        self._logs.pop(lease, None)
+        log = self._logs.pop(lease, None)
+        if log is not None:
+            log.close()
 
     def has_room(self, lease: LeaseRef) -> bool:
         """Whether the lease can take another measurement now."""
@@ -69,7 +80,7 @@ class Outbox:
             return []
         durable = log.acknowledge(sequence)
         if log.settled:
-            del self._logs[lease]
+            self.drop(lease)
         return durable
 
     def set_free_slots(self, free: int) -> None:

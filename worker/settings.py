@@ -31,8 +31,9 @@ class Settings:
     grace: float = 30.0
     #: How long to try at the start before a wrong address is a better explanation than an outage.
     connect_timeout: float = 60.0
-    #: Events that each lease keeps while they are not acknowledged, before reports have to wait.
+    #: Unacknowledged events that are kept in memory, and the bytes of those that go to disk then, before reports wait.
     buffer: int = 10_000
+    spill: int = 256 << 20
     #: Whether each Python trial gets a process of its own from the start, instead of a fork of preloaded code.
     fresh_processes: bool = False
     #: Where to write down every event that the master has acknowledged; see `witness.py`.

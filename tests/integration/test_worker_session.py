@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 from pathlib import Path
 
 import grpc.aio
@@ -117,7 +118,7 @@ def test_what_a_master_dropped_is_sent_again_on_the_same_stream(tmp_path: Path) 
 
 def test_reports_wait_when_too_many_are_not_acknowledged(tmp_path: Path) -> None:
     async def story() -> None:
-        async with scene(tmp_path, BUSY, buffer=20) as it:
+        async with scene(tmp_path, BUSY, buffer=20, spill=0) as it:
             record = it.master.assign(assignment(target=100))
             await until(lambda: it.agent.outbox.held)
             it.master.deaf = True
@@ -131,6 +132,33 @@ def test_reports_wait_when_too_many_are_not_acknowledged(tmp_path: Path) -> None
             assert record.resources == list(range(1, 101))
 
     asyncio.run(story())
+
+
+def spilled(temporary: Path) -> list[Path]:
+    return list(temporary.glob("*/spill-*"))
+
+
+def test_what_does_not_fit_into_memory_goes_to_disk_and_arrives_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(temporary: Path) -> None:
+        async with scene(tmp_path, BUSY, buffer=20) as it:
+            record = it.master.assign(assignment(target=2_000))
+            await until(lambda: it.agent.outbox.held)
+            it.master.deaf = True
+            await until(lambda: reported(tmp_path) >= 1_900, "the training to go on without a master")
+            assert len(spilled(temporary)) == 1
+            it.master.deaf = False
+            it.master.hang_up()
+            await until(lambda: record.exit)
+            assert record.resources == list(range(1, 2_001)), "each once, in order"
+            assert it.master.repeated == []
+            await until(lambda: not it.agent.outbox.held)
+            assert spilled(temporary) == [], "the file goes with the lease"
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+        monkeypatch.setattr(tempfile, "tempdir", temporary)
+        asyncio.run(story(Path(temporary)))
 
 
 def test_a_decision_that_comes_again_changes_nothing(tmp_path: Path) -> None:

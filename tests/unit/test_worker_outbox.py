@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import CheckpointSaved, Exit, ExitOutcome, Measurement, SessionRequest, WorkRequest
+from rungmaster.shared.session import (
+    CheckpointSaved,
+    Exit,
+    ExitOutcome,
+    LeaseEvent,
+    Measurement,
+    SessionRequest,
+    WorkRequest,
+)
+from rungmaster.worker.backlog import Spill
 from rungmaster.worker.lease_log import PATIENCE
 from rungmaster.worker.outbox import MAX_EVENTS, Outbox
 
@@ -18,9 +28,35 @@ LEASE = LeaseRef(1, 2, 3)
 RELEASED = Exit(ExitOutcome.RELEASED)
 
 
-def an_outbox(buffer: int = 100) -> Outbox:
+def an_outbox(buffer: int = 100, open_spill: Callable[[LeaseRef], Spill] | None = None) -> Outbox:
     numbers = count()
-    return Outbox(lambda: f"request-{next(numbers)}", buffer)
+    return Outbox(lambda: f"request-{next(numbers)}", buffer, open_spill)
+
+
+class ShortSpill:
+    """Room for so many events."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.events: list[LeaseEvent] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.events) >= self.room
+
+    def append(self, event: LeaseEvent) -> bool:
+        if not self.full:
+            self.events.append(event)
+            return True
+        return False
+
+    def take(self, count: int) -> list[LeaseEvent]:
+        assert count <= len(self.events)
+        taken, self.events = self.events[:count], self.events[count:]
+        return taken
+
+    def close(self) -> None:
+        self.events.clear()
 
 
 def measured(resource: int) -> Measurement:
@@ -179,10 +215,11 @@ class Sessions(RuleBasedStateMachine):
     """A worker, a lossy world and a master that applies n + 1 only after n."""
 
     leases = tuple(LeaseRef(1, trial, 1) for trial in range(3))
+    make_outbox = staticmethod(an_outbox)
 
     @initialize()
     def begin(self) -> None:
-        self.outbox = an_outbox()
+        self.outbox = self.make_outbox()
         self.recorded: dict[LeaseRef, list[object]] = {lease: [] for lease in self.leases}
         self.applied: dict[LeaseRef, list[object]] = {lease: [] for lease in self.leases}
         self.on_the_way: list[SessionRequest] = []
@@ -263,5 +300,13 @@ class Sessions(RuleBasedStateMachine):
         assert self.applied == self.recorded
 
 
+class SpillingSessions(Sessions):
+    """The same with so little memory that almost everything goes to disk, and a disk that is full soon."""
+
+    make_outbox = staticmethod(lambda: an_outbox(buffer=2, open_spill=lambda lease: ShortSpill(3)))
+
+
 Sessions.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+SpillingSessions.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 TestSessions = Sessions.TestCase
+TestSpillingSessions = SpillingSessions.TestCase

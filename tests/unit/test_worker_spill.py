@@ -1,0 +1,129 @@
+"""Events that do not fit into memory wait on disk, in order, within a limit."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from rungmaster.shared.errors import Unavailable
+from rungmaster.shared.model import LeaseRef
+from rungmaster.shared.session import CheckpointSaved, Exit, ExitOutcome, LeaseEvent, Measurement
+from rungmaster.worker.backlog import MINIMUM, Backlog, Memory
+from rungmaster.worker.spill import SpillFile, SpillFolder
+
+LEASE = LeaseRef(1, 2, 3)
+
+
+def event(sequence: int) -> LeaseEvent:
+    return LeaseEvent(LEASE, sequence, Measurement(sequence, {"loss": 1 / sequence}))
+
+
+def spill_in(folder: Path, limit: int = 1 << 20) -> tuple[SpillFile, SpillFolder]:
+    spills = SpillFolder(folder, limit)
+    return spills.open(LEASE), spills
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def test_events_come_back_as_they_were_in_the_same_order(tmp_path: Path) -> None:
+    spill, _ = spill_in(tmp_path)
+    kept = [
+        LeaseEvent(LEASE, 1, Measurement(3, {"loss": 0.1 + 0.2, "läuft": math.inf, "tiny": 5e-324})),
+        LeaseEvent(LEASE, 2, CheckpointSaved("file:///x/1", 3, 17, "abc")),
+        LeaseEvent(LEASE, 3, Exit(ExitOutcome.FAILED, "line one\nline two")),
+    ]
+    assert all(map(spill.append, kept))
+    assert spill.take(1) + spill.take(2) == kept
+
+
+def test_a_file_that_was_taken_whole_is_short_again(tmp_path: Path) -> None:
+    spill, spills = spill_in(tmp_path)
+    for sequence in range(1, 101):
+        spill.append(event(sequence))
+    spill.take(99)
+    assert spills.used > 0
+    spill.take(1)
+    assert spills.used == 0
+    assert [path.stat().st_size for path in files(tmp_path)] == [0]
+    spill.append(event(101))
+    assert spill.take(1) == [event(101)]
+
+
+def test_all_leases_share_one_limit(tmp_path: Path) -> None:
+    spill, spills = spill_in(tmp_path, limit=500)
+    other = spills.open(LeaseRef(1, 9, 1))
+    sequence = 1
+    while spill.append(event(sequence)):
+        sequence += 1
+    assert 500 <= spills.used < 700
+    assert spill.full
+    assert other.full
+    assert not other.append(event(1))
+    spill.close()
+    assert spills.used == 0
+    assert files(tmp_path) == []
+    assert other.append(event(1))
+
+
+def test_a_full_disk_refuses_and_keeps_what_was_written_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spill, spills = spill_in(tmp_path)
+    spill.append(event(1))
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: real(file, data[: len(data) // 2], at))
+    assert not spill.append(event(2))
+    assert spill.full
+    monkeypatch.setattr(os, "pwrite", real)
+    assert spill.take(1) == [event(1)]
+    assert spill.append(event(2)), "once it is empty it is tried again"
+    assert spill.take(1) == [event(2)]
+    assert spills.used == 0
+
+
+def test_a_file_that_was_cut_short_is_told_and_not_passed_over(tmp_path: Path) -> None:
+    spill, _ = spill_in(tmp_path)
+    spill.append(event(1))
+    os.truncate(files(tmp_path)[0], 5)
+    with pytest.raises(Unavailable, match="shorter than it was"):
+        spill.take(1)
+
+
+def test_memory_holds_the_next_events_and_a_limited_number_of_them(tmp_path: Path) -> None:
+    memory, spills = Memory(100), SpillFolder(tmp_path, 1 << 20)
+    backlog = Backlog(memory, lambda: spills.open(LEASE))
+    for sequence in range(1, 1_001):
+        backlog.append(event(sequence))
+    assert memory.used == 100
+    assert len(backlog) == 1_000
+    for sequence in range(1, 1_001):
+        assert backlog.look(0, 1)[0].sequence == sequence
+        assert backlog.pop().sequence == sequence
+        assert memory.used <= 100
+    assert (memory.used, spills.used, len(backlog)) == (0, 0, 0)
+
+
+def test_a_lease_that_hogs_the_memory_leaves_a_little_to_the_others(tmp_path: Path) -> None:
+    memory, spills = Memory(100), SpillFolder(tmp_path, 1 << 20)
+    hog, other = (Backlog(memory, lambda: spills.open(LEASE)) for _ in range(2))
+    for sequence in range(1, 201):
+        hog.append(event(sequence))
+    for sequence in range(1, 201):
+        other.append(event(sequence))
+    assert len(other.look(0, 200)) == MINIMUM
+    hog.clear()
+    other.clear()
+    assert memory.used == 0
+    assert files(tmp_path) == []
+
+
+def test_what_must_not_wait_is_kept_beyond_all_limits(tmp_path: Path) -> None:
+    backlog = Backlog(Memory(2), None)
+    for sequence in (1, 2, 3):
+        backlog.append(event(sequence))
+    assert backlog.full
+    assert [backlog.pop().sequence for _ in range(3)] == [1, 2, 3]
+    assert not backlog.full
