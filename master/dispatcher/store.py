@@ -8,7 +8,7 @@ from ..experiment.changes import Changes
 from ..experiment.lifecycle import Records
 from ..ledger.ledger import Ledger
 from ..ledger.recovery import RecoveredExperiment
-from .blueprint import blueprint_from_json
+from .blueprint import LazyDraw, blueprint_from_json
 from .core import Recovered
 
 
@@ -17,6 +17,7 @@ class LedgerStore:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._draws: list[LazyDraw] = []
 
     def commit(self, changes: Changes) -> None:
         """Writes a batch whole or not at all; raises Unavailable or MastershipLost."""
@@ -27,14 +28,16 @@ class LedgerStore:
         return self._ledger.hparams(trials)
 
     def recover(self) -> Recovered:
-        """Everything that the memory is built from; search spaces are built here, which takes time."""
+        """Everything that the memory is built from."""
         loaded = self._ledger.load()
-        return Recovered(
-            loaded.last_experiment_id,
-            loaded.request_ids,
-            [(_records(experiment), blueprint_from_json(experiment.row.spec)) for experiment in loaded.experiments],
-            loaded.unneeded_checkpoints,
-        )
+        experiments = [(_records(found), blueprint_from_json(found.row.spec)) for found in loaded.experiments]
+        self._draws = [blueprint.draw for _, blueprint in experiments if isinstance(blueprint.draw, LazyDraw)]
+        return Recovered(loaded.last_experiment_id, loaded.request_ids, experiments, loaded.unneeded_checkpoints)
+
+    def prepare(self) -> None:
+        """Makes the search spaces of what was recovered, which takes a second; from any thread, and without haste."""
+        for draw in self._draws:
+            draw.prepare()
 
 
 def _records(loaded: RecoveredExperiment) -> Records:
