@@ -74,7 +74,7 @@ def _show(outcome: Outcome) -> None:
         ("duplicated", len(verdict.duplicated)),
         ("double owners", len(verdict.double_owners)),
         ("other contradictions", len(verdict.others)),
-        ("findings", len(outcome.findings)),
+        ("findings in logs, exits and `rungmaster db check`", len(outcome.findings)),
         ("end of the search after the last fault", f"{outcome.peaceful:.0f} s"),
     ):
         print(f"  {what}: {count}")

@@ -26,9 +26,11 @@ class Sqlite:
     kind = "sqlite"
 
     def __init__(self, folder: Path, *, small_disk: bool = False) -> None:
-        self.folder = folder / "database"
+        self._disk = folder / "disk"
+        self._disk.mkdir()
+        self.mounted = small_disk and _mount(self._disk)
+        self.folder = self._disk / "database"
         self.folder.mkdir()
-        self.mounted = small_disk and _mount(self.folder)
         self.url = f"sqlite:///{self.folder / 'chaos.db'}"
 
     def lock(self, seconds: float) -> None:
@@ -42,7 +44,7 @@ class Sqlite:
 
     def fill(self, seconds: float) -> None:
         """The disk is full for a while; only where it is a small one of its own."""
-        ballast = self.folder / "ballast"
+        ballast = self._disk / "ballast"
         try:
             with ballast.open("wb", buffering=0) as stream:
                 while True:
@@ -76,27 +78,21 @@ class Sqlite:
                 path.chmod(0o644 if yes else 0o444)
             self.folder.chmod(0o755 if yes else 0o555)
             return True
-        command = ["mount", "-o", f"remount,{'rw' if yes else 'ro'}", str(self.folder)]
+        command = ["mount", "-o", f"remount,{'rw' if yes else 'ro'}", str(self._disk)]
         return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
     def move_away(self, seconds: float) -> None:
         """The folder is not there for a while, like that of a file system that is not mounted."""
-        # A mounted folder cannot be renamed; what lies in it can.
-        hidden = self.folder / "away"
-        hidden.mkdir(exist_ok=True)
-        moved = [path for path in self.folder.iterdir() if path != hidden]
-        for path in moved:
-            path.rename(hidden / path.name)
+        away = self.folder.rename(self._disk / "away")
         try:
             time.sleep(seconds)
         finally:
-            for path in moved:
-                (hidden / path.name).rename(path)
+            away.rename(self.folder)
 
     def close(self) -> None:
         """Gives the small disk back."""
         if self.mounted:
-            subprocess.run(["umount", "--lazy", str(self.folder)], check=False)
+            subprocess.run(["umount", "--lazy", str(self._disk)], check=False)
 
 
 def _mount(folder: Path) -> bool:

@@ -105,6 +105,9 @@ class Proxy:
         self._links.add(link)
         try:
             await asyncio.gather(self._pump(reader, link, "up"), self._pump(there, link, "down"))
+        except asyncio.CancelledError:
+            # The proxy is being closed, and nobody waits for this task.
+            return
         finally:
             self._links.discard(link)
             link.abort()

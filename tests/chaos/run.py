@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -65,6 +67,7 @@ def chaos(
         world.drain()
         verdict = judge(gather(database.url, world.acknowledged, world.epochs))
         findings = [*world.findings, *storm.errors, *customer.complaints, *_tracebacks(folder)]
+        findings += _violations(database.url)
         if verdict.leases["failed"] > storm.struck[KILLED_TRAINING]:
             findings.append("more trials failed than training processes were killed: something else counts as failure")
         return Outcome(storm.struck, verdict, world.ends, findings, customer.served, calm - began, ended - calm)
@@ -119,3 +122,14 @@ def _tracebacks(folder: Path) -> list[str]:
         for number, line in enumerate(log.read_text(errors="replace").splitlines(), 1)
         if line.startswith("Traceback")
     ]
+
+
+def _violations(url: str) -> list[str]:
+    """What `rungmaster db check` has against the database."""
+    command = [sys.executable, "-P", "-m", "rungmaster.client.cli.main", "db", "check", "--db", url]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (
+        []
+        if checked.returncode == 0
+        else [f"db check: {line}" for line in (checked.stdout + checked.stderr).splitlines()]
+    )
