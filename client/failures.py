@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 import grpc
@@ -31,6 +32,10 @@ _ERRORS: dict[grpc.StatusCode, type[RungmasterError]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,
 }
 
+#: What a gRPC server says by itself, with nothing else to tell it by.
+_TOO_MANY_CALLS = "Concurrent RPC limit exceeded!"
+_TOO_LARGE = re.compile(r"(Received|Sent) message larger than max \((\d+) vs\. (\d+)\)")
+
 _OUT_OF_REACH = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED)
 
 
@@ -38,11 +43,12 @@ def is_temporary(error: grpc.RpcError) -> bool:
     """Whether the same call may succeed soon, here or at another master.
 
     A deadline that passed is temporary too: whether the call took effect is unknown, and every call may be repeated.
-    Of RESOURCE_EXHAUSTED only the overload is, which carries a RetryInfo; a message that is too large stays so.
+    Of RESOURCE_EXHAUSTED only the overload is, which carries a RetryInfo, or is gRPC's own refusal of more calls at
+    once; a message that is too large stays so.
     """
     code = code_of(error)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return _detail(error, error_details_pb2.RetryInfo) is not None
+        return _text_of(error) == _TOO_MANY_CALLS or _detail(error, error_details_pb2.RetryInfo) is not None
     return code in _OUT_OF_REACH or code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -55,6 +61,11 @@ def to_error(error: grpc.RpcError, address: str, waited: float) -> RungmasterErr
         return _invalid(error, text)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return RungmasterError(f"what answers at {address} is no rungmaster master, or one of another version: {text}")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (sizes := _TOO_LARGE.search(text)):
+        return InvalidInput(
+            f"a message of {int(sizes[2]):,} bytes is too large: at most {int(sizes[3]):,} are taken at once; "
+            "give a smaller spec, or ask for smaller pages"
+        )
     if code in _ERRORS:
         return _ERRORS[code](text)
     return RungmasterError(f"the master at {address} answered {code.name}: {text}")

@@ -14,6 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from ..proto.v1 import worker_pb2 as pb
 from .convert_basics import gpu_from_proto, gpu_to_proto, lease_ref_from_proto, lease_ref_to_proto
 from .errors import InvalidInput
+from .limits import last_of
 from .model import LeaseRef
 from .session import (
     Acknowledgement,
@@ -153,7 +154,7 @@ def _event_to_proto(happened: LeaseEvent) -> pb.LeaseEvent:
                 pb.CheckpointSaved(uri=uri, resource=resource, size_bytes=size_bytes, checksum=checksum)
             )
         case Exit(outcome, error):
-            message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[outcome], error=error))
+            message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[outcome], error=last_of(error)))
     return message
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..shared.errors import FailedPrecondition, InvalidInput, RungmasterError
+from ..shared.limits import MAX_RESOURCE
 from ..shared.session import Decision, DecisionKind, Measurement
 from .protocol import (
     MAX_REASON,
@@ -126,8 +127,8 @@ class Conversation:
 
     async def _checkpoint(self, request: Mapping[str, Any]) -> None:
         resource, path = request.get("resource"), request.get("path")
-        if isinstance(resource, bool) or not isinstance(resource, int) or resource < 1:
-            raise InvalidInput(f"resource: must be a whole number of units, at least 1, got {resource!r}")
+        if isinstance(resource, bool) or not isinstance(resource, int) or not 1 <= resource <= MAX_RESOURCE:
+            raise InvalidInput(f"resource: must be a whole number of units, from 1 to {MAX_RESOURCE}, got {resource!r}")
         if not isinstance(path, str) or not path.startswith("/"):
             raise InvalidInput(f"path: must be the absolute path of a folder that holds the checkpoint, got {path!r}")
         await self._take_checkpoint(resource, Path(path))

@@ -13,16 +13,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ..shared.errors import InvalidInput
+from ..shared.limits import MAX_ERROR, MAX_METRIC_NAME, MAX_METRICS, MAX_RESOURCE, unstorable
 
 #: A line longer than this, in bytes, is refused.
 MAX_LINE = 1 << 20
-#: At most so many metrics in one report.
-MAX_METRICS = 100
-#: At most so many characters in a metric's name.
-MAX_METRIC_NAME = 100
 #: At most so many characters of an error or a reason are kept.
-MAX_REASON = 4_000
-MAX_RESOURCE = 2**63 - 1
+MAX_REASON = MAX_ERROR
 
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -104,6 +100,8 @@ def checked_metrics(metrics: object) -> dict[str, float]:
     for name in metrics:
         if not isinstance(name, str) or not 0 < len(name) <= MAX_METRIC_NAME:
             raise InvalidInput(f"metrics: a name has 1 to {MAX_METRIC_NAME} characters, got {str(name)[:200]!r}")
+        if unstorable(name):
+            raise InvalidInput(f"metrics: a name has no NUL and no half of a character, got {name!r}")
     return {name: _number(name, value) for name, value in metrics.items()}
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, TrialState
 from ...shared.session import ExitOutcome
 from ..search.interface import BracketPlan, Goal
@@ -66,10 +67,10 @@ def _experiment(rows: Rows, plan: Sequence[BracketPlan]) -> Iterator[str]:
         yield f"its counts say {kept}, its trials {dict(counted)}"
     if (row.end_time is not None) != ExperimentState(row.state).ended:
         yield f"it is {row.state} with end_time {row.end_time}"
-    spent = sum(_furthest(rows).values())
+    spent = min(sum(_furthest(rows).values()), MAX_TOTAL)
     if row.resource_spent != spent:
         yield f"resource_spent is {row.resource_spent}, its trials trained {spent}"
-    full = sum(bracket.max_trials * bracket.rungs[-1] for bracket in plan)
+    full = min(sum(bracket.max_trials * bracket.rungs[-1] for bracket in plan), MAX_TOTAL)
     if row.resource_full != full:
         yield f"resource_full is {row.resource_full}, its spec says {full}"
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import CheckpointSaved, Measurement
 from ..search.interface import BracketPlan, Effect, Entered, Goal, Promoted
@@ -197,7 +198,7 @@ class Book:
             ReportRow(*_ids(ref), sequence, report.resource, report.metrics, receive_time=batch.now)
         )
         if report.resource > trial.resource:
-            self.row.resource_spent += report.resource - trial.resource
+            self.row.resource_spent = min(self.row.resource_spent + report.resource - trial.resource, MAX_TOTAL)
             trial.resource = report.resource
             self.touch(batch)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ...shared.errors import FailedPrecondition
+from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import Decision, DecisionKind, LeaseLost
 from ...shared.spec import Spec, spec_to_json
@@ -44,7 +45,7 @@ def create(experiment_id: int, request_id: str, spec: Spec, searcher: Searcher, 
         end_time=None,
         counts={state.value: 0 for state in TrialState},
         resource_spent=0,
-        resource_full=sum(bracket.max_trials * bracket.rungs[-1] for bracket in searcher.plan),
+        resource_full=min(sum(bracket.max_trials * bracket.rungs[-1] for bracket in searcher.plan), MAX_TOTAL),
     )
     batch.changes.new_experiments.append(row)
     book = Book(row, Goal(spec.metric.goal))

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds after which a caller may come again when the master is out of reach or overloaded.
 RETRY_SECONDS = 1
+
+#: Calls at once, each kind in a lane of its own, so that no flood of one kind takes the place of another.
+LANES = {"sessions": 20_000, "watches": 1_000, "calls": 500}
 
 _CODES: tuple[tuple[type[RungmasterError], int], ...] = (
     (InvalidInput, code_pb2.INVALID_ARGUMENT),
@@ -69,12 +73,32 @@ async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoRetur
 
 
 Behavior = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]
+Parse = Callable[[bytes], Any]
 
 
-def _guarded(behavior: Behavior) -> Behavior:
+class Lane:
+    """Calls of one kind that are under way."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._name = name
+        self._limit = limit
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        """Raises LimitExceeded, which says that the same call may succeed later, where too many are under way."""
+        if self._inside >= self._limit:
+            raise LimitExceeded(f"more than {self._limit:,} {self._name} at once; try again in a second")
+        self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._inside -= 1
+
+
+def _guarded(behavior: Behavior, lane: Lane) -> Behavior:
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
-            answer = await behavior(request, context)
+            with lane:
+                answer = await behavior(request, context)
             hit("reply.before")
             context.add_done_callback(_replied)  # pyright: ignore[reportArgumentType] - its stub is no protocol
             return answer
@@ -86,13 +110,42 @@ def _guarded(behavior: Behavior) -> Behavior:
     return call
 
 
+def _checked_parse(parse: Parse) -> Parse:
+    """Parses a message; raises InvalidInput for bytes that are none, where gRPC would blame the server."""
+
+    def checked(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError:
+            raise InvalidInput(
+                f"{len(data):,} bytes were sent that are no message of this method; is the caller of another version?"
+            ) from None
+
+    return checked
+
+
+def _parsing(behavior: Behavior, parse: Parse) -> Behavior:
+    """Parses the request within the guard: what gRPC itself cannot parse never gets that far."""
+
+    async def call(request: bytes, context: grpc.aio.ServicerContext) -> Any:
+        return await behavior(parse(request), context)
+
+    return call
+
+
 def _replied(ctx: Any) -> None:
     del ctx
     hit("reply.after")
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Maps what a method raises. All methods here are coroutines; streams are written with `context.write`."""
+    """Bounds the calls at once, and maps what a method raises.
+
+    All methods here are coroutines; streams are written with `context.write`.
+    """
+
+    def __init__(self) -> None:
+        self._lanes = {name: Lane(name, limit) for name, limit in LANES.items()}
 
     async def intercept_service(
         self,
@@ -104,14 +157,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method  # pyright: ignore[reportAttributeAccessIssue]
         if handler is None or not method.startswith("/rungmaster."):
             return handler
+        parse = _checked_parse(handler.request_deserializer)
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                _guarded(handler.unary_unary), handler.request_deserializer, handler.response_serializer
-            )
+            behavior = _guarded(_parsing(handler.unary_unary, parse), self._lanes["calls"])
+            return grpc.unary_unary_rpc_method_handler(behavior, None, handler.response_serializer)
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(
-                _guarded(handler.unary_stream), handler.request_deserializer, handler.response_serializer
-            )
-        return grpc.stream_stream_rpc_method_handler(
-            _guarded(handler.stream_stream), handler.request_deserializer, handler.response_serializer
-        )
+            behavior = _guarded(_parsing(handler.unary_stream, parse), self._lanes["watches"])
+            return grpc.unary_stream_rpc_method_handler(behavior, None, handler.response_serializer)
+        behavior = _guarded(handler.stream_stream, self._lanes["sessions"])
+        return grpc.stream_stream_rpc_method_handler(behavior, parse, handler.response_serializer)

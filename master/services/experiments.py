@@ -18,13 +18,15 @@ from ...shared.convert_basics import (
     trial_order_from_proto,
     trial_state_from_proto,
 )
-from ...shared.errors import FailedPrecondition, InvalidInput
+from ...shared.errors import FailedPrecondition
+from ...shared.limits import MAX_ID
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.spec import parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
 from ..dispatcher.core import Core
 from ..dispatcher.writer import Writer
 from ..ledger.reader import Reader
+from .bundles import check_text
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext
@@ -35,7 +37,6 @@ READERS = 4
 WATCH_PAGE = 500
 #: Seconds between two looks of a watch at the journal, at least and at most.
 WATCH_PACE, WATCH_PATIENCE = 0.1, 2.0
-REQUEST_ID_LIMIT = 64
 DEFAULT_PAGE, DEFAULT_REPORTS = 100, 1000
 
 
@@ -58,8 +59,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     ) -> pb.CreateExperimentResponse:
         """See the .proto."""
         del context
-        if len(request.request_id) > REQUEST_ID_LIMIT:
-            raise InvalidInput(f"request_id: at most {REQUEST_ID_LIMIT} characters, got {len(request.request_id)}")
+        check_text("request_id", request.request_id, MAX_ID)
         plan = await self._read(lambda: _blueprint(request.spec))
         created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id))
         return pb.CreateExperimentResponse(experiment=convert.experiment_to_proto(await self._experiment(created)))

@@ -17,18 +17,19 @@ from ...proto.v1 import (
     worker_pb2_grpc,
 )
 from ...shared.errors import InvalidInput
+from ...shared.limits import MAX_MESSAGE_BYTES
 from ..dispatcher.writer import Writer
 from ..ledger.reader import Reader
 from .cluster import ClusterServicer
-from .errors import ErrorInterceptor
+from .errors import LANES, ErrorInterceptor
 from .experiments import ExperimentServicer
 from .workers import WorkerServicer
 
-#: Bytes in one message; a worker's bundles stay well below.
-MESSAGE_LIMIT = 4 * 1024 * 1024
+#: Calls at once, of all kinds: the lanes are narrower; beyond it are those that have not reached one yet.
+MAX_CALLS = sum(LANES.values()) + 1_000
 #: The workers' keepalive pings come every 30 s; more often than this they would be refused.
 _OPTIONS: Sequence[tuple[str, int]] = (
-    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -49,7 +50,9 @@ class Server:
     """Serves one writer and one reader on one address."""
 
     def __init__(self, writer: Writer, reader: Reader, database: str) -> None:
-        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(),), options=_OPTIONS)
+        self._server = grpc.aio.server(
+            interceptors=(ErrorInterceptor(),), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+        )
         self._health = health.aio.HealthServicer()
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentServicer(writer, reader), self._server)
         worker_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerServicer(writer), self._server)

@@ -11,12 +11,13 @@ import grpc
 
 from ...proto.v1 import worker_pb2, worker_pb2_grpc
 from ...shared.convert_session import session_request_from_proto, session_response_to_proto
-from ...shared.errors import InvalidInput, Unavailable
-from ...shared.session import SessionRequest, SessionResponse
+from ...shared.errors import InvalidInput, LimitExceeded, Unavailable
+from ...shared.session import Hello, SessionRequest, SessionResponse
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.writer import Writer
 from ..failpoints import hit
+from .bundles import check_bundle, check_hello
 
 #: Seconds in which a worker must say hello after it opened its stream.
 HELLO_DEADLINE = 10.0
@@ -24,24 +25,43 @@ HELLO_DEADLINE = 10.0
 #: Bundles of one worker that may wait for their commit; while more come, its stream is not read.
 BUNDLES_AT_ONCE = 16
 
+#: Bundles for one worker that may wait until it reads them; a worker that lets more gather is cut off.
+OUTGOING_LIMIT = 1_000
+
+#: Seconds in which a stream that is to end may still send what is queued.
+CLOSE_GRACE = 5.0
+
+#: Workers at once, those included whose leases are held for them.
+MAX_SESSIONS = 20_000
+
 Context = grpc.aio.ServicerContext
 
 
 class StreamConnection:
-    """A worker's stream, as the core sees it. What is sent is bounded by what the worker asks and holds."""
+    """A worker's stream, as the core sees it. What waits to be sent is bounded: a worker has to read."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[SessionResponse | None] = asyncio.Queue()
         self.closed_because = ""
+        #: Set where the stream ends now, whatever is queued.
+        self.cut = asyncio.Event()
 
     def send(self, response: SessionResponse) -> None:
-        """Queues a bundle for the stream."""
+        """Queues a bundle for the stream, or cuts off a worker that does not read. Dropped after a close."""
+        if self.closed_because:
+            return
+        if self._queue.qsize() >= OUTGOING_LIMIT:
+            self.closed_because = f"the worker does not read: {OUTGOING_LIMIT:,} messages wait for it"
+            self.cut.set()
+            return
         self._queue.put_nowait(response)
 
     def close(self, reason: str) -> None:
-        """Ends the stream after what is queued."""
-        self.closed_because = self.closed_because or reason
-        self._queue.put_nowait(None)
+        """Ends the stream after what is queued, or soon where the worker does not read it."""
+        if not self.closed_because:
+            self.closed_because = reason
+            asyncio.get_running_loop().call_later(CLOSE_GRACE, self.cut.set)
+            self._queue.put_nowait(None)
 
     async def next(self) -> SessionResponse | None:
         """The next bundle; None once the stream is to end."""
@@ -63,14 +83,15 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         hello = first.hello
         assert hello is not None
         hit("session.hello")
-        await self._writer.execute(lambda core, now: core.connect(hello, connection, now))
+        await self._writer.execute(lambda core, now: _connect(core, hello, connection, now))
         reader = asyncio.create_task(self._read(first, connection, context))
         writer = asyncio.create_task(self._write(connection, context))
+        cut = asyncio.create_task(connection.cut.wait())
         try:
-            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reader, writer, cut), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            reader.cancel()
-            writer.cancel()
+            for task in (reader, writer, cut):
+                task.cancel()
             self._say_goodbye(hello.session_id, connection)
         _reraise(reader)
         _reraise(writer)
@@ -96,11 +117,10 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             raise InvalidInput(f"no hello within {HELLO_DEADLINE:.0f} s") from None
         if not isinstance(message, worker_pb2.SessionRequest):
             raise InvalidInput("the stream ended before its hello")
-        request = session_request_from_proto(message)
-        if request.hello is None or not request.hello.session_id or request.hello.slots < 1:
-            raise InvalidInput(
-                "the first message of a session must carry hello, with a session_id and at least one slot"
-            )
+        request = _checked(message)
+        if request.hello is None:
+            raise InvalidInput("hello: the first message of a session must carry it")
+        check_hello(request.hello)
         return request
 
     async def _read(self, first: SessionRequest, connection: StreamConnection, context: Context) -> None:
@@ -131,7 +151,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                 await _make_room(under_way)
                 under_way.append(self._writer.submit(_receiving(session_id, connection, request)))
             message = await context.read()
-            request = session_request_from_proto(message) if isinstance(message, worker_pb2.SessionRequest) else None
+            request = _checked(message) if isinstance(message, worker_pb2.SessionRequest) else None
 
     @staticmethod
     async def _write(connection: StreamConnection, context: Context) -> None:
@@ -139,6 +159,18 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             hit("session.send")
             await context.write(session_response_to_proto(response))
             hit("session.sent")
+
+
+def _checked(message: worker_pb2.SessionRequest) -> SessionRequest:
+    request = session_request_from_proto(message)
+    check_bundle(request)
+    return request
+
+
+def _connect(core: Core, hello: Hello, connection: StreamConnection, now: Now) -> None:
+    if len(core.sessions) >= MAX_SESSIONS and hello.session_id not in core.sessions:
+        raise LimitExceeded(f"this master serves at most {MAX_SESSIONS:,} workers at once")
+    core.connect(hello, connection, now)
 
 
 async def _make_room(under_way: deque[asyncio.Future[None]]) -> None:

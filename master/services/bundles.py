@@ -1,0 +1,139 @@
+"""Checks what workers send, before any of it is applied: a bundle that is wrong must never reach a batch of others.
+
+Every message names the field by its path in the .proto, the limit, and what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from ...shared.errors import InvalidInput
+from ...shared.limits import (
+    MAX_CHECKSUM,
+    MAX_DELETED,
+    MAX_ERROR,
+    MAX_EVENTS,
+    MAX_GPUS,
+    MAX_HELD,
+    MAX_ID,
+    MAX_LABELS,
+    MAX_METRIC_NAME,
+    MAX_METRICS,
+    MAX_RESOURCE,
+    MAX_SLOTS,
+    MAX_URI_BYTES,
+    MAX_WORKER_TEXT,
+    unstorable,
+)
+from ...shared.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest
+
+
+def check_bundle(request: SessionRequest) -> None:
+    """Raises InvalidInput where a bundle holds what no worker of this version sends."""
+    if request.events:
+        check_count("events", len(request.events), MAX_EVENTS)
+        for index, happened in enumerate(request.events):
+            _check_event(index, happened)
+    if request.work_request is not None:
+        check_text("work_request.request_id", request.work_request.request_id, MAX_ID, least=1)
+        _check_number("work_request.free_slots", request.work_request.free_slots, 0, MAX_SLOTS)
+    if request.deleted_checkpoints:
+        check_count("deleted_checkpoints", len(request.deleted_checkpoints), MAX_DELETED)
+        for index, uri in enumerate(request.deleted_checkpoints):
+            _check_uri(f"deleted_checkpoints[{index}]", uri)
+
+
+def check_hello(hello: Hello) -> None:
+    """Raises InvalidInput where a worker does not say properly who it is."""
+    check_text("hello.session_id", hello.session_id, MAX_ID, least=1)
+    for name in ("worker", "version", "host"):
+        check_text(f"hello.{name}", getattr(hello, name), MAX_WORKER_TEXT)
+    _check_number("hello.slots", hello.slots, 1, MAX_SLOTS)
+    _check_number("hello.pid", hello.pid, 0, 2**31 - 1)
+    check_count("hello.gpus", len(hello.gpus), MAX_GPUS)
+    for index, gpu in enumerate(hello.gpus):
+        check_text(f"hello.gpus[{index}].uuid", gpu.uuid, MAX_WORKER_TEXT)
+        check_text(f"hello.gpus[{index}].model", gpu.model, MAX_WORKER_TEXT)
+        _check_number(f"hello.gpus[{index}].memory_bytes", gpu.memory_bytes, 0, MAX_RESOURCE)
+    _check_labels(hello.labels)
+    check_count("hello.held", len(hello.held), MAX_HELD)
+
+
+def _check_labels(labels: Mapping[str, str]) -> None:
+    check_count("hello.labels", len(labels), MAX_LABELS)
+    for key, value in labels.items():
+        check_text("hello.labels", key, MAX_WORKER_TEXT, what="a key")
+        check_text(f"hello.labels.{key}", value, MAX_WORKER_TEXT)
+
+
+def _check_event(index: int, happened: LeaseEvent) -> None:
+    """On the path of every report: a few comparisons, and words only where something is wrong."""
+    if happened.sequence < 1:
+        raise InvalidInput(f"events[{index}].sequence: must be at least 1, got {happened.sequence}")
+    event = happened.event
+    if isinstance(event, Measurement):
+        if not 1 <= event.resource <= MAX_RESOURCE:
+            _check_number(f"events[{index}].measurement.resource", event.resource, 1, MAX_RESOURCE)
+        metrics = event.metrics
+        if len(metrics) > MAX_METRICS or not all(map(_is_name, metrics)):
+            _refuse_metrics(f"events[{index}].measurement.metrics", metrics)
+    elif isinstance(event, CheckpointSaved):
+        _check_checkpoint(f"events[{index}].checkpoint_saved", event)
+    elif isinstance(event, Exit):
+        check_length(f"events[{index}].exit.error", event.error, MAX_ERROR)
+
+
+def _check_checkpoint(path: str, saved: CheckpointSaved) -> None:
+    _check_uri(f"{path}.uri", saved.uri)
+    _check_number(f"{path}.resource", saved.resource, 0, MAX_RESOURCE)
+    _check_number(f"{path}.size_bytes", saved.size_bytes, 0, MAX_RESOURCE)
+    check_text(f"{path}.checksum", saved.checksum, MAX_CHECKSUM)
+
+
+def _check_uri(path: str, uri: str) -> None:
+    check_text(path, uri, MAX_URI_BYTES, least=1)
+    if (size := len(uri.encode())) > MAX_URI_BYTES:
+        raise InvalidInput(f"{path}: it has at most {MAX_URI_BYTES:,} bytes, got {size:,}")
+
+
+def _is_name(name: str) -> bool:
+    # The length first: a name that is too long must not be kept by the cache.
+    return len(name) <= MAX_METRIC_NAME and _is_clean(name)
+
+
+@lru_cache(4096)
+def _is_clean(name: str) -> bool:
+    return bool(name) and not unstorable(name)
+
+
+def _refuse_metrics(path: str, metrics: Mapping[str, float]) -> None:
+    check_count(path, len(metrics), MAX_METRICS)
+    for name in metrics:
+        check_text(path, name, MAX_METRIC_NAME, least=1, what="a name")
+
+
+def check_count(path: str, found: int, limit: int) -> None:
+    """Raises InvalidInput where a list or a mapping has too many entries."""
+    if found > limit:
+        raise InvalidInput(f"{path}: at most {limit:,} in one message, got {found:,}")
+
+
+def check_length(path: str, text: str, limit: int, what: str = "it") -> None:
+    """Raises InvalidInput where a text is too long."""
+    if len(text) > limit:
+        raise InvalidInput(f"{path}: {what} has at most {limit:,} characters, got {len(text):,}")
+
+
+def check_text(path: str, text: str, limit: int, *, least: int = 0, what: str = "it") -> None:
+    """Raises InvalidInput where a text is too long or too short, or has a character that cannot be stored as it is."""
+    check_length(path, text, limit, what)
+    if len(text) < least:
+        raise InvalidInput(f"{path}: {what} has 1 to {limit:,} characters, got none")
+    if unstorable(text):
+        raise InvalidInput(f"{path}: {what} must not have the character NUL, got {text[:100]!r}")
+
+
+def _check_number(path: str, number: int, least: int, most: int) -> None:
+    if not least <= number <= most:
+        raise InvalidInput(f"{path}: must be from {least:,} to {most:,}, got {number:,}")

@@ -1,0 +1,47 @@
+"""How much may be said at once: the numbers that workers, clients and masters all hold to.
+
+A master refuses what is beyond them with INVALID_ARGUMENT before any of it is applied; a worker never sends it, since
+it checks what its training code says first. Lengths of text are in characters.
+"""
+
+from __future__ import annotations
+
+#: Metrics in one report, and the length of a metric's name.
+MAX_METRICS = 100
+MAX_METRIC_NAME = 100
+#: The largest resource, in units: the largest whole number that every JSON reader holds exactly.
+MAX_RESOURCE = 2**53 - 1
+#: The largest number that a column of the database holds; sums of resources stop there.
+MAX_TOTAL = 2**63 - 1
+#: The end of an error or a reason that is kept.
+MAX_ERROR = 4_000
+
+#: The ids that workers and clients make up: of sessions, work requests and requests to create an experiment.
+MAX_ID = 64
+#: What people call a worker, its host, its version, a GPU's names, a label's key and its value.
+MAX_WORKER_TEXT = 256
+MAX_GPUS = 256
+MAX_LABELS = 100
+#: Slots of one worker. A thousand workers' slots must still be a number of 32 bits.
+MAX_SLOTS = 65_536
+#: Leases that a worker may say it holds, in one hello.
+MAX_HELD = 65_536
+#: The URI of a checkpoint, in bytes: PostgreSQL's index over them takes no more than 2,704.
+MAX_URI_BYTES = 2_500
+MAX_CHECKSUM = 128
+
+#: Events and deleted checkpoints in one bundle of a worker; its own code sends at most 1,000 events.
+MAX_EVENTS = 2_000
+MAX_DELETED = 10_000
+#: Bytes in one message to a master. gRPC refuses larger ones with RESOURCE_EXHAUSTED before any code of ours runs.
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+def unstorable(text: str) -> bool:
+    """Whether a text has a character that no name may have: NUL, which PostgreSQL refuses, or half a character."""
+    return "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text))
+
+
+def last_of(text: str) -> str:
+    """The end of an error, as long as it may be, with what cannot be sent (halves of characters) replaced."""
+    return text[-MAX_ERROR:].encode(errors="replace").decode()
