@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -13,13 +14,15 @@ from pathlib import Path
 from typing import Protocol
 
 from ..shared.errors import Unavailable
+from . import output
 from .guard import Guard
-from .protocol import MAX_REASON
 
 #: Seconds between SIGTERM and SIGKILL.
 KILL_GRACE = 5.0
 #: Of what an import prints, at most so many bytes go into each trial's log.
 _PRINTED = 64 << 10
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +134,20 @@ class Child:
 
     def tail(self) -> str:
         """The end of what it printed, at most 4,000 characters."""
+        return output.tail(self._log)
+
+    async def watch_output(self) -> None:
+        """Keeps its log short, until it is cancelled."""
+        while True:
+            await asyncio.sleep(output.INTERVAL)
+            await self.shorten_output()
+
+    async def shorten_output(self) -> None:
+        """Drops the middle of a log that has become too long."""
         try:
-            with self._log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - 4 * MAX_REASON))
-                return log.read().decode(errors="replace").strip()[-MAX_REASON:]
+            await asyncio.to_thread(output.shorten, self._log)
         except OSError as error:
-            return f"(its log {self._log} cannot be read: {error.strerror})"
+            logger.warning("the log %s cannot be shortened: %s", self._log, error)
 
 
 def describe_exit(code: int) -> str:

@@ -184,8 +184,10 @@ class Training:
             await self._child.kill(at_once=True)
         if self.assignment.progress_timeout is not None:
             self._help(self._watch_progress(self._child, conversation, self.assignment.progress_timeout))
+        self._help(self._child.watch_output())
         code = await self._child.wait()
         self._listener.process_ended()
+        await self._child.shorten_output()
         return code
 
     async def _watch_progress(self, child: Child, conversation: Conversation, patience: float) -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from rungmaster.shared.session import Exit, ExitOutcome, Measurement, SessionResponse
-from rungmaster.worker import child, uploads
+from rungmaster.worker import child, output, uploads
 
 from .scripted_master import ScriptedMaster, assignment, pause
 from .worker_harness import COUNTING, scene, until
@@ -174,6 +174,35 @@ def test_what_a_trial_prints_is_kept_in_a_file_of_its_own(tmp_path: Path) -> Non
     """
     ending(tmp_path, code, trial_id=5, token=3)
     assert (tmp_path / "logs/1/5-3.log").read_text() == "to standard output\nto standard error\n"
+
+
+def test_of_a_flood_of_output_the_beginning_and_the_end_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "INTERVAL", 0.05)
+    monkeypatch.setattr(output.shorten, "__defaults__", (100_000, 10_000))
+    code = """
+        import os, time
+        from pathlib import Path
+        def train(trial):
+            print("the beginning")
+            while os.stat(1).st_size <= 100_000:
+                print("x" * 1_000)
+            while os.stat(1).st_size > 100_000:
+                time.sleep(0.01)
+            print("later")
+            for step in trial.steps():
+                trial.report(loss=1)
+            print("y" * 200_000)
+            raise SystemExit("the last word")
+    """
+    ended = ending(tmp_path, code)
+    assert ended.error.endswith("the last word")
+    log = (tmp_path / "logs/1/1-1.log").read_text()
+    assert log.startswith("the beginning\nx")
+    assert log.endswith("y\nthe last word\n")
+    assert len(log) < 21_000
+    assert "bytes were dropped here: a log keeps at most 100,000]\n" in log
 
 
 def test_a_checkpoint_with_a_forbidden_file_fails_the_trial(tmp_path: Path) -> None:
