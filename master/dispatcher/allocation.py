@@ -7,8 +7,10 @@ worker that is large enough: that worker gets no smaller work until the trial fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from sortedcontainers import SortedList
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,59 @@ class Reservations:
         self.by_experiment = {e: session for e, session in self.by_experiment.items() if may_wait(e, session)}
 
 
-def order(demands: Iterable[Demand], waiting: int | None = None) -> list[Demand]:
-    """The experiments in the order in which free slots are offered to them; `waiting` is the one they are kept for."""
-    return sorted(
-        demands,
-        key=lambda d: (-d.priority, d.experiment_id != waiting, d.slots_in_use / d.weight, d.experiment_id),
-    )
+class Line:
+    """The experiments that may have work, in the order in which free slots are offered to them.
+
+    It is kept in order while it changes, so that a thousand experiments at once cost a grant no more than a few.
+    """
+
+    def __init__(self) -> None:
+        self._demands: dict[int, Demand] = {}
+        self._order = SortedList()
+
+    def __bool__(self) -> bool:
+        return bool(self._demands)
+
+    def __contains__(self, experiment_id: int) -> bool:
+        return experiment_id in self._demands
+
+    def put(self, demand: Demand) -> None:
+        """Takes an experiment in, or moves it to where it stands now."""
+        self.drop(demand.experiment_id)
+        self._demands[demand.experiment_id] = demand
+        self._order.add(_key(demand))
+
+    def drop(self, experiment_id: int) -> None:
+        """The experiment has nothing to hand out, for now or for good."""
+        demand = self._demands.pop(experiment_id, None)
+        if demand is not None:
+            self._order.remove(_key(demand))
+
+    def offered(self, waiting: int | None = None) -> Iterator[Demand]:
+        """The experiments in their order; `waiting` is the one for which the free slots are kept: first of its equals.
+
+        What is dropped or put meanwhile is taken into account.
+        """
+        kept = self._demands.get(waiting) if waiting is not None else None
+        position = 0
+        while position < len(self._order):
+            key = self._order[position]
+            if kept is not None and -key[0] <= kept.priority:
+                yield kept
+                kept = None
+            elif key[-1] == waiting:
+                position += 1
+            else:
+                yield self._demands[key[-1]]
+                position = self._order.bisect_right(key)
+
+
+#: Priority (negative), slots in use for the weight, and the experiment.
+_Key = tuple[int, float, int]
+
+
+def _key(demand: Demand) -> _Key:
+    return -demand.priority, demand.slots_in_use / demand.weight, demand.experiment_id
 
 
 def fits_labels(demand: Demand, offer: Offer) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..experiment.book import Batch
 from ..experiment.changes import LeaseRow
 from ..experiment.experiment import Experiment, Holder
-from .allocation import Demand, Offer, Reservations, fits_labels, order
+from .allocation import Demand, Line, Offer, Reservations, fits_labels
 from .clock import Now
 from .sessions import Session
 
@@ -23,14 +23,14 @@ class Grant:
 
 
 class Scheduler:
-    """Remembers who asks, which experiments have nothing to hand out for now, and which workers are reserved."""
+    """Remembers who asks, which experiments may have something to hand out, and which workers are reserved."""
 
     def __init__(self) -> None:
         #: Sessions that asked, in the order in which they did.
         self._waiting: dict[str, None] = {}
-        #: Experiments that had nothing when they were last asked; anything that happens to them ends that.
-        self._idle: set[int] = set()
-        #: Those that turned out to have nothing in the last run: that may have been the end of their search.
+        #: Those that had nothing when they were last asked stand in it again when anything happens to them.
+        self._line = Line()
+        #: Experiments that turned out to have nothing in the last run: that may have been the end of their search.
         self.rested: set[int] = set()
         self._reservations = Reservations()
 
@@ -44,7 +44,7 @@ class Scheduler:
 
     def forget(self, experiment_id: int) -> None:
         """The experiment has ended."""
-        self._idle.discard(experiment_id)
+        self._line.drop(experiment_id)
         self._reservations.by_experiment.pop(experiment_id, None)
 
     def run(
@@ -56,39 +56,45 @@ class Scheduler:
         now: Now,
     ) -> Iterator[Grant]:
         """Grants what can be granted now. `touched` are the experiments to which something has happened."""
-        self._idle.difference_update(touched)
+        for experiment_id in touched:
+            self._line_up(experiment_id, experiments)
         self.rested.clear()
         if not self._waiting:
             return
-        candidates = {i: e for i, e in experiments.items() if e.active and i not in self._idle}
-        self._reservations.keep(lambda e, s: e in candidates and s in sessions and sessions[s].available(now.monotonic))
+        self._reservations.keep(lambda e, s: e in self._line and s in sessions and sessions[s].available(now.monotonic))
         for session_id in list(self._waiting):
-            if not candidates:
+            if not self._line:
                 return
             session = sessions.get(session_id)
             if session is None or session.request is None:
                 del self._waiting[session_id]
             elif session.wants_work(now.monotonic):
-                grant = self._place(session, candidates, batch)
+                grant = self._place(session, experiments, batch)
                 if grant is not None:
                     del self._waiting[session_id]
                     yield grant
 
-    def _place(self, session: Session, candidates: dict[int, Experiment], batch: Batch) -> Grant | None:
+    def _line_up(self, experiment_id: int, experiments: Mapping[int, Experiment]) -> None:
+        experiment = experiments.get(experiment_id)
+        if experiment is not None and experiment.active:
+            self._line.put(_demand(experiment))
+        else:
+            self._line.drop(experiment_id)
+
+    def _place(self, session: Session, experiments: Mapping[int, Experiment], batch: Batch) -> Grant | None:
         assert session.request is not None
         assert session.hello is not None
         offer = Offer(session.session_id, session.request.free_slots, session.slots, session.hello.labels)
         session.waiting_reason = "no experiment has work for it now"
-        waiting = self._reservations.waiting_for(session.session_id)
-        for demand in order(map(_demand, candidates.values()), waiting):
+        for demand in self._line.offered(self._reservations.waiting_for(session.session_id)):
             if not fits_labels(demand, offer):
                 continue
-            experiment = candidates[demand.experiment_id]
+            experiment = experiments[demand.experiment_id]
             if demand.slots <= offer.free_slots:
                 lease = self._assign(session, experiment, batch)
                 if lease is not None:
                     return Grant(session, experiment, lease)
-                self._rest(demand.experiment_id, candidates)
+                self._rest(demand.experiment_id)
             elif demand.slots <= offer.capacity and self._reservations.may_reserve(demand, offer):
                 if experiment.prepare(batch):
                     self._reservations.by_experiment[demand.experiment_id] = offer.session_id
@@ -96,7 +102,7 @@ class Scheduler:
                         f"kept free for experiment {demand.experiment_id}, whose trials need {demand.slots} slots"
                     )
                     return None
-                self._rest(demand.experiment_id, candidates)
+                self._rest(demand.experiment_id)
         return None
 
     def _assign(self, session: Session, experiment: Experiment, batch: Batch) -> LeaseRow | None:
@@ -105,14 +111,14 @@ class Scheduler:
         lease = experiment.assign(holder, session.request.request_id, batch)
         if lease is not None:
             session.request = None
+            self._line.put(_demand(experiment))
             self._reservations.by_experiment.pop(experiment.experiment_id, None)
         return lease
 
-    def _rest(self, experiment_id: int, candidates: dict[int, Experiment]) -> None:
+    def _rest(self, experiment_id: int) -> None:
         """The experiment has nothing to hand out until something happens to it."""
-        self._idle.add(experiment_id)
         self.rested.add(experiment_id)
-        del candidates[experiment_id]
+        self._line.drop(experiment_id)
         self._reservations.by_experiment.pop(experiment_id, None)
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungmaster.master.dispatcher.allocation import Demand, Offer, Reservations, fits_labels, order
+from rungmaster.master.dispatcher.allocation import Demand, Line, Offer, Reservations, fits_labels
 
 
 def demand(number: int, priority: int = 0, weight: float = 1.0, in_use: int = 0, **labels: str) -> Demand:
     return Demand(number, priority, weight, slots=1, slots_in_use=in_use, labels=labels)
+
+
+def line_of(listed: Iterable[Demand]) -> Line:
+    line = Line()
+    for each in listed:
+        line.put(each)
+    return line
+
+
+def order(listed: Iterable[Demand], waiting: int | None = None) -> list[Demand]:
+    return list(line_of(listed).offered(waiting))
 
 
 def offer(session: str, **labels: str) -> Offer:
@@ -45,6 +58,26 @@ def test_the_order_does_not_depend_on_how_the_experiments_are_listed(listed: lis
     ordered = order(listed)
     assert ordered == order(reversed(listed))
     assert sorted(ordered, key=lambda d: -d.priority) == ordered
+
+
+@given(demands, st.integers(1, 100), st.data())
+def test_it_offers_what_stands_in_it_at_that_moment(listed: list[Demand], waiting: int, data: st.DataObject) -> None:
+    line, offered = line_of(listed), []
+    for each in line.offered(waiting):
+        offered.append(each)
+        if data.draw(st.booleans(), "it has nothing"):
+            line.drop(each.experiment_id)
+    assert offered == order(listed, waiting)
+    assert sorted(each.experiment_id for each in offered) == sorted(each.experiment_id for each in listed)
+
+
+def test_an_experiment_that_took_slots_moves_back() -> None:
+    line = line_of([demand(1), demand(2)])
+    line.put(demand(1, in_use=1))
+    assert [each.experiment_id for each in line.offered()] == [2, 1]
+    line.drop(2)
+    assert 2 not in line
+    assert [each.experiment_id for each in line.offered()] == [1]
 
 
 def test_a_worker_needs_every_label_that_is_asked_for() -> None:
