@@ -112,7 +112,9 @@ class MasterChild(Child):
 
     def __init__(self, database: str, log: Path) -> None:
         super().__init__(
-            "master", ["master", "--db", database, "--lease-ttl", LEASE_SECONDS, "--listen", "127.0.0.1:0"], log
+            "master",
+            ["master", "--no-standby", "--db", database, "--lease-ttl", LEASE_SECONDS, "--listen", "127.0.0.1:0"],
+            log,
         )
         self._ready = threading.Event()
         self._reader: threading.Thread | None = None
