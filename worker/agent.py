@@ -151,11 +151,12 @@ class Agent:
             self._lose(lost)
         for known in response.acknowledgements:
             self._witness.note(self.outbox.acknowledge(known.lease, known.sequence))
+        # A decision may be about an assignment that is given again beside it.
+        for assignment in response.assignments:
+            self._begin(assignment)
         for decision in response.decisions:
             if decision.lease in self._trainings:
                 self._trainings[decision.lease].decide(decision)
-        for assignment in response.assignments:
-            self._begin(assignment)
         for uri in response.delete_checkpoints:
             deletion = asyncio.create_task(self._delete(uri))
             self._deletions.add(deletion)
@@ -282,6 +283,9 @@ class _Reporter:
 
     def saved(self, checkpoint: CheckpointSaved) -> None:
         self._agent.record_checkpoint(self._lease, checkpoint)
+
+    def checkpoints_broken(self, text: str) -> None:
+        self._agent.outbox.checkpoints_broken(self._lease, text)
 
     def ending(self) -> None:
         self._agent.leaving(self._ticket)

@@ -144,6 +144,9 @@ class Experiment:
             return Answer(lease.last_sequence, self.decision_of(lease) if repeated else None)
         lease.last_sequence = event.sequence
         trial = self.book.trials[event.lease.trial_id]
+        if event.broken_checkpoints:
+            data = {"worker": lease.worker, "token": lease.token, "reason": event.broken_checkpoints}
+            self.book.note("checkpoint_broken", trial.trial_id, data, batch)
         decision = None
         if isinstance(event.event, Measurement):
             self.book.add_report(trial, event.lease, event.sequence, event.event, batch)
@@ -276,6 +279,7 @@ class Experiment:
             self._requeue(trial, "given back by its worker", batch)
 
     def _requeue(self, trial: TrialRow, reason: str, batch: Batch) -> None:
+        """A trial that was begun goes before new ones."""
         self.book.move_trial(trial, TrialState.PENDING, reason, batch)
         self.ready.appendleft(trial.trial_id)
 
@@ -292,7 +296,8 @@ class Experiment:
     def _worker_lost(self, trial: TrialRow, why: str, batch: Batch) -> None:
         trial.workers_lost += 1
         if trial.workers_lost > self.spec.max_workers_lost:
-            why = f"{trial.workers_lost} workers were lost while they trained it, so it may be what takes them down"
+            count = trial.workers_lost
+            why = f"{count} workers were lost with it or could not run it, so the cause may be the trial; the last: {why}"
             self._fail_for_good(trial, why, batch)
         else:
             self._requeue(trial, why, batch)
