@@ -155,13 +155,15 @@ def _event_to_proto(happened: LeaseEvent) -> pb.LeaseEvent:
             )
         case Exit(outcome, error):
             message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[outcome], error=last_of(error)))
+    if happened.broken_checkpoints:
+        message.broken_checkpoints = last_of(happened.broken_checkpoints)
     return message
 
 
 def _event_from_proto(message: pb.LeaseEvent) -> LeaseEvent:
     lease = message.lease
     ref = _lease_ref(lease.experiment_id, lease.trial_id, lease.token)
-    return LeaseEvent(ref, message.sequence, _what_happened(message))
+    return LeaseEvent(ref, message.sequence, _what_happened(message), message.broken_checkpoints)
 
 
 #: Most events are of the leases of the events before them; a value that never changes may be given twice.

@@ -84,6 +84,8 @@ class LeaseEvent(NamedTuple):
     lease: LeaseRef
     sequence: int
     event: Measurement | CheckpointSaved | Exit
+    #: On the first event: which checkpoints were broken, and where the training starts instead.
+    broken_checkpoints: str = ""
 
 
 @dataclass(frozen=True, slots=True)

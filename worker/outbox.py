@@ -73,6 +73,12 @@ class Outbox:
         log = self._logs.get(lease)
         return 0 if log is None else log.record(event)
 
+    def checkpoints_broken(self, lease: LeaseRef, text: str) -> None:
+        """The lease's next event tells of broken checkpoints."""
+        log = self._logs.get(lease)
+        if log is not None:
+            log.checkpoints_broken(text)
+
     def acknowledge(self, lease: LeaseRef, sequence: int) -> list[LeaseEvent]:
         """Everything of the lease up to `sequence` is durable; returns the events of which that is news."""
         log = self._logs.get(lease)
@@ -141,10 +147,11 @@ class Outbox:
 
 def _size(event: LeaseEvent) -> int:
     """About how many bytes an event takes in a message; never less than it does."""
+    note = 4 * len(event.broken_checkpoints)
     match event.event:
         case Measurement(metrics=metrics):
-            return 64 + sum(4 * len(name) + 16 for name in metrics)
+            return note + 64 + sum(4 * len(name) + 16 for name in metrics)
         case CheckpointSaved(uri=uri):
-            return 192 + 4 * len(uri)
+            return note + 192 + 4 * len(uri)
         case Exit(error=error):
-            return 64 + 4 * len(error)
+            return note + 64 + 4 * len(error)

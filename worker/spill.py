@@ -54,7 +54,7 @@ class SpillFile:
         """Adds an event. False, and nothing happens, where it does not fit on the disk or into the limit."""
         if self.full:
             return False
-        content = pickle.dumps((event.sequence, event.event), pickle.HIGHEST_PROTOCOL)
+        content = pickle.dumps((event.sequence, event.event, event.broken_checkpoints), pickle.HIGHEST_PROTOCOL)
         record = _LENGTH.pack(len(content)) + content
         try:
             self._write(record)
@@ -85,8 +85,8 @@ class SpillFile:
     def _next(self) -> LeaseEvent:
         length = _LENGTH.unpack(self._read(_LENGTH.size))[0]
         # Written by this process, into a folder that only its user can enter.
-        sequence, event = pickle.loads(self._read(length))  # noqa: S301
-        return LeaseEvent(self._lease, sequence, event)
+        sequence, event, broken = pickle.loads(self._read(length))  # noqa: S301
+        return LeaseEvent(self._lease, sequence, event, broken)
 
     def _read(self, length: int) -> bytes:
         assert self._file is not None

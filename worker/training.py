@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from ..shared.errors import RungmasterError
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
-from .checkpoints import CheckpointStore
+from .checkpoints import CheckpointStore, Loaded
 from .child import Child, Job, describe_exit
 from .conversation import Conversation
 from .environment import DEVICES, base_environment, trial_environment
@@ -55,6 +55,10 @@ class Listener(Protocol):
 
     def saved(self, checkpoint: CheckpointSaved) -> None:
         """A checkpoint is in the store."""
+        ...
+
+    def checkpoints_broken(self, text: str) -> None:
+        """The trial starts from an earlier checkpoint than it should, or from nothing."""
         ...
 
     def ending(self) -> None:
@@ -154,8 +158,10 @@ class Training:
         assignment = self.assignment
         folder = self._folder / "checkpoint"
         loaded = await asyncio.to_thread(self._place.store.load, assignment.checkpoints, folder)
-        for broken in loaded.broken:
-            logger.error("trial %s: a checkpoint is broken and passed over: %s", self._name, broken)
+        if loaded.broken:
+            told = _describe_broken(loaded)
+            logger.error("trial %s: %s", self._name, told)
+            self._listener.checkpoints_broken(told)
         return Start(
             hparams=dict(assignment.hparams),
             experiment_id=assignment.lease.experiment_id,
@@ -250,3 +256,8 @@ class Training:
             await self._child.kill()
         await self._uploads.abandon()
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+
+def _describe_broken(loaded: Loaded) -> str:
+    start = f"resource {loaded.source.resource}" if loaded.source is not None else "nothing"
+    return "\n".join([*loaded.broken, f"broken checkpoints were passed over, and the trial starts from {start}"])

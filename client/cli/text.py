@@ -190,6 +190,8 @@ def noteworthy(event: Event) -> str | None:
             return f"{data.get('worker')} could not run {trial}: {last_line(data.get('error', ''))}"
         case "lease_ended", "expired":
             return f"{data.get('worker')} was lost while it trained {trial}"
+        case ("checkpoint_broken", _):
+            return f"{trial} has a broken checkpoint: {last_line(data.get('reason', ''))}"
         case ("trial_failed", _):
             return f"{trial} failed for good: {last_line(data.get('reason', ''))}"
         case ("trial_discarded", _):

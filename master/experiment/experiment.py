@@ -297,7 +297,9 @@ class Experiment:
         trial.workers_lost += 1
         if trial.workers_lost > self.spec.max_workers_lost:
             count = trial.workers_lost
-            why = f"{count} workers were lost with it or could not run it, so the cause may be the trial; the last: {why}"
+            why = (
+                f"{count} workers were lost with it or could not run it, so the cause may be the trial; the last: {why}"
+            )
             self._fail_for_good(trial, why, batch)
         else:
             self._requeue(trial, why, batch)

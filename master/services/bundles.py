@@ -82,6 +82,8 @@ def _check_event(index: int, happened: LeaseEvent) -> None:
         _check_checkpoint(f"events[{index}].checkpoint_saved", event)
     elif isinstance(event, Exit):
         check_length(f"events[{index}].exit.error", event.error, MAX_ERROR)
+    if happened.broken_checkpoints:
+        check_length(f"events[{index}].broken_checkpoints", happened.broken_checkpoints, MAX_ERROR)
 
 
 def _check_checkpoint(path: str, saved: CheckpointSaved) -> None:

@@ -181,6 +181,14 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> Non
             (Path(urlparse(older.uri).path) / "manifest.json").unlink()
             fourth = await finish(it, token=4, target=2, checkpoints=(reference(newer), reference(older)))
             assert fourth.resources == [1, 2], "with no whole checkpoint it begins from nothing"
+            told = {
+                event.lease.token: event for each in it.master.received for event in each.events if event.sequence == 1
+            }
+            assert told[2].broken_checkpoints == ""
+            assert "counted.txt was changed (its SHA-256 differs)\n" in told[3].broken_checkpoints
+            assert told[3].broken_checkpoints.endswith("and the trial starts from resource 2")
+            assert "manifest.json is missing\n" in told[4].broken_checkpoints
+            assert told[4].broken_checkpoints.endswith("and the trial starts from nothing")
 
     asyncio.run(story())
 

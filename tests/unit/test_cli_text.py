@@ -131,6 +131,10 @@ def test_an_overview_before_the_first_result_says_so() -> None:
         ),
         (event("lease_ended", worker="w", outcome="expired"), "w was lost while it trained trial 7"),
         (event("lease_ended", worker="w", outcome="released"), None),
+        (
+            event("checkpoint_broken", worker="w", reason="file:///c: a is missing\nthe trial starts from nothing"),
+            "trial 7 has a broken checkpoint: the trial starts from nothing",
+        ),
         (event("trial_failed", reason="failed 3 times"), "trial 7 failed for good: failed 3 times"),
         (event("trial_discarded", reason="width 0"), "trial 7 was discarded: width 0"),
         (event("experiment_paused", None, reason=""), "experiment paused"),

@@ -50,6 +50,7 @@ events = st.builds(
     st.builds(session.Measurement, int64, st.dictionaries(text, numbers, max_size=3))
     | st.builds(session.CheckpointSaved, text, int64, int64, text)
     | st.builds(session.Exit, st.sampled_from(session.ExitOutcome), text),
+    text,
 )
 requests = st.builds(
     session.SessionRequest,

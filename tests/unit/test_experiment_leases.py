@@ -284,3 +284,13 @@ def test_a_commit_whose_success_was_not_seen_counts_once(master: Master, worker:
     assert response.acknowledgements[0].sequence == 1
     assert response.decisions[0].sequence == 1
     assert len(master.store.rows.reports) == 1
+
+
+def test_a_broken_checkpoint_is_in_the_journal(master: Master, worker: Worker) -> None:
+    assignment = worker.work()
+    told = LeaseEvent(assignment.lease, 1, measurement(), "it was cut short\nthe trial starts from nothing")
+    worker.send(told)
+    worker.send(told)
+    (event,) = [event for event in master.store.rows.events if event.kind == "checkpoint_broken"]
+    assert event.trial_id == 0
+    assert event.data["reason"] == told.broken_checkpoints
