@@ -112,13 +112,16 @@ def test_a_search_goes_on_at_the_standby_when_the_master_is_killed(pair: Pair, t
 def test_a_master_that_hangs_is_replaced_and_can_do_nothing_when_it_wakes_up(pair: Pair, tmp_path: Path) -> None:
     first = pair.cluster.master()
     with Client(pair.addresses, timeout=60) as client:
-        experiment_id = client.submit(toy_spec(tmp_path / "checkpoints")).experiment_id
+        hparams = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.2}
+        experiment_id = client.submit(toy_spec(tmp_path / "checkpoints", hyperparameters=hparams)).experiment_id
         standby = pair.standby()
+        pair.cluster.start("worker", "worker", "--master", pair.addresses, "--slots", "2")
+        wait_for("progress", lambda: client.get(experiment_id).resource_spent >= 3)
         hang(first, pair.cluster.database)
         standby.wait_for_line("(term 2)", 30)
-        pair.cluster.start("worker", "worker", "--master", pair.other)
         with Client(pair.other) as after:
-            wait_for("progress", lambda: after.get(experiment_id).resource_spent >= 3)
+            stood = after.get(experiment_id).resource_spent
+            wait_for("the worker at the other master", lambda: after.get(experiment_id).resource_spent > stood)
             first.popen.send_signal(signal.SIGCONT)
             assert first.popen.wait(30) == 1
             assert [line for line in first.lines if line.startswith("Error")] == first.lines[-1:]
