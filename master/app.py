@@ -156,7 +156,7 @@ async def _run(
         stopped,
         asyncio.create_task(writer.run()),
         asyncio.create_task(_look(writer)),
-        asyncio.create_task(renew(ledger, thread)),
+        asyncio.create_task(renew(ledger, thread, server.set_ready)),
     ]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 LOOK_INTERVAL = 0.5
 #: Seconds between two signs of life; a standby must bear several times as long.
 RENEW_INTERVAL = 2.0
+#: Seconds after which a sign of life that is still not written means that the database takes no writes.
+RENEW_PATIENCE = 3.0
 SHORTEST_TAKEOVER = 2 * RENEW_INTERVAL
 
 
@@ -87,13 +89,22 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def renew(ledger: Ledger, thread: Executor) -> None:
-    """Shows signs of life for ever; raises MastershipLost where another master took over."""
+async def renew(ledger: Ledger, thread: Executor, told: Callable[[bool], Awaitable[None]]) -> None:
+    """Shows signs of life for ever; raises MastershipLost where another master took over.
+
+    Each is a write like any other, so `told` learns from it whether the database takes writes now.
+    """
     while True:
         await asyncio.sleep(RENEW_INTERVAL)
+        renewal = asyncio.get_running_loop().run_in_executor(thread, ledger.renew)
+        if not (await asyncio.wait({renewal}, timeout=RENEW_PATIENCE))[0]:
+            await told(False)
         try:
-            await asyncio.get_running_loop().run_in_executor(thread, ledger.renew)
+            await renewal
         except MastershipLost:
             raise
         except Unavailable as error:
             log.warning("no sign of life could be given: %s", error)
+            await told(False)
+        else:
+            await told(True)

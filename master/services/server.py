@@ -68,14 +68,16 @@ class Server:
         except RuntimeError as error:
             raise InvalidInput(f"--listen {address}: cannot listen there (in use, or not this machine's)") from error
         await self._server.start()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self.set_ready(True)
         return port
 
-    async def _set_health(self, status: int) -> None:
+    async def set_ready(self, ready: bool) -> None:
+        """Says through the health service whether calls can be answered now; not ready means, the database is away."""
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *SERVICES):
             await self._health.set(name, status)
 
     async def stop(self, grace: float) -> None:
         """Says that it is going, gives calls `grace` seconds to end, and closes."""
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
