@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
 import signal
 import sys
 import sysconfig
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +19,9 @@ from typing import Any
 #: What an open one of these means: a GPU's driver runs in this process, and a fork of it could use no GPU.
 _DEVICES = ("/dev/nvidia-uvm", "/dev/kfd", "/dev/dri/", "/dev/accel", "/dev/davinci")
 _TASKS = Path("/proc/self/task")
+_DESCRIPTORS = Path("/proc/self/fd")
+#: May be open in several processes at once.
+_HARMLESS = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 #: Time and size of a source file, from which a change is known.
 Stamp = tuple[int, int]
 
@@ -29,9 +34,10 @@ def preload(module: str, watched: Callable[[str], bool]) -> dict[str, Stamp]:
     """Imports the module, and gives the source files that are its project's own, as they are now.
 
     `watched` tells which environment variables differ from trial to trial. Raises CannotFork where the import fails,
-    looks at such a variable, leaves threads behind or starts a GPU's driver.
+    looks at such a variable, leaves threads, open files or temporary folders behind, or starts a GPU's driver.
     """
-    with _watching(watched) as seen:
+    before = _open_files()
+    with _watching(watched) as seen, _noting_folders() as made:
         try:
             importlib.import_module(module)
         except BaseException as error:
@@ -41,8 +47,9 @@ def preload(module: str, watched: Callable[[str], bool]) -> dict[str, Stamp]:
     if seen:
         raise CannotFork(f"the import of {module} looks at what differs from trial to trial: {', '.join(seen)}")
     check_devices()
-    check_threads()
     gc.collect()
+    _check_files(before, made)
+    check_threads()
     gc.freeze()
     return stamps_of_sources()
 
@@ -75,13 +82,46 @@ def _caller() -> str:
     return str(frame.f_globals.get("__name__"))
 
 
-def check_devices(descriptors: Path = Path("/proc/self/fd"), devices: tuple[str, ...] = _DEVICES) -> None:
+@contextmanager
+def _noting_folders() -> Iterator[list[str]]:
+    """Collects the temporary folders that are made."""
+    made: list[str] = []
+    make = tempfile.mkdtemp
+
+    def noting(*args: Any, **options: Any) -> str:
+        made.append(make(*args, **options))
+        return made[-1]
+
+    tempfile.mkdtemp = noting
+    try:
+        yield made
+    finally:
+        tempfile.mkdtemp = make
+
+
+def _check_files(before: Mapping[str, str], folders: list[str]) -> None:
+    """Raises CannotFork where all trials would share a place in a file, a connection, or a temporary folder."""
+    left = [folder for folder in folders if Path(folder).exists()]
+    if left:
+        raise CannotFork(f"its import makes temporary folders, which each trial has to have for itself: {left[0]}")
+    for descriptor, target in _open_files().items():
+        if before.get(descriptor) != target and target not in _HARMLESS:
+            raise CannotFork(f"its import leaves {target} open, whose position all trials would share")
+
+
+def _open_files() -> dict[str, str]:
+    """What is open in this process, by descriptor."""
+    files: dict[str, str] = {}
+    for descriptor in _DESCRIPTORS.iterdir():
+        # The listing itself is open for a moment.
+        with contextlib.suppress(FileNotFoundError):
+            files[descriptor.name] = str(descriptor.readlink())
+    return files
+
+
+def check_devices(devices: tuple[str, ...] = _DEVICES) -> None:
     """Raises CannotFork where a GPU's driver was started in this process."""
-    for descriptor in descriptors.iterdir():
-        try:
-            target = str(descriptor.readlink())
-        except FileNotFoundError:
-            continue
+    for target in _open_files().values():
         if target.startswith(devices):
             raise CannotFork(f"its import starts a GPU's driver (it holds {target}); ask for GPUs in functions instead")
 

@@ -125,6 +125,9 @@ def test_a_user_can_ask_for_fresh_processes(tmp_path: Path) -> None:
         ("import os, time\nif 'RUNGMASTER_' not in ''.join(os.environ): time.sleep(99)", "not done within"),
         ("import os\nif 'RUNGMASTER_' not in ''.join(os.environ): os._exit(3)", "the process that imports it ended"),
         ("import os\nos.open('/dev/dri/fake', os.O_RDONLY)", "starts a GPU's driver"),
+        ("data = open(__file__)", "training.py open, whose position all trials would share"),
+        ("import socket\nconnection = socket.socketpair()", "open, whose position all trials would share"),
+        ("import tempfile\nfolder = tempfile.TemporaryDirectory()", "makes temporary folders"),
     ],
 )
 def test_code_that_cannot_be_forked_is_trained_in_fresh_processes(
@@ -147,7 +150,7 @@ def _pretending_a_driver(directory: Path) -> str:
     """Code that holds a file which is taken for the device of a GPU's driver."""
     (directory / "driver").touch()
     held = repr(str(directory / "driver"))
-    instead = f"check_devices.__defaults__ = (*check_devices.__defaults__[:1], ({held},))"
+    instead = f"check_devices.__defaults__ = (({held},),)"
     return f"from rungmaster.worker.preload import check_devices\n{instead}\nfile = open({held})"
 
 
