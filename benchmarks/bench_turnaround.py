@@ -124,13 +124,19 @@ def measure(size: Size) -> Result:
     stopped, paused = search(size.trials, 0.0, 1), search(size.trials, 0.0, 9)
     fresh = search(size.fresh_trials, 0.0, 1, "--fresh-processes")
     long = search(size.long_trials, 1.0, 1)
-    for name, turns in {"trials that stop": stopped, "trials that pause, with a checkpoint": paused}.items():
+    kinds = {
+        "trials of no length that stop": stopped,
+        "trials of no length that pause, with a checkpoint": paused,
+        "trials of 1 s that stop": long,
+    }
+    for name, turns in kinds.items():
         result.figures += [
             _figure(name, turns, fresh, 0.5, "median", AIM),
             _figure(name, turns, fresh, 0.95, "p95", None),
         ]
-    waits = stopped.decisions() + paused.decisions()
-    result.figures.append(Figure("of that, the decision, median", 1e3 * quantile(waits, 0.5), "ms", False))
+    for name, turns in kinds.items():
+        wait = 1e3 * quantile(turns.decisions(), 0.5)
+        result.figures.append(Figure(f"{name}: of that, the decision, median", wait, "ms", higher_is_better=False))
     share = long.utilisation()
     aim = f"at least {UTILISATION_AIM:.0%}"
     result.figures.append(
