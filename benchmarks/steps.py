@@ -46,8 +46,8 @@ class Trainer:
         """Trains until the deadline."""
         times = Times()
         due = time.monotonic() + self._random.expovariate(self._pace)
-        while due < deadline:
-            await asyncio.sleep(due - time.monotonic())
+        while max(due, now := time.monotonic()) < deadline:
+            await asyncio.sleep(max(0.0, due - now))
             await self._step(times)
             due += self._random.expovariate(self._pace)
         return times
