@@ -206,7 +206,11 @@ def test_what_does_not_fit_into_an_environment_is_left_to_the_socket() -> None:
     assert not {"RUNGMASTER_HPARAMS", "RUNGMASTER_HPARAM_TEXT", "RUNGMASTER_HPARAM_ZERO"} & variables.keys()
 
 
-@given(st.dictionaries(st.text(min_size=1, max_size=5), st.floats(), max_size=5))
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5), st.floats(), max_size=5
+    )
+)
 def test_every_number_survives_the_local_protocol(metrics: dict[str, float]) -> None:
     line = encode({"metrics": metrics_to_json(metrics)})
     assert line.count(b"\n") == 1
