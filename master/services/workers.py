@@ -26,7 +26,7 @@ HELLO_DEADLINE = 10.0
 BUNDLES_AT_ONCE = 16
 
 #: Bundles for one worker that may wait until it reads them; a worker that lets more gather is cut off.
-OUTGOING_LIMIT = 1_000
+OUTGOING_LIMIT = 256
 
 #: Seconds in which a stream that is to end may still send what is queued.
 CLOSE_GRACE = 5.0
@@ -52,6 +52,7 @@ class StreamConnection:
             return
         if self._queue.qsize() >= OUTGOING_LIMIT:
             self.closed_because = f"the worker does not read: {OUTGOING_LIMIT:,} messages wait for it"
+            self.drop()
             self.cut.set()
             return
         self._queue.put_nowait(response)
@@ -62,6 +63,12 @@ class StreamConnection:
             self.closed_because = reason
             asyncio.get_running_loop().call_later(CLOSE_GRACE, self.cut.set)
             self._queue.put_nowait(None)
+
+    def drop(self) -> None:
+        """Forgets what is queued: the stream ends after what is being sent now."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
 
     async def next(self) -> SessionResponse | None:
         """The next bundle; None once the stream is to end."""
@@ -89,6 +96,11 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         cut = asyncio.create_task(connection.cut.wait())
         try:
             await asyncio.wait((reader, writer, cut), return_when=asyncio.FIRST_COMPLETED)
+            reader.cancel()
+            self._say_goodbye(hello.session_id, connection)
+            connection.drop()
+            # gRPC cannot send how the call ended while a message is still on its way.
+            await asyncio.wait((writer,))
         finally:
             for task in (reader, writer, cut):
                 task.cancel()

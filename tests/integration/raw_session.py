@@ -97,9 +97,9 @@ class RawSession:
 
 
 @asynccontextmanager
-async def raw_session(address: str, name: str) -> AsyncIterator[RawSession]:
-    """A stream on a channel of its own."""
-    async with grpc.aio.insecure_channel(address, options=channel_options(address)) as channel:
+async def raw_session(address: str, name: str, *options: tuple[str, int]) -> AsyncIterator[RawSession]:
+    """A stream on a channel of its own, with more options than a worker's."""
+    async with grpc.aio.insecure_channel(address, options=[*channel_options(address), *options]) as channel:
         call = WorkerServiceStub(channel).Session()
         try:
             yield RawSession(call, name)
