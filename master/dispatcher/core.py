@@ -152,7 +152,7 @@ class Core:
             experiment = self.experiments.get(ref.experiment_id)
             lease = experiment.held(ref, session.session_id) if experiment else None
             if experiment is None or lease is None:
-                out.lost.append(LeaseLost(ref, "the lease expired while the worker was away"))
+                out.lose(LeaseLost(ref, "the lease expired while the worker was away"))
                 continue
             out.acknowledged[ref] = lease.last_sequence
             decision = experiment.decision_of(lease)
@@ -222,8 +222,7 @@ class Core:
             else LeaseLost(event.lease, "the experiment has ended")
         )
         if isinstance(answer, LeaseLost):
-            if all(lost.lease != event.lease for lost in out.lost):
-                out.lost.append(answer)
+            out.lose(answer)
             return
         out.acknowledged[event.lease] = answer.acknowledged
         if answer.decision is not None:
@@ -317,7 +316,7 @@ class Core:
 
     def _lose(self, lost: Iterable[tuple[str, LeaseLost]]) -> None:
         for session_id, lease_lost in lost:
-            self._out(session_id).lost.append(lease_lost)
+            self._out(session_id).lose(lease_lost)
             self.sessions[session_id].release(lease_lost.lease)
 
 

@@ -70,18 +70,21 @@ class Outgoing:
     granted: list[Granted] = field(default_factory=list)
     acknowledged: dict[LeaseRef, int] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
-    lost: list[LeaseLost] = field(default_factory=list)
+    lost: dict[LeaseRef, LeaseLost] = field(default_factory=dict)
     delete_checkpoints: list[str] = field(default_factory=list)
+
+    def lose(self, lease_lost: LeaseLost) -> None:
+        """Tells of a lost lease, once."""
+        self.lost.setdefault(lease_lost.lease, lease_lost)
 
     def response(self, hparams: HparamsOf) -> SessionResponse:
         """The bundle. What was given and taken away again in the same batch is not given."""
-        lost = {lease_lost.lease for lease_lost in self.lost}
-        granted = (granted for granted in self.granted if granted.ref not in lost)
+        granted = (granted for granted in self.granted if granted.ref not in self.lost)
         return SessionResponse(
             welcome=self.welcome,
             assignments=tuple(g.assignment(hparams[g.key]) for g in granted),
             acknowledgements=tuple(Acknowledgement(ref, n) for ref, n in self.acknowledged.items()),
             decisions=tuple(self.decisions),
-            lost_leases=tuple(self.lost),
+            lost_leases=tuple(self.lost.values()),
             delete_checkpoints=tuple(self.delete_checkpoints),
         )
