@@ -1,24 +1,22 @@
-"""How fast the ledger commits, recovers and answers.
+"""How fast the ledger commits, recovers and answers, alone: no network, no search.
 
-    python -P benchmarks/bench_ledger.py                      # SQLite in a temporary folder
-    python -P benchmarks/bench_ledger.py --db postgresql://…  # an empty database
-    python -P benchmarks/bench_ledger.py --trials 100000 --reports 20
+A batch is what one turn of the master commits: reports of 64 trials, and what they change; one in ten reaches a rung.
+The database holds a search of 20,000 trials with 20 reports each. Queries are medians of 50 calls.
 
-A batch is what one turn of the master commits: reports of 64 trials, and what they change. Times of commits include the
-disk: compare them only with runs on the same machine, at the same load.
+How it could mislead: times of commits include the disk, which others use too; compare them within a run only.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import processes
+from figures import Figure, Plot, Result
 from rungmaster.master.experiment.changes import (
     BracketRow,
     Changes,
@@ -121,56 +119,68 @@ def timed(call: Callable[[], Any], times: int) -> list[float]:
     return sorted(taken)
 
 
-def show(name: str, taken: list[float], rows: int = 0) -> None:
-    middle, worst = statistics.median(taken), taken[int(len(taken) * 0.99)]
-    rate = f"{rows / middle:12,.0f} reports/s" if rows else ""
-    print(f"  {name:44} {middle * 1e3:9.2f} ms  p99 {worst * 1e3:9.2f} ms {rate}")
+@dataclass(frozen=True, slots=True)
+class Size:
+    trials: int = 20_000
+    reports: int = 20
+    commits: tuple[tuple[int, int], ...] = ((1, 200), (10, 200), (100, 100), (1000, 30), (5000, 10))
+    calls: int = 50
+    databases: tuple[str, ...] = ("SQLite", "PostgreSQL")
 
 
-def bench_commits(ledger: Ledger, first_sequence: int) -> None:
-    sequence = first_sequence
-    for size, times in ((1, 200), (10, 200), (100, 100), (1000, 30), (5000, 10)):
+def commits(ledger: Ledger, size: Size) -> Iterator[tuple[int, float]]:
+    """By the number of reports in a commit, how many of them are made durable in a second."""
+    sequence = size.reports + 1
+    for reports, times in size.commits:
         batches = []
         for _ in range(times):
-            batches.append(batch_of(size, sequence))
-            sequence += size // RUNNING + 1
+            batches.append(batch_of(reports, sequence))
+            sequence += reports // RUNNING + 1
         waiting = iter(batches)
-        show(f"commit {size:,} reports", timed(lambda waiting=waiting: ledger.commit(next(waiting)), times), size)
+        taken = timed(lambda waiting=waiting: ledger.commit(next(waiting)), times)
+        yield reports, reports / statistics.median(taken)
 
 
-def bench_queries(reader: Reader, trials: int) -> None:
-    show("get_experiment", timed(lambda: reader.get_experiment(1), 50))
-    show("list_experiments", timed(reader.list_experiments, 50))
+def queries(reader: Reader, trials: int) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """What people ask, by name."""
+    yield "status", lambda: reader.get_experiment(1)
+    yield "list of experiments", reader.list_experiments
     for order in TrialOrder:
         for states in ((), (TrialState.PAUSED, TrialState.RUNNING)):
             _, token = reader.list_trials(1, states, order, 100)
-            name = f"list_trials by {order}, {'some' if states else 'all'} states, 100"
-            show(name, timed(lambda s=states, o=order, t=token: reader.list_trials(1, s, o, 100, t), 50))
-    show("get_trial", timed(lambda: reader.get_trial(1, trials // 2), 50))
-    show("list_reports", timed(lambda: reader.list_reports(1, trials // 2), 50))
-    show("events_after", timed(lambda: reader.events_after(1, 0, 500), 50))
+            name = f"100 trials by {order}, {'some' if states else 'all'} states"
+            yield name, lambda s=states, o=order, t=token: reader.list_trials(1, s, o, 100, t)
+    yield "one trial", lambda: reader.get_trial(1, trials // 2)
+    yield "reports of a trial", lambda: reader.list_reports(1, trials // 2)
+    yield "500 events", lambda: reader.events_after(1, 0, 500)
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--db", help="URL of an empty database (default: SQLite in a temporary folder)")
-    arguments.add_argument("--trials", type=int, default=20_000)
-    arguments.add_argument("--reports", type=int, default=20, help="reports of each trial")
-    options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = options.db or str(Path(folder) / "bench.db")
-        ledger = Ledger.open(url, holder="bench")
-        reader = Reader(url)
-        print(f"{ledger.database}: {options.trials:,} trials, {options.trials * options.reports:,} reports")
-        print(f"  filled in {fill(ledger, options.trials, options.reports):.1f} s")
-        bench_commits(ledger, options.reports + 1)
-        show("load", timed(ledger.load, 3))
-        bench_queries(reader, options.trials)
-        delete = Changes(deleted_experiments=[1])
-        show("delete the experiment", timed(lambda: ledger.commit(delete), 1))
-        reader.close()
-        ledger.close()
+def measure(size: Size) -> Result:
+    result = Result("ledger", __doc__ or "")
+    series: dict[str, list[tuple[float, float]]] = {}
+    for name in size.databases:
+        with processes.DATABASES[name]() as url:
+            series[name] = _one(result, name, url, size)
+    result.plots.append(Plot("Commits", "reports in a commit", "reports/s", series, log_y=True))
+    return result
 
 
-if __name__ == "__main__":
-    main()
+def _one(result: Result, name: str, url: str, size: Size) -> list[tuple[float, float]]:
+    ledger, points = Ledger.open(url, holder="benchmark"), []
+    reader = Reader(url)
+    result.notes.append(f"{name}: filled in {fill(ledger, size.trials, size.reports):.1f} s")
+    for reports, rate in commits(ledger, size):
+        points.append((float(reports), rate))
+        result.figures.append(Figure(f"{name}, {reports:,} reports a commit", rate, "reports/s"))
+    load = statistics.median(timed(ledger.load, 3))
+    result.figures.append(Figure(f"{name}, everything read back", load * 1e3, "ms", higher_is_better=False))
+    for asked, call in queries(reader, size.trials):
+        middle = statistics.median(timed(call, size.calls))
+        result.figures.append(Figure(f"{name}, {asked}", middle * 1e3, "ms", higher_is_better=False))
+    reader.close()
+    ledger.close()
+    return points
+
+
+FULL = Size()
+QUICK = Size(100, 2, ((10, 2),), 2, ("SQLite",))

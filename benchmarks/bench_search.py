@@ -4,39 +4,43 @@ A decision is what a master does for one result: take it in (`report`) and find 
 fresh searcher restored from as many results, as after a restart (making the records included); its time, and its
 memory, are told too. All times are CPU time, so that what else runs on the machine makes little difference.
 
-    python benchmarks/bench_search.py [--json] [--decisions N] [--repeats N]
+How it could mislead: a thousand results lie in the processor's caches and a million do not; that is part of the growth.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
 import random
 import resource
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from figures import Figure, Plot, Result
 from rungmaster.master.search.interface import Decision, Goal, RungRecord, Searcher, Train, TrialRecord
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.searchers import AshaSpec
 
-SIZES = (10**3, 10**4, 10**5, 10**6)
+GROWTH_AIM = 1.5
 ETA, MAX_RESOURCE = 4, 256
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    results: tuple[int, ...] = (10**3, 10**4, 10**5, 10**6)
+    decisions: int = 1_000
+    repeats: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """`decision_us` and its `worst_us` of all decisions are per decision; `peak_mib` is the process's so far."""
 
-    results: int
     decision_us: float
     worst_us: float
     restore_s: float
     peak_mib: float
-    ratio: float
 
 
 def restored(size: int, extra: int, metrics: random.Random) -> tuple[Searcher, float]:
@@ -77,8 +81,8 @@ def decide(searcher: Searcher, decisions: int, metrics: random.Random) -> list[f
     return took
 
 
-def measure(size: int, decisions: int, repeats: int) -> tuple[float, float, float, float]:
-    """Microseconds a decision (least of the repeats), the worst of all, seconds to restore, and MiB at the peak."""
+def cost(size: int, decisions: int, repeats: int) -> Cost:
+    """The least of the repeats, the worst of all, seconds to restore, and MiB at the peak."""
     means, worst, restore_s = [], 0.0, 0.0
     for repeat in range(repeats):
         metrics = random.Random(repeat)
@@ -88,30 +92,33 @@ def measure(size: int, decisions: int, repeats: int) -> tuple[float, float, floa
         means.append(sum(took) / len(took) * 1e6)
         worst = max(worst, *took)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return min(means), worst * 1e6, restore_s, peak
+    return Cost(min(means), worst * 1e6, restore_s, peak)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--decisions", type=int, default=1000, help="decisions in each repeat")
-    parser.add_argument("--repeats", type=int, default=3, help="searchers restored for each size")
-    options = parser.parse_args()
-    costs: list[Cost] = []
-    for size in SIZES:
-        decision_us, worst_us, restore_s, peak = measure(size, options.decisions, options.repeats)
-        least = costs[0].decision_us if costs else decision_us
-        costs.append(Cost(size, decision_us, worst_us, restore_s, peak, decision_us / least))
-    if options.json:
-        print(json.dumps({"decisions": options.decisions, "costs": [asdict(cost) for cost in costs]}))
-        return
-    print(f"{'results':>9}  {'µs/decision':>11}  {'worst µs':>8}  {'restore s':>9}  {'peak MiB':>8}  {'ratio':>5}")
-    for c in costs:
-        print(
-            f"{c.results:>9,}  {c.decision_us:>11.1f}  {c.worst_us:>8.0f}  {c.restore_s:>9.2f}"
-            f"  {c.peak_mib:>8.0f}  {c.ratio:>5.2f}"
+def measure(size: Size) -> Result:
+    result = Result("search", __doc__ or "")
+    costs = {results: cost(results, size.decisions, size.repeats) for results in size.results}
+    least = costs[min(costs)].decision_us
+    for results, found in costs.items():
+        figure = Figure(
+            f"one decision, {results:,} results in the rung",
+            found.decision_us,
+            "µs",
+            higher_is_better=False,
+            floor=least,
+            floor_name=f"{min(costs):,} results",
+            aim=f"{GROWTH_AIM:g}× of {min(costs):,} results",
+            met=found.decision_us / least <= GROWTH_AIM,
         )
+        result.figures.append(figure)
+        result.notes.append(
+            f"{results:,} results: the slowest decision took {found.worst_us:,.0f} µs, restoring "
+            f"{found.restore_s:.2f} s, peak memory {found.peak_mib:,.0f} MiB"
+        )
+    points = [(float(results), found.decision_us) for results, found in costs.items()]
+    result.plots.append(Plot("A decision of the search", "results in the rung", "µs of CPU", {"decision": points}))
+    return result
 
 
-if __name__ == "__main__":
-    main()
+FULL = Size()
+QUICK = Size((100, 200), 10, 1)

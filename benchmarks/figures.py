@@ -74,8 +74,13 @@ class Result:
 def result_from_json(document: dict[str, Any]) -> Result:
     """The result that `as_json` was made from."""
     figures = [Figure(**figure) for figure in document["figures"]]
-    plots = [Plot(**plot) for plot in document["plots"]]
+    plots = [_plot_from_json(plot) for plot in document["plots"]]
     return Result(**{**document, "figures": figures, "plots": plots})
+
+
+def _plot_from_json(document: dict[str, Any]) -> Plot:
+    series = {name: [(x, y) for x, y in points] for name, points in document["series"].items()}
+    return Plot(**{**document, "series": series})
 
 
 def quantile(values: Sequence[float], share: float) -> float:

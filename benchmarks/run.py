@@ -20,7 +20,7 @@ import page
 from figures import Result, result_from_json
 
 #: In the order in which they run and are shown; each is a module bench_<name> with FULL, QUICK and measure(size).
-BENCHMARKS = ("floors", "throughput", "latency", "growth", "search", "ledger", "restart", "peers")
+BENCHMARKS = ("throughput", "latency", "peers", "growth", "turnaround", "restart", "search", "ledger", "floors")
 FOLDER = Path(__file__).parent.parent / "docs" / "benchmarks"
 
 

@@ -1,0 +1,35 @@
+"""The benchmarks that start real masters run, on tiny sizes; their numbers mean nothing here."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+import bench_floors
+import bench_growth
+import bench_latency
+import bench_throughput
+
+
+def test_reports_are_acknowledged_in_every_shape() -> None:
+    found = bench_throughput.measure(bench_throughput.QUICK)
+    assert len(found.figures) == len(bench_throughput.SHAPES)
+    assert all(figure.value > 0 and figure.floor for figure in found.figures)
+
+
+def test_decisions_come_back_and_all_workers_stay() -> None:
+    found = bench_latency.measure(bench_latency.QUICK)
+    assert all(figure.value > 0 for figure in found.figures if figure.unit == "ms")
+
+
+def test_growth_is_measured_on_databases_that_a_master_can_take_up() -> None:
+    size = dataclasses.replace(bench_growth.QUICK, trials=(100,), experiments=2)
+    found = bench_growth.measure(size)
+    assert {figure.unit for figure in found.figures} == {"µs", "bytes", "ms"}
+
+
+@pytest.mark.parametrize("streams", [2])
+def test_the_floors_are_there(streams: int) -> None:
+    found = bench_floors.measure(bench_floors.Size(0.05, streams, postgresql=False))
+    assert all(figure.value > 0 for figure in found.figures)
