@@ -20,7 +20,7 @@ from ..experiment.changes import Changes
 from ..failpoints import hit
 from .clock import Now, system_now
 from .core import Core, Recovered, Terms
-from .outbox import Outgoing
+from .outbox import HparamsOf, Outgoing
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -185,9 +185,14 @@ class Writer:
     def _commit(self, changes: Changes, outbox: dict[str, Outgoing]) -> dict[str, SessionResponse]:
         """In the ledger's thread: writes the batch and makes the bundles that tell of it."""
         self._store.commit(changes)
-        keys = {granted.key for out in outbox.values() for granted in out.granted}
-        hparams = self._store.hparams(keys) if keys else {}
+        hparams = self._hparams({granted.key for out in outbox.values() for granted in out.granted}, changes)
         return {session_id: out.response(hparams) for session_id, out in outbox.items()}
+
+    def _hparams(self, keys: set[tuple[int, int]], changes: Changes) -> HparamsOf:
+        """Those of trials that are new in this batch are at hand; the others are read."""
+        new = {(row.experiment_id, row.trial_id): row.hparams or {} for row in changes.new_trials}
+        others = keys - new.keys()
+        return new | self._store.hparams(others) if others else new
 
     @staticmethod
     def _deliver(core: Core, responses: dict[str, SessionResponse]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, exists, insert, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ...shared.errors import DatabaseError
@@ -33,35 +34,45 @@ from .values import Encoded
 _LASTING_EVENTS = ("experiment_created", "experiment_deleted")
 
 
-class Insertion:
-    """Adds rows of one kind to their table: COPY on PostgreSQL, a prepared statement for many rows on SQLite."""
+class _Values:
+    """Reads columns off a row, each as the database takes it."""
 
-    def __init__(self, table: Table, row_type: type) -> None:
-        kept = columns_of(table, row_type)
-        names = [column.name for column in kept]
-        kinds = [column.type for column in kept]
-        columns = ", ".join(names)
-        self._read = attrgetter(*names)
-        self._encoders = [(i, type(kind).encode) for i, kind in enumerate(kinds) if isinstance(kind, Encoded)]
-        self._copy = f"COPY {table.name} ({columns}) FROM STDIN"
-        self._insert = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+    def __init__(self, columns: Sequence[Column[Any]]) -> None:
+        self._read = attrgetter(*(column.name for column in columns))
+        kinds = enumerate(column.type for column in columns)
+        self._encoders = [(i, type(kind).encode) for i, kind in kinds if isinstance(kind, Encoded)]
 
-    def _values(self, row: Any) -> list[Any]:
+    def __call__(self, row: Any) -> list[Any]:
         values = list(self._read(row))
         for i, encode in self._encoders:
             if values[i] is not None:
                 values[i] = encode(values[i])
         return values
 
+
+class Insertion:
+    """Adds rows of one kind to their table: COPY on PostgreSQL, a prepared statement for many rows on SQLite.
+
+    Here and in `Update` the driver is spoken to directly: SQLAlchemy would cost as much again as the database.
+    """
+
+    def __init__(self, table: Table, row_type: type) -> None:
+        kept = columns_of(table, row_type)
+        columns = ", ".join(column.name for column in kept)
+        self._values = _Values(kept)
+        self._copy = f"COPY {table.name} ({columns}) FROM STDIN"
+        self._insert = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(kept))})"  # noqa: S608
+
     def run(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Adds the rows in their order."""
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(self._insert, [tuple(self._values(row)) for row in rows])
-            return
         cursor: Any = connection.connection.cursor()
-        with cursor, cursor.copy(self._copy) as copy:
-            for row in rows:
-                copy.write_row(self._values(row))
+        with closing(cursor):
+            if connection.dialect.name == "sqlite":
+                cursor.executemany(self._insert, map(self._values, rows))
+                return
+            with cursor.copy(self._copy) as copy:
+                for row in rows:
+                    copy.write_row(self._values(row))
 
 
 class Update:
@@ -71,16 +82,19 @@ class Update:
         keys = [column.name for column in table.primary_key]
         self.key: Callable[[Any], Any] = attrgetter(*keys)
         self._name = table.name
-        self._read = attrgetter(*keys, *columns)
-        self._names = [f"key_{key}" for key in keys] + list(columns)
-        self._statement = update(table).values({column: bindparam(column) for column in columns})
-        for key in keys:
-            self._statement = self._statement.where(table.c[key] == bindparam(f"key_{key}"))
+        self._values = _Values([table.c[name] for name in (*columns, *keys)])
+        changed, found = ", ".join(f"{name} = ?" for name in columns), " AND ".join(f"{name} = ?" for name in keys)
+        self._statement = f"UPDATE {table.name} SET {changed} WHERE {found}"  # noqa: S608
 
     def run(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Raises DatabaseError where a row is not there."""
-        parameters = [dict(zip(self._names, self._read(row), strict=True)) for row in rows]
-        changed = connection.execute(self._statement, parameters).rowcount
+        sqlite = connection.dialect.name == "sqlite"
+        cursor: Any = connection.connection.cursor()
+        with closing(cursor):
+            cursor.executemany(
+                self._statement if sqlite else self._statement.replace("?", "%s"), map(self._values, rows)
+            )
+            changed = cursor.rowcount
         if changed != len(rows):
             raise DatabaseError(
                 f"{len(rows) - changed} rows of table {self._name} that were to change are gone: another program "
