@@ -2,11 +2,11 @@
 
 Optuna shares a study between hosts by its gRPC storage proxy, here over SQLite with HyperbandPruner and a thousand
 trials in the study: how many durable reports with a decision it takes in a second, from one client and from four (the
-better of both; only the time within `report` and `should_prune` is counted). Rungmaster: the same through its real
-service into SQLite with a thousand trials in the experiment, from 4 workers and from 64, wall-clock, with all that a
-decision entails counted in (checkpoint, exit, next assignment). Ray Tune's and Syne Tune's ASHA classes keep nothing
-and talk to nobody: their cost of one decision is compared with that of Rungmaster's searcher alone, at 100,000 results
-in the rung, in CPU time.
+better of both). Rungmaster: the same through its real service into SQLite with a thousand trials in the experiment,
+from 4 workers and from 64. Of both only the time from a report to its decision is counted, and all clients are at it
+at once; that a decision also entails a checkpoint, an exit and the next assignment costs the master CPU at that time.
+Ray Tune's and Syne Tune's ASHA classes keep nothing and talk to nobody: their cost of one decision is compared with
+that of Rungmaster's searcher alone, at 100,000 results in the rung, in CPU time.
 
 How it could mislead: Optuna's sampler here is random, its best case; its proxy is marked experimental. Its decisions
 come every report, ours at rungs only, and below a rung a report costs us less. Ray's and Syne's classes decide on
@@ -23,6 +23,7 @@ import random
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ import bench_search
 import load
 import processes
 from figures import Figure, Result
-from steps import Trainer
+from steps import Times, Trainer
 
 PEERS = processes.HERE / "peers"
 PYTHON = processes.HERE.parent / "build" / "peers-venv" / "bin" / "python"
@@ -84,10 +85,14 @@ async def _decisions(address: str, size: Size, workers: int) -> float:
         trainers = [Trainer(session, FLAT_OUT, random.Random(i)) for i, session in enumerate(sessions)]
         await asyncio.gather(*(trainer.begin() for trainer in trainers))
         while max(session.lease.trial_id for session in sessions) < size.trials:
-            await asyncio.gather(*(trainer.train(time.monotonic() + 0.2) for trainer in trainers))
-        start = time.monotonic()
-        times = await asyncio.gather(*(trainer.train(start + size.seconds / 2) for trainer in trainers))
-        return sum(len(each.decided) for each in times) / (time.monotonic() - start)
+            await _all(trainers, time.monotonic() + 0.2)
+        deadline = time.monotonic() + size.seconds / 2
+        taken = [s for times in await _all(trainers, deadline) for s in times.decided]
+        return workers * len(taken) / sum(taken)
+
+
+async def _all(trainers: Sequence[Trainer], deadline: float) -> list[Times]:
+    return await asyncio.gather(*(trainer.train(deadline) for trainer in trainers))
 
 
 def _ours(size: Size, workers: int) -> float:
