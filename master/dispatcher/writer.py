@@ -34,6 +34,8 @@ QUEUE_LIMIT = 50_000
 BATCH_LIMIT = 5_000
 #: Seconds between two tries to get the database back.
 RECOVERY_PAUSE = 1.0
+#: Batches that may fail in a row before the next waits for RECOVERY_PAUSE, so that an error that stays fills no disk.
+FAILURES_BORNE = 3
 
 
 class Store(Protocol):
@@ -83,6 +85,7 @@ class Writer:
         self._core: Core | None = None
         #: Whether the last try to get the database back has failed; until the next, commands are refused at once.
         self._out_of_reach = False
+        self._failures = 0
         #: Rings after every commit.
         self.committed = Bell()
 
@@ -161,6 +164,7 @@ class Writer:
             _refuse(batch, error)
             await self._start_over("the master could not write to its database; come again")
             return
+        self._failures = 0
         hit("deliver.before")
         self._deliver(core, responses)
         hit("deliver.after")
@@ -207,6 +211,10 @@ class Writer:
         for session in core.sessions.values() if core else ():
             if session.connection is not None:
                 session.connection.close(reason)
+        self._failures += 1
+        if self._failures > FAILURES_BORNE:
+            self._out_of_reach = True
+            await asyncio.sleep(RECOVERY_PAUSE)
         self._core = await self._recover_patiently()
 
     async def _recover(self) -> Core:

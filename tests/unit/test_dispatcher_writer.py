@@ -208,6 +208,21 @@ def test_a_bug_in_a_command_costs_its_batch_and_not_the_master() -> None:
     run(scenario)
 
 
+def test_an_error_that_stays_is_not_met_again_and_again_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "RECOVERY_PAUSE", 0.2)
+
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        for _ in range(writer_module.FAILURES_BORNE + 1):
+            with pytest.raises(Unavailable):
+                await writer.execute(fail)
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="waits for its database"):
+            await writer.execute(create())
+        assert await insist(writer, create()) == 1
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("where", ["commit", "recovery"])
 def test_a_lost_mastership_ends_the_writer(where: str) -> None:
     async def main() -> None:
