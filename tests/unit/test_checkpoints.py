@@ -221,6 +221,36 @@ def test_in_an_object_store_a_checkpoint_that_lacks_its_manifest_does_not_exist(
     assert loaded.source is None
 
 
+def test_in_an_object_store_the_manifest_is_written_last(
+    store: CheckpointStore, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fsspec.filesystem("memory")
+
+    def fail(*_: Any) -> None:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(type(files), "put_file", fail)
+    with pytest.raises(Unavailable, match="gone"):
+        store.save(f"memory://{tmp_path}/store", LEASE, 3, folder)
+    assert [name for name in files.find(f"{tmp_path}/store") if name.endswith("manifest.json")] == []
+
+
+def test_on_a_disk_a_checkpoint_is_in_its_place_only_once_it_is_whole(
+    store: CheckpointStore, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, in_place = tmp_path / "store/1/7", []
+
+    def look(path: Path) -> None:
+        in_place.append([each.name for each in trial.iterdir() if not each.name.startswith(".")])
+
+    monkeypatch.setattr(checkpoints, "_sync", look)
+    saved = store.save("store", LEASE, 3, folder)
+    *before, last = in_place
+    assert before
+    assert not any(before)
+    assert last == [saved.uri.rsplit("/", 1)[-1]]
+
+
 def test_the_unfinished_of_an_older_token_is_removed_and_of_the_own_is_not(
     store: CheckpointStore, tmp_path: Path, folder: Path
 ) -> None:

@@ -1,0 +1,336 @@
+"""Tests the tests: puts one deliberate defect after the other into a copy of the product, and demands a failing test.
+
+`make mutants`, or `python -P tests/mutants.py [WORD …]` for the mutants that have one of the words in their name. Exits
+with 1 if a mutant survives, with 2 where a mutant no longer fits the source or its test fails without it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("proto", "shared", "master", "worker", "client")
+#: Seconds that one test may take; a mutant that hangs is caught, too.
+TEST_LIMIT = 60
+#: What pytest exits with where tests ran and some failed; anything else says nothing about a mutant.
+TESTS_FAILED = 1
+
+LEASES = "tests/unit/test_experiment_leases.py::"
+SEARCHES = "tests/unit/test_experiment_search.py::"
+FAILURES = "tests/unit/test_experiment_failures.py::"
+MASTERSHIP = "tests/integration/test_ledger_mastership.py::"
+WRITER = "tests/unit/test_dispatcher_writer.py::"
+CHECKPOINTS = "tests/unit/test_checkpoints.py::"
+OUTBOX = "tests/unit/test_worker_outbox.py::"
+UNIT = "tests/unit/"
+
+EXPERIMENT = "master/experiment/experiment.py"
+CORE = "master/dispatcher/core.py"
+HELD = "if lease is None or lease.token != ref.token or lease.session_id != session_id:"
+NEXT = "if event.sequence != lease.last_sequence + 1:"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A defect: `old`, which stands in the file exactly once, becomes `new`. `test` is the pytest id that must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTANTS = (
+    Mutant(
+        "events are taken under any token",
+        EXPERIMENT,
+        HELD,
+        "if lease is None or lease.session_id != session_id:",
+        LEASES + "test_a_lease_that_is_not_held_changes_nothing",
+    ),
+    Mutant(
+        "events are taken from any session",
+        EXPERIMENT,
+        HELD,
+        "if lease is None or lease.token != ref.token:",
+        LEASES + "test_another_session_with_the_right_token_is_refused",
+    ),
+    Mutant(
+        "a new lease has the token of the last",
+        EXPERIMENT,
+        "trial.token += 1",
+        "trial.token = 1",
+        LEASES + "test_a_zombie_is_refused_after_its_trial_was_given_to_another",
+    ),
+    Mutant(
+        "a repeated event is taken again",
+        EXPERIMENT,
+        NEXT,
+        "if event.sequence > lease.last_sequence + 1:",
+        LEASES + "test_a_repeated_report_is_acknowledged_again_with_the_same_decision",
+    ),
+    Mutant(
+        "a gap in the sequence is passed over",
+        EXPERIMENT,
+        NEXT,
+        "if event.sequence <= lease.last_sequence:",
+        LEASES + "test_a_gap_is_answered_by_the_last_event_that_was_stored",
+    ),
+    Mutant(
+        "a repeated report gets no decision",
+        EXPERIMENT,
+        "self.decision_of(lease) if repeated else None",
+        "None",
+        LEASES + "test_a_repeated_report_is_acknowledged_again_with_the_same_decision",
+    ),
+    Mutant(
+        "one restart fewer than max_restarts",
+        EXPERIMENT,
+        "if trial.restarts > self.spec.max_restarts:",
+        "if trial.restarts >= self.spec.max_restarts:",
+        FAILURES + "test_a_trial_that_fails_more_than_max_restarts_times_takes_the_worst_place",
+    ),
+    Mutant(
+        "SQLite takes its write lock late",
+        "master/ledger/engine.py",
+        '"rwc", "BEGIN IMMEDIATE", setup',
+        '"rwc", "BEGIN", setup',
+        MASTERSHIP + "test_nobody_takes_over_between_a_masters_check_and_its_commit[sqlite]",
+    ),
+    Mutant(
+        "PostgreSQL does not lock the row of the term",
+        "master/ledger/mastership.py",
+        ".with_for_update()",
+        "",
+        MASTERSHIP + "test_nobody_takes_over_between_a_masters_check_and_its_commit[postgresql]",
+    ),
+    Mutant(
+        "a master writes though its term is over",
+        "master/ledger/mastership.py",
+        "if row is None or row.term != term:",
+        "if row is None:",
+        MASTERSHIP + "test_a_master_whose_term_is_over_writes_nothing[sqlite]",
+    ),
+    Mutant(
+        "acknowledged though the commit failed",
+        "master/dispatcher/writer.py",
+        "        self._store.commit(changes)\n",
+        "        with contextlib.suppress(Unavailable):\n            self._store.commit(changes)\n",
+        WRITER + "test_a_failed_commit_ends_every_stream_and_sends_nothing",
+    ),
+    Mutant(
+        "the memory outlives a failed commit",
+        "master/dispatcher/writer.py",
+        "self._core = await self._recover_patiently()",
+        "self._core = core",
+        WRITER + "test_a_failed_commit_is_unavailable_and_the_memory_is_what_the_database_has",
+    ),
+    Mutant(
+        "the request_id of a work request is forgotten",
+        CORE,
+        "answered = session.answered.get(asked.request_id)",
+        "answered = None",
+        LEASES + "test_a_repeated_request_gets_the_assignment_that_it_got_before",
+    ),
+    Mutant(
+        "the request_id of CreateExperiment is forgotten",
+        CORE,
+        "if request_id and request_id in self._request_ids:",
+        "if not request_id and request_id in self._request_ids:",
+        SEARCHES + "test_a_repeated_creation_gives_the_same_experiment_also_after_a_restart",
+    ),
+    Mutant(
+        "a stream that was replaced is still heard",
+        CORE,
+        'connection is not connection:\n            connection.close("this session was given up',
+        'connection is None:\n            connection.close("this session was given up',
+        LEASES + "test_a_bundle_on_a_stream_that_was_replaced_is_not_taken",
+    ),
+    Mutant(
+        "a search that comes to rest is not settled",
+        CORE,
+        "self._touched | self._scheduler.rested",
+        "set(self._touched)",
+        SEARCHES + "test_a_search_ends_though_its_last_promotions_came_long_after_its_last_event",
+    ),
+    Mutant(
+        "leases expire while the master is not looking",
+        "master/dispatcher/sessions.py",
+        "if blind > 0:",
+        "if blind < 0:",
+        UNIT + "test_sessions.py::test_a_gap_in_which_the_master_did_not_look_is_given_to_everybody",
+    ),
+    Mutant(
+        "a metric that is not finite is ranked like any other",
+        "master/search/asha.py",
+        "WORST if metric is None or not math.isfinite(metric) else",
+        "WORST if metric is None else",
+        UNIT + "test_search.py::test_a_result_that_is_not_finite_takes_the_worst_place_and_is_never_promoted",
+    ),
+    Mutant(
+        "a quota is rounded up",
+        "master/search/rung.py",
+        "len(self._results) * self._denominator // self._numerator",
+        "-(-len(self._results) * self._denominator // self._numerator)",
+        UNIT + "test_conformance.py::test_answers_every_event_of_a_search_as_expected",
+    ),
+    Mutant(
+        "a checkpoint's files are not verified",
+        "worker/checkpoints.py",
+        "if sha256_of(target) != entry.sha256:",
+        "if not entry.sha256:",
+        CHECKPOINTS + "test_a_broken_checkpoint_is_named_and_the_one_before_is_taken",
+    ),
+    Mutant(
+        "a checkpoint's manifest is not verified",
+        "worker/manifest.py",
+        "if hashlib.sha256(content).hexdigest() != checksum:",
+        "if not checksum:",
+        CHECKPOINTS + "test_a_broken_checkpoint_is_named_and_the_one_before_is_taken",
+    ),
+    Mutant(
+        "an object store gets the manifest first",
+        "worker/checkpoints.py",
+        "    for entry in manifest.files:\n        target = f",
+        '    files.pipe_file(f"{path}/{MANIFEST}", content)\n    for entry in manifest.files:\n        target = f',
+        CHECKPOINTS + "test_in_an_object_store_the_manifest_is_written_last",
+    ),
+    Mutant(
+        "a local checkpoint is written in its final place",
+        "worker/checkpoints.py",
+        'partial = path.with_name(f".{path.name}.partial")',
+        "partial = path",
+        CHECKPOINTS + "test_on_a_disk_a_checkpoint_is_in_its_place_only_once_it_is_whole",
+    ),
+    Mutant(
+        "nothing is sent again after a broken stream",
+        "worker/lease_log.py",
+        "        self._rewind()\n        self._held_back = True\n",
+        "        self._held_back = True\n",
+        OUTBOX + "test_on_a_new_stream_events_wait_until_the_master_says_where_to_go_on",
+    ),
+    Mutant(
+        "what was dropped is never sent again",
+        "worker/lease_log.py",
+        "if self._silent_beats >= PATIENCE:",
+        "if self._silent_beats < 0:",
+        OUTBOX + "test_what_stays_unacknowledged_for_several_beats_is_sent_again",
+    ),
+)
+
+
+class Unfit(Exception):
+    """The check itself cannot be made: a mutant does not fit the source, or a test does not run without it."""
+
+
+def copy_tree(target: Path) -> None:
+    """The tracked files as they stand, and `place/rungmaster`: the packages under their installed names."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    place = target / "place" / "rungmaster"
+    place.mkdir(parents=True)
+    for package in PACKAGES:
+        (place / package).symlink_to(Path("..", "..", package))
+    (place / "__init__.py").symlink_to(Path("..", "..", "rungmaster", "__init__.py"))
+
+
+def python(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs this Python in a copy, whose packages go before the installed ones."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    environment["PYTHONPATH"] = str(tree / "place")
+    command = [sys.executable, "-P", *arguments]
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+
+
+def check_place(tree: Path) -> None:
+    """Raises Unfit unless the packages of the copy are the ones that are imported."""
+    ask = "import rungmaster.master, rungmaster.worker; print(*rungmaster.master.__path__, *rungmaster.worker.__path__)"
+    found = python(tree, "-c", ask)
+    expected = [str(tree / "place" / "rungmaster" / package) for package in ("master", "worker")]
+    if found.stdout.split() != expected:
+        raise Unfit(f"the copy is not what is imported, but {found.stdout}{found.stderr}")
+
+
+def run_test(tree: Path, test: str) -> subprocess.CompletedProcess[str]:
+    """Runs one test in a copy."""
+    return python(tree, "-m", "pytest", "-p", "no:cacheprovider", "-x", "-q", f"--timeout={TEST_LIMIT}", test)
+
+
+def check_unmutated(tree: Path, test: str) -> None:
+    """Raises Unfit where a test fails without any mutant."""
+    done = run_test(tree, test)
+    if done.returncode:
+        raise Unfit(f"{test} fails without a mutant:\n{done.stdout}{done.stderr}")
+
+
+def mutate(tree: Path, mutant: Mutant) -> None:
+    """Puts the defect in. Raises Unfit where its text is not there exactly once."""
+    path = tree / mutant.file
+    source = path.read_text()
+    if (count := source.count(mutant.old)) != 1:
+        raise Unfit(f"{mutant.name}: {mutant.file} has its text {count} times instead of once: {mutant.old!r}")
+    path.write_text(source.replace(mutant.old, mutant.new))
+
+
+def is_caught(pristine: Path, tree: Path, mutant: Mutant) -> bool:
+    """Puts a mutant into a copy of its own, runs its test and says what came of it."""
+    shutil.copytree(pristine, tree, symlinks=True)
+    mutate(tree, mutant)
+    begin = time.monotonic()
+    done = run_test(tree, mutant.test)
+    seconds = time.monotonic() - begin
+    shutil.rmtree(tree)
+    if done.returncode not in (0, TESTS_FAILED):
+        raise Unfit(f"{mutant.name}: the test did not run:\n{done.stdout}{done.stderr}")
+    failed = re.search(r"^(?:FAILED|ERROR) \S+::(\S+)", done.stdout, re.MULTILINE)
+    caught = done.returncode == TESTS_FAILED and failed is not None
+    by = failed[1] if failed else mutant.test.rsplit("::", 1)[-1]
+    print(f"{'caught  ' if caught else 'SURVIVED'}  {mutant.name}: {by} ({seconds:.1f} s)", flush=True)
+    return caught
+
+
+def check(mutants: list[Mutant]) -> int:
+    """Checks the tests without mutants, then each mutant; gives how many survived."""
+    with tempfile.TemporaryDirectory(prefix="rungmaster-mutants-") as folder:
+        pristine = Path(folder).resolve() / "pristine"
+        copy_tree(pristine)
+        check_place(pristine)
+        for mutant in mutants:
+            if (pristine / mutant.file).read_text().count(mutant.old) != 1:
+                mutate(pristine, mutant)
+        for test in sorted({mutant.test for mutant in mutants}):
+            check_unmutated(pristine, test)
+        print(f"without a mutant every test passes, in {pristine}", flush=True)
+        caught = [is_caught(pristine, pristine.with_name(f"mutant-{n}"), each) for n, each in enumerate(mutants)]
+    return caught.count(False)
+
+
+def main(words: list[str]) -> int:
+    """All mutants, or those with one of the words in their name."""
+    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
+    if not chosen:
+        print("no mutant has such a name", file=sys.stderr)
+        return 2
+    try:
+        survived = check(chosen)
+    except Unfit as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{len(chosen) - survived} of {len(chosen)} mutants were caught")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
