@@ -294,7 +294,7 @@ def is_caught(pristine: Path, tree: Path, mutant: Mutant) -> bool:
     shutil.rmtree(tree)
     if done.returncode not in (0, TESTS_FAILED):
         raise Unfit(f"{mutant.name}: the test did not run:\n{done.stdout}{done.stderr}")
-    failed = re.search(r"^(?:FAILED|ERROR) \S+::(\S+)", done.stdout, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) .*?::(.+?)(?: - |$)", done.stdout, re.MULTILINE)
     caught = done.returncode == TESTS_FAILED and failed is not None
     by = failed[1] if failed else mutant.test.rsplit("::", 1)[-1]
     print(f"{'caught  ' if caught else 'SURVIVED'}  {mutant.name}: {by} ({seconds:.1f} s)", flush=True)

@@ -42,7 +42,9 @@ def test_the_reason_of_a_waiting_trial_is_the_last_line_of_its_error(master: Mas
 def test_a_trial_that_fails_more_than_max_restarts_times_takes_the_worst_place(master: Master, worker: Worker) -> None:
     master.submit(make_spec(max_restarts=2))
     for _ in range(3):
-        worker.exit(worker.work(), FAILED, "boom")
+        assignment = worker.work()
+        assert assignment.lease.trial_id == 0
+        worker.exit(assignment, FAILED, "boom")
     assert master.trial(0).state == TrialState.FAILED
     assert "boom" in master.trial(0).state_reason
     assert master.store.rows.results[1, 0, 0, 0].metric is None
