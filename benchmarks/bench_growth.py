@@ -41,7 +41,7 @@ class Size:
     trials: tuple[int, ...] = (10**3, 10**4, 10**5, 10**6)
     experiments: int = 1_000
     workers: int = 64
-    rounds: int = 60
+    rounds: int = 40
     calls: int = 20
 
 

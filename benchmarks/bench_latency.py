@@ -36,7 +36,7 @@ class Size:
     many_workers: int = 10_000
     rate: float = 300.0
     rounds: int = 4
-    seconds: float = 4.0
+    seconds: float = 3.0
 
 
 async def _train(trainers: Sequence[Trainer], seconds: float) -> Times:

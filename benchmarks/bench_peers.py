@@ -68,14 +68,14 @@ def _ask(result: Result, script: str, *arguments: object) -> dict[str, Any] | No
 
 
 def _optuna(result: Result, size: Size) -> float | None:
-    rates = []
-    for clients in size.optuna_clients:
-        with tempfile.TemporaryDirectory(prefix="rungmaster-bench-") as folder:
-            answer = _ask(result, "optuna_peer.py", folder, size.trials, clients, size.seconds)
-        if answer is not None:
-            rates.append(answer["rate"])
-            result.notes.append(f"Optuna, {clients} clients: {answer['rate']:.2f} reports with decisions a second")
-    return max(rates, default=None)
+    clients = ",".join(map(str, size.optuna_clients))
+    with tempfile.TemporaryDirectory(prefix="rungmaster-bench-") as folder:
+        answer = _ask(result, "optuna_peer.py", folder, size.trials, clients, size.seconds)
+    if answer is None:
+        return None
+    told = ", ".join(f"{rate:.2f} from {count}" for count, rate in answer["rates"].items())
+    result.notes.append(f"Optuna's reports with decisions a second, by the number of clients: {told}")
+    return max(answer["rates"].values())
 
 
 async def _decisions(address: str, size: Size, workers: int) -> float:

@@ -29,8 +29,8 @@ POSTGRESQL_AIM = 0.6
 @dataclass(frozen=True, slots=True)
 class Size:
     sessions: int = 64
-    rounds: int = 5
-    seconds: float = 1.5
+    rounds: int = 4
+    seconds: float = 1.25
     databases: tuple[str, ...] = ("SQLite", "PostgreSQL")
 
 

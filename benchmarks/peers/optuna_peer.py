@@ -1,6 +1,6 @@
 """Optuna as several hosts share it: its gRPC storage proxy over SQLite, HyperbandPruner, durable report and decision.
 
-    python optuna_peer.py FOLDER TRIALS CLIENTS SECONDS      prints one JSON object
+    python optuna_peer.py FOLDER TRIALS CLIENTS[,CLIENTS] SECONDS      prints one JSON object
 
 The study holds TRIALS finished or pruned trials with three reports each. Then each client asks for trials, reports and
 asks `should_prune` after each report, as a training loop does.
@@ -87,14 +87,8 @@ def one_decision(study: Any, rng: random.Random) -> tuple[int, float]:
     return len(RUNGS), spent
 
 
-def main() -> None:
-    folder, trials, clients, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.disable(logging.WARNING)
-    url, port = f"sqlite:///{folder / 'optuna.db'}", free_port()
-    fill(url, trials)
-    server = multiprocessing.Process(target=serve, args=(url, port), daemon=True)
-    server.start()
+def rate(port: int, clients: int, seconds: float) -> float:
+    """Reports with decisions in a second of the time that all clients spend on them."""
     done: Any = multiprocessing.Queue()
     workers = [multiprocessing.Process(target=work, args=(port, seconds, i, done)) for i in range(clients)]
     for worker in workers:
@@ -102,10 +96,20 @@ def main() -> None:
     results = [done.get(timeout=seconds + 300) for _ in workers]
     for worker in workers:
         worker.join()
+    return clients * sum(count for count, _ in results) / sum(spent for _, spent in results)
+
+
+def main() -> None:
+    folder, trials, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[4])
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.disable(logging.WARNING)
+    url, port = f"sqlite:///{folder / 'optuna.db'}", free_port()
+    fill(url, trials)
+    server = multiprocessing.Process(target=serve, args=(url, port), daemon=True)
+    server.start()
+    rates = {clients: rate(port, int(clients), seconds) for clients in sys.argv[3].split(",")}
     server.terminate()
-    decisions = sum(count for count, _ in results)
-    taken = sum(spent for _, spent in results)
-    print(json.dumps({"version": optuna.__version__, "rate": clients * decisions / taken, "decisions": decisions}))
+    print(json.dumps({"version": optuna.__version__, "rates": rates}))
 
 
 if __name__ == "__main__":
