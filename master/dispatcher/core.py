@@ -24,7 +24,7 @@ from ...shared.session import (
 )
 from ..experiment import lifecycle
 from ..experiment.book import Batch
-from ..experiment.changes import Changes, EventRow, LeaseRow, WorkerRow
+from ..experiment.changes import Changes, EventRow, LeaseRow, Records, WorkerRow
 from ..experiment.experiment import Experiment
 from .blueprint import Blueprint
 from .clock import Now
@@ -52,7 +52,7 @@ class Recovered:
 
     last_experiment_id: int = 0
     request_ids: dict[str, int] = field(default_factory=dict)
-    experiments: list[tuple[lifecycle.Records, Blueprint]] = field(default_factory=list)
+    experiments: list[tuple[Records, Blueprint]] = field(default_factory=list)
     garbage: list[str] = field(default_factory=list)
 
 

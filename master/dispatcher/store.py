@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..experiment.changes import Changes
-from ..experiment.lifecycle import Records
 from ..ledger.ledger import Ledger
-from ..ledger.recovery import RecoveredExperiment
 from .blueprint import LazyDraw, blueprint_from_json
 from .core import Recovered
 
@@ -30,7 +28,7 @@ class LedgerStore:
     def recover(self) -> Recovered:
         """Everything that the memory is built from."""
         loaded = self._ledger.load()
-        experiments = [(_records(found), blueprint_from_json(found.row.spec)) for found in loaded.experiments]
+        experiments = [(found, blueprint_from_json(found.row.spec)) for found in loaded.experiments]
         self._draws = [blueprint.draw for _, blueprint in experiments if isinstance(blueprint.draw, LazyDraw)]
         return Recovered(loaded.last_experiment_id, loaded.request_ids, experiments, loaded.unneeded_checkpoints)
 
@@ -38,15 +36,3 @@ class LedgerStore:
         """Makes the search spaces of what was recovered, which takes a second; from any thread, and without haste."""
         for draw in self._draws:
             draw.prepare()
-
-
-def _records(loaded: RecoveredExperiment) -> Records:
-    return Records(
-        loaded.row,
-        loaded.brackets,
-        loaded.rungs,
-        loaded.results,
-        loaded.trials,
-        loaded.leases,
-        loaded.checkpoints,
-    )

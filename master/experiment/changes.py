@@ -204,3 +204,20 @@ class Changes:
     deleted_checkpoints: list[str] = field(default_factory=list)
     #: Experiments whose every row goes.
     deleted_experiments: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Records:
+    """What the ledger has of an experiment that has not ended.
+
+    `trials` has every trial, ended ones too, with `hparams` None and `resource` up to date. `leases` has the held
+    ones, with `last_sequence` the last event that was applied. `checkpoints` has those still needed.
+    """
+
+    row: ExperimentRow
+    brackets: list[BracketRow]
+    rungs: list[RungRow]
+    results: list[RungResultRow]
+    trials: list[TrialRow]
+    leases: list[LeaseRow]
+    checkpoints: list[CheckpointRow]

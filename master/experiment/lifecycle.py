@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from ...shared.errors import FailedPrecondition
 from ...shared.limits import MAX_TOTAL
@@ -12,24 +11,11 @@ from ...shared.session import Decision, DecisionKind, LeaseLost
 from ...shared.spec import Spec, spec_to_json
 from ..search.interface import Goal, RungRecord, Searcher, TrialRecord
 from .book import Batch, Book
-from .changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, TrialRow
+from .changes import ExperimentRow, Records, RungResultRow, TrialRow
 from .experiment import Draw, Experiment
 
 #: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
 DISCARDS_BORNE = 100
-
-
-@dataclass(slots=True)
-class Records:
-    """What the ledger has of an experiment that has not ended: all its trials; leases and checkpoints in use."""
-
-    experiment: ExperimentRow
-    brackets: Sequence[BracketRow] = ()
-    rungs: Sequence[RungRow] = ()
-    results: Sequence[RungResultRow] = ()
-    trials: Sequence[TrialRow] = ()
-    leases: Sequence[LeaseRow] = ()
-    checkpoints: Sequence[CheckpointRow] = field(default_factory=list)
 
 
 def create(experiment_id: int, request_id: str, spec: Spec, searcher: Searcher, draw: Draw, batch: Batch) -> Experiment:
@@ -56,7 +42,7 @@ def create(experiment_id: int, request_id: str, spec: Spec, searcher: Searcher, 
 
 def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Experiment:
     """Takes an experiment up where the ledger says it stood."""
-    book = Book(records.experiment, Goal(spec.metric.goal))
+    book = Book(records.row, Goal(spec.metric.goal))
     book.brackets = {row.bracket_id: row for row in records.brackets}
     book.rungs = {(row.bracket_id, row.rung_id): row for row in records.rungs}
     book.leases = {row.trial_id: row for row in records.leases}

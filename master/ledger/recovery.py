@@ -14,6 +14,7 @@ from ..experiment.changes import (
     CheckpointRow,
     ExperimentRow,
     LeaseRow,
+    Records,
     RungResultRow,
     RungRow,
     TrialRow,
@@ -27,23 +28,6 @@ _LIVE = (ExperimentState.ACTIVE.value, ExperimentState.PAUSED.value)
 
 
 @dataclass(slots=True)
-class RecoveredExperiment:
-    """An experiment that has not ended.
-
-    `trials` has every trial, ended ones too, with `hparams` None and `resource` up to date. `leases` has the held
-    ones, with `last_sequence` the last event that was applied. `checkpoints` has those still needed.
-    """
-
-    row: ExperimentRow
-    brackets: list[BracketRow]
-    rungs: list[RungRow]
-    results: list[RungResultRow]
-    trials: list[TrialRow]
-    leases: list[LeaseRow]
-    checkpoints: list[CheckpointRow]
-
-
-@dataclass(slots=True)
 class Recovered:
     """All that the database knows and the master needs.
 
@@ -53,7 +37,7 @@ class Recovered:
 
     last_experiment_id: int
     request_ids: dict[str, int]
-    experiments: list[RecoveredExperiment]
+    experiments: list[Records]
     unneeded_checkpoints: list[str]
 
 
@@ -93,13 +77,13 @@ def _live_experiments(connection: Connection) -> Iterator[ExperimentRow]:
         yield ExperimentRow(*row)
 
 
-def _experiment(connection: Connection, row: ExperimentRow) -> RecoveredExperiment:
+def _experiment(connection: Connection, row: ExperimentRow) -> Records:
     trials = rows_of(connection, tables.trials, TrialRow, row.experiment_id, hparams=null())
     leases = _held_leases(connection, row.experiment_id)
     furthest = {lease.trial_id: resource for lease, resource in leases}
     for trial in trials:
         trial.resource = max(trial.resource, furthest.get(trial.trial_id, 0))
-    return RecoveredExperiment(
+    return Records(
         row,
         rows_of(connection, tables.brackets, BracketRow, row.experiment_id),
         rows_of(connection, tables.rungs, RungRow, row.experiment_id),

@@ -19,13 +19,13 @@ from rungmaster.master.experiment.changes import (
     EventRow,
     ExperimentRow,
     LeaseRow,
+    Records,
     ReportRow,
     RungResultRow,
     RungRow,
     TrialRow,
     WorkerRow,
 )
-from rungmaster.master.experiment.lifecycle import Records
 from rungmaster.master.search.interface import Goal
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.model import ExperimentState
