@@ -28,13 +28,19 @@ class Times:
 
 
 class Trainer:
-    """One session that trains: `pace` steps a second at random intervals. With `echo`, one with the floor."""
+    """One session that trains: `pace` steps a second at random intervals, of one unit or straight to the target.
 
-    def __init__(self, session: Session, pace: float, metrics: random.Random, echo: bool = False) -> None:
+    With `echo` it is one with the floor, where every answer counts as a decision.
+    """
+
+    def __init__(
+        self, session: Session, pace: float, metrics: random.Random, echo: bool = False, to_target: bool = False
+    ) -> None:
         self._session = session
         self._pace = pace
         self._random = metrics
         self._echo = echo
+        self._to_target = to_target
         self._resource = 0
         self._sequence = 0
 
@@ -57,7 +63,7 @@ class Trainer:
         return worker_pb2.LeaseEvent(lease=self._session.lease, sequence=self._sequence, **what)
 
     async def _step(self, times: Times) -> None:
-        self._resource += 1
+        self._resource = self._session.target if self._to_target else self._resource + 1
         metrics = {"validation_error": self._random.random(), "accuracy": 0.5}
         event = self._event(measurement=worker_pb2.Measurement(resource=self._resource, metrics=metrics))
         at_target = self._resource >= self._session.target and not self._echo
