@@ -187,8 +187,10 @@ class Nursery:
     async def close(self) -> None:
         """Ends it at once, and with it its children."""
         self._retired = True
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        if self._process.returncode is None:
+            # Not by Popen.kill, which may take the exit code away from asyncio when the process has just ended.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         await (self._end() if self._reading is None else self._reading)
 
     async def _end(self) -> None:

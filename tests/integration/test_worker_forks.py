@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import signal
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from rungmaster.shared.model import Gpu
 from rungmaster.shared.session import Exit, ExitOutcome, Measurement
 from rungmaster.worker import nursery
 from rungmaster.worker.gpus import Device
+from rungmaster.worker.guard import Guard
 
 from .scripted_master import Record, assignment
 from .worker_harness import Scene, scene, until, write_training
@@ -260,3 +263,21 @@ def test_of_many_entrypoints_a_few_stay_in_memory(tmp_path: Path) -> None:
             assert not psutil.pid_exists(imports(tmp_path)[0]), "the one that was not used for longest goes"
 
     asyncio.run(story())
+
+
+def test_ending_a_fork_server_that_has_just_ended_does_not_take_its_exit_code_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> int | None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ending = "import os; os._exit(3)"
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", ending, pass_fds=(theirs.fileno(),))
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        await reader.read()  # the kernel closes its descriptors a moment before it can be waited for
+        await nursery.Nursery(process, Guard(), reader, writer).close()
+        return process.returncode
+
+    for _ in range(20):
+        assert asyncio.run(story()) in (3, -signal.SIGKILL)
+    assert caplog.messages == []
