@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "workers": ("rungmaster.client.cli.cluster:workers", "List the workers of a master."),
     "master": ("rungmaster.master.cli.master:command", "Serve searches from a database."),
     "worker": ("rungmaster.worker.cli:command", "Train trials for a master."),
-    "db": ("rungmaster.master.cli.db:command", "Check, back up or restore a master's database."),
+    "db": ("rungmaster.master.cli.db:command", "Check, back up, restore or export a master's database."),
     "plan": ("rungmaster.master.cli.plan:command", "Show the brackets of a spec, and what they cost."),
     "simulate": ("rungmaster.master.cli.simulate:command", "Run a search in virtual time, without training."),
     "drive": ("rungmaster.master.cli.drive:command", "Answer searcher events, JSON lines in and out."),

@@ -1,4 +1,4 @@
-"""`rungmaster db`: checks, backs up and restores a master's database."""
+"""`rungmaster db`: checks, backs up, restores and exports a master's database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _database = click.option(
 
 @click.group("db")
 def command() -> None:
-    """Check, back up or restore a master's database."""
+    """Check, back up, restore or export a master's database."""
 
 
 @command.command()
@@ -82,3 +82,22 @@ def restore(database: str, source: Path | None) -> None:
 
     ended = restore_database(database, source)
     click.echo(f"{_shown(database)} is ready for a master; {ended:,} leases ended, their trials will go on")
+
+
+@command.command()
+@_database
+@click.argument("experiment", type=click.IntRange(min=1))
+@click.argument("target", metavar="FILE.parquet", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--trials", is_flag=True, help="Its trials with their hyperparameters, instead of its reports.")
+@click.option("--force", is_flag=True, help="Replace the file where there is one.")
+def export(database: str, experiment: int, target: Path, trials: bool, force: bool) -> None:
+    """Write the reports of EXPERIMENT (its id) to a Parquet file, while its master runs or without one.
+
+    One row a report, with a column metric_NAME for each metric; with --trials one row a trial, with a column
+    hparam_NAME for each hyperparameter. The file appears when it is whole.
+    """
+    from ..exporting import export as export_experiment
+
+    number = export_experiment(database, experiment, target, trials=trials, replace=force)
+    what = "trials" if trials else "reports"
+    click.echo(f"{number:,} {what} of experiment {experiment} are in {target} ({target.stat().st_size:,} bytes)")

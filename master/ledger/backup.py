@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from contextlib import closing
@@ -12,6 +11,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, func, insert, select, update
 
 from ...shared.errors import DatabaseError, InvalidInput
+from ...shared.files import written_whole
 from ...shared.model import ExperimentState, TrialState
 from ..experiment.audit import TOKEN_STEP
 from .engine import Database, parse_database
@@ -42,35 +42,22 @@ def back_up(url: str, target: Path) -> None:
 
 def copy(source: Path, target: Path, database: Database) -> None:
     """Makes `target` a whole copy of the SQLite file `source`, or nothing. Raises as `back_up` does."""
-    if target.exists():
-        raise InvalidInput(f"{target} exists already; give another name, or move it away")
-    partial = target.with_name(f"{target.name}.part-{os.getpid()}")
     try:
-        with (
-            closing(sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=rw", uri=True, timeout=30)) as reading,
-            closing(sqlite3.connect(partial)) as writing,
-        ):
-            # In one step: pages that the master writes meanwhile would make it begin again and again.
-            reading.backup(writing)
-            writing.execute("PRAGMA journal_mode=DELETE")
-            damage = writing.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if damage != "ok":
-            raise DatabaseError(f"database {source} is damaged: {damage}")
-        _sync(partial)
-        partial.rename(target)
-        _sync(target.absolute().parent)
+        with written_whole(target) as partial:
+            with (
+                closing(
+                    sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=rw", uri=True, timeout=30)
+                ) as reading,
+                closing(sqlite3.connect(partial)) as writing,
+            ):
+                # In one step: pages that the master writes meanwhile would make it begin again and again.
+                reading.backup(writing)
+                writing.execute("PRAGMA journal_mode=DELETE")
+                damage = writing.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if damage != "ok":
+                raise DatabaseError(f"database {source} is damaged: {damage}")
     except sqlite3.Error as error:
         raise explain(error, database.name) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def advance(connection: Connection) -> None:

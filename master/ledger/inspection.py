@@ -1,16 +1,26 @@
-"""Everything of a database, read in one snapshot, for `rungmaster db check`."""
+"""Everything of a database, read in one snapshot, for `rungmaster db check` and `db export`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, and_, func, select, text
+from sqlalchemy import Connection, Table, and_, func, select, text, tuple_
 
-from ...shared.errors import DatabaseError
+from ...shared.errors import DatabaseError, NotFound
 from ..experiment.audit import Contents, Rows
-from ..experiment.changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, TrialRow
+from ..experiment.changes import (
+    BracketRow,
+    CheckpointRow,
+    ExperimentRow,
+    LeaseRow,
+    ReportRow,
+    RungResultRow,
+    RungRow,
+    TrialRow,
+)
 from ..experiment.replay import Entry
 from . import tables
 from .engine import parse_database, reading_engine, transaction
@@ -18,6 +28,7 @@ from .migrate import check_current
 from .recovery import rows_of
 from .tables import columns_of
 
+Row = TypeVar("Row", ReportRow, TrialRow)
 #: Seconds that one query may take.
 QUERY_TIMEOUT = 600.0
 _OF_EXPERIMENTS = (
@@ -84,16 +95,35 @@ class Inspection:
         column = tables.experiments.c.experiment_id
         return list(self._connection.scalars(select(column).order_by(column)))
 
-    def rows(self, experiment_id: int) -> Rows:
-        """Every row of an experiment."""
+    def experiment(self, experiment_id: int) -> ExperimentRow:
+        """One experiment. Raises NotFound."""
         columns = columns_of(tables.experiments, ExperimentRow)
         statement = select(*columns).where(tables.experiments.c.experiment_id == experiment_id)
-        row = self._connection.execute(statement).one()
+        row = self._connection.execute(statement).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no experiment {experiment_id}")
+        return ExperimentRow(*row)
+
+    def pages(self, row_type: type[Row], experiment_id: int, size: int) -> Iterator[list[Row]]:
+        """An experiment's reports or trials in the order of their keys, at most `size` at a time."""
+        table = {ReportRow: tables.reports, TrialRow: tables.trials}[row_type]
+        keys = list(table.primary_key)[1:]
+        columns = columns_of(table, row_type)
+        statement = select(*columns).where(table.c.experiment_id == experiment_id).order_by(*keys).limit(size)
+        read_key, page = attrgetter(*(key.name for key in keys)), self._connection.execute(statement).all()
+        while page:
+            yield [row_type(*row) for row in page]
+            last = read_key(page[-1])
+            after = tuple_(*keys) > tuple_(*(last if len(keys) > 1 else (last,)))
+            page = self._connection.execute(statement.where(after)).all() if len(page) == size else []
+
+    def rows(self, experiment_id: int) -> Rows:
+        """Every row of an experiment."""
         events = tables.events.c
         journal = select(events.kind, func.count()).where(events.experiment_id == experiment_id).group_by(events.kind)
         kinds = self._connection.execute(journal).all()
         return Rows(
-            ExperimentRow(*row),
+            self.experiment(experiment_id),
             rows_of(self._connection, tables.brackets, BracketRow, experiment_id),
             rows_of(self._connection, tables.rungs, RungRow, experiment_id),
             rows_of(self._connection, tables.rung_results, RungResultRow, experiment_id),
