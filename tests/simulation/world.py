@@ -152,8 +152,8 @@ class World:
         if self.master is None or not self.master.alive:
             self.start_master()
         assert self.master is not None
-        self.master.resume()
         self.master.next_fault = ""
+        self.master.resume()
         for worker in self.workers:
             worker.wake()
             if worker.faulty or not worker.alive or worker.outbox.draining:
