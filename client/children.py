@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,15 @@ LEASE_SECONDS = "15"
 
 _READY = re.compile(r"rungmaster master ready on (\S+) \(term (\d+)\)")
 _TAIL_BYTES = 4096
+
+
+#: How to reach other masters; the children of a run speak with each other only, on this machine.
+_CREDENTIALS = re.compile(r"RUNGMASTER_(TLS|TOKEN)")
+
+
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what is meant for other masters."""
+    return {name: value for name, value in environment.items() if not _CREDENTIALS.match(name)}
 
 
 class Child:
@@ -58,7 +68,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if self._speaks else log,
                 stderr=log,
-                env=self._environment,
+                env=child_environment(os.environ if self._environment is None else self._environment),
                 start_new_session=True,
             )
 

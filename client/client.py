@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..shared import convert
 from ..shared.addresses import DEFAULT_ADDRESS, parse_addresses
+from ..shared.credentials import NO_CREDENTIALS, Credentials
 from ..shared.model import (
     Checkpoint,
     Event,
@@ -44,16 +45,24 @@ class Client:
     Each call takes at most `timeout` seconds in all, repeated attempts included: while the master is out of reach, a
     call is made again with growing waits, and at the other addresses. Every call may be repeated safely, so a search
     is never created twice. What goes wrong is a RungmasterError: InvalidInput (InvalidSpec with its `problems`),
-    NotFound, FailedPrecondition, LimitExceeded, Unavailable.
+    NotFound, FailedPrecondition, LimitExceeded, Unauthenticated, PermissionDenied, TlsError, Unavailable.
+
+    `credentials` say whether to use TLS, whom to trust, and which token to show.
 
     Use it in a `with` statement, or call `close`. It may be shared between threads.
     """
 
-    def __init__(self, addresses: str | Iterable[str] = DEFAULT_ADDRESS, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        addresses: str | Iterable[str] = DEFAULT_ADDRESS,
+        *,
+        timeout: float = 30.0,
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
         if timeout <= 0:
             raise ValueError(f"timeout must be above 0 seconds, got {timeout}")
         text = addresses if isinstance(addresses, str) else ",".join(addresses)
-        self.calls = Calls(Connection(parse_addresses(text), timeout))
+        self.calls = Calls(Connection(parse_addresses(text), timeout, credentials))
 
     @property
     def addresses(self) -> tuple[str, ...]:

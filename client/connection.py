@@ -12,9 +12,11 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from ..shared.backoff import Backoff
-from ..shared.channel import KEEPALIVE_SECONDS, channel_options
+from ..shared.channel import KEEPALIVE_SECONDS, check_secrecy, open_channel
+from ..shared.credentials import NO_CREDENTIALS, Credentials
+from ..shared.diagnosis import PATIENCE, diagnose
 from ..shared.errors import Unavailable
-from .failures import is_temporary, to_error
+from .failures import is_temporary, is_unreached, to_error
 
 A = TypeVar("A", bound=Message)
 
@@ -29,12 +31,17 @@ class Connection:
     """Calls with a deadline, repeated with backoff over all addresses while the master is out of reach.
 
     One attempt goes to one address; when it is out of reach the next one is tried, and after each round a wait with
-    jitter. All of that together takes at most `timeout` seconds.
+    jitter. All of that together takes at most `timeout` seconds. What no repetition mends, such as a certificate that
+    cannot be trusted, fails at once.
     """
 
-    def __init__(self, addresses: tuple[str, ...], timeout: float) -> None:
+    def __init__(self, addresses: tuple[str, ...], timeout: float, credentials: Credentials = NO_CREDENTIALS) -> None:
+        """Raises InvalidInput where a token would leave this machine in plain text."""
+        for address in addresses:
+            check_secrecy(address, credentials)
         self.addresses = addresses
         self.timeout = timeout
+        self.credentials = credentials
         self._channels: dict[str, grpc.Channel] = {}
         self._current = 0
         self._closed = False
@@ -43,6 +50,10 @@ class Connection:
     def address(self) -> str:
         """The address that the next attempt goes to."""
         return self.addresses[self._current % len(self.addresses)]
+
+    def with_timeout(self, timeout: float) -> Connection:
+        """Another connection to the same addresses with the same credentials."""
+        return Connection(self.addresses, timeout, self.credentials)
 
     def close(self) -> None:
         """Closes all channels; calls that run fail, and so do later ones."""
@@ -97,7 +108,7 @@ class Connection:
             raise Unavailable("the client was closed")
         address = self.address
         if address not in self._channels:
-            self._channels[address] = grpc.insecure_channel(address, options=channel_options(address))
+            self._channels[address] = open_channel(address, self.credentials)
         return self._channels[address]
 
 
@@ -122,12 +133,22 @@ class Attempts:
         """
         if error is not None and not is_temporary(error):
             raise to_error(error, self._connection.address, self._waited()) from None
+        if error is not None and is_unreached(error):
+            self._look_for_the_cause()
         if self._wait():
             return
         everywhere = ", ".join(self._connection.addresses)
         if error is None:
             raise Unavailable(f"the master at {everywhere} keeps ending the stream; is it being stopped?")
         raise to_error(error, everywhere, self._waited()) from None
+
+    def _look_for_the_cause(self) -> None:
+        """Raises TlsError where it is one that stays. One look at each address is enough."""
+        if self._failures < len(self._connection.addresses) and self._left() > 0:
+            address = self._connection.address
+            cause = diagnose(address, self._connection.credentials, min(PATIENCE, self._left()))
+            if cause is not None:
+                raise cause
 
     def _waited(self) -> float:
         return time.monotonic() - self._start

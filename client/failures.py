@@ -16,8 +16,10 @@ from ..shared.errors import (
     InvalidSpec,
     LimitExceeded,
     NotFound,
+    PermissionDenied,
     Problem,
     RungmasterError,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -30,6 +32,8 @@ _ERRORS: dict[grpc.StatusCode, type[RungmasterError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
     grpc.StatusCode.ALREADY_EXISTS: FailedPrecondition,
     grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
 }
 
 #: What a gRPC server says by itself, with nothing else to tell it by.
@@ -50,6 +54,11 @@ def is_temporary(error: grpc.RpcError) -> bool:
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return _text_of(error) == _TOO_MANY_CALLS or _detail(error, error_details_pb2.RetryInfo) is not None
     return code in _OUT_OF_REACH or code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def is_unreached(error: grpc.RpcError) -> bool:
+    """Whether the call may not have reached any master; a master that is busy says so with a RetryInfo."""
+    return code_of(error) is grpc.StatusCode.UNAVAILABLE and _detail(error, error_details_pb2.RetryInfo) is None
 
 
 def to_error(error: grpc.RpcError, address: str, waited: float) -> RungmasterError:

@@ -53,18 +53,18 @@ class Display(Protocol):
         ...
 
 
-def follow(addresses: tuple[str, ...], experiment_id: int) -> Iterator[Snapshot]:
+def follow(master: Connection, experiment_id: int) -> Iterator[Snapshot]:
     """Snapshots of an experiment: one at once, then whenever something happened (at most four a second) and every
-    second, the last one in its end state.
+    second, the last one in its end state. It makes connections of its own to where `master` leads.
 
     Events from before the first snapshot (by the clocks of master and client) are left out. While the master is away,
     snapshots say so. Raises NotFound, or Unavailable after ten minutes without a master.
     """
-    connection = Connection(addresses, _ATTEMPT_SECONDS)
+    connection = master.with_timeout(_ATTEMPT_SECONDS)
     try:
         calls = Calls(connection)
-        last = _first(addresses, experiment_id)
-        with _Watcher(addresses, experiment_id, last.experiment) as watcher:
+        last = _first(master, experiment_id)
+        with _Watcher(master, experiment_id, last.experiment) as watcher:
             yield last
             while not last.experiment.state.ended:
                 watcher.pause()
@@ -74,9 +74,9 @@ def follow(addresses: tuple[str, ...], experiment_id: int) -> Iterator[Snapshot]
         connection.close()
 
 
-def _first(addresses: tuple[str, ...], experiment_id: int) -> Snapshot:
+def _first(master: Connection, experiment_id: int) -> Snapshot:
     """As patient as any single call, since there is nothing to show yet."""
-    connection = Connection(addresses, _FIRST_SECONDS)
+    connection = master.with_timeout(_FIRST_SECONDS)
     try:
         return _take(Calls(connection), experiment_id)
     finally:
@@ -104,8 +104,8 @@ def _next(calls: Calls, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:
 class _Watcher:
     """Reads the event stream in a thread of its own, so that it wakes whoever pauses; the stream cannot be held up."""
 
-    def __init__(self, addresses: tuple[str, ...], experiment_id: int, start: Experiment) -> None:
-        self._connection = Connection(addresses, PATIENCE_SECONDS)
+    def __init__(self, master: Connection, experiment_id: int, start: Experiment) -> None:
+        self._connection = master.with_timeout(PATIENCE_SECONDS)
         self._experiment_id = experiment_id
         self._start = start
         self._since = time.time() - 1.0

@@ -79,7 +79,7 @@ def _follow(spec: Spec, cluster: LocalCluster, display: Display) -> Snapshot:
         try:
             last = None
             experiment = _begin(client, spec, display)
-            for last in follow((cluster.address,), experiment.experiment_id):
+            for last in follow(client.calls.connection, experiment.experiment_id):
                 cluster.check()
                 display.show(last)
         except KeyboardInterrupt:

@@ -24,7 +24,8 @@ from .failpoints import arm, hit
 from .ledger.ledger import Ledger
 from .ledger.reader import Reader
 from .ownership import Claim, Rivalry, own, renew
-from .services.server import Server
+from .services.security import Security
+from .services.server import Guard, Server
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Options:
     exit_with_parent: bool
     rivalry: Rivalry
     takeover_after: float
+    security: Security
 
 
 class Announcer(Protocol):
@@ -62,7 +64,8 @@ class Announcer(Protocol):
 async def serve(options: Options, announcer: Announcer) -> None:
     """Serves until it is told to end (SIGTERM, SIGINT), if need be after waiting for another master's end.
 
-    Raises DatabaseError or Unavailable where the database cannot be used, InvalidInput where the address cannot,
+    Raises DatabaseError or Unavailable where the database cannot be used, InvalidInput where the address, a certificate
+    or the tokens cannot,
     FailedPrecondition where there is another master and it is not to be waited for, MastershipLost where another
     master took over.
     """
@@ -72,6 +75,7 @@ async def serve(options: Options, announcer: Announcer) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     check_address(options.listen)
+    guard = Guard.of(options.security)
     async with _stopping_with_parent(stop, options.exit_with_parent):
         claim = Claim(
             options.database, f"{socket.gethostname()}-{os.getpid()}", options.rivalry, options.takeover_after
@@ -82,7 +86,7 @@ async def serve(options: Options, announcer: Announcer) -> None:
             if ledger is None:
                 return
             try:
-                await _serve(ledger, thread, options, stop, announcer)
+                await _serve(ledger, thread, options, guard, stop, announcer)
             finally:
                 await loop.run_in_executor(thread, ledger.close)
 
@@ -100,7 +104,12 @@ def check_address(address: str) -> None:
 
 
 async def _serve(
-    ledger: Ledger, thread: ThreadPoolExecutor, options: Options, stop: asyncio.Event, announcer: Announcer
+    ledger: Ledger,
+    thread: ThreadPoolExecutor,
+    options: Options,
+    guard: Guard,
+    stop: asyncio.Event,
+    announcer: Announcer,
 ) -> None:
     terms = Terms(ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__)
     store = LedgerStore(ledger)
@@ -109,7 +118,7 @@ async def _serve(
         await writer.start()
     hit("recover.after")
     with contextlib.closing(Reader(options.database)) as reader:
-        server = Server(writer, reader, ledger.database)
+        server = Server(writer, reader, ledger.database, guard)
         port = await _listen(server, options)
         hit("serve.after")
         announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)

@@ -12,11 +12,17 @@ from rungmaster.shared.version import __version__
 
 if TYPE_CHECKING:
     from rungmaster.client import Client, run
+    from rungmaster.shared.credentials import Credentials
     from rungmaster.worker import Trial
 
-__all__ = ["Client", "Trial", "__version__", "run"]
+__all__ = ["Client", "Credentials", "Trial", "__version__", "run"]
 
-_HOMES = {"Trial": "rungmaster.worker", "Client": "rungmaster.client", "run": "rungmaster.client"}
+_HOMES = {
+    "Trial": "rungmaster.worker",
+    "Client": "rungmaster.client",
+    "run": "rungmaster.client",
+    "Credentials": "rungmaster.shared.credentials",
+}
 
 
 def __getattr__(name: str) -> Any:

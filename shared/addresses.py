@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from .errors import InvalidInput
 
 DEFAULT_PORT = 50051
@@ -24,7 +26,10 @@ def parse_addresses(text: str, *, listening: bool = False) -> tuple[str, ...]:
 def is_loopback(address: str) -> bool:
     """Whether `address`, as parse_addresses gives it, can only be reached from this machine."""
     host = address.rpartition(":")[0]
-    return host in ("localhost", "[::1]") or host.startswith("127.")
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"  # any other name may lead anywhere, 127.0.0.1.example.com too
 
 
 def _address(text: str, lowest_port: int) -> str:

@@ -6,6 +6,9 @@ RungmasterError
 ├── NotFound                no such experiment, trial or checkpoint          NOT_FOUND            exit 1
 ├── FailedPrecondition      its state does not allow it                      FAILED_PRECONDITION  exit 1
 ├── LimitExceeded           too much at once; try again later                RESOURCE_EXHAUSTED   exit 1
+├── Unauthenticated         the master asks for a token that it knows         UNAUTHENTICATED      exit 1
+├── PermissionDenied        the token's role does not allow it               PERMISSION_DENIED    exit 1
+├── TlsError                TLS is set up differently at the two ends        (at a caller)        exit 1
 ├── Unavailable             the master or its database is out of reach       UNAVAILABLE          exit 1
 │   └── MastershipLost      another master owns the database now
 └── DatabaseError           the database cannot be used as it is             (at start)           exit 1
@@ -54,6 +57,18 @@ class FailedPrecondition(RungmasterError):
 
 class LimitExceeded(RungmasterError):
     """Too much at once; the same call may succeed later."""
+
+
+class Unauthenticated(RungmasterError):
+    """The master asks who is calling, and knows no such token."""
+
+
+class PermissionDenied(RungmasterError):
+    """The master knows the caller, whose role does not allow what was asked."""
+
+
+class TlsError(RungmasterError):
+    """No connection to the master can be trusted, or made at all, before somebody changes certificates or options."""
 
 
 class Unavailable(RungmasterError):

@@ -60,7 +60,7 @@ class Agent:
         self._place: Place | None = None
         self._room = asyncio.Event()
         self._leaving = asyncio.Event()
-        self._uplink = Uplink(settings.addresses, settings.connect_timeout)
+        self._uplink = Uplink(settings.addresses, settings.connect_timeout, settings.credentials)
         self.wake = asyncio.Event()
         self._spill: SpillFolder | None = None
         self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer, self._open_spill)
@@ -74,7 +74,9 @@ class Agent:
     async def run(self) -> int:
         """Works until it is drained or stopped. The exit code: 0 when the master knows everything that happened.
 
-        Raises Unavailable when no master could be reached at the start, or masters keep refusing this worker.
+        Raises Unavailable when no master could be reached at the start, or masters keep refusing this worker;
+        Unauthenticated or PermissionDenied when one does not accept its token (any more), TlsError or InvalidInput
+        when a connection cannot be made with what it was told.
         """
         with scratch_folder() as scratch:
             settings = self._settings

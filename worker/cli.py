@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..shared.addresses import parse_addresses
+from ..shared.credential_options import credential_options
 
 if TYPE_CHECKING:
+    from ..shared.credentials import Credentials
     from .agent import Agent
     from .gpus import Device
     from .settings import Settings
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="Where the master listens; several, where standbys may take over.",
 )
+@credential_options
 @click.option("--slots", type=click.IntRange(1, 10_000), help="Trials at once.  [default: the number of GPUs, or 1]")
 @click.option("--name", help="What people call this worker.  [default: <host>-<pid>]")
 @click.option("--label", "labels", metavar="KEY=VALUE", multiple=True, help="For `resources.labels` in a spec.")
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
 @click.option("--verbose", is_flag=True, help="Say more on standard error.")
 def command(
     masters: str,
+    credentials: Credentials,
     slots: int | None,
     name: str | None,
     labels: tuple[str, ...],
@@ -107,6 +111,7 @@ def command(
     settings = Settings(
         name=name or default_name(),
         addresses=parse_addresses(masters),
+        credentials=credentials,
         directory=directory,
         logs=(logs or directory / ".rungmaster" / "logs").resolve(),
         slots=slots or len(devices) or 1,

@@ -11,9 +11,11 @@ import grpc
 import grpc.aio
 
 from ..proto.v1.worker_pb2_grpc import WorkerServiceStub
-from ..shared.channel import channel_options
+from ..shared.channel import open_async_channel
 from ..shared.convert_session import session_request_to_proto, session_response_from_proto
-from ..shared.errors import InvalidInput
+from ..shared.credentials import Credentials
+from ..shared.diagnosis import diagnose
+from ..shared.errors import InvalidInput, PermissionDenied, RungmasterError, Unauthenticated
 from ..shared.session import Hello, SessionRequest, SessionResponse, Welcome
 from .outbox import Outbox
 
@@ -26,18 +28,27 @@ _SHORTEST_BEAT = 0.01
 #: Another attempt at the same master would end the same way.
 _PERMANENT = {
     grpc.StatusCode.INVALID_ARGUMENT,
-    grpc.StatusCode.UNAUTHENTICATED,
-    grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.UNIMPLEMENTED,
 }
 
 
-class SessionEnded(Exception):
-    """The stream is over; the text says why. `permanent`: the master refused, and would again."""
+#: The master does not accept the token, and no other attempt with it can go better.
+_DENIALS: dict[grpc.StatusCode, type[RungmasterError]] = {
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+}
 
-    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+
+class SessionEnded(Exception):
+    """The stream is over; the text says why. `permanent`: the master refused, and would again.
+
+    `cause` is what has to be changed, on this side or the other, where that is known.
+    """
+
+    def __init__(self, reason: str, *, permanent: bool = False, cause: RungmasterError | None = None) -> None:
         self.permanent = permanent
+        self.cause = cause
         super().__init__(reason)
 
 
@@ -62,24 +73,38 @@ class Peer(Protocol):
         ...
 
 
-async def converse(address: str, peer: Peer, welcomed: Callable[[Welcome], None]) -> None:
+async def converse(address: str, credentials: Credentials, peer: Peer, welcomed: Callable[[Welcome], None]) -> None:
     """Holds one session with the master at `address` until the worker leaves. Raises SessionEnded when it breaks.
 
     `welcomed` is told the master's terms, and raises SessionEnded where they are not acceptable.
     """
-    async with grpc.aio.insecure_channel(address, options=channel_options(address)) as channel:
+    try:
+        opened = open_async_channel(address, credentials)
+    except InvalidInput as error:
+        raise SessionEnded(str(error), cause=error) from error
+    async with opened as channel:
         call = WorkerServiceStub(channel).Session()
         try:
             await _hold(call, peer, welcomed)
         except grpc.aio.AioRpcError as error:
-            reason = f"{error.code().name}: {error.details()}"
-            raise SessionEnded(reason, permanent=error.code() in _PERMANENT) from error
+            raise await _ended(address, credentials, error.code(), error.details() or "") from error
         except asyncio.InvalidStateError as error:
-            raise SessionEnded(f"{(await call.code()).name}: {await call.details()}") from error
+            raise await _ended(address, credentials, await call.code(), await call.details()) from error
         except InvalidInput as error:
             raise SessionEnded(f"the master sent what cannot be understood: {error}", permanent=True) from error
         finally:
             call.cancel()
+
+
+async def _ended(address: str, credentials: Credentials, code: grpc.StatusCode, details: str) -> SessionEnded:
+    reason = f"{code.name}: {details}"
+    cause: RungmasterError | None = None
+    if code in _DENIALS:
+        cause = _DENIALS[code](f"the master at {address} does not accept this worker: {details}")
+    elif code is grpc.StatusCode.UNAVAILABLE:
+        cause = await asyncio.to_thread(diagnose, address, credentials)
+        reason = str(cause or reason)
+    return SessionEnded(reason, permanent=code in _PERMANENT or code in _DENIALS, cause=cause)
 
 
 async def _hold(call: Any, peer: Peer, welcomed: Callable[[Welcome], None]) -> None:

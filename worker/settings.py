@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..shared.credentials import NO_CREDENTIALS, Credentials
 from .gpus import Device
 
 
@@ -27,6 +28,7 @@ class Settings:
     devices: tuple[Device, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     name: str = field(default_factory=default_name)
+    credentials: Credentials = NO_CREDENTIALS
     #: How long draining may take before the training is ended by force.
     grace: float = 30.0
     #: How long to try at the start before a wrong address is a better explanation than an outage.

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Sequence
 
 from ..shared.backoff import Backoff
-from ..shared.errors import Unavailable
+from ..shared.credentials import NO_CREDENTIALS, Credentials
+from ..shared.errors import PermissionDenied, Unauthenticated, Unavailable
 from ..shared.session import Welcome
 from .session import Peer, SessionEnded, converse
 
@@ -23,16 +24,21 @@ _ATTEMPTS_PER_LEASE = 4
 #: Seconds for saying goodbye.
 _GOODBYE = 5.0
 
+_NOT_WANTED = (Unauthenticated, PermissionDenied)
+
 logger = logging.getLogger(__name__)
 
 
 class Uplink:
     """The way to the masters at `addresses`."""
 
-    def __init__(self, addresses: Sequence[str], connect_timeout: float) -> None:
+    def __init__(
+        self, addresses: Sequence[str], connect_timeout: float, credentials: Credentials = NO_CREDENTIALS
+    ) -> None:
         """Before any master was reached it gives up after `connect_timeout` seconds; afterwards it tries for ever."""
         self._addresses = tuple(addresses)
         self._connect_timeout = connect_timeout
+        self._credentials = credentials
         self._longest = _LONGEST_WAIT
         self._backoff = Backoff(maximum=self._longest)
         self._term = 0
@@ -43,7 +49,8 @@ class Uplink:
     async def stay_connected(self, peer: Peer, leaving: asyncio.Event) -> None:
         """Holds sessions until the worker is leaving.
 
-        Raises Unavailable when no master could be reached at the start, or masters keep refusing this worker.
+        Raises Unavailable when no master could be reached at the start, or masters keep refusing this worker, and
+        what keeps sessions from being held where no other attempt would change it.
         """
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self._connect_timeout
@@ -52,8 +59,8 @@ class Uplink:
             ended = await self._session(address, peer, leaving)
             if ended is None:
                 return
-            self._tell(address, str(ended))
             self._judge(address, ended, late=loop.time() >= give_up_at)
+            self._tell(address, str(ended))
             if loop.time() - began_at >= _LASTING:
                 self._backoff.reset()
             if await _set_within(leaving, self._backoff.next()):
@@ -61,7 +68,7 @@ class Uplink:
 
     async def _session(self, address: str, peer: Peer, leaving: asyncio.Event) -> SessionEnded | None:
         """One session; None when the worker leaves."""
-        session = asyncio.create_task(converse(address, peer, self._accept))
+        session = asyncio.create_task(converse(address, self._credentials, peer, self._accept))
         left = asyncio.create_task(leaving.wait())
         try:
             await asyncio.wait({session, left}, return_when=asyncio.FIRST_COMPLETED)
@@ -98,7 +105,13 @@ class Uplink:
         self._told[address] = trouble
 
     def _judge(self, address: str, ended: SessionEnded, *, late: bool) -> None:
-        """Raises Unavailable where trying on is of no use."""
+        """Raises what is wrong where trying on is of no use.
+
+        A worker that a master knew once waits for certificates to be mended, as for the end of an outage: its trials
+        train meanwhile. One whose token is not accepted any more is not wanted.
+        """
+        if ended.cause is not None and (not self._welcomed or isinstance(ended.cause, _NOT_WANTED)):
+            raise ended.cause
         self._refusals = self._refusals + 1 if ended.permanent else 0
         if not self._welcomed and (late or ended.permanent):
             raise Unavailable(

@@ -54,6 +54,8 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command line with the arguments of this process, and exits as `execute` says."""
+    # What gRPC itself notes about every failed handshake says less than our line does.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     sys.exit(execute())
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from ...shared.convert import experiment_from_proto
+from ...shared.credential_options import credential_options
+from ...shared.credentials import Credentials
 from ...shared.errors import InvalidInput
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
@@ -26,7 +28,7 @@ limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", 
 
 
 def master_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --master and --timeout, and calls `function` with `client`, a Client of them."""
+    """Adds --master, --timeout and those of the credentials, and calls `function` with `client`, a Client of them."""
 
     @click.option(
         "--master",
@@ -46,9 +48,10 @@ def master_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="SECONDS",
         help="How long to try while no master answers.",
     )
+    @credential_options
     @functools.wraps(function)
-    def command(*args: Any, addresses: str, timeout: float, **kwargs: Any) -> Any:
-        with Client(addresses, timeout=timeout) as client:
+    def command(*args: Any, addresses: str, timeout: float, credentials: Credentials, **kwargs: Any) -> Any:
+        with Client(addresses, timeout=timeout, credentials=credentials) as client:
             return function(*args, client=client, **kwargs)
 
     return command

@@ -12,7 +12,6 @@ from ...proto.v1 import experiment_pb2
 from ...shared.convert import event_from_proto, experiment_to_proto
 from ..calls import Calls
 from ..client import Client
-from ..connection import Connection
 from ..follow import PATIENCE_SECONDS, Snapshot, follow
 from . import text
 from .options import choose, experiment_argument, json_option, master_options
@@ -49,7 +48,7 @@ def watch(client: Client, experiment_id: int, stream: TextIO, as_json: bool = Fa
     """Shows progress on `stream` until the experiment has ended, prints its result and returns the exit code."""
     with open_display(stream) as display:
         last: Snapshot | None = None
-        for last in follow(client.addresses, experiment_id):
+        for last in follow(client.calls.connection, experiment_id):
             display.show(last)
     assert last is not None, "follow gives at least one snapshot"
     return print_result(last, as_json)
@@ -65,7 +64,7 @@ def print_result(last: Snapshot, as_json: bool) -> int:
 
 
 def _print_events(client: Client, experiment_id: int, after: int, as_json: bool) -> int:
-    connection = Connection(client.addresses, PATIENCE_SECONDS)
+    connection = client.calls.connection.with_timeout(PATIENCE_SECONDS)
     client.calls.get_experiment(experiment_id)
     try:
         messages = Calls(connection).watch_experiment(experiment_id, after)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ...shared.addresses import is_loopback, parse_addresses
 from ...shared.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ..services.security import Security
+
+#: A file that has to be there.
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 #: Seconds after which a busy event loop lets the thread go on that commits: each statement needs that several times,
 #: and with Python's usual 5 ms a commit took ten times as long as alone.
@@ -24,6 +32,17 @@ SWITCH_INTERVAL = 0.0005
     default="rungmaster.db",
     show_default=True,
     help="Database: a file for SQLite, or a URL such as postgresql://user@host/name.",
+)
+@click.option("--tls-cert", type=_FILE, help="Serve with TLS: the master's certificate with its chain (PEM).")
+@click.option("--tls-key", type=_FILE, help="The private key of --tls-cert.")
+@click.option(
+    "--tls-client-ca", type=_FILE, help="Ask every caller for a certificate that one of these authorities signed (PEM)."
+)
+@click.option(
+    "--tokens", type=_FILE, help="Ask every caller for a token; this file says which, and in which role (YAML)."
+)
+@click.option(
+    "--insecure", is_flag=True, help="Let other machines in without TLS, or without asking who they are, all the same."
 )
 @click.option(
     "--lease-ttl",
@@ -57,6 +76,11 @@ SWITCH_INTERVAL = 0.0005
 def command(
     listen: str,
     database: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    tokens: Path | None,
+    insecure: bool,
     lease_ttl: float,
     grace: float,
     rivalry: str | None,
@@ -73,6 +97,7 @@ def command(
     """
     from ..app import Options, serve
     from ..ownership import Rivalry
+    from ..services.security import Security
 
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
@@ -84,17 +109,33 @@ def command(
     addresses = parse_addresses(listen, listening=True)
     if len(addresses) != 1:
         raise InvalidInput(f"--listen {listen}: one address, please")
-    if not is_loopback(addresses[0]):
-        click.echo(
-            f"warning: {addresses[0]} can be reached from other machines, and nothing asks them who they are: "
-            "use it on a network that you trust, or behind a tunnel",
-            err=True,
-        )
+    security = Security(tls_cert, tls_key, tls_client_ca, tokens)
+    check_exposure(addresses[0], security, insecure)
     options = Options(
-        database, addresses[0], lease_ttl, grace, exit_with_parent, Rivalry(rivalry or "wait"), takeover_after
+        database,
+        addresses[0],
+        lease_ttl,
+        grace,
+        exit_with_parent,
+        Rivalry(rivalry or "wait"),
+        takeover_after,
+        security,
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
     asyncio.run(serve(options, Announcer()))
+
+
+def check_exposure(address: str, security: Security, insecure: bool) -> None:
+    """Raises InvalidInput where strangers could reach the master, unless that is wanted; then it is only said."""
+    if is_loopback(address) or not security.lacking:
+        return
+    lacking = " and without ".join(security.lacking)
+    if not insecure:
+        raise InvalidInput(
+            f"--listen {address}: other machines can reach it without {lacking}. Give them (docs/security.md tells "
+            "how); or --insecure, on a network where you trust everybody"
+        )
+    click.echo(f"warning: {address} can be reached from other machines, without {lacking}", err=True)
 
 
 class Announcer:

@@ -19,7 +19,9 @@ from ...shared.errors import (
     InvalidSpec,
     LimitExceeded,
     NotFound,
+    PermissionDenied,
     RungmasterError,
+    Unauthenticated,
     Unavailable,
 )
 from ..failpoints import hit
@@ -36,6 +38,8 @@ _CODES: tuple[tuple[type[RungmasterError], int], ...] = (
     (InvalidInput, code_pb2.INVALID_ARGUMENT),
     (NotFound, code_pb2.NOT_FOUND),
     (FailedPrecondition, code_pb2.FAILED_PRECONDITION),
+    (Unauthenticated, code_pb2.UNAUTHENTICATED),
+    (PermissionDenied, code_pb2.PERMISSION_DENIED),
     (LimitExceeded, code_pb2.RESOURCE_EXHAUSTED),
     (Unavailable, code_pb2.UNAVAILABLE),
 )
@@ -63,7 +67,8 @@ def _attach(status: status_pb2.Status, detail: Any) -> None:
     status.details.append(packed)
 
 
-async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
+async def abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
+    """Ends a call with the status of an error; one that is not meant for callers goes to the log instead."""
     if isinstance(error, RungmasterError):
         status = rpc_status.to_status(status_of(error))
         await context.abort(status.code, status.details, status.trailing_metadata)
@@ -105,7 +110,7 @@ def _guarded(behavior: Behavior, lane: Lane) -> Behavior:
         except grpc.aio.AbortError:
             raise
         except Exception as error:  # noqa: BLE001 - nothing may reach the caller unmapped
-            return await _abort(context, error)
+            return await abort(context, error)
 
     return call
 

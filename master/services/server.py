@@ -1,8 +1,10 @@
-"""The gRPC server: services, health, reflection and limits."""
+"""The gRPC server: services, health, reflection, limits, and who may reach them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -20,9 +22,12 @@ from ...shared.errors import InvalidInput
 from ...shared.limits import MAX_MESSAGE_BYTES
 from ..dispatcher.writer import Writer
 from ..ledger.reader import Reader
+from .access import AccessInterceptor
 from .cluster import ClusterServicer
 from .errors import LANES, ErrorInterceptor
 from .experiments import ExperimentServicer
+from .security import Certificates, Security
+from .tokens import Tokens
 from .workers import WorkerServicer
 
 #: Calls at once, of all kinds: the lanes are narrower; beyond it are those that have not reached one yet.
@@ -46,13 +51,31 @@ SERVICES = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What stands before the services: TLS where there are certificates, a question for a token where there are any."""
+
+    certificates: Certificates | None = None
+    tokens: Tokens | None = None
+
+    @classmethod
+    def of(cls, security: Security) -> Guard:
+        """Reads the files. Raises InvalidInput where one cannot be used: a standby would learn it too late."""
+        return cls(
+            Certificates(security) if security.certificate is not None else None,
+            Tokens(security.tokens) if security.tokens is not None else None,
+        )
+
+
 class Server:
     """Serves one writer and one reader on one address."""
 
-    def __init__(self, writer: Writer, reader: Reader, database: str) -> None:
-        self._server = grpc.aio.server(
-            interceptors=(ErrorInterceptor(),), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
-        )
+    def __init__(self, writer: Writer, reader: Reader, database: str, guard: Guard) -> None:
+        self._certificates = guard.certificates
+        self._access = AccessInterceptor(guard.tokens) if guard.tokens is not None else None
+        self._watch: asyncio.Task[None] | None = None
+        interceptors = (ErrorInterceptor(),) if self._access is None else (self._access, ErrorInterceptor())
+        self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._health = health.aio.HealthServicer()
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentServicer(writer, reader), self._server)
         worker_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerServicer(writer), self._server)
@@ -64,10 +87,15 @@ class Server:
     async def start(self, address: str) -> int:
         """Listens, and gives the port. Raises InvalidInput where the address cannot be listened on."""
         try:
-            port = self._server.add_insecure_port(address)
+            if self._certificates is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, self._certificates.credentials())
         except RuntimeError as error:
             raise InvalidInput(f"--listen {address}: cannot listen there (in use, or not this machine's)") from error
         await self._server.start()
+        if self._access is not None:
+            self._watch = asyncio.create_task(self._access.keep_watch())
         await self.set_ready(True)
         return port
 
@@ -81,3 +109,5 @@ class Server:
         """Says that it is going, gives calls `grace` seconds to end, and closes."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
+        if self._watch is not None:
+            self._watch.cancel()

@@ -17,7 +17,7 @@ from rungmaster.master.dispatcher.writer import Store, Writer
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.reader import Reader
-from rungmaster.master.services.server import Server
+from rungmaster.master.services.server import Guard, Server
 from rungmaster.shared.errors import Unavailable
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def serving(url: str, address: str, wrap: Callable[[Store], Store], lease_ttl: f
             writer = Writer(wrap(LedgerStore(ledger)), Terms(ledger.term, lease_ttl, 1.0, "test"), thread)
             await _patiently(writer.start)
             with contextlib.closing(Reader(url)) as reader:
-                server = Server(writer, reader, ledger.database)
+                server = Server(writer, reader, ledger.database, Guard())
                 await server.start(address)
                 started.set()
                 tasks = [asyncio.create_task(writer.run()), asyncio.create_task(_look(writer))]

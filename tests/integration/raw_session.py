@@ -12,7 +12,8 @@ import grpc.aio
 
 from rungmaster.proto.v1 import worker_pb2 as pb
 from rungmaster.proto.v1.worker_pb2_grpc import WorkerServiceStub
-from rungmaster.shared.channel import channel_options
+from rungmaster.shared.channel import channel_options, open_async_channel
+from rungmaster.shared.credentials import Credentials
 
 #: Seconds for an answer of the master, on a busy machine too.
 PATIENCE = 30.0
@@ -97,9 +98,15 @@ class RawSession:
 
 
 @asynccontextmanager
-async def raw_session(address: str, name: str, *options: tuple[str, int]) -> AsyncIterator[RawSession]:
-    """A stream on a channel of its own, with more options than a worker's."""
-    async with grpc.aio.insecure_channel(address, options=[*channel_options(address), *options]) as channel:
+async def raw_session(
+    address: str, name: str, *options: tuple[str, int], credentials: Credentials | None = None
+) -> AsyncIterator[RawSession]:
+    """A stream on a channel of its own: with more options than a worker's, or with credentials."""
+    if credentials is None:
+        opened = grpc.aio.insecure_channel(address, options=[*channel_options(address), *options])
+    else:
+        opened = open_async_channel(address, credentials)
+    async with opened as channel:
         call = WorkerServiceStub(channel).Session()
         try:
             yield RawSession(call, name)

@@ -17,7 +17,9 @@ from rungmaster.shared.errors import (
     InvalidSpec,
     LimitExceeded,
     NotFound,
+    PermissionDenied,
     RungmasterError,
+    Unauthenticated,
     Unavailable,
 )
 from rungmaster.shared.model import ExperimentState, TrialOrder
@@ -116,7 +118,8 @@ def test_a_wrong_spec_comes_back_with_every_problem(client: Client, master: Smal
         (grpc.StatusCode.RESOURCE_EXHAUSTED, LimitExceeded),
         (grpc.StatusCode.INTERNAL, RungmasterError),
         (grpc.StatusCode.UNKNOWN, RungmasterError),
-        (grpc.StatusCode.PERMISSION_DENIED, RungmasterError),
+        (grpc.StatusCode.UNAUTHENTICATED, Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, PermissionDenied),
     ],
 )
 def test_what_cannot_be_cured_by_trying_again_is_told_at_once(

@@ -162,7 +162,7 @@ def test_a_master_can_be_taken_over_from_at_once_even_at_its_own_address(sqlite_
 def test_an_address_that_is_not_this_machines_is_refused_before_waiting(sqlite_pair: Pair) -> None:
     sqlite_pair.cluster.master()
     sqlite_pair.other = "192.0.2.1:50051"
-    second = sqlite_pair.second()
+    second = sqlite_pair.second("--insecure")
     assert second.popen.wait(30) == 2
     wait_for("its error", lambda: second.lines and "cannot listen there" in second.lines[-1])
 

@@ -50,4 +50,4 @@ def test_what_is_no_address_is_refused_with_the_reason(text: str, words: str) ->
 
 def test_only_this_machine_is_loopback() -> None:
     assert all(map(is_loopback, ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.8.0.1:1"]))
-    assert not any(map(is_loopback, ["head:1", "10.0.0.1:1"]))
+    assert not any(map(is_loopback, ["head:1", "10.0.0.1:1", "0.0.0.0:1", "[::]:1", "127.0.0.1.example.com:1"]))
