@@ -56,7 +56,7 @@ def test_a_file_without_a_token_is_refused_and_not_quoted(tmp_path: Path, conten
 def test_files_that_are_not_there_or_hold_something_else_are_named(tmp_path: Path) -> None:
     junk, none = tmp_path / "junk", tmp_path / "none"
     junk.write_text("junk")
-    for given, words in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"tls_ca": none}, f"--tls-ca {none}: cannot be read"),
         ({"tls_ca": junk}, f"--tls-ca {junk}: holds no certificates"),
         (
@@ -65,7 +65,8 @@ def test_files_that_are_not_there_or_hold_something_else_are_named(tmp_path: Pat
         ),
         ({"tls": True, "tls_cert": none, "tls_key": junk}, f"--tls-cert {none}: cannot be read"),
         ({"tls": True, "token_file": none}, f"--token-file {none}: cannot be read"),
-    ):
+    )
+    for given, words in cases:
         with pytest.raises(InvalidInput, match=words):
             open_channel("head:1", Credentials(**given))
 
