@@ -74,6 +74,11 @@ class Calls:
         request = experiment_pb2.DeleteExperimentRequest(experiment_id=experiment_id)
         return self.connection.call(request, experiment_pb2.DeleteExperimentResponse)
 
+    def thin_experiment(self, experiment_id: int, keep_every: int) -> experiment_pb2.ThinExperimentResponse:
+        """Drops most reports of one that has ended."""
+        request = experiment_pb2.ThinExperimentRequest(experiment_id=experiment_id, keep_every=keep_every)
+        return self.connection.call(request, experiment_pb2.ThinExperimentResponse)
+
     def list_trials(
         self,
         experiment_id: int,

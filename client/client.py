@@ -130,6 +130,14 @@ class Client:
         """Deletes the records and checkpoints of an experiment that has ended."""
         self.calls.delete_experiment(experiment_id)
 
+    def thin(self, experiment_id: int, *, keep_every: int = 0) -> Experiment:
+        """Drops most reports of an experiment that has ended, in the background; its `thinning` says how far that is.
+
+        Those stay that decided, each trial's best and its last, and with `keep_every` those whose sequence number is
+        a multiple of it.
+        """
+        return convert.experiment_from_proto(self.calls.thin_experiment(experiment_id, keep_every).experiment)
+
     def trials(
         self,
         experiment_id: int,

@@ -19,6 +19,7 @@ from ..shared.errors import InvalidInput, RungmasterError
 from ..shared.version import __version__
 from .dispatcher.core import Core, Terms
 from .dispatcher.store import LedgerStore
+from .dispatcher.upkeep import Upkeep
 from .dispatcher.writer import Writer
 from .failpoints import arm, hit
 from .ledger.ledger import Ledger
@@ -37,7 +38,7 @@ ADDRESS_PATIENCE = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a master runs. Durations in seconds."""
+    """How a master runs. Durations in seconds, but for `keep_reports`: days, or None for ever."""
 
     database: str
     listen: str
@@ -47,6 +48,7 @@ class Options:
     rivalry: Rivalry
     takeover_after: float
     security: Security
+    keep_reports: float | None = None
 
 
 class Announcer(Protocol):
@@ -123,7 +125,8 @@ async def _serve(
         hit("serve.after")
         announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
         asyncio.get_running_loop().run_in_executor(None, store.prepare)
-        await _run(writer, server, ledger, thread, options, stop)
+        upkeep = Upkeep(writer, ledger, reader, thread, options.keep_reports)
+        await _run(writer, server, upkeep, ledger, thread, options, stop)
 
 
 @contextlib.contextmanager
@@ -154,17 +157,19 @@ async def _listen(server: Server, options: Options) -> int:
 async def _run(
     writer: Writer,
     server: Server,
+    upkeep: Upkeep,
     ledger: Ledger,
     thread: ThreadPoolExecutor,
     options: Options,
     stop: asyncio.Event,
 ) -> None:
-    """Runs the writer and the looks until told to stop; always ends the server before the writer."""
+    """Runs the writer, the looks and the upkeep until told to stop; always ends the server before the writer."""
     stopped = asyncio.create_task(stop.wait())
     tasks = [
         stopped,
         asyncio.create_task(writer.run()),
         asyncio.create_task(_look(writer)),
+        asyncio.create_task(upkeep.run()),
         asyncio.create_task(renew(ledger, thread, server.set_ready)),
     ]
     try:

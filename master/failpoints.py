@@ -37,6 +37,8 @@ NAMES: dict[str, str] = {
     "deliver.before": "the answers are made, and none is on its way",
     "deliver.after": "workers are answered, and those who called are not",
     "answer.after": "everybody was answered",
+    "chore.before": "some rows of a thinned or deleted experiment are deleted, and that is not committed",
+    "chore.after": "it is committed",
     "session.hello": "a worker has said hello, and is not known yet",
     "session.received": "a worker's bundle is decoded, and not applied",
     "session.send": "a bundle for a worker is about to be sent",

@@ -23,6 +23,8 @@ from .convert_basics import (
     lease_ref_from_proto,
     lease_ref_to_proto,
     optional_time_from_proto,
+    thinning_from_proto,
+    thinning_to_proto,
     time_from_proto,
     time_to_proto,
     trial_order_from_proto,
@@ -62,6 +64,8 @@ __all__ = [
     "rung_to_proto",
     "struct_from_proto",
     "struct_to_proto",
+    "thinning_from_proto",
+    "thinning_to_proto",
     "time_from_proto",
     "time_to_proto",
     "trial_counts_from_proto",
@@ -197,6 +201,7 @@ def experiment_to_proto(value: model.Experiment) -> experiment_pb2.Experiment:
         best_trial=None if value.best_trial is None else trial_to_proto(value.best_trial),
         resource_spent=value.resource_spent,
         resource_full=value.resource_full,
+        thinning=None if value.thinning is None else thinning_to_proto(value.thinning),
     )
 
 
@@ -219,6 +224,7 @@ def experiment_from_proto(message: experiment_pb2.Experiment) -> model.Experimen
         best_trial=trial_from_proto(message.best_trial) if message.HasField("best_trial") else None,
         resource_spent=message.resource_spent,
         resource_full=message.resource_full,
+        thinning=thinning_from_proto(message.thinning) if message.HasField("thinning") else None,
     )
 
 

@@ -152,3 +152,23 @@ def gpu_to_proto(value: model.Gpu) -> worker_pb2.Gpu:
 def gpu_from_proto(message: worker_pb2.Gpu) -> model.Gpu:
     """A GPU."""
     return model.Gpu(message.uuid, message.model, message.memory_bytes)
+
+
+def thinning_to_proto(value: model.Thinning) -> experiment_pb2.Thinning:
+    """The message of a thinning."""
+    return experiment_pb2.Thinning(
+        keep_every=value.keep_every,
+        reports_dropped=value.reports_dropped,
+        start_time=time_to_proto(value.start_time),
+        end_time=time_to_proto(value.end_time),
+    )
+
+
+def thinning_from_proto(message: experiment_pb2.Thinning) -> model.Thinning:
+    """A thinning."""
+    return model.Thinning(
+        message.keep_every,
+        message.reports_dropped,
+        time_from_proto(message.start_time),
+        optional_time_from_proto(message, "end_time"),
+    )

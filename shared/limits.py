@@ -16,6 +16,9 @@ MAX_TOTAL = 2**63 - 1
 #: The end of an error or a reason that is kept.
 MAX_ERROR = 4_000
 
+#: Every how many-th report thinning may keep.
+MAX_KEEP_EVERY = 1_000_000
+
 #: The ids that workers and clients make up: of sessions, work requests and requests to create an experiment.
 MAX_ID = 64
 #: What people call a worker, its host, its version, a GPU's names, a label's key and its value.

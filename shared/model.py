@@ -116,6 +116,16 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinning:
+    """The thinning of an experiment's reports; it goes on while `end_time` is None."""
+
+    keep_every: int
+    reports_dropped: int
+    start_time: datetime
+    end_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """One search. In lists `spec` is empty, and `brackets` too."""
 
@@ -135,6 +145,7 @@ class Experiment:
     spec: Mapping[str, Any] = field(default_factory=dict)
     brackets: tuple[Bracket, ...] = ()
     best_trial: Trial | None = None
+    thinning: Thinning | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Commands about whole experiments: status, list, pause, resume, cancel, delete."""
+"""Commands about whole experiments: status, list, pause, resume, cancel, delete, thin."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from ...proto.v1 import experiment_pb2
 from ...shared.convert import experiment_from_proto
+from ...shared.limits import MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
 from ..results import other_metrics
@@ -134,6 +135,31 @@ def delete(experiment: int, client: Client, as_json: bool) -> None:
         print_document(answer)
         return
     click.echo(f"experiment {experiment} is deleted")
+
+
+@click.command("thin")
+@click.argument("experiment", type=EXPERIMENT_ID)
+@click.option(
+    "--keep-every",
+    type=click.IntRange(1, MAX_KEEP_EVERY),
+    metavar="N",
+    help="Keep every Nth report as well, by its sequence number.",
+)
+@master_options
+@json_option
+def thin(experiment: int, keep_every: int | None, client: Client, as_json: bool) -> None:
+    """Drop most reports of an experiment that has ended. There is no way back.
+
+    Those stay that decided at a rung, each trial's best and its last. The master does it in the background; `status`
+    shows how far it is. To keep them all elsewhere first: rungmaster db export.
+    """
+    answer = client.calls.thin_experiment(experiment, keep_every or 0)
+    if as_json:
+        print_document(answer)
+        return
+    value = experiment_from_proto(answer.experiment)
+    click.echo(f"experiment {value.experiment_id} ({value.name}) is {value.state}")
+    print_lines(text.thinned_lines(value))
 
 
 _Changed = (

@@ -99,6 +99,19 @@ def saved(experiment: Experiment) -> str:
     )
 
 
+def thinned_lines(experiment: Experiment) -> list[str]:
+    """How many reports are gone, and which stayed; nothing where all are there."""
+    thinning = experiment.thinning
+    if thinning is None:
+        return []
+    every = f", and every {thinning.keep_every:,}th" if thinning.keep_every else ""
+    so_far = "" if thinning.end_time else " so far, it goes on"
+    return [
+        f"thinned: {thinning.reports_dropped:,} reports dropped{so_far}; kept: those that decided, each trial's best "
+        f"and last{every}"
+    ]
+
+
 def best_line(experiment: Experiment) -> str:
     """The best trial in one line, without its hyperparameters."""
     trial = experiment.best_trial
@@ -134,7 +147,7 @@ def overview(
     """Where an experiment stands: state, counts, rungs, best trial; and the savings once it has ended."""
     ended = experiment.state.ended
     lines = [heading(experiment, now), counts(experiment), saved(experiment) if ended else trained(experiment)]
-    lines += [] if ended else [workers_line(workers)]
+    lines += thinned_lines(experiment) if ended else [workers_line(workers)]
     best = [best_line(experiment), *(f"  {name} {number(value)}" for name, value in other_metrics.items())]
     values = experiment.best_trial.hparams if experiment.best_trial else {}
     return [*lines, "", *rung_table(experiment), "", *best, *(["with", *listing(values)] if values else [])]

@@ -87,6 +87,7 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
         print_document(answer)
         return
     _print_trial(client, trial_from_proto(answer.trial))
+    print_lines(text.thinned_lines(client.get(experiment)))
     click.echo()
     print_lines(
         text.table(_LEASE_HEADER, map(_lease_row, map(lease_from_proto, answer.leases)), left=frozenset({1, 6}))
@@ -139,6 +140,7 @@ def metrics(experiment: int, trial: int, limit: int | None, client: Client, as_j
         return
     rows = _report_rows(map(report_from_proto, messages))
     print_lines(text.table(("resource", "time", "metrics"), rows, left=frozenset({1, 2})))
+    print_lines(text.thinned_lines(client.get(experiment)))
 
 
 def _report_rows(reports: Iterator[Report]) -> Iterator[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""`rungmaster db`: checks, backs up, restores and exports a master's database."""
+"""`rungmaster db`: checks, backs up, restores, exports and compacts a master's database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _database = click.option(
 
 @click.group("db")
 def command() -> None:
-    """Check, back up, restore or export a master's database."""
+    """Check, back up, restore, export or compact a master's database."""
 
 
 @command.command()
@@ -82,6 +82,19 @@ def restore(database: str, source: Path | None) -> None:
 
     ended = restore_database(database, source)
     click.echo(f"{_shown(database)} is ready for a master; {ended:,} leases ended, their trials will go on")
+
+
+@command.command()
+@_database
+def compact(database: str) -> None:
+    """Write an SQLite file anew without the room that deleted rows left. Stop its master first.
+
+    It needs free disk for twice the result while it works. For PostgreSQL it tells what does that.
+    """
+    from ..compacting import compact as compact_database
+
+    before, after = compact_database(database)
+    click.echo(f"{_shown(database)} has {after:,} bytes now, {before - after:,} less")
 
 
 @command.command()

@@ -71,6 +71,12 @@ SWITCH_INTERVAL = 0.0005
     type=click.FloatRange(min=4.0),
     help="Seconds without a sign of life after which a standby replaces a master that hangs; one that ended, at once.",
 )
+@click.option(
+    "--keep-reports",
+    metavar="DAYS",
+    type=click.FloatRange(min=0.0),
+    help="Thin the reports of experiments that ended longer ago (see `rungmaster thin`); by default they all stay.",
+)
 @click.option("--exit-with-parent", is_flag=True, help="End when standard input closes.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def command(
@@ -85,6 +91,7 @@ def command(
     grace: float,
     rivalry: str | None,
     takeover_after: float,
+    keep_reports: float | None,
     exit_with_parent: bool,
     verbose: bool,
 ) -> None:
@@ -120,6 +127,7 @@ def command(
         Rivalry(rivalry or "wait"),
         takeover_after,
         security,
+        keep_reports,
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
     asyncio.run(serve(options, Announcer()))

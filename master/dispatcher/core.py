@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ...shared.errors import FailedPrecondition
+from ...shared.errors import FailedPrecondition, NotFound
 from ...shared.model import LeaseRef, Worker
 from ...shared.session import (
     CheckpointRef,
@@ -24,7 +24,7 @@ from ...shared.session import (
 )
 from ..experiment import lifecycle
 from ..experiment.book import Batch
-from ..experiment.changes import Changes, EventRow, LeaseRow, Records, WorkerRow
+from ..experiment.changes import Changes, EventRow, LeaseRow, Records, ThinningRow, WorkerRow
 from ..experiment.experiment import Experiment
 from .blueprint import Blueprint
 from .clock import Now
@@ -65,6 +65,8 @@ class Core:
         self.sessions: dict[str, Session] = {}
         self._last_experiment_id = recovered.last_experiment_id
         self._request_ids = dict(recovered.request_ids)
+        #: Those deleted since the memory was built: readers may have seen them a moment ago.
+        self._deleted: set[int] = set()
         #: URI to the session that was asked to delete it, or None.
         self._garbage: dict[str, str | None] = dict.fromkeys(recovered.garbage)
         self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
@@ -300,15 +302,31 @@ class Core:
         """Ends an experiment for good; raises FailedPrecondition where it has ended already."""
         self._lose(lifecycle.cancel(self._live(experiment_id), self._batch))
 
-    def delete(self, experiment_id: int, checkpoints: Iterable[str]) -> None:
+    def thin(self, experiment_id: int, keep_every: int, why: str) -> None:
+        """Has the reports of an experiment thinned that has ended; raises FailedPrecondition where it has not."""
+        self._check_ended(experiment_id)
+        now = self._batch.now
+        self._batch.changes.new_thinnings.append(ThinningRow(experiment_id, keep_every, 0, 0, now, None))
+        data = {"keep_every": keep_every, "reason": why}
+        self._batch.changes.new_events.append(EventRow(experiment_id, None, now, "thinning", data))
+
+    def delete(self, experiment_id: int) -> None:
         """Forgets an experiment that has ended; raises FailedPrecondition where it has not."""
+        self._check_ended(experiment_id)
+        self._deleted.add(experiment_id)
+        self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
+        self._batch.changes.deleted_experiments.append(experiment_id)
+        self._batch.changes.new_events.append(EventRow(experiment_id, None, self._batch.now, "experiment_deleted", {}))
+
+    def _check_ended(self, experiment_id: int) -> None:
         if experiment_id in self.experiments:
             raise FailedPrecondition(f"experiment {experiment_id} has not ended: cancel it first")
-        changes = self._batch.changes
-        changes.deleted_experiments.append(experiment_id)
-        self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
-        changes.unneeded_checkpoints.update(dict.fromkeys(checkpoints, self._batch.now))
-        changes.new_events.append(EventRow(experiment_id, None, self._batch.now, "experiment_deleted", {}))
+        if experiment_id in self._deleted:
+            raise NotFound(f"there is no experiment {experiment_id}")
+
+    def give_up(self, checkpoints: Iterable[str]) -> None:
+        """Has the files of checkpoints deleted that nothing needs any more."""
+        self._batch.changes.unneeded_checkpoints.update(dict.fromkeys(checkpoints, self._batch.now))
 
     def workers(self, now: Now) -> list[Worker]:
         """The sessions that are connected or still hold leases, by name."""

@@ -88,6 +88,8 @@ class Writer:
         self._failures = 0
         #: Rings after every commit.
         self.committed = Bell()
+        #: Set when something is committed that leaves work for the background.
+        self.chores = asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -169,6 +171,8 @@ class Writer:
         self._deliver(core, responses)
         hit("deliver.after")
         self.committed.ring()
+        if changes.asks_for_upkeep:
+            self.chores.set()
         for (_, done), result in zip(batch, results, strict=True):
             if done.done():
                 continue

@@ -10,7 +10,7 @@ from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, TrialState
 from ...shared.session import ExitOutcome
 from ..search.interface import BracketPlan, Goal
-from .changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, TrialRow
+from .changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, ThinningRow, TrialRow
 
 #: How far the tokens of all live trials are advanced when a database was restored from a backup.
 TOKEN_STEP = 1000
@@ -44,6 +44,8 @@ class Rows:
     contents: Mapping[tuple[int, int], Contents]
     #: How many journal entries of each kind there are.
     journal: Mapping[str, int] = field(default_factory=dict)
+    #: None where its reports were never thinned.
+    thinning: ThinningRow | None = None
 
 
 def audit(rows: Rows, plan: Sequence[BracketPlan], goal: Goal) -> Iterator[str]:
@@ -170,27 +172,38 @@ def _leases(rows: Rows) -> Iterator[str]:
 
 
 def _sequences(rows: Rows) -> Iterator[str]:
-    """What happened under a lease is there once, from the first to the last."""
-    known = set()
+    """What happened under a lease is there once, from the first to the last, but for what was thinned away."""
+    known, missing = set(), 0
     for lease in rows.leases:
         key = (lease.trial_id, lease.token)
         known.add(key)
         name = f"lease {lease.token} of trial {lease.trial_id}"
         contents = rows.contents.get(key, Contents())
         number = contents.reports + contents.checkpoints
-        if number and (contents.first_sequence, contents.last_sequence) != (1, number):
-            span = f"{contents.first_sequence} to {contents.last_sequence}"
-            yield f"{name} has {number} reports and checkpoints, with sequence numbers from {span}"
-        if lease.end_time is None:
-            if lease.last_sequence > number or lease.outcome:
-                yield f"{name} is held with outcome {lease.outcome!r}, last_sequence {lease.last_sequence} of {number}"
-            continue
-        if lease.outcome not in _WORKERS_WORD | _MASTERS_WORD:
+        if lease.end_time is not None and lease.outcome not in _WORKERS_WORD | _MASTERS_WORD:
             yield f"{name} ended with the unknown outcome {lease.outcome!r}"
-        if lease.last_sequence != number + (lease.outcome in _WORKERS_WORD):
-            yield f"{name} ended {lease.outcome} with last_sequence {lease.last_sequence} and {number} events before"
+        happened = lease.last_sequence - (lease.outcome in _WORKERS_WORD)
+        if rows.thinning is not None and lease.end_time is not None and contents.last_sequence <= happened:
+            missing += happened - number
+        else:
+            yield from _whole_sequence(lease, contents, name)
     for trial_id, token in rows.contents.keys() - known:
         yield f"there are reports or checkpoints under lease {token} of trial {trial_id}, which does not exist"
+    dropped = rows.thinning.reports_dropped if rows.thinning else 0
+    if missing != dropped:
+        yield f"{dropped} reports were thinned away, and {missing} are missing"
+
+
+def _whole_sequence(lease: LeaseRow, contents: Contents, name: str) -> Iterator[str]:
+    number = contents.reports + contents.checkpoints
+    if number and (contents.first_sequence, contents.last_sequence) != (1, number):
+        span = f"{contents.first_sequence} to {contents.last_sequence}"
+        yield f"{name} has {number} reports and checkpoints, with sequence numbers from {span}"
+    if lease.end_time is None:
+        if lease.last_sequence > number or lease.outcome:
+            yield f"{name} is held with outcome {lease.outcome!r}, last_sequence {lease.last_sequence} of {number}"
+    elif lease.last_sequence != number + (lease.outcome in _WORKERS_WORD):
+        yield f"{name} ended {lease.outcome} with last_sequence {lease.last_sequence} and {number} events before"
 
 
 def _states(rows: Rows) -> Iterator[str]:

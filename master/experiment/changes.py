@@ -173,6 +173,18 @@ class EventRow:
     data: Json
 
 
+@dataclass(slots=True)
+class ThinningRow:
+    """How far the thinning of an experiment is: trials below `next_trial` are done, all are once it has an end_time."""
+
+    experiment_id: int
+    keep_every: int
+    reports_dropped: int
+    next_trial: int
+    start_time: float
+    end_time: float | None
+
+
 Key = tuple[int, ...]
 
 
@@ -202,8 +214,15 @@ class Changes:
     unneeded_checkpoints: dict[str, float] = field(default_factory=dict)
     #: URIs of checkpoints whose files are gone.
     deleted_checkpoints: list[str] = field(default_factory=list)
-    #: Experiments whose every row goes.
+    #: Experiments whose reports are to be thinned from now on, anew where they were before; `reports_dropped` is kept.
+    new_thinnings: list[ThinningRow] = field(default_factory=list)
+    #: Experiments that are gone from now on; their rows go little by little.
     deleted_experiments: list[int] = field(default_factory=list)
+
+    @property
+    def asks_for_upkeep(self) -> bool:
+        """Whether there is something to do in the background from now on."""
+        return bool(self.new_thinnings or self.deleted_experiments)
 
 
 @dataclass(slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, select, text, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, select, union_all
 
 from ...shared.errors import NotFound
-from ...shared.model import Bracket, Experiment, ExperimentState, Rung, Trial, TrialState
+from ...shared.model import Bracket, Experiment, ExperimentState, Rung, Thinning, Trial, TrialState
 from . import tables
 from .paging import Page
 from .trial_queries import RANKED_STATES, as_time, trials_by_key
@@ -42,11 +42,14 @@ _planned = (
     .label("planned")
 )
 _listed = [column for column in _E if column.name not in ("spec", "request_id")]
+_thinning = [column.label(f"thinning_{column.name}") for column in tables.thinnings.c]
+_source = tables.experiments.outerjoin(tables.thinnings, tables.thinnings.c.experiment_id == _E.experiment_id)
 
 
 def get_experiment(connection: Connection, experiment_id: int) -> Experiment:
     """One experiment with everything. Raises NotFound."""
-    statement = select(*_listed, _E.spec, _best, _planned).where(_E.experiment_id == experiment_id)
+    statement = select(*_listed, *_thinning, _E.spec, _best, _planned).select_from(_source)
+    statement = statement.where(_E.experiment_id == experiment_id)
     row = connection.execute(statement).one_or_none()
     if row is None:
         raise _not_found(experiment_id)
@@ -66,7 +69,7 @@ def list_experiments(
     connection: Connection, states: Sequence[ExperimentState], name_contains: str, page: Page
 ) -> tuple[list[Experiment], str]:
     """A page of experiments, newest first, and the token of the next one."""
-    statement = select(*_listed, _best, _planned)
+    statement = select(*_listed, *_thinning, _best, _planned).select_from(_source)
     if states:
         statement = statement.where(_E.state.in_([state.value for state in states]))
     if name_contains:
@@ -79,13 +82,6 @@ def list_experiments(
     best = trials_by_key(connection, _best_keys(rows))
     token = page.token([rows[-1].experiment_id]) if more else ""
     return [_experiment(row, best, {}, ()) for row in rows], token
-
-
-def checkpoint_uris(connection: Connection, experiment_id: int) -> list[str]:
-    """Checkpoints of an experiment whose files are not deleted yet."""
-    c = tables.checkpoints.c
-    statement = select(c.uri).where(c.experiment_id == experiment_id, text("NOT deleted"))
-    return list(connection.scalars(statement.order_by(c.trial_id, c.token, c.sequence)))
 
 
 def _not_found(experiment_id: int) -> NotFound:
@@ -116,7 +112,15 @@ def _experiment(
         spec=spec,
         brackets=brackets,
         best_trial=best.get((row.experiment_id, row.best)),
+        thinning=_thinning_of(row),
     )
+
+
+def _thinning_of(row: Row[Any]) -> Thinning | None:
+    if row.thinning_experiment_id is None:
+        return None
+    begun = datetime.fromtimestamp(row.thinning_start_time, UTC)
+    return Thinning(row.thinning_keep_every, row.thinning_reports_dropped, begun, as_time(row.thinning_end_time))
 
 
 def _brackets(connection: Connection, experiment_id: int) -> tuple[Bracket, ...]:

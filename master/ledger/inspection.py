@@ -19,6 +19,7 @@ from ..experiment.changes import (
     ReportRow,
     RungResultRow,
     RungRow,
+    ThinningRow,
     TrialRow,
 )
 from ..experiment.replay import Entry
@@ -38,6 +39,7 @@ _OF_EXPERIMENTS = (
     tables.trials,
     tables.leases,
     tables.reports,
+    tables.thinnings,
 )
 _PAGE = 5_000
 
@@ -55,12 +57,15 @@ class Inspection:
         if len(terms) != 1:
             yield f"the mastership table has {len(terms)} rows, and must have one"
         known = set(self.experiment_ids())
+        deleted = self._ids(tables.deletions)
+        if both := sorted(known & deleted):
+            yield f"experiments are there that were deleted: {both}"
         for table in _OF_EXPERIMENTS:
-            if orphans := sorted(self._ids(table) - known):
+            if orphans := sorted(self._ids(table) - known - deleted):
                 yield f"table {table.name} has rows of experiments that do not exist: {orphans}"
         columns = tables.checkpoints.c
         needed = select(columns.experiment_id).where(columns.delete_time.is_(None)).distinct()
-        if orphans := sorted(set(self._connection.scalars(needed)) - known):
+        if orphans := sorted(set(self._connection.scalars(needed)) - known - deleted):
             yield f"checkpoints of experiments that do not exist are marked as needed: {orphans}"
         yield from self._shared_sequences()
         last = self._connection.scalar(select(func.max(tables.events.c.experiment_id))) or 0
@@ -132,7 +137,14 @@ class Inspection:
             rows_of(self._connection, tables.checkpoints, CheckpointRow, experiment_id),
             self._contents(experiment_id),
             {kind: number for kind, number in kinds},  # noqa: C416 - rows are no pairs to the type checker
+            self._thinning(experiment_id),
         )
+
+    def _thinning(self, experiment_id: int) -> ThinningRow | None:
+        columns = columns_of(tables.thinnings, ThinningRow)
+        statement = select(*columns).where(tables.thinnings.c.experiment_id == experiment_id)
+        row = self._connection.execute(statement).one_or_none()
+        return None if row is None else ThinningRow(*row)
 
     def _contents(self, experiment_id: int) -> dict[tuple[int, int], Contents]:
         found: dict[tuple[int, int], Contents] = {}

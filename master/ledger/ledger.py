@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select, text
 
 from ...shared.errors import DatabaseError
-from ..experiment.changes import Changes
+from ..experiment.changes import Changes, ThinningRow
+from ..experiment.retention import Span
 from ..failpoints import hit
 from .backup import advance
 from .engine import Database, parse_database, transaction, writing_engine
+from .failures import explain
 from .lock import TermLock
 from .mastership import check_term, renew_term, take_term
 from .migrate import migrate
 from .recovery import Recovered, recover, unneeded_checkpoints
+from .retention import Place, erase, thin
 from .tables import trials, wanted_trials
 from .writes import write
 
@@ -122,11 +125,41 @@ class Ledger:
         with self._transaction() as connection:
             return unneeded_checkpoints(connection)
 
+    def thin(self, thinning: ThinningRow, gone: Sequence[Span], next_trial: int, *, finished: bool) -> bool:
+        """Deletes reports and notes how far that is; False where the thinning was begun anew or deleted meanwhile."""
+        with self._chore() as connection:
+            return thin(connection, thinning, gone, next_trial, finished)
+
+    def erase(self, experiment_id: int, place: Place, rows: int) -> Place | None:
+        """Deletes about so many rows of a deleted experiment, from a place on; the next place, None at the end."""
+        with self._chore() as connection:
+            return erase(connection, experiment_id, place, rows)
+
+    def compact(self) -> None:
+        """Writes an SQLite file anew without its free pages. SQLite does that outside of every transaction."""
+        connection = self._engine.raw_connection()
+        try:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute("VACUUM")
+                # What it wrote stands in the write-ahead log until then, and the file is as long as before.
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            raise explain(error, self._address.name) from error
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Lets go of the database. The term stays taken; the next master takes a larger one."""
         self._engine.dispose()
         if self._lock is not None:
             self._lock.close()
+
+    @contextmanager
+    def _chore(self) -> Iterator[Connection]:
+        with self._transaction() as connection:
+            yield connection
+            hit("chore.before")
+        hit("chore.after")
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

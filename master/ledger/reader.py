@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
 from ...shared.errors import InvalidInput
 from ...shared.model import Checkpoint, Event, Experiment, ExperimentState, Lease, Report, Trial, TrialOrder, TrialState
-from . import experiment_queries, trial_queries
+from ..experiment.changes import ThinningRow
+from ..experiment.retention import Measured
+from . import experiment_queries, retention, trial_queries
 from .engine import parse_database, reading_engine, transaction
 from .paging import parse_page
 
@@ -74,6 +76,7 @@ class Reader:
     def get_trial(self, experiment_id: int, trial_id: int) -> tuple[Trial, list[Lease], list[Checkpoint]]:
         """One trial with its leases and checkpoints, oldest first. Raises NotFound."""
         with self._snapshot() as connection:
+            experiment_queries.goal_of(connection, experiment_id)
             return (
                 trial_queries.get_trial(connection, experiment_id, trial_id),
                 trial_queries.leases_of(connection, experiment_id, trial_id),
@@ -87,6 +90,7 @@ class Reader:
         query = ["reports", experiment_id, trial_id]
         page = parse_page(query, (int, int), page_size, page_token, LARGEST_REPORTS, REPORTS)
         with self._snapshot() as connection:
+            experiment_queries.goal_of(connection, experiment_id)
             trial_queries.get_trial(connection, experiment_id, trial_id)
             return trial_queries.list_reports(connection, experiment_id, trial_id, page)
 
@@ -100,10 +104,36 @@ class Reader:
         with self._snapshot() as connection:
             return trial_queries.events_after(connection, experiment_id, after_event_id, limit)
 
-    def checkpoint_uris(self, experiment_id: int) -> list[str]:
-        """Where an experiment's checkpoints lie whose files are not deleted yet."""
+    def open_thinnings(self) -> list[ThinningRow]:
+        """Those that have not ended, longest waiting first."""
         with self._snapshot() as connection:
-            return experiment_queries.checkpoint_uris(connection, experiment_id)
+            return retention.open_thinnings(connection)
+
+    def open_deletions(self) -> list[int]:
+        """Experiments that are gone, and have rows left."""
+        with self._snapshot() as connection:
+            return retention.open_deletions(connection)
+
+    def unthinned(self, ended_before: float) -> list[int]:
+        """Experiments that ended before that time (seconds since the epoch) and were never thinned."""
+        with self._snapshot() as connection:
+            return retention.unthinned(connection, ended_before)
+
+    def needed_checkpoints(self, experiment_id: int, limit: int) -> list[str]:
+        """At most `limit` URIs of an experiment's checkpoints that are not given up, a deleted experiment's too."""
+        with self._snapshot() as connection:
+            return retention.needed_checkpoints(connection, experiment_id, limit)
+
+    def measured(
+        self, experiment_id: int, metric: str, after: tuple[int, int, int], limit: int
+    ) -> tuple[list[Measured], dict[int, Collection[int]]]:
+        """Reports after a (trial, token, sequence), and at which resources their trials entered rungs."""
+        with self._snapshot() as connection:
+            found = retention.measured(connection, experiment_id, metric, after, limit)
+            if not found:
+                return [], {}
+            first, last = found[0].trial_id, found[-1].trial_id
+            return found, retention.deciding(connection, experiment_id, first, last)
 
     def close(self) -> None:
         """Closes the connections that are not in use."""

@@ -185,6 +185,22 @@ checkpoints = _table(
     _partial("ix_checkpoints_unneeded", "delete_time", where="delete_time IS NOT NULL AND NOT deleted"),
 )
 
+thinnings = _table(
+    "thinnings",
+    _key("experiment_id"),
+    Column("keep_every", Integer, nullable=False),
+    Column("reports_dropped", BigInteger, nullable=False),
+    Column("next_trial", Integer, nullable=False),
+    Column("start_time", Double, nullable=False),
+    Column("end_time", Double),
+)
+
+deletions = _table(
+    "deletions",
+    _key("experiment_id"),
+    Column("start_time", Double, nullable=False),
+)
+
 workers = _table(
     "workers",
     Column("session_id", CleanText, primary_key=True),

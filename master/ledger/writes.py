@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -27,11 +26,9 @@ from ..experiment.changes import (
     WorkerRow,
 )
 from . import tables
+from .retention import begin_deletion, begin_thinning
 from .tables import columns_of
 from .values import Encoded
-
-#: What survives the deletion of an experiment, so that its number is never used again.
-_LASTING_EVENTS = ("experiment_created", "experiment_deleted")
 
 
 class _Values:
@@ -163,8 +160,10 @@ def write(connection: Connection, changes: Changes) -> None:
     for rows in (changes.new_results, changes.new_reports, changes.new_checkpoints, changes.new_events):
         _add(connection, rows)
     _mark(connection, changes)
+    for row in changes.new_thinnings:
+        begin_thinning(connection, row)
     for experiment_id in changes.deleted_experiments:
-        _delete_experiment(connection, experiment_id)
+        begin_deletion(connection, experiment_id)
 
 
 def _change_and_add(connection: Connection, new: Sequence[Any], changed: Mapping[Any, Any], change: Update) -> None:
@@ -218,16 +217,3 @@ def _upsert_workers(connection: Connection, rows: Sequence[WorkerRow]) -> None:
     changed = {name: statement.excluded[name] for name in columns}
     statement = statement.on_conflict_do_update(index_elements=["session_id"], set_=changed)
     connection.execute(statement, [asdict(row) for row in rows])
-
-
-def _delete_experiment(connection: Connection, experiment_id: int) -> None:
-    """Removes every row but the journal's first and last, and the checkpoints whose files are still to be deleted."""
-    for table in (tables.rungs, tables.brackets, tables.rung_results, tables.trials, tables.leases, tables.reports):
-        connection.execute(delete(table).where(table.c.experiment_id == experiment_id))
-    connection.execute(delete(tables.experiments).where(_experiments.experiment_id == experiment_id))
-    its_events = tables.events.c.experiment_id == experiment_id
-    connection.execute(delete(tables.events).where(its_events, tables.events.c.kind.not_in(_LASTING_EVENTS)))
-    its_checkpoints = _checkpoints.experiment_id == experiment_id
-    connection.execute(delete(tables.checkpoints).where(its_checkpoints, _checkpoints.deleted))
-    needed = update(tables.checkpoints).where(its_checkpoints, _checkpoints.delete_time.is_(None))
-    connection.execute(needed.values(delete_time=time.time()))

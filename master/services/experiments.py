@@ -18,13 +18,14 @@ from ...shared.convert_basics import (
     trial_order_from_proto,
     trial_state_from_proto,
 )
-from ...shared.errors import FailedPrecondition
-from ...shared.limits import MAX_ID
+from ...shared.errors import FailedPrecondition, InvalidInput
+from ...shared.limits import MAX_ID, MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.spec import parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
 from ..dispatcher.core import Core
 from ..dispatcher.writer import Writer
+from ..experiment.retention import thinner
 from ..ledger.reader import Reader
 from .bundles import check_text
 
@@ -132,9 +133,26 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         experiment = await self._experiment(request.experiment_id)
         if not experiment.state.ended:
             raise FailedPrecondition(f"experiment {request.experiment_id} is {experiment.state}: cancel it first")
-        uris = await self._read(lambda: self._reader.checkpoint_uris(request.experiment_id))
-        await self._writer.execute(lambda core, _: core.delete(request.experiment_id, uris))
+        await self._writer.execute(lambda core, _: core.delete(request.experiment_id))
         return pb.DeleteExperimentResponse()
+
+    async def ThinExperiment(  # noqa: N802
+        self, request: pb.ThinExperimentRequest, context: Context
+    ) -> pb.ThinExperimentResponse:
+        """See the .proto."""
+        del context
+        number, asked = request.experiment_id, request.keep_every
+        if not 0 <= asked <= MAX_KEEP_EVERY:
+            raise InvalidInput(f"keep_every: must be 0 to {MAX_KEEP_EVERY:,}, got {asked}")
+        experiment = await self._experiment(number)
+        if not experiment.state.ended:
+            raise FailedPrecondition(f"experiment {number} is {experiment.state}: wait for its end, or cancel it first")
+        before = experiment.thinning.keep_every if experiment.thinning else None
+        wanted = thinner(before, asked)
+        if wanted != before:
+            await self._writer.execute(lambda core, _: core.thin(number, wanted, "a person asked for it"))
+            experiment = await self._experiment(number)
+        return pb.ThinExperimentResponse(experiment=convert.experiment_to_proto(experiment))
 
     async def ListTrials(self, request: pb.ListTrialsRequest, context: Context) -> pb.ListTrialsResponse:  # noqa: N802
         """See the .proto."""

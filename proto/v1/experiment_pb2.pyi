@@ -66,7 +66,7 @@ TRIAL_ORDER_ID: TrialOrder
 TRIAL_ORDER_BEST: TrialOrder
 
 class Experiment(_message.Message):
-    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full")
+    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class Experiment(_message.Message):
     BEST_TRIAL_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_SPENT_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_FULL_FIELD_NUMBER: _ClassVar[int]
+    THINNING_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
     name: str
     state: ExperimentState
@@ -97,7 +98,20 @@ class Experiment(_message.Message):
     best_trial: Trial
     resource_spent: int
     resource_full: int
-    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ...) -> None: ...
+    thinning: Thinning
+    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ...) -> None: ...
+
+class Thinning(_message.Message):
+    __slots__ = ("keep_every", "reports_dropped", "start_time", "end_time")
+    KEEP_EVERY_FIELD_NUMBER: _ClassVar[int]
+    REPORTS_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    keep_every: int
+    reports_dropped: int
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    def __init__(self, keep_every: _Optional[int] = ..., reports_dropped: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class TrialCounts(_message.Message):
     __slots__ = ("pending", "running", "paused", "completed", "stopped", "failed", "discarded", "cancelled", "planned")
@@ -353,6 +367,20 @@ class DeleteExperimentRequest(_message.Message):
 class DeleteExperimentResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ThinExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id", "keep_every")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    KEEP_EVERY_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: int
+    keep_every: int
+    def __init__(self, experiment_id: _Optional[int] = ..., keep_every: _Optional[int] = ...) -> None: ...
+
+class ThinExperimentResponse(_message.Message):
+    __slots__ = ("experiment",)
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    experiment: Experiment
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ...) -> None: ...
 
 class ListTrialsRequest(_message.Message):
     __slots__ = ("experiment_id", "states", "order", "page_size", "page_token")

@@ -73,6 +73,11 @@ class ExperimentServiceStub:
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.DeleteExperimentRequest.SerializeToString,
                 response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.DeleteExperimentResponse.FromString,
                 _registered_method=True)
+        self.ThinExperiment = channel.unary_unary(
+                '/rungmaster.v1.ExperimentService/ThinExperiment',
+                request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ThinExperimentRequest.SerializeToString,
+                response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ThinExperimentResponse.FromString,
+                _registered_method=True)
         self.ListTrials = channel.unary_unary(
                 '/rungmaster.v1.ExperimentService/ListTrials',
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListTrialsRequest.SerializeToString,
@@ -151,6 +156,14 @@ class ExperimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ThinExperiment(self, request, context):
+        """Drops most reports of an experiment that has ended, in the background: those that decided stay, and each trial's
+        best and last. There is no way back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTrials(self, request, context):
         """Trials of an experiment, a page at a time.
         """
@@ -217,6 +230,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.DeleteExperiment,
                     request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.DeleteExperimentRequest.FromString,
                     response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.DeleteExperimentResponse.SerializeToString,
+            ),
+            'ThinExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ThinExperiment,
+                    request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ThinExperimentRequest.FromString,
+                    response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ThinExperimentResponse.SerializeToString,
             ),
             'ListTrials': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTrials,
@@ -432,6 +450,33 @@ class ExperimentService:
             '/rungmaster.v1.ExperimentService/DeleteExperiment',
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.DeleteExperimentRequest.SerializeToString,
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.DeleteExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ThinExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungmaster.v1.ExperimentService/ThinExperiment',
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ThinExperimentRequest.SerializeToString,
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ThinExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

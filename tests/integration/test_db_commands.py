@@ -183,6 +183,36 @@ def test_a_restored_backup_goes_on_and_gives_no_number_again(cluster: Cluster, t
     assert check_database(cluster.database).violations == []
 
 
+def test_a_database_is_compacted_only_without_its_master(cluster: Cluster, tmp_path: Path) -> None:
+    master = cluster.master()
+    path = Path(cluster.database.removeprefix("sqlite:///"))
+    with Client(cluster.address, timeout=60) as client:
+        number = client.submit(toy_spec(tmp_path / "checkpoints")).experiment_id
+        refused = rungmaster("db", "compact", "--db", cluster.database)
+        assert (refused.returncode, "end that master first" in refused.stderr) == (1, True)
+        master.terminate()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE large AS SELECT randomblob(5000000) AS content")
+            connection.execute("DROP TABLE large")
+            connection.commit()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        before = path.stat().st_size
+        compacted = rungmaster("db", "compact", "--db", cluster.database)
+        assert compacted.returncode == 0, compacted.stderr
+        after = path.stat().st_size
+        assert after < before - 4_900_000
+        assert compacted.stdout == f"{path} has {after:,} bytes now, {before - after:,} less\n"
+        assert check_database(cluster.database).violations == []
+        cluster.master()
+        assert client.get(number).state.value == "active"
+
+
+@pytest.mark.postgresql
+def test_for_postgresql_compact_names_what_does_it(postgresql_url: str) -> None:
+    advice = rungmaster("db", "compact", "--db", postgresql_url)
+    assert (advice.returncode, "VACUUM FULL" in advice.stderr) == (2, True)
+
+
 @pytest.mark.postgresql
 def test_for_postgresql_backup_names_the_right_tool(postgresql_url: str, tmp_path: Path) -> None:
     advice = rungmaster("db", "backup", "--db", postgresql_url, str(tmp_path / "copy"))

@@ -10,7 +10,8 @@ import pytest
 from rungmaster.master.experiment.changes import BracketRow, Changes, RungRow
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.reader import Reader
-from rungmaster.shared.errors import DatabaseError
+from rungmaster.master.ledger.retention import Place
+from rungmaster.shared.errors import DatabaseError, NotFound
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, report, result, trial, worker
 
@@ -167,12 +168,56 @@ def test_a_deleted_experiment_leaves_its_number_and_the_files_still_to_delete(le
     assert [found.row.experiment_id for found in recovered.experiments] == [1]
     assert recovered.last_experiment_id == 2
     assert recovered.request_ids == {"request-1": 1}
-    left = [checkpoint(0, n, experiment_id=2).uri for n in (1, 2)]
-    assert sorted(recovered.unneeded_checkpoints) == left
+    assert reader.open_deletions() == [2]
+    for ask in (reader.get_experiment, reader.list_trials):
+        with pytest.raises(NotFound, match="no experiment 2"):
+            ask(2)
+    for ask in (reader.get_trial, reader.list_reports):
+        with pytest.raises(NotFound, match="no experiment 2"):
+            ask(2, 0)
+    left = reader.needed_checkpoints(2, 10)
+    ledger.commit(Changes(unneeded_checkpoints=dict.fromkeys(left, START)))
+    erase(ledger, 2)
+    assert sorted(ledger.unneeded_checkpoints()) == left == [checkpoint(0, n, experiment_id=2).uri for n in (1, 2)]
     assert [entry.kind for entry in reader.events_after(2, 0, 10)] == ["experiment_created", "experiment_deleted"]
     ledger.commit(Changes(deleted_checkpoints=left))
-    assert ledger.unneeded_checkpoints() == reader.checkpoint_uris(2) == []
-    assert reader.checkpoint_uris(1) == [checkpoint(0, n).uri for n in (1, 2)]
+    assert ledger.unneeded_checkpoints() == reader.needed_checkpoints(2, 10) == reader.open_deletions() == []
+    assert reader.needed_checkpoints(1, 10) == [checkpoint(0, n).uri for n in (1, 2)]
+    assert len(reader.list_reports(1, 0)[0]) == 1
+
+
+def erase(ledger: Ledger, experiment_id: int, rows: int = 2) -> int:
+    """Deletes the rows of a deleted experiment, some at a time; in how many steps."""
+    place: Place | None = Place()
+    steps = 0
+    while place is not None:
+        place = ledger.erase(experiment_id, place, rows)
+        steps += 1
+    return steps
+
+
+def test_an_experiment_is_erased_in_steps_of_a_size_and_nothing_of_it_stays(ledger: Ledger, reader: Reader) -> None:
+    for number in (1, 2):
+        ledger.commit(created(number, trials=30))
+        ledger.commit(
+            Changes(
+                new_leases=[lease(n, experiment_id=number) for n in range(30)],
+                new_reports=[report(n, s, experiment_id=number) for n in range(30) for s in (1, 2, 3)],
+                new_checkpoints=[checkpoint(n, 4, experiment_id=number) for n in range(30)],
+                new_events=[event("assigned", number, n) for n in range(30)],
+            )
+        )
+    ledger.commit(Changes(unneeded_checkpoints={checkpoint(n, 4).uri: START for n in range(30)}))
+    ledger.commit(Changes(deleted_checkpoints=[checkpoint(n, 4).uri for n in range(30)]))
+    ledger.commit(Changes(deleted_experiments=[1]))
+    assert 20 <= erase(ledger, 1, rows=10) <= 30
+    assert erase(ledger, 1, rows=10) == 1
+    assert reader.open_deletions() == []
+    assert [entry.kind for entry in reader.events_after(1, 0, 10)] == ["experiment_created"]
+    assert reader.measured(1, "loss", (0, -1, -1), 10) == ([], {})
+    assert len(reader.list_reports(2, 29)[0]) == 3
+    assert len(reader.get_trial(2, 29)[2]) == 1
+    assert len(reader.events_after(2, 0, 100)) == 31
 
 
 def test_events_are_numbered_in_the_order_in_which_they_were_given(ledger: Ledger, reader: Reader) -> None:

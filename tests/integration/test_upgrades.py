@@ -11,13 +11,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from e2e.cluster import Cluster
+from e2e.cluster import Cluster, wait_for
 from e2e.test_search import assert_whole
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from rungmaster.client import Client
 from rungmaster.master.checking import check_database
-from rungmaster.master.ledger.engine import parse_database
+from rungmaster.master.ledger.engine import parse_database, transaction, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.reader import Reader
 from rungmaster.shared.errors import DatabaseError
@@ -60,13 +60,28 @@ def _copy_rows(source: sqlite3.Connection, target: Connection, table: str) -> No
         target.execute(text(f"INSERT INTO {table} ({', '.join(kinds)}) VALUES ({names})"), values)
 
 
+@pytest.fixture(params=["0001", "0002"])
+def revision(request: pytest.FixtureRequest) -> str:
+    """The schema of an old database."""
+    return request.param
+
+
 @pytest.fixture
-def old_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> str:
-    """An old database of each kind."""
+def old_url(database_url: str, tmp_path: Path, revision: str) -> str:
+    """An old database of each kind and each schema before this one."""
+    from alembic import command
+
+    from rungmaster.master.ledger.migrate import config_for
+
     if database_url.startswith("sqlite"):
         old_database(parse_database(database_url).path)
     else:
         old_postgresql(database_url, tmp_path)
+    database = parse_database(database_url)
+    engine = writing_engine(database, 5)
+    with transaction(engine, database) as connection:
+        command.upgrade(config_for(connection), revision)
+    engine.dispose()
     return database_url
 
 
@@ -85,6 +100,10 @@ def test_a_search_that_an_older_version_began_goes_on_to_its_end(cluster: Cluste
         assert_whole(client, 1)
         assert_whole(client, 2)
         assert client.master_info().term == 2
+        assert client.thin(1).thinning is not None
+        client.delete(2)
+        with closing(Reader(cluster.database)) as reader:
+            wait_for("the end of the upkeep", lambda: not reader.open_thinnings() and not reader.open_deletions())
     assert check_database(cluster.database).violations == []
 
 
@@ -99,8 +118,8 @@ def test_the_rows_are_those_of_before(old_url: str) -> None:
     assert check_database(old_url).violations == []
 
 
-def test_a_check_does_not_touch_an_older_database(old_url: str) -> None:
-    with pytest.raises(DatabaseError, match="older schema revision 0001; a master of this version brings it up"):
+def test_a_check_does_not_touch_an_older_database(old_url: str, revision: str) -> None:
+    with pytest.raises(DatabaseError, match=f"older schema revision {revision}; a master of this version brings it up"):
         check_database(old_url)
 
 

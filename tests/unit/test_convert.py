@@ -52,6 +52,7 @@ TRIALS = st.builds(
     end_time=MAYBE_TIMES,
     worker=TEXT,
 )
+THINNINGS = st.builds(model.Thinning, INT32, INT64, TIMES, MAYBE_TIMES)
 EXPERIMENTS = st.builds(
     model.Experiment,
     experiment_id=INT32,
@@ -70,6 +71,7 @@ EXPERIMENTS = st.builds(
     spec=DOCUMENTS,
     brackets=st.lists(BRACKETS, max_size=2).map(tuple),
     best_trial=st.none() | TRIALS,
+    thinning=st.none() | THINNINGS,
 )
 WORKERS = st.builds(
     model.Worker,
@@ -93,6 +95,7 @@ CASES: dict[str, st.SearchStrategy[Any]] = {
     "rung": RUNGS,
     "bracket": BRACKETS,
     "trial": TRIALS,
+    "thinning": THINNINGS,
     "experiment": EXPERIMENTS,
     "lease": st.builds(model.Lease, INT32, TEXT, INT64, INT64, TIMES, MAYBE_TIMES, TEXT, TEXT),
     "checkpoint": st.builds(model.Checkpoint, TEXT, INT64, INT64, TEXT, INT32, TIMES, MAYBE_TIMES),

@@ -188,10 +188,10 @@ def test_an_experiment_that_has_ended_cannot_be_steered(master: Master, what: st
 def test_only_an_experiment_that_has_ended_can_be_deleted(master: Master, worker: Worker) -> None:
     worker.work()
     with pytest.raises(FailedPrecondition, match="cancel it first"):
-        master.do(lambda core: core.delete(1, ()))
+        master.do(lambda core: core.delete(1))
     cancel(master)
     master.oracle.forget_experiment(1)
-    master.do(lambda core: core.delete(1, ()))
+    master.do(lambda core: core.delete(1))
     assert not master.store.rows.experiments
     master.restart()
     assert master.submit() == 2
@@ -201,7 +201,7 @@ def test_a_deleted_experiment_can_be_created_again_with_its_request_id(master: M
     number = master.submit(request_id="again")
     master.do(lambda core: core.cancel(number))
     master.oracle.forget_experiment(number)
-    master.do(lambda core: core.delete(number, ()))
+    master.do(lambda core: core.delete(number))
     assert master.submit(request_id="again") == number + 1
 
 
