@@ -30,6 +30,9 @@ MASTERSHIP = "tests/integration/test_ledger_mastership.py::"
 WRITER = "tests/unit/test_dispatcher_writer.py::"
 CHECKPOINTS = "tests/unit/test_checkpoints.py::"
 OUTBOX = "tests/unit/test_worker_outbox.py::"
+ACCESS = "tests/integration/test_access.py::"
+TLS = "tests/integration/test_tls.py::"
+TOKENS = "tests/unit/test_tokens.py::"
 UNIT = "tests/unit/"
 
 EXPERIMENT = "master/experiment/experiment.py"
@@ -224,6 +227,85 @@ MUTANTS = (
         "if self._silent_beats >= PATIENCE:",
         "if self._silent_beats < 0:",
         OUTBOX + "test_what_stays_unacknowledged_for_several_beats_is_sent_again",
+    ),
+    Mutant(
+        "a viewer may change things",
+        "master/services/roles.py",
+        "CHANGE = frozenset({Role.ADMIN})",
+        "CHANGE = frozenset({Role.ADMIN, Role.VIEWER})",
+        ACCESS + "test_every_method_lets_in_only_the_roles_that_it_is_for",
+    ),
+    Mutant(
+        "a method without roles is open to an admin",
+        "master/services/access.py",
+        "ROLES.get(method, ())",
+        "ROLES.get(method, CHANGE)",
+        UNIT + "test_access.py::test_a_method_that_was_given_no_roles_is_denied_to_everybody",
+    ),
+    Mutant(
+        "no token is as good as one",
+        "master/services/access.py",
+        "            caller = self._tokens.caller(_token_in(details.invocation_metadata))\n",
+        "            if not any(key == 'authorization' for key, _ in details.invocation_metadata):\n"
+        "                return await continuation(details)\n"
+        "            caller = self._tokens.caller(_token_in(details.invocation_metadata))\n",
+        ACCESS + "test_every_method_asks_for_a_token",
+    ),
+    Mutant(
+        "health is open as a whole",
+        "master/services/roles.py",
+        'OPEN = frozenset({f"/{health.SERVICE_NAME}/Check"})',
+        'OPEN = frozenset(f"/{health.SERVICE_NAME}/{name}" for name in ("Check", "List", "Watch"))',
+        ACCESS + "test_every_method_asks_for_a_token",
+    ),
+    Mutant(
+        "a stream outlives its token",
+        "master/services/access.py",
+        "            self._end_streams()\n",
+        "",
+        ACCESS + "test_streams_end_when_their_token_is_revoked_and_no_others",
+    ),
+    Mutant(
+        "a token counts after it has expired",
+        "master/services/tokens.py",
+        "if found.expires is not None and",
+        "if found.expires is None and",
+        TOKENS + "test_a_token_counts_until_it_expires_give_or_take_a_minute",
+    ),
+    Mutant(
+        "a broken file of tokens lets nobody in",
+        "master/services/tokens.py",
+        "            log.error(",
+        "            self._callers = ()\n            log.error(",
+        TOKENS + "test_a_broken_file_changes_nothing_and_the_log_says_so",
+    ),
+    Mutant(
+        "others may read the tokens",
+        "master/services/tokens.py",
+        "elif self._secrets and mode",
+        "elif not self._secrets and mode",
+        TOKENS + "test_a_file_that_others_could_read_or_write_is_refused",
+    ),
+    Mutant(
+        "other machines are let in without TLS",
+        "master/services/security.py",
+        "encrypted = () if self.certificate is not None else",
+        "encrypted = () if self.certificate is None else",
+        TLS + "test_a_master_that_would_not_be_safe_does_not_start",
+    ),
+    Mutant(
+        "a token is sent in plain text",
+        "shared/channel.py",
+        "if credentials.has_token and not credentials.encrypted and not is_loopback(address):",
+        "if credentials.has_token and credentials.encrypted and not is_loopback(address):",
+        UNIT + "test_credentials.py::test_a_token_goes_to_no_other_machine_in_plain_text",
+    ),
+    Mutant(
+        "TLS trouble is tried again like an outage",
+        "client/connection.py",
+        "        if error is not None and is_unreached(error):\n",
+        "        if error is None:\n",
+        TLS + "test_a_client_learns_at_once_what_is_wrong_with_tls",
     ),
 )
 

@@ -113,7 +113,9 @@ class Cluster:
         self.database = database
         self.lease_ttl = lease_ttl
         self.address = f"127.0.0.1:{free_port()}"
-        self.environment = {"TOY_LOG": str(folder / "epochs.log"), "PYTHONPATH": str(TRAINING)}
+        # What stands there already may be a copy of the product to be tested instead of this one.
+        path = os.pathsep.join(filter(None, [str(TRAINING), os.environ.get("PYTHONPATH")]))
+        self.environment = {"TOY_LOG": str(folder / "epochs.log"), "PYTHONPATH": path}
         self.processes: list[Process] = []
 
     def start(self, name: str, *arguments: str) -> Process:
