@@ -130,7 +130,10 @@ class Core:
             self._out(session.session_id).delete_checkpoints.extend(unasked)
 
     def _out(self, session_id: str) -> Outgoing:
-        return self._outbox.setdefault(session_id, Outgoing())
+        out = self._outbox.get(session_id)
+        if out is None:
+            out = self._outbox[session_id] = Outgoing()
+        return out
 
     def connect(self, hello: Hello, connection: Connection, now: Now) -> None:
         """A worker opened a stream: it is told what it still holds, what it lost, and what it never learnt of."""

@@ -153,8 +153,11 @@ class Writer:
     async def _process(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         core = self._core
         assert core is not None
-        results = [self._apply(core, command) for command, _ in batch]
-        changes, outbox = core.finish(self._now())
+        # What is applied together happened together: one time for all, which also lets the ledger write it at one go.
+        now = self._now()
+        core.begin(now)
+        results = [_apply(core, command, now) for command, _ in batch]
+        changes, outbox = core.finish(now)
         hit("apply.after")
         loop = asyncio.get_running_loop()
         try:
@@ -181,14 +184,6 @@ class Writer:
             else:
                 done.set_result(result)
         hit("answer.after")
-
-    def _apply(self, core: Core, command: Command) -> Any:
-        now = self._now()
-        core.begin(now)
-        try:
-            return command(core, now)
-        except RungmasterError as error:
-            return error
 
     def _commit(self, changes: Changes, outbox: dict[str, Outgoing]) -> dict[str, SessionResponse]:
         """In the ledger's thread: writes the batch and makes the bundles that tell of it."""
@@ -238,6 +233,13 @@ class Writer:
             else:
                 self._out_of_reach = False
                 return core
+
+
+def _apply(core: Core, command: Command, now: Now) -> Any:
+    try:
+        return command(core, now)
+    except RungmasterError as error:
+        return error
 
 
 def _refuse(batch: list[tuple[Command, asyncio.Future[Any]]], error: RungmasterError) -> None:

@@ -26,6 +26,7 @@ from ..experiment.changes import (
     WorkerRow,
 )
 from . import tables
+from .report_writes import insert_reports
 from .retention import begin_deletion, begin_thinning
 from .tables import columns_of
 from .values import Encoded
@@ -185,6 +186,8 @@ def _add(connection: Connection, rows: Sequence[Any]) -> None:
         return
     if isinstance(rows[0], ExperimentRow):
         connection.execute(insert(tables.experiments), [_experiment_values(row) for row in rows])
+    elif isinstance(rows[0], ReportRow) and connection.dialect.name == "sqlite":
+        insert_reports(connection, rows)
     else:
         _INSERTIONS[type(rows[0])].run(connection, rows)
 

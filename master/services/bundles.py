@@ -6,7 +6,6 @@ Every message names the field by its path in the .proto, the limit, and what was
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 from ...shared.errors import InvalidInput
 from ...shared.limits import (
@@ -76,8 +75,8 @@ def _check_event(index: int, happened: LeaseEvent) -> None:
         if not 1 <= event.resource <= MAX_RESOURCE:
             _check_number(f"events[{index}].measurement.resource", event.resource, 1, MAX_RESOURCE)
         metrics = event.metrics
-        if len(metrics) > MAX_METRICS or not all(map(_is_name, metrics)):
-            _refuse_metrics(f"events[{index}].measurement.metrics", metrics)
+        if not metrics.keys() <= _known_names or len(metrics) > MAX_METRICS:
+            _check_metrics(f"events[{index}].measurement.metrics", metrics)
     elif isinstance(event, CheckpointSaved):
         _check_checkpoint(f"events[{index}].checkpoint_saved", event)
     elif isinstance(event, Exit):
@@ -99,20 +98,18 @@ def _check_uri(path: str, uri: str) -> None:
         raise InvalidInput(f"{path}: it has at most {MAX_URI_BYTES:,} bytes, got {size:,}")
 
 
-def _is_name(name: str) -> bool:
-    # The length first: a name that is too long must not be kept by the cache.
-    return len(name) <= MAX_METRIC_NAME and _is_clean(name)
+#: Names of metrics that were found to be in order: the same few come again and again.
+_known_names: set[str] = set()
+_KNOWN_NAMES = 4_096
 
 
-@lru_cache(4096)
-def _is_clean(name: str) -> bool:
-    return bool(name) and not unstorable(name)
-
-
-def _refuse_metrics(path: str, metrics: Mapping[str, float]) -> None:
+def _check_metrics(path: str, metrics: Mapping[str, float]) -> None:
     check_count(path, len(metrics), MAX_METRICS)
     for name in metrics:
         check_text(path, name, MAX_METRIC_NAME, least=1, what="a name")
+    if len(_known_names) >= _KNOWN_NAMES:
+        _known_names.clear()
+    _known_names.update(metrics)
 
 
 def check_count(path: str, found: int, limit: int) -> None:
