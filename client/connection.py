@@ -16,7 +16,7 @@ from ..shared.channel import KEEPALIVE_SECONDS, check_secrecy, open_channel
 from ..shared.credentials import NO_CREDENTIALS, Credentials
 from ..shared.diagnosis import PATIENCE, diagnose
 from ..shared.errors import Unavailable
-from .failures import is_temporary, is_unreached, to_error
+from .failures import is_perhaps_tls, is_temporary, to_error
 
 A = TypeVar("A", bound=Message)
 
@@ -133,7 +133,7 @@ class Attempts:
         """
         if error is not None and not is_temporary(error):
             raise to_error(error, self._connection.address, self._waited()) from None
-        if error is not None and is_unreached(error):
+        if error is not None and is_perhaps_tls(error):
             self._look_for_the_cause()
         if self._wait():
             return

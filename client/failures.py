@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from ..shared.diagnosis import may_be_tls
 from ..shared.errors import (
     FailedPrecondition,
     InvalidInput,
@@ -56,9 +57,9 @@ def is_temporary(error: grpc.RpcError) -> bool:
     return code in _OUT_OF_REACH or code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-def is_unreached(error: grpc.RpcError) -> bool:
-    """Whether the call may not have reached any master; a master that is busy says so with a RetryInfo."""
-    return code_of(error) is grpc.StatusCode.UNAVAILABLE and _detail(error, error_details_pb2.RetryInfo) is None
+def is_perhaps_tls(error: grpc.RpcError) -> bool:
+    """Whether the call may have failed since TLS is set up differently at the two ends."""
+    return code_of(error) is grpc.StatusCode.UNAVAILABLE and may_be_tls(_text_of(error))
 
 
 def to_error(error: grpc.RpcError, address: str, waited: float) -> RungmasterError:

@@ -7,6 +7,7 @@ explains; what a connection must prove is left to gRPC.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import time
@@ -19,11 +20,19 @@ PATIENCE = 2.0
 #: Seconds between two looks at a master that hangs up after the handshake: one that is being stopped does so once.
 _AGAIN = 0.2
 
+#: What gRPC says where TLS may be the cause. Not where nobody listens or answers: a look would only take time there.
+_SUSPICIOUS = re.compile("tls|ssl|security|verification|socket closed|connection reset|broken pipe", re.IGNORECASE)
+
 #: OpenSSL's numbers for what is wrong with a certificate.
 _NOT_YET_VALID, _EXPIRED = 9, 10
 #: The first is what an authority gets that was made anew under its old name.
 _UNKNOWN_AUTHORITY = {7, 2, 18, 19, 20, 21}
 _OTHER_NAME = {62, 64}
+
+
+def may_be_tls(details: str) -> bool:
+    """Whether TLS may be the cause of a call that ended UNAVAILABLE with these details; if so, `diagnose` can tell."""
+    return _SUSPICIOUS.search(details) is not None
 
 
 def diagnose(address: str, credentials: Credentials, patience: float = PATIENCE) -> TlsError | None:

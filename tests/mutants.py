@@ -261,8 +261,8 @@ MUTANTS = (
     Mutant(
         "a stream outlives its token",
         "master/services/access.py",
-        "            self._end_streams()\n",
-        "",
+        "        self._tokens.look()\n        self._end_streams()\n",
+        "        self._tokens.look()\n",
         ACCESS + "test_streams_end_when_their_token_is_revoked_and_no_others",
     ),
     Mutant(
@@ -303,7 +303,7 @@ MUTANTS = (
     Mutant(
         "TLS trouble is tried again like an outage",
         "client/connection.py",
-        "        if error is not None and is_unreached(error):\n",
+        "        if error is not None and is_perhaps_tls(error):\n",
         "        if error is None:\n",
         TLS + "test_a_client_learns_at_once_what_is_wrong_with_tls",
     ),

@@ -14,7 +14,7 @@ from ..proto.v1.worker_pb2_grpc import WorkerServiceStub
 from ..shared.channel import open_async_channel
 from ..shared.convert_session import session_request_to_proto, session_response_from_proto
 from ..shared.credentials import Credentials
-from ..shared.diagnosis import diagnose
+from ..shared.diagnosis import diagnose, may_be_tls
 from ..shared.errors import InvalidInput, PermissionDenied, RungmasterError, Unauthenticated
 from ..shared.session import Hello, SessionRequest, SessionResponse, Welcome
 from .outbox import Outbox
@@ -101,7 +101,7 @@ async def _ended(address: str, credentials: Credentials, code: grpc.StatusCode, 
     cause: RungmasterError | None = None
     if code in _DENIALS:
         cause = _DENIALS[code](f"the master at {address} does not accept this worker: {details}")
-    elif code is grpc.StatusCode.UNAVAILABLE:
+    elif code is grpc.StatusCode.UNAVAILABLE and may_be_tls(details):
         cause = await asyncio.to_thread(diagnose, address, credentials)
         reason = str(cause or reason)
     return SessionEnded(reason, permanent=code in _PERMANENT or code in _DENIALS, cause=cause)

@@ -64,9 +64,16 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
     async def keep_watch(self) -> None:
         """Looks at the tokens again and again, and ends the streams of those that do not count any more."""
         while True:
+            try:
+                self.look()
+            except Exception:  # whatever it was, later looks must not be lost with it
+                log.exception("the tokens could not be looked at")
             await asyncio.sleep(LOOK_SECONDS)
-            self._tokens.look()
-            self._end_streams()
+
+    def look(self) -> None:
+        """Looks at the tokens once."""
+        self._tokens.look()
+        self._end_streams()
 
     def _end_streams(self) -> None:
         verdicts: dict[tuple[Caller, str], RungmasterError | None] = {}

@@ -86,6 +86,9 @@ class Server:
 
     async def start(self, address: str) -> int:
         """Listens, and gives the port. Raises InvalidInput where the address cannot be listened on."""
+        if self._access is not None:
+            # A standby may have waited for days.
+            self._access.look()
         try:
             if self._certificates is None:
                 port = self._server.add_insecure_port(address)

@@ -135,6 +135,29 @@ def test_a_client_is_told_at_once_what_is_wrong_with_its_token(cluster: SecureCl
             client.get(1)
 
 
+def test_on_one_machine_tokens_do_without_tls(tmp_path: Path) -> None:
+    site = SecureCluster(tmp_path)
+    master = site.start(
+        "plain", "master", "--listen", "127.0.0.1:0", "--db", site.database, "--tokens", str(site.tokens)
+    )
+    try:
+        port = master.wait_for_line("ready on").split()[4].rpartition(":")[2]
+        for host in ("127.0.0.1", "localhost"):
+            address = f"{host}:{port}"
+            with Client(address, credentials=Credentials(token=VIEWER[2])) as client:
+                assert client.master_info().term == 1
+            with Client(address) as client, pytest.raises(Unauthenticated):
+                client.master_info()
+
+        async def story() -> None:
+            async with raw_session(address, "plain", credentials=Credentials(token=WORKER[2])) as opened:
+                assert (await opened.hello()).welcome.term == 1
+
+        asyncio.run(story())
+    finally:
+        site.close()
+
+
 @asynccontextmanager
 async def session(cluster: SecureCluster, caller: tuple[str, str, str], name: str) -> AsyncIterator[RawSession]:
     async with raw_session(cluster.address, name, credentials=cluster.credentials(caller)) as opened:
