@@ -1,7 +1,7 @@
 """Keeps the database small beside everything else: thins reports and empties deleted experiments, a little at a time.
 
-Each step is a transaction in the one writer's thread that takes some milliseconds, and then the thread is left to
-others for as long. What is under way stands in the database: a master that was killed in the middle goes on with it.
+Each step takes some milliseconds, of which one transaction in the writer's thread, and is followed by a rest several
+times as long. What is under way stands in the database: a master that was killed in the middle goes on with it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, TypeVar
 
 from ...shared.errors import FailedPrecondition, MastershipLost, NotFound, RungmasterError
+from ...shared.model import Experiment
 from ..experiment.changes import ThinningRow
-from ..experiment.retention import Measured, Sieve, spans
+from ..experiment.retention import Sieve, Span, spans
 from ..ledger.ledger import Ledger
 from ..ledger.reader import Reader
 from ..ledger.retention import Place
@@ -28,7 +30,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Rows that one step may delete.
-ROWS = 2_000
+ROWS = 1_000
+#: How many times as long as it worked it rests: nobody waits for it, and others do for answers.
+REST = 3.0
 #: Checkpoints given up at once; their files are deleted by workers.
 CHECKPOINTS = 500
 #: Seconds between two looks for experiments that ended long enough ago, and for what was left after an error.
@@ -92,50 +96,76 @@ class Upkeep:
 
     async def _erase(self, experiment_id: int) -> None:
         """Gives the files of a deleted experiment up, and deletes its rows."""
-        while uris := await asyncio.to_thread(self._reader.needed_checkpoints, experiment_id, CHECKPOINTS):
-            await self._leaving_room(self._writer.execute(lambda core, _, uris=uris: core.give_up(uris)))
+        while await self._resting(self._give_up_some(experiment_id)):
+            pass
         place: Place | None = Place()
         while place is not None:
-            place = await self._step(self._ledger.erase, experiment_id, place, ROWS)
+            place = await self._resting(self._write(self._ledger.erase, experiment_id, place, ROWS))
         log.info("experiment %d is deleted", experiment_id)
 
+    async def _give_up_some(self, experiment_id: int) -> bool:
+        """Has some checkpoints' files deleted; whether there were any."""
+        uris = await asyncio.to_thread(self._reader.needed_checkpoints, experiment_id, CHECKPOINTS)
+        if uris:
+            await self._writer.execute(lambda core, _: core.give_up(uris))
+        return bool(uris)
+
     async def _thin(self, thinning: ThinningRow) -> None:
-        """Reads the reports beside the writer (those of an experiment that has ended do not change), and drops some."""
-        number = thinning.experiment_id
         try:
-            experiment = await asyncio.to_thread(self._reader.get_experiment, number)
+            experiment = await asyncio.to_thread(self._reader.get_experiment, thinning.experiment_id)
         except NotFound:
             return
-        sieve = Sieve(Goal(experiment.goal), thinning.keep_every)
-        after = (thinning.next_trial, -1, -1)
-        while True:
-            found, deciding = await asyncio.to_thread(self._reader.measured, number, experiment.metric, after, ROWS)
-            gone: list[Measured] = []
-            for report in found:
-                gone += sieve.take(report, deciding.get(report.trial_id, ()))
-            finished = len(found) < ROWS
-            if found:
-                after = (found[-1].trial_id, found[-1].token, found[-1].sequence)
-            if (gone or finished) and not await self._step(
-                self._ledger.thin, thinning, spans(gone), after[0], finished=finished
-            ):
-                return
-            if finished:
-                log.info("the reports of experiment %d are thinned", number)
-                return
+        search = _Search(self._reader, thinning, experiment)
+        while await self._resting(self._thin_some(search)):
+            pass
+        log.info("the reports of experiment %d are thinned", thinning.experiment_id)
 
-    async def _step(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    async def _thin_some(self, search: _Search) -> bool:
+        """Drops some reports; whether there is more to do."""
+        gone = await asyncio.to_thread(search.read)
+        thinned = not (gone or search.finished) or await self._write(
+            self._ledger.thin, search.thinning, gone, search.trial, finished=search.finished
+        )
+        return thinned and not search.finished
+
+    async def _write(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """One transaction, in the ledger's thread."""
-        loop = asyncio.get_running_loop()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *arguments, **named))
 
-        async def run() -> T:
-            return await loop.run_in_executor(self._thread, lambda: call(*arguments, **named))
-
-        return await self._leaving_room(run())
-
-    async def _leaving_room(self, work: Coroutine[Any, Any, T]) -> T:
-        """Waits for as long as the work took: whoever wants an answer finds the thread free half of the time."""
+    @staticmethod
+    async def _resting(work: Coroutine[Any, Any, T]) -> T:
         start = time.monotonic()
         result = await work
-        await asyncio.sleep(time.monotonic() - start)
+        await asyncio.sleep(REST * (time.monotonic() - start))
         return result
+
+
+class _Search:
+    """Looks through the reports of one experiment for those that may go.
+
+    It reads beside the writer: the reports of an experiment that has ended do not change.
+    """
+
+    def __init__(self, reader: Reader, thinning: ThinningRow, experiment: Experiment) -> None:
+        self.thinning = thinning
+        self._reader = reader
+        self._metric = experiment.metric
+        self._sieve = Sieve(Goal(experiment.goal), thinning.keep_every)
+        self._after = (thinning.next_trial, -1, -1)
+        #: Whether there is nothing left to read.
+        self.finished = False
+
+    @property
+    def trial(self) -> int:
+        """The trial at which it stands; those below are done."""
+        return self._after[0]
+
+    def read(self) -> list[Span]:
+        """Goes on by some reports: what may go now."""
+        number = self.thinning.experiment_id
+        found, deciding = self._reader.measured(number, self._metric, self._after, ROWS)
+        gone = [one for report in found for one in self._sieve.take(report, deciding.get(report.trial_id, ()))]
+        self.finished = len(found) < ROWS
+        if found:
+            self._after = (found[-1].trial_id, found[-1].token, found[-1].sequence)
+        return spans(gone)

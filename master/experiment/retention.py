@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...shared.limits import MAX_KEEP_EVERY
 from ..search.interface import Goal
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Measured:
+class Measured(NamedTuple):
     """A report as far as it matters here. They are ordered as the ledger keeps them; `metric` is the searcher's."""
 
     trial_id: int

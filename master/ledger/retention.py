@@ -8,19 +8,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    CursorResult,
-    Select,
-    and_,
-    delete,
-    exists,
-    insert,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, CursorResult, Text, and_, delete, exists, insert, select, tuple_, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ...shared.model import ExperimentState
@@ -28,6 +16,7 @@ from ..experiment.changes import ThinningRow
 from ..experiment.retention import Measured, Span
 from . import tables
 from .tables import columns_of
+from .values import load_metric
 
 #: What survives the deletion of an experiment, so that its number is never used again.
 _LASTING_EVENTS = ("experiment_created", "experiment_deleted")
@@ -168,32 +157,27 @@ def measured(
     """The reports of an experiment after a (trial, token, sequence), in the order of their keys."""
     key = tuple_(_R.trial_id, _R.token, _R.sequence)
     statement = (
-        select(_R.trial_id, _R.token, _R.sequence, _R.resource, _R.metrics)
+        select(_R.trial_id, _R.token, _R.sequence, _R.resource, type_coerce(_R.metrics, Text))
         .where(_R.experiment_id == experiment_id, key > tuple_(*after))
         .order_by(_R.trial_id, _R.token, _R.sequence)
         .limit(limit)
     )
-    return [Measured(*row[:4], row[4].get(metric)) for row in connection.execute(statement)]
+    # One value of each document is wanted, of very many documents.
+    rows = connection.execute(statement).all()
+    return [Measured(trial, token, n, at, load_metric(text, metric)) for trial, token, n, at, text in rows]
 
 
 def deciding(connection: Connection, experiment_id: int, first: int, last: int) -> dict[int, Collection[int]]:
-    """By trial, of those from `first` to `last`, the resources at which it entered rungs."""
+    """By trial, of those from `first` to `last`, the resources at which it entered rungs.
+
+    Rung by rung, since results are kept in that order: a join would have SQLite read all of the experiment's.
+    """
+    rungs, results = tables.rungs.c, tables.rung_results.c
     found: dict[int, Collection[int]] = {}
-    for trial_id, resource in connection.execute(_entries(experiment_id, first, last)):
-        found[trial_id] = {*found.get(trial_id, ()), resource}
+    levels = select(rungs.bracket_id, rungs.rung_id).where(rungs.experiment_id == experiment_id)
+    for bracket_id, rung_id in connection.execute(levels).all():
+        of = (results.experiment_id == experiment_id, results.bracket_id == bracket_id, results.rung_id == rung_id)
+        entered = select(results.trial_id, results.resource).where(*of, results.trial_id.between(first, last))
+        for trial_id, resource in connection.execute(entered):
+            found[trial_id] = {*found.get(trial_id, ()), resource}
     return found
-
-
-def _entries(experiment_id: int, first: int, last: int) -> Select[int, int]:
-    """Through the keys of all three tables: results are ordered by rung, and a trial's alone are not together."""
-    trials, rungs, results = tables.trials.c, tables.rungs.c, tables.rung_results.c
-    in_bracket = and_(rungs.experiment_id == trials.experiment_id, rungs.bracket_id == trials.bracket_id)
-    in_rung: ColumnElement[bool] = and_(
-        results.experiment_id == trials.experiment_id,
-        results.bracket_id == rungs.bracket_id,
-        results.rung_id == rungs.rung_id,
-        results.trial_id == trials.trial_id,
-    )
-    source = tables.trials.join(tables.rungs, in_bracket).join(tables.rung_results, in_rung)
-    wanted = and_(trials.experiment_id == experiment_id, trials.trial_id.between(first, last))
-    return select(trials.trial_id, results.resource).select_from(source).where(wanted)

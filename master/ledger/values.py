@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Dialect, Double, Text, TypeDecorator
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
 
 
 def dump_json(value: Any) -> str:
@@ -42,6 +43,12 @@ def _number(value: float) -> str:
 def load_metrics(text: str) -> dict[str, float]:
     """The metrics that `dump_metrics` was given, exactly."""
     return {name: float(value) for name, value in json.loads(text).items()}
+
+
+def load_metric(text: str, name: str) -> float | None:
+    """One of the metrics that `dump_metrics` was given; None where it is not among them."""
+    value = _decode(text).get(name)
+    return None if value is None else float(value)
 
 
 def clean_text(text: str) -> str:

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from e2e.cluster import Cluster, Process, toy_spec, wait_for
+from sqlalchemy import event as on_event
 
 from rungmaster.client import Client
 from rungmaster.master.checking import check_database
@@ -28,7 +30,7 @@ from rungmaster.master.ledger.reader import Reader
 from rungmaster.shared.errors import FailedPrecondition, InvalidInput, NotFound
 from rungmaster.shared.model import Experiment, Report, TrialState
 
-from .ledger_rows import START, created, experiment, lease, report
+from .ledger_rows import START, created, experiment, lease, report, result
 
 #: Trials that train for long between their rungs: thinning them takes several steps.
 LONG = {"name": "asha", "max_trials": 4, "max_resource": 1600, "divisor": 4}
@@ -231,6 +233,30 @@ def test_a_step_of_a_thinning_that_was_begun_anew_drops_nothing(ledger: Ledger, 
     assert not ledger.thin(again, [Span(0, 1, 2, 2)], 1, finished=True)
     ledger.commit(Changes(new_thinnings=[again]))
     assert reader.open_thinnings() == []
+
+
+def test_a_step_reads_only_the_results_of_its_own_trials(sqlite_url: str) -> None:
+    """Those of a million trials would be read again for each few thousand reports."""
+    ledger, reader = Ledger.open(sqlite_url, holder="me"), Reader(sqlite_url)
+    batch = created(trials=4)
+    batch.new_results = [result(n, 0.5) for n in range(4)]
+    batch.new_reports = [report(n, 3) for n in range(4)]
+    ledger.commit(batch)
+    steps: list[str] = []
+
+    def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            steps.extend(row[3] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    on_event.listen(reader._engine, "before_cursor_execute", explain)
+    found, deciding = reader.measured(1, "loss", (0, 99, 0), 2)
+    assert [one.trial_id for one in found] == [1, 2]
+    assert deciding == {1: {3}, 2: {3}}
+    of_results = [step for step in steps if "rung_results" in step]
+    assert of_results
+    assert all("trial_id>? AND trial_id<?" in step for step in of_results)
+    ledger.close()
+    reader.close()
 
 
 def with_upkeep(url: str, work: Callable[[Ledger, Writer, Upkeep], Awaitable[None]]) -> None:
