@@ -20,7 +20,18 @@ import page
 from figures import Result, result_from_json
 
 #: In the order in which they run and are shown; each is a module bench_<name> with FULL, QUICK and measure(size).
-BENCHMARKS = ("throughput", "latency", "peers", "growth", "turnaround", "restart", "search", "ledger", "floors")
+BENCHMARKS = (
+    "throughput",
+    "latency",
+    "peers",
+    "growth",
+    "turnaround",
+    "restart",
+    "search",
+    "ledger",
+    "retention",
+    "floors",
+)
 FOLDER = Path(__file__).parent.parent / "docs" / "benchmarks"
 
 

@@ -9,6 +9,7 @@ import pytest
 import bench_floors
 import bench_growth
 import bench_latency
+import bench_retention
 import bench_throughput
 
 
@@ -27,6 +28,11 @@ def test_growth_is_measured_on_databases_that_a_master_can_take_up() -> None:
     size = dataclasses.replace(bench_growth.QUICK, trials=(100,), experiments=2)
     found = bench_growth.measure(size)
     assert {figure.unit for figure in found.figures} == {"µs", "bytes", "ms"}
+
+
+def test_thinning_and_deleting_are_measured_beside_a_search() -> None:
+    found = bench_retention.measure(bench_retention.QUICK)
+    assert all(figure.value > 0 for figure in found.figures)
 
 
 @pytest.mark.parametrize("streams", [2])
