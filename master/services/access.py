@@ -171,6 +171,7 @@ class _Complaints:
         self._untold = 0
 
     def add(self, method: str, error: RungmasterError) -> None:
+        """One more was turned away."""
         now = time.monotonic()
         if now < self._next_at:
             self._untold += 1
