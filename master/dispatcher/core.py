@@ -242,7 +242,10 @@ class Core:
         if end.outcome is ExitOutcome.WORKER_FAULT:
             session.fault(now.monotonic)
         elif end.outcome is ExitOutcome.RELEASED:
-            session.faults = 0
+            session.training_went_well(ref)
+        elif end.outcome is ExitOutcome.FAILED:
+            elsewhere = any(ref.experiment_id in s.worked for s in self.sessions.values() if s is not session)
+            session.training_failed(ref, now.monotonic, works_elsewhere=elsewhere)
 
     def disconnect(self, session_id: str, connection: Connection) -> None:
         """A stream ended. The leases are held until they expire: the worker may come back."""

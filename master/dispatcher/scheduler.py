@@ -69,7 +69,7 @@ class Scheduler:
             if session is None or session.request is None:
                 del self._waiting[session_id]
             elif session.wants_work(now.monotonic):
-                grant = self._place(session, experiments, batch)
+                grant = self._place(session, experiments, batch, alone=len(sessions) == 1)
                 if grant is not None:
                     del self._waiting[session_id]
                     yield grant
@@ -81,7 +81,9 @@ class Scheduler:
         else:
             self._line.drop(experiment_id)
 
-    def _place(self, session: Session, experiments: Mapping[int, Experiment], batch: Batch) -> Grant | None:
+    def _place(
+        self, session: Session, experiments: Mapping[int, Experiment], batch: Batch, *, alone: bool
+    ) -> Grant | None:
         assert session.request is not None
         assert session.hello is not None
         offer = Offer(session.session_id, session.request.free_slots, session.slots, session.hello.labels)
@@ -91,7 +93,7 @@ class Scheduler:
                 continue
             experiment = experiments[demand.experiment_id]
             if demand.slots <= offer.free_slots:
-                lease = self._assign(session, experiment, batch)
+                lease = self._assign(session, experiment, batch, alone=alone)
                 if lease is not None:
                     return Grant(session, experiment, lease)
                 self._rest(demand.experiment_id)
@@ -105,9 +107,9 @@ class Scheduler:
                 self._rest(demand.experiment_id)
         return None
 
-    def _assign(self, session: Session, experiment: Experiment, batch: Batch) -> LeaseRow | None:
+    def _assign(self, session: Session, experiment: Experiment, batch: Batch, *, alone: bool) -> LeaseRow | None:
         assert session.request is not None
-        holder = Holder(session.session_id, session.worker)
+        holder = Holder(session.session_id, session.worker, alone)
         lease = experiment.assign(holder, session.request.request_id, batch)
         if lease is not None:
             session.request = None

@@ -8,7 +8,7 @@ from typing import Protocol
 from ...shared.model import LeaseRef, WorkerState
 from ...shared.session import Hello, SessionResponse, WorkRequest
 
-#: Faults of the worker itself in a row before it gets no work for a while.
+#: Faults of the worker itself in a row, or trials that failed on it in a row, before it gets no work for a while.
 FAULTS_BORNE = 3
 #: Seconds of the first quarantine; each further fault doubles it.
 QUARANTINE = 30.0
@@ -46,6 +46,10 @@ class Session:
     answered: dict[str, LeaseRef] = field(default_factory=dict)
     waiting_reason: str = ""
     faults: int = 0
+    #: Trials, by experiment and number, whose code has failed here since the last that did not.
+    failed: set[tuple[int, int]] = field(default_factory=set)
+    #: Experiments whose last trial here went well.
+    worked: set[int] = field(default_factory=set)
     quarantined_until: float = 0.0
 
     @property
@@ -74,6 +78,20 @@ class Session:
         self.faults += 1
         if self.faults >= FAULTS_BORNE:
             self.quarantined_until = now + QUARANTINE * 2 ** min(self.faults - FAULTS_BORNE, 6)
+
+    def training_failed(self, ref: LeaseRef, now: float, *, works_elsewhere: bool) -> None:
+        """Training code failed here. The worker is to blame where several trials in a row do that go well elsewhere."""
+        self.worked.discard(ref.experiment_id)
+        self.failed.add((ref.experiment_id, ref.trial_id))
+        if len(self.failed) >= FAULTS_BORNE and works_elsewhere:
+            self.faults = max(self.faults, FAULTS_BORNE - 1)
+            self.fault(now)
+
+    def training_went_well(self, ref: LeaseRef) -> None:
+        """A trial came to its end, or to its rung, here."""
+        self.faults = 0
+        self.failed.clear()
+        self.worked.add(ref.experiment_id)
 
     def wants_work(self, now: float) -> bool:
         """Whether it may be given an assignment now."""

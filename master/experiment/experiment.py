@@ -39,6 +39,8 @@ class Holder:
 
     session_id: str
     worker: str
+    #: Whether no other worker is there.
+    alone: bool = True
 
 
 class Answer(NamedTuple):
@@ -58,6 +60,8 @@ class Experiment:
         self._draw = draw
         #: Trials that have a target and no lease, in the order in which they are handed out.
         self.ready: deque[int] = deque()
+        #: Of trials whose training code failed, the session in which it did last.
+        self._failed_in: dict[int, str] = {}
         #: The last error of training code, for the experiment's own failure.
         self.last_error = ""
 
@@ -102,7 +106,7 @@ class Experiment:
         """Gives the next trial to a worker under a new lease; None where nothing can be trained now."""
         if not self.prepare(batch):
             return None
-        trial = self.book.trials[self.ready.popleft()]
+        trial = self.book.trials[self._take(holder, batch)]
         trial.token += 1
         self.book.move_trial(trial, TrialState.RUNNING, f"trained by {holder.worker}", batch)
         checkpoints = self.book.checkpoints.get(trial.trial_id)
@@ -126,6 +130,27 @@ class Experiment:
         )
         self.book.open_lease(lease, batch)
         return lease
+
+    def _take(self, holder: Holder, batch: Batch) -> int:
+        """The first in line, but what failed on this worker only where there is nothing else: the worker may be to
+        blame, and on another one the trial shows whether it was."""
+        found = self._other_than_failed(holder)
+        if found is None and not holder.alone:
+            step = self.searcher.next()
+            self._apply(step, batch)
+            if isinstance(step.answer, Train):
+                self._target(step.answer, batch)
+            found = self._other_than_failed(holder)
+        place = found or 0
+        trial_id = self.ready[place]
+        del self.ready[place]
+        self._failed_in.pop(trial_id, None)
+        return trial_id
+
+    def _other_than_failed(self, holder: Holder) -> int | None:
+        """The place in line of the first trial that did not fail on this worker."""
+        places = (place for place, trial in enumerate(self.ready) if self._failed_in.get(trial) != holder.session_id)
+        return next(places, None)
 
     def held(self, ref: LeaseRef, session_id: str) -> LeaseRow | None:
         """The lease, if it is this session's and still held."""
@@ -262,19 +287,19 @@ class Experiment:
         if trial.state == TrialState.PENDING:
             self.ready.append(trial.trial_id)
         elif trial.state == TrialState.RUNNING:
-            self._ended_early(trial, end, batch)
+            self._ended_early(trial, lease, end, batch)
         elif end.outcome is ExitOutcome.FAILED:
             trial.restarts += 1
             self.book.touch_trial(trial, batch)
 
-    def _ended_early(self, trial: TrialRow, end: Exit, batch: Batch) -> None:
+    def _ended_early(self, trial: TrialRow, lease: LeaseRow, end: Exit, batch: Batch) -> None:
         """A running trial's lease ended before the searcher had its result."""
         if end.outcome is ExitOutcome.INVALID_HPARAMS:
             self._discard(trial, end.error, batch)
         elif end.outcome is ExitOutcome.WORKER_FAULT:
             self._worker_lost(trial, f"its worker could not run it: {end.error}", batch)
         elif end.outcome is ExitOutcome.FAILED:
-            self._training_failed(trial, end.error, batch)
+            self._training_failed(trial, lease.session_id, end.error, batch)
         else:
             self._requeue(trial, "given back by its worker", batch)
 
@@ -283,13 +308,14 @@ class Experiment:
         self.book.move_trial(trial, TrialState.PENDING, reason, batch)
         self.ready.appendleft(trial.trial_id)
 
-    def _training_failed(self, trial: TrialRow, error: str, batch: Batch) -> None:
+    def _training_failed(self, trial: TrialRow, session_id: str, error: str, batch: Batch) -> None:
         trial.restarts += 1
         self.last_error = error
         last_line = error.strip().rsplit("\n", 1)[-1]
         if trial.restarts > self.spec.max_restarts:
             self._fail_for_good(trial, f"failed {trial.restarts} times, the last time with: {last_line}", batch)
         else:
+            self._failed_in[trial.trial_id] = session_id
             left = self.spec.max_restarts - trial.restarts
             self._requeue(trial, f"failed, to be restarted ({left} restarts left): {last_line}", batch)
 

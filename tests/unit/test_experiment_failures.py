@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
-from rungmaster.shared.model import ExperimentState, TrialState, WorkerState
+from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState, WorkerState
 from rungmaster.shared.session import CheckpointSaved, DecisionKind, ExitOutcome, Measurement
 
 FAILED, INVALID, FAULT = ExitOutcome.FAILED, ExitOutcome.INVALID_HPARAMS, ExitOutcome.WORKER_FAULT
@@ -122,6 +122,55 @@ def test_a_worker_that_faults_again_and_again_gets_no_work_for_a_while(master: M
     assert not worker.received().assignments
     master.advance(2, alive=[worker])
     assert worker.received().assignments
+
+
+def test_a_trial_that_failed_is_tried_again_on_another_worker(master: Master, worker: Worker) -> None:
+    master.submit()
+    other = master.worker("other")
+    worker.exit(worker.work(), FAILED, "CUDA error")
+    assert worker.work().lease.trial_id == 1, "its worker gets another trial"
+    assert other.work().lease == LeaseRef(1, 0, 2)
+
+
+def test_a_trial_that_failed_is_tried_again_at_once_where_there_is_one_worker_only(
+    master: Master, worker: Worker
+) -> None:
+    master.submit()
+    worker.exit(worker.work(), FAILED, "CUDA error")
+    assert worker.work().lease == LeaseRef(1, 0, 2)
+
+
+def test_a_worker_that_has_failed_all_there_is_gets_it_again(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_trials": 1, "max_rungs": 1}))
+    master.worker("other")
+    worker.exit(worker.work(), FAILED, "CUDA error")
+    assert worker.work().lease == LeaseRef(1, 0, 2)
+
+
+def test_a_worker_on_which_trials_fail_that_go_well_elsewhere_gets_no_work_for_a_while(
+    master: Master, worker: Worker
+) -> None:
+    master.submit(make_spec(max_restarts=1))
+    other = master.worker("other")
+    other.train(0.5)
+    for trial in (1, 2, 3):
+        assignment = worker.work()
+        assert assignment.lease.trial_id == trial
+        worker.exit(assignment, FAILED, "CUDA error")
+    assert worker.ask() is None
+    assert master.core.workers(master.now)[1].state is WorkerState.QUARANTINED
+    for _ in range(3):
+        other.train(0.5)
+    assert [master.trial(trial).state for trial in (1, 2, 3)] == [TrialState.PAUSED] * 3, "the trials are not blamed"
+
+
+def test_code_that_fails_everywhere_puts_no_worker_in_quarantine(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=1))
+    other = master.worker("other")
+    for _ in range(4):
+        for each in (worker, other):
+            each.exit(each.work(), FAILED, "no such module")
+    assert {each.state for each in master.core.workers(master.now)} == {WorkerState.CONNECTED}
 
 
 def test_a_released_lease_ends_the_row_of_faults(master: Master, worker: Worker) -> None:
