@@ -84,8 +84,7 @@ class Turns:
 @contextmanager
 def _worker(address: str, folder: Path, marks: Path, *options: str) -> Iterator[None]:
     """A worker whose slots are told apart by the devices that they would have."""
-    program = "from rungmaster.client.cli.main import main; main()"
-    command = [sys.executable, "-P", "-c", program, "worker", "--master", address, "--slots", str(SLOTS)]
+    command = processes.rungmaster("worker", "--master", address, "--slots", str(SLOTS))
     environment = {"PYTHONPATH": str(TRAINING), "CUDA_VISIBLE_DEVICES": "0,1", "TURNING_MARKS": str(marks)}
     with (folder / "worker.log").open("ab") as log:
         worker = subprocess.Popen(

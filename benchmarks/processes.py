@@ -60,12 +60,16 @@ def floor() -> Iterator[Server]:
 
 
 @contextmanager
-def master(database: str) -> Iterator[Server]:
-    """`rungmaster master` as users start it; its leases outlast any benchmark."""
-    program = "from rungmaster.client.cli.main import main; main()"
-    options = ["--listen", "127.0.0.1:0", "--db", database, "--lease-ttl", "600", "--grace", "0"]
-    with _serving([sys.executable, "-P", "-c", program, "master", *options]) as server:
+def master(database: str, lease_ttl: float = 600.0) -> Iterator[Server]:
+    """`rungmaster master` as users start it; its leases outlast any benchmark that does not want them shorter."""
+    options = ["--listen", "127.0.0.1:0", "--db", database, "--lease-ttl", str(lease_ttl), "--grace", "0"]
+    with _serving(rungmaster("master", *options)) as server:
         yield server
+
+
+def rungmaster(*arguments: str) -> list[str]:
+    """The command line of `rungmaster`, from a folder where its packages could be mistaken for others."""
+    return [sys.executable, "-P", "-c", "from rungmaster.client.cli.main import main; main()", *arguments]
 
 
 @contextmanager

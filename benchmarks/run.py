@@ -27,6 +27,7 @@ BENCHMARKS = (
     "growth",
     "turnaround",
     "restart",
+    "recovery",
     "search",
     "ledger",
     "retention",

@@ -9,6 +9,7 @@ import pytest
 import bench_floors
 import bench_growth
 import bench_latency
+import bench_recovery
 import bench_retention
 import bench_throughput
 
@@ -32,6 +33,11 @@ def test_growth_is_measured_on_databases_that_a_master_can_take_up() -> None:
 
 def test_thinning_and_deleting_are_measured_beside_a_search() -> None:
     found = bench_retention.measure(bench_retention.QUICK)
+    assert all(figure.value > 0 for figure in found.figures)
+
+
+def test_what_was_killed_is_replaced() -> None:
+    found = bench_recovery.measure(bench_recovery.QUICK)
     assert all(figure.value > 0 for figure in found.figures)
 
 
