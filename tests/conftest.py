@@ -24,8 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _numbers = itertools.count(1)
+
+# How long an example takes is a matter of the machine; what holds otherwise (in CI: always the same examples) stays.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # What a shell starts in the background is deaf to Ctrl-C, and so is all that it starts; tests of Ctrl-C need it.
