@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..shared.errors import FailedPrecondition
 from ..shared.files import written_whole
@@ -52,8 +52,15 @@ _TRIAL = {
 }
 
 
-def export(url: str, experiment_id: int, target: Path, *, trials: bool = False, replace: bool = False) -> int:
-    """Writes the reports (or the trials) of an experiment to a file, whole or not at all, and gives their number.
+class Exported(NamedTuple):
+    """How many rows were written, and how many reports the experiment had beside them before it was thinned."""
+
+    rows: int
+    dropped: int
+
+
+def export(url: str, experiment_id: int, target: Path, *, trials: bool = False, replace: bool = False) -> Exported:
+    """Writes the reports (or the trials) of an experiment to a file, whole or not at all.
 
     It reads one snapshot, beside a running master, in bounded memory. Raises NotFound; InvalidInput where the file
     exists and is not to be replaced; FailedPrecondition where pyarrow is not installed, or there are too many names.
@@ -62,10 +69,11 @@ def export(url: str, experiment_id: int, target: Path, *, trials: bool = False, 
     with written_whole(target, replace=replace) as partial, inspect_database(url) as inspection:
         experiment = inspection.experiment(experiment_id)
         if trials:
-            return _Writer(inspection, experiment, TrialRow, _TRIAL, "hparam_", lambda row: row.hparams or {}).run(
-                partial
-            )
-        return _Writer(inspection, experiment, ReportRow, _REPORT, "metric_", lambda row: row.metrics).run(partial)
+            writer = _Writer(inspection, experiment, TrialRow, _TRIAL, "hparam_", lambda row: row.hparams or {})
+            return Exported(writer.run(partial), 0)
+        thinning = inspection.thinning(experiment_id)
+        writer = _Writer(inspection, experiment, ReportRow, _REPORT, "metric_", lambda row: row.metrics)
+        return Exported(writer.run(partial), thinning.reports_dropped if thinning else 0)
 
 
 def _check_installed() -> None:

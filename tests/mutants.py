@@ -33,6 +33,8 @@ OUTBOX = "tests/unit/test_worker_outbox.py::"
 ACCESS = "tests/integration/test_access.py::"
 TLS = "tests/integration/test_tls.py::"
 TOKENS = "tests/unit/test_tokens.py::"
+RETENTION = "tests/integration/test_retention.py::"
+KEPT = "tests/unit/test_retention.py::test_those_stay_that_decided_and_each_trials_best_and_last"
 UNIT = "tests/unit/"
 
 EXPERIMENT = "master/experiment/experiment.py"
@@ -306,6 +308,41 @@ MUTANTS = (
         "        if error is not None and is_perhaps_tls(error):\n",
         "        if error is None:\n",
         TLS + "test_a_client_learns_at_once_what_is_wrong_with_tls",
+    ),
+    Mutant(
+        "a trial's best report is thinned away",
+        "master/experiment/retention.py",
+        "(self._last is not self._best or better)",
+        "True",
+        KEPT,
+    ),
+    Mutant(
+        "a report that decided is thinned away",
+        "master/experiment/retention.py",
+        "return report.resource in deciding or bool(",
+        "return bool(",
+        KEPT,
+    ),
+    Mutant(
+        "a thinning that was begun anew is taken for ended",
+        "master/ledger/retention.py",
+        "if found is None or found.start_time != thinning.start_time:",
+        "if found is None:",
+        RETENTION + "test_a_step_of_a_thinning_that_was_begun_anew_drops_nothing",
+    ),
+    Mutant(
+        "a deleted experiment leaves its reports",
+        "master/ledger/retention.py",
+        "    (tables.reports, None),\n",
+        "",
+        RETENTION + "test_the_file_stays_bounded_while_experiments_come_and_go",
+    ),
+    Mutant(
+        "what was thinned away is not counted",
+        "master/experiment/audit.py",
+        "    if missing != dropped:",
+        "    if False:",
+        RETENTION + "test_what_was_not_thinned_away_is_missed",
     ),
 )
 

@@ -111,6 +111,8 @@ def export(database: str, experiment: int, target: Path, trials: bool, force: bo
     """
     from ..exporting import export as export_experiment
 
-    number = export_experiment(database, experiment, target, trials=trials, replace=force)
+    exported = export_experiment(database, experiment, target, trials=trials, replace=force)
     what = "trials" if trials else "reports"
-    click.echo(f"{number:,} {what} of experiment {experiment} are in {target} ({target.stat().st_size:,} bytes)")
+    click.echo(f"{exported.rows:,} {what} of experiment {experiment} are in {target} ({target.stat().st_size:,} bytes)")
+    if exported.dropped:
+        click.echo(f"{exported.dropped:,} more had been dropped when it was thinned")

@@ -137,10 +137,11 @@ class Inspection:
             rows_of(self._connection, tables.checkpoints, CheckpointRow, experiment_id),
             self._contents(experiment_id),
             {kind: number for kind, number in kinds},  # noqa: C416 - rows are no pairs to the type checker
-            self._thinning(experiment_id),
+            self.thinning(experiment_id),
         )
 
-    def _thinning(self, experiment_id: int) -> ThinningRow | None:
+    def thinning(self, experiment_id: int) -> ThinningRow | None:
+        """How far the thinning of an experiment is; None where its reports were never thinned."""
         columns = columns_of(tables.thinnings, ThinningRow)
         statement = select(*columns).where(tables.thinnings.c.experiment_id == experiment_id)
         row = self._connection.execute(statement).one_or_none()

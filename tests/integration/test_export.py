@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from rungmaster.master import exporting
-from rungmaster.master.experiment.changes import Changes, ReportRow
+from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow
+from rungmaster.master.experiment.retention import Span
 from rungmaster.master.exporting import export
 from rungmaster.master.ledger.inspection import inspect_database
 from rungmaster.master.ledger.ledger import Ledger
@@ -48,7 +49,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 def test_every_report_is_a_row_and_every_metric_a_column(filled: str, tmp_path: Path) -> None:
     path = tmp_path / "reports.parquet"
-    assert export(filled, 1, path) == 12
+    assert export(filled, 1, path).rows == 12
     rows = rows_of(path)
     assert [(row["trial_id"], row["sequence"]) for row in rows] == [(0, n) for n in range(1, 6)] + [
         (1, n) for n in range(1, 8)
@@ -76,7 +77,7 @@ def test_trials_have_their_hyperparameters_as_columns_of_their_own_types(
     batch.new_trials = [trial(n, hparams=values, metric=0.5 if n else None) for n, values in enumerate(hparams)]
     ledger.commit(batch)
     path = tmp_path / "trials.parquet"
-    assert export(database_url, 1, path, trials=True) == 2
+    assert export(database_url, 1, path, trials=True).rows == 2
     rows = [{name: value for name, value in row.items() if name.startswith("hparam_")} for row in rows_of(path)]
     assert rows == [
         {"hparam_width": 16, "hparam_rate": 1.0, "hparam_solver": "sgd", "hparam_nesterov": True, "hparam_mixed": "1"},
@@ -95,7 +96,7 @@ def test_trials_have_their_hyperparameters_as_columns_of_their_own_types(
 def test_a_large_experiment_is_written_in_groups(filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "ROWS", 5)
     path = tmp_path / "reports.parquet"
-    assert export(filled, 1, path) == 12
+    assert export(filled, 1, path).rows == 12
     read = pq.ParquetFile(path).metadata
     assert [read.row_group(n).num_rows for n in range(read.num_row_groups)] == [5, 5, 2]
 
@@ -105,7 +106,7 @@ def test_an_experiment_without_reports_is_a_file_without_rows(
 ) -> None:
     ledger.commit(created())
     path = tmp_path / "reports.parquet"
-    assert export(database_url, 1, path) == 0
+    assert export(database_url, 1, path).rows == 0
     assert rows_of(path) == []
 
 
@@ -116,6 +117,14 @@ def test_what_a_master_writes_meanwhile_is_not_in_the_file(filled: str, ledger: 
         ledger.commit(Changes(new_reports=[report(0, 6), report(1, 8)]))
         seen += [row for page in pages for row in page]
     assert len(seen) == 12
+
+
+def test_an_export_of_a_thinned_experiment_says_what_is_not_in_it(filled: str, ledger: Ledger, tmp_path: Path) -> None:
+    thinning = ThinningRow(1, 0, 0, 0, START, None)
+    ledger.commit(Changes(new_thinnings=[thinning]))
+    assert ledger.thin(thinning, [Span(1, 1, 2, 4)], 2, finished=True)
+    assert export(filled, 1, tmp_path / "reports.parquet") == (9, 3)
+    assert export(filled, 2, tmp_path / "others.parquet") == (1, 0)
 
 
 def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(filled: str, tmp_path: Path) -> None:

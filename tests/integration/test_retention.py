@@ -95,6 +95,26 @@ def test_what_decided_stays_with_each_trials_best_and_last(cluster: Cluster) -> 
         assert client.get(search(cluster, client)).thinning is None
 
 
+def test_what_was_not_thinned_away_is_missed(tmp_path: Path, sqlite_url: str) -> None:
+    cluster = Cluster(tmp_path, sqlite_url, lease_ttl=20.0)
+    cluster.master()
+    cluster.worker("worker", slots=2)
+    with Client(cluster.address) as client:
+        number = search(cluster, client)
+        client.thin(number)
+        wait_for("the end of the thinning", lambda: is_thinned(client, number))
+        dropped = client.get(number).thinning
+    cluster.close()
+    assert dropped is not None
+    with closing(sqlite3.connect(parse_database(sqlite_url).path)) as connection:
+        connection.execute("DELETE FROM reports WHERE trial_id = 3")
+        gone = connection.total_changes
+        connection.commit()
+    told = check_database(sqlite_url).violations
+    lost = f"{dropped.reports_dropped} reports were thinned away, and {dropped.reports_dropped + gone} are missing"
+    assert told == [f"experiment {number}: {lost}"]
+
+
 def test_only_what_has_ended_can_be_thinned(cluster: Cluster) -> None:
     cluster.master()
     with Client(cluster.address) as client:

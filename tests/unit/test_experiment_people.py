@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
-from rungmaster.shared.errors import FailedPrecondition
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.shared.errors import FailedPrecondition, NotFound
 from rungmaster.shared.model import ExperimentState, TrialState, WorkerState
 from rungmaster.shared.session import DecisionKind, ExitOutcome
 
@@ -195,6 +198,21 @@ def test_only_an_experiment_that_has_ended_can_be_deleted(master: Master, worker
     assert not master.store.rows.experiments
     master.restart()
     assert master.submit() == 2
+
+
+@pytest.mark.parametrize("what", ["thin", "delete"])
+def test_what_readers_saw_a_moment_before_its_deletion_is_not_found_any_more(master: Master, what: str) -> None:
+    ask: dict[str, Callable[[Core], None]] = {
+        "thin": lambda core: core.thin(1, 0, "a test"),
+        "delete": lambda core: core.delete(1),
+    }
+    with pytest.raises(FailedPrecondition, match="has not ended"):
+        master.do(ask[what])
+    cancel(master)
+    master.oracle.forget_experiment(1)
+    master.do(ask["delete"])
+    with pytest.raises(NotFound, match="no experiment 1"):
+        master.do(ask[what])
 
 
 def test_a_deleted_experiment_can_be_created_again_with_its_request_id(master: Master) -> None:
