@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, exc, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, exc, make_url, text
 
 from ...shared.errors import DatabaseError, InvalidInput
 from .failures import explain
@@ -184,3 +184,13 @@ def transaction(engine: Engine, database: Database) -> Iterator[Connection]:
             yield connection
     except (exc.DBAPIError, exc.TimeoutError, driver_error) as error:
         raise explain(error, database.name) from error
+
+
+def read_in_order(connection: Connection) -> None:
+    """For a transaction that goes through a table by its keys, a page at a time.
+
+    PostgreSQL guesses badly how many rows follow a key, of a table that has just been filled the more so, and would
+    read and sort all that is left for each page.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL enable_sort = off"))

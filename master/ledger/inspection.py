@@ -24,7 +24,7 @@ from ..experiment.changes import (
 )
 from ..experiment.replay import Entry
 from . import tables
-from .engine import parse_database, reading_engine, transaction
+from .engine import parse_database, read_in_order, reading_engine, transaction
 from .migrate import check_current
 from .recovery import rows_of
 from .tables import columns_of
@@ -111,6 +111,7 @@ class Inspection:
 
     def pages(self, row_type: type[Row], experiment_id: int, size: int) -> Iterator[list[Row]]:
         """An experiment's reports or trials in the order of their keys, at most `size` at a time."""
+        read_in_order(self._connection)
         table = {ReportRow: tables.reports, TrialRow: tables.trials}[row_type]
         keys = list(table.primary_key)[1:]
         columns = columns_of(table, row_type)

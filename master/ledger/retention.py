@@ -15,6 +15,7 @@ from ...shared.model import ExperimentState
 from ..experiment.changes import ThinningRow
 from ..experiment.retention import Measured, Span
 from . import tables
+from .engine import read_in_order
 from .tables import columns_of
 from .values import load_metric
 
@@ -107,6 +108,7 @@ def erase(connection: Connection, experiment_id: int, place: Place, rows: int) -
 
 def _erase_some(connection: Connection, experiment_id: int, place: Place, rows: int) -> tuple[Place, int]:
     """Deletes what may go among the next rows of one table; the next place, and how many rows that were at most."""
+    read_in_order(connection)
     table, condition = _LEFT[place.table]
     keys = [key for key in table.primary_key if key.name != "experiment_id"]
     window = table.c.experiment_id == experiment_id
@@ -155,6 +157,7 @@ def measured(
     connection: Connection, experiment_id: int, metric: str, after: tuple[int, int, int], limit: int
 ) -> list[Measured]:
     """The reports of an experiment after a (trial, token, sequence), in the order of their keys."""
+    read_in_order(connection)
     key = tuple_(_R.trial_id, _R.token, _R.sequence)
     statement = (
         select(_R.trial_id, _R.token, _R.sequence, _R.resource, type_coerce(_R.metrics, Text))

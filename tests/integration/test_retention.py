@@ -21,12 +21,14 @@ from rungmaster.master.dispatcher.core import Terms
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.dispatcher.upkeep import Upkeep
 from rungmaster.master.dispatcher.writer import Writer
-from rungmaster.master.experiment.changes import Changes, ThinningRow
+from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow
 from rungmaster.master.experiment.retention import Span
 from rungmaster.master.failpoints import EXIT_CODE, VARIABLE
 from rungmaster.master.ledger.engine import parse_database
+from rungmaster.master.ledger.inspection import inspect_database
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.retention import Place
 from rungmaster.shared.errors import FailedPrecondition, InvalidInput, NotFound
 from rungmaster.shared.model import Experiment, Report, TrialState
 
@@ -275,6 +277,33 @@ def test_a_step_reads_only_the_results_of_its_own_trials(sqlite_url: str) -> Non
     of_results = [step for step in steps if "rung_results" in step]
     assert of_results
     assert all("trial_id>? AND trial_id<?" in step for step in of_results)
+    ledger.close()
+    reader.close()
+
+
+@pytest.mark.postgresql
+def test_postgresql_does_not_sort_all_that_is_left_for_each_step(postgresql_url: str) -> None:
+    """Not even in a table that has just been filled, of which it knows nothing yet."""
+    ledger, reader = Ledger.open(postgresql_url, holder="me"), Reader(postgresql_url)
+    for batch in ended(1):
+        ledger.commit(batch)
+    plans: list[str] = []
+
+    def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "ORDER BY" in statement:
+            with cursor.connection.cursor() as beside:
+                beside.execute(f"EXPLAIN {statement}", parameters)
+                plans.append("\n".join(row[0] for row in beside.fetchall()))
+
+    on_event.listen(reader._engine, "before_cursor_execute", explain)
+    on_event.listen(ledger._engine, "before_cursor_execute", explain)
+    reader.measured(1, "loss", (5, 1, 0), 10)
+    ledger.erase(1, Place(0, (5, 1, 0)), 10)
+    with inspect_database(postgresql_url) as inspection:
+        on_event.listen(inspection._connection.engine, "before_cursor_execute", explain)
+        next(inspection.pages(ReportRow, 1, 10))
+    assert len(plans) == 3
+    assert [plan for plan in plans if "Sort" in plan or "Index" not in plan] == []
     ledger.close()
     reader.close()
 
