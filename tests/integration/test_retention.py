@@ -297,12 +297,13 @@ def test_postgresql_does_not_sort_all_that_is_left_for_each_step(postgresql_url:
 
     on_event.listen(reader._engine, "before_cursor_execute", explain)
     on_event.listen(ledger._engine, "before_cursor_execute", explain)
-    reader.measured(1, "loss", (5, 1, 0), 10)
-    ledger.erase(1, Place(0, (5, 1, 0)), 10)
+    reader.measured(1, "loss", (5, 1, 0), 1000)
+    ledger.erase(1, Place(0, (5, 1, 0)), 1000)
     with inspect_database(postgresql_url) as inspection:
         on_event.listen(inspection._connection.engine, "before_cursor_execute", explain)
-        next(inspection.pages(ReportRow, 1, 10))
-    assert len(plans) == 3
+        pages = inspection.pages(ReportRow, 1, 1000)
+        assert len(list(pages)) == 5
+    assert len(plans) == 8
     assert [plan for plan in plans if "Sort" in plan or "Index" not in plan] == []
     ledger.close()
     reader.close()
