@@ -2,13 +2,13 @@
 
 Every worker trains as real ones do (ASHA with rungs at 1, 3, 9 and 27: report, obey, save, leave, ask again) at random
 intervals, all of them together at the given rate; what is timed is a report that reaches its target, from before it is
-sent until its decision is read, commit included. The bare round trip is the echo of `floor_server.py` with as many
-streams at the same rate of reports, measured in turn with the master. No decision can be durable before the disk says
-so, so a bare commit of one row (SQLite, WAL, synchronous=FULL, alone) is measured in each round too.
+sent until its decision is read, commit included. The bare round trip is the bare echo of `floor_server.py` with as
+many streams at the same rate of reports, measured in turn with the master. No decision can be durable before the disk
+says so: the durable echo stores each report, commits, and answers; it decides nothing.
 
 How it could mislead: the load generator's own turn-around is in both numbers, and it shares two cores with the master,
-so p99 tells as much about the machine's scheduling as about the master. The echo gets no checkpoints, exits and
-requests for work: its load is a third of the master's. "Memory per worker" is the growth of the master's resident
+so p99 tells as much about the machine's scheduling as about the master. The echoes get no checkpoints, exits
+and requests for work: their load is a third of the master's. "Memory per worker" is the growth of the master's resident
 memory from no worker to all of them, each with an assignment, divided by their number.
 """
 
@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack, closing
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 
 import load
@@ -59,39 +58,25 @@ def _trainers(sessions: Sequence[load.Session], rate: float, echo: bool = False)
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round saw: of the echo, of the disk (seconds of each bare commit), and of the master."""
+    """What one round saw of the bare echo, the durable echo, and the master."""
 
     bare: Times
-    commits: list[float]
+    durable: Times
     real: Times
 
 
-def _commits(seconds: float) -> list[float]:
-    """Seconds that each bare commit of one row took."""
-    taken = []
-    with processes.sqlite() as path, closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "CREATE TABLE rows (value TEXT)"):
-            connection.execute(statement)
-        deadline = time.monotonic() + seconds
-        while (start := time.monotonic()) < deadline:
-            connection.execute("INSERT INTO rows VALUES ('one')")
-            taken.append(time.monotonic() - start)
-    return taken
-
-
-async def _side_by_side(size: Size, floor: str, master: str) -> list[Round]:
-    """The rounds, each of them on echo, disk and master in turn."""
+async def _side_by_side(size: Size, bare: str, durable: str, master: str) -> list[Round]:
+    """The rounds, each of them on both echoes and the master in turn."""
     await load.create_experiment(master, load.spec(max_trials=10**6, max_resource=27, divisor=3))
     async with AsyncExitStack() as stack:
-        bare = _trainers(await stack.enter_async_context(load.sessions(floor, size.workers)), size.rate, echo=True)
-        real = _trainers(await stack.enter_async_context(load.sessions(master, size.workers)), size.rate)
-        await _begin(bare)
-        await _begin(real)
-        await _train(real, size.seconds)  # the first results of a search promote at once, and everything is cold
-        return [
-            Round(await _train(bare, size.seconds), _commits(size.seconds / 8), await _train(real, size.seconds))
-            for _ in range(size.rounds)
-        ]
+        crews = []
+        for address in (bare, durable, master):
+            sessions = await stack.enter_async_context(load.sessions(address, size.workers))
+            crews.append(_trainers(sessions, size.rate, echo=address != master))
+            await _begin(crews[-1])
+            # The first results of a search promote at once, and everything is cold.
+            await _train(crews[-1], size.seconds)
+        return [Round(*[await _train(crew, size.seconds) for crew in crews]) for _ in range(size.rounds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +103,10 @@ async def _crowd(size: Size, server: processes.Server) -> Crowd:
 def measure(size: Size) -> Result:
     result = Result("latency", __doc__ or "")
     with ExitStack() as stack:
-        floor = stack.enter_context(processes.floor())
+        bare = stack.enter_context(processes.floor())
+        durable = stack.enter_context(processes.floor(stack.enter_context(processes.sqlite())))
         master = stack.enter_context(processes.master(stack.enter_context(processes.sqlite())))
-        rounds = asyncio.run(_side_by_side(size, floor.address, master.address))
+        rounds = asyncio.run(_side_by_side(size, bare.address, durable.address, master.address))
     result.figures += _figures(size, rounds)
     result.plots.append(_plot(rounds))
     with processes.sqlite() as database, processes.master(database) as master:
@@ -138,13 +124,13 @@ def _figures(size: Size, rounds: list[Round]) -> list[Figure]:
     for name, share in (("median", 0.5), ("p99", 0.99)):
         values = [quantile(each.real.decided, share) for each in rounds]
         bare = [quantile(each.bare.decided, share) for each in rounds]
-        with_disk = [floor + quantile(each.commits, share) for floor, each in zip(bare, rounds, strict=True)]
+        durable = [quantile(each.durable.decided, share) for each in rounds]
         aim, met = f"{P99_AIM * 1e3:g} ms", quantile(values, 0.5) <= P99_AIM
         if name == "median":
             aim, met = f"{MEDIAN_AIM:g}× bare", median_ratio(values, bare) <= MEDIAN_AIM
         what = f"decision, {name}, {size.workers:,} workers"
         figures.append(_beside(what, values, bare, "bare round trip", aim, met))
-        figures.append(_beside(what, values, with_disk, "round trip and bare commit", "", None))
+        figures.append(_beside(what, values, durable, "durable echo", "", None))
     return figures
 
 
@@ -177,7 +163,7 @@ def _plot(rounds: list[Round]) -> Plot:
     shares = [i / 200 for i in range(1, 200)]
     seen = {
         "bare echo": [seconds for each in rounds for seconds in each.bare.decided],
-        "bare commit": [seconds for each in rounds for seconds in each.commits],
+        "durable echo": [seconds for each in rounds for seconds in each.durable.decided],
         "decision, committed": [seconds for each in rounds for seconds in each.real.decided],
     }
     series = {name: [(quantile(times, share) * 1e3, share) for share in shares] for name, times in seen.items()}

@@ -53,9 +53,9 @@ def _serving(command: list[str]) -> Iterator[Server]:
 
 
 @contextmanager
-def floor() -> Iterator[Server]:
-    """The echo of `floor_server.py`."""
-    with _serving([sys.executable, str(HERE / "floor_server.py")]) as server:
+def floor(database: str | None = None) -> Iterator[Server]:
+    """The bare echo of `floor_server.py`, or the durable one on a new database."""
+    with _serving([sys.executable, str(HERE / "floor_server.py"), *([database] if database else [])]) as server:
         yield server
 
 
