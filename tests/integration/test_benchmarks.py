@@ -16,8 +16,10 @@ import bench_throughput
 
 def test_reports_are_acknowledged_in_every_shape() -> None:
     found = bench_throughput.measure(bench_throughput.QUICK)
-    assert len(found.figures) == len(bench_throughput.SHAPES)
-    assert all(figure.value > 0 and figure.floor for figure in found.figures)
+    # The CPU of so short a run may be less than what the system counts in.
+    rates = [figure for figure in found.figures if figure.unit == "reports/s"]
+    assert len(rates) == len(bench_throughput.SHAPES)
+    assert all(figure.value > 0 and figure.floor and figure.peer for figure in rates)
 
 
 def test_decisions_come_back_and_all_workers_stay() -> None:
