@@ -57,8 +57,8 @@ def follow(master: Connection, experiment_id: int) -> Iterator[Snapshot]:
     """Snapshots of an experiment: one at once, then whenever something happened (at most four a second) and every
     second, the last one in its end state. It makes connections of its own to where `master` leads.
 
-    Events from before the first snapshot (by the clocks of master and client) are left out. While the master is away,
-    snapshots say so. Raises NotFound, or Unavailable after ten minutes without a master.
+    Events from before the first snapshot are left out. While the master is away, snapshots say so. Raises NotFound, or
+    Unavailable after ten minutes without a master.
     """
     connection = master.with_timeout(_ATTEMPT_SECONDS)
     try:
@@ -108,7 +108,6 @@ class _Watcher:
         self._connection = master.with_timeout(PATIENCE_SECONDS)
         self._experiment_id = experiment_id
         self._start = start
-        self._since = time.time() - 1.0
         self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
         self._changed = threading.Event()
         self._failure: RungmasterError | None = None
@@ -139,10 +138,9 @@ class _Watcher:
 
     def _watch(self) -> None:
         try:
-            for message in Calls(self._connection).watch_experiment(self._experiment_id):
-                if message.create_time.ToMilliseconds() >= self._since * 1000:
-                    self._events.append(event_from_proto(message))
-                    self._changed.set()
+            for message in Calls(self._connection).watch_experiment(self._experiment_id, self._start.last_event_id):
+                self._events.append(event_from_proto(message))
+                self._changed.set()
         except RungmasterError as error:
             self._failure = error
         except ValueError:

@@ -202,6 +202,7 @@ def experiment_to_proto(value: model.Experiment) -> experiment_pb2.Experiment:
         resource_spent=value.resource_spent,
         resource_full=value.resource_full,
         thinning=None if value.thinning is None else thinning_to_proto(value.thinning),
+        last_event_id=value.last_event_id,
     )
 
 
@@ -225,6 +226,7 @@ def experiment_from_proto(message: experiment_pb2.Experiment) -> model.Experimen
         resource_spent=message.resource_spent,
         resource_full=message.resource_full,
         thinning=thinning_from_proto(message.thinning) if message.HasField("thinning") else None,
+        last_event_id=message.last_event_id,
     )
 
 

@@ -127,7 +127,7 @@ class Thinning:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One search. In lists `spec` is empty, and `brackets` too."""
+    """One search. In lists `spec` and `brackets` are empty, and `last_event_id`, its journal's newest, is 0."""
 
     experiment_id: int
     name: str
@@ -146,6 +146,7 @@ class Experiment:
     brackets: tuple[Bracket, ...] = ()
     best_trial: Trial | None = None
     thinning: Thinning | None = None
+    last_event_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

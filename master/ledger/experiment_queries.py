@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +42,13 @@ _planned = (
     .scalar_subquery()
     .label("planned")
 )
+_last_event = (
+    select(func.max(tables.events.c.event_id))
+    .where(tables.events.c.experiment_id == _E.experiment_id)
+    .correlate(tables.experiments)
+    .scalar_subquery()
+    .label("last_event_id")
+)
 _listed = [column for column in _E if column.name not in ("spec", "request_id")]
 _thinning = [column.label(f"thinning_{column.name}") for column in tables.thinnings.c]
 _source = tables.experiments.outerjoin(tables.thinnings, tables.thinnings.c.experiment_id == _E.experiment_id)
@@ -48,13 +56,18 @@ _source = tables.experiments.outerjoin(tables.thinnings, tables.thinnings.c.expe
 
 def get_experiment(connection: Connection, experiment_id: int) -> Experiment:
     """One experiment with everything. Raises NotFound."""
-    statement = select(*_listed, *_thinning, _E.spec, _best, _planned).select_from(_source)
+    statement = select(*_listed, *_thinning, _E.spec, _best, _planned, _last_event).select_from(_source)
     statement = statement.where(_E.experiment_id == experiment_id)
     row = connection.execute(statement).one_or_none()
     if row is None:
         raise _not_found(experiment_id)
     best = trials_by_key(connection, _best_keys([row]))
-    return _experiment(row, best, row.spec, _brackets(connection, experiment_id))
+    return replace(
+        _experiment(row, best),
+        spec=row.spec,
+        brackets=_brackets(connection, experiment_id),
+        last_event_id=row.last_event_id or 0,
+    )
 
 
 def goal_of(connection: Connection, experiment_id: int) -> str:
@@ -81,7 +94,7 @@ def list_experiments(
     rows, more = page.cut(connection.execute(statement).all())
     best = trials_by_key(connection, _best_keys(rows))
     token = page.token([rows[-1].experiment_id]) if more else ""
-    return [_experiment(row, best, {}, ()) for row in rows], token
+    return [_experiment(row, best) for row in rows], token
 
 
 def _not_found(experiment_id: int) -> NotFound:
@@ -92,9 +105,8 @@ def _best_keys(rows: Sequence[Row[Any]]) -> list[tuple[int, int]]:
     return [(row.experiment_id, row.best) for row in rows if row.best is not None]
 
 
-def _experiment(
-    row: Row[Any], best: dict[tuple[int, int], Trial], spec: dict[str, Any], brackets: tuple[Bracket, ...]
-) -> Experiment:
+def _experiment(row: Row[Any], best: dict[tuple[int, int], Trial]) -> Experiment:
+    """An experiment as lists have it."""
     return Experiment(
         experiment_id=row.experiment_id,
         name=row.name,
@@ -109,8 +121,6 @@ def _experiment(
         planned_trials=row.planned,
         resource_spent=row.resource_spent,
         resource_full=row.resource_full,
-        spec=spec,
-        brackets=brackets,
         best_trial=best.get((row.experiment_id, row.best)),
         thinning=_thinning_of(row),
     )

@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from rungmaster import Client
+from rungmaster.client.follow import follow
 from rungmaster.shared.errors import (
     FailedPrecondition,
     InvalidInput,
@@ -226,6 +227,18 @@ def test_a_watch_survives_a_restart_of_the_master(client: Client, master: SmallM
     master.experiments[1] = experiment(1, ExperimentState.COMPLETED)
     master.start(master.address)
     assert [one.event_id for one in events] == [2]
+
+
+def test_following_an_experiment_tells_what_happens_from_now_on(client: Client, master: SmallMaster) -> None:
+    master.events = [event(number) for number in range(1, 8)]
+    master.experiments[1] = replace(experiment(1), last_event_id=5)
+    snapshots = follow(client.calls.connection, 1)
+    assert not next(snapshots).events
+    seen: list[int] = []
+    while not seen:
+        seen += [one.event_id for one in next(snapshots).events]
+    assert seen == [6, 7]
+    assert master.watched_from == [5]
 
 
 def test_a_watch_of_nothing_is_refused(client: Client) -> None:

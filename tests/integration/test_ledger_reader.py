@@ -241,6 +241,7 @@ def test_events_go_on_from_any_point(ledger: Ledger, reader: Reader) -> None:
     assert reader.events_after(1, first.event_id, 10) == [second]
     assert reader.events_after(1, 0, 1) == [first]
     assert reader.events_after(1, second.event_id, 10) == []
+    assert reader.get_experiment(1).last_event_id == second.event_id
 
 
 def test_what_is_read_while_the_writer_writes_was_true_at_one_moment(ledger: Ledger, reader: Reader) -> None:
