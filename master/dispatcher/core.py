@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 
 from ...shared.errors import FailedPrecondition, NotFound
 from ...shared.model import LeaseRef, Worker
@@ -67,8 +68,9 @@ class Core:
         self._request_ids = dict(recovered.request_ids)
         #: Those deleted since the memory was built: readers may have seen them a moment ago.
         self._deleted: set[int] = set()
-        #: URI to the session that was asked to delete it, or None.
-        self._garbage: dict[str, str | None] = dict.fromkeys(recovered.garbage)
+        #: Checkpoints that nobody was asked to delete yet, and by URI the session that was.
+        self._garbage: dict[str, None] = dict.fromkeys(recovered.garbage)
+        self._being_deleted: dict[str, str] = {}
         self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
         self._scheduler = Scheduler()
         self._touched: set[int] = set()
@@ -119,15 +121,17 @@ class Core:
             self._scheduler.forget(experiment.experiment_id)
 
     def _collect_garbage(self) -> None:
-        for uri in self._batch.changes.unneeded_checkpoints:
-            self._garbage.setdefault(uri, None)
+        new = self._batch.changes.unneeded_checkpoints
+        self._garbage.update(dict.fromkeys(uri for uri in new if uri not in self._being_deleted))
         if not self._garbage:
             return
         session = next((s for s in self.sessions.values() if s.connection and not s.draining), None)
-        unasked = [uri for uri, asked in self._garbage.items() if asked is None][:DELETIONS_ASKED]
-        if session is not None and unasked:
-            self._garbage.update(dict.fromkeys(unasked, session.session_id))
-            self._out(session.session_id).delete_checkpoints.extend(unasked)
+        if session is not None:
+            asked = list(islice(self._garbage, DELETIONS_ASKED))
+            for uri in asked:
+                del self._garbage[uri]
+            self._being_deleted.update(dict.fromkeys(asked, session.session_id))
+            self._out(session.session_id).delete_checkpoints.extend(asked)
 
     def _out(self, session_id: str) -> Outgoing:
         out = self._outbox.get(session_id)
@@ -202,8 +206,8 @@ class Core:
         for event in request.events:
             self._record(session, event, now)
         for uri in request.deleted_checkpoints:
-            if uri in self._garbage:
-                del self._garbage[uri]
+            if self._being_deleted.pop(uri, None) is not None or uri in self._garbage:
+                self._garbage.pop(uri, None)
                 self._batch.changes.deleted_checkpoints.append(uri)
         if request.work_request is not None and not session.draining:
             self._ask(session, request)
@@ -258,9 +262,9 @@ class Core:
 
     def _ask_others_to_delete(self, session_id: str) -> None:
         """The session may not have heard what it was to delete: whoever is there is asked."""
-        for uri, asked in self._garbage.items():
-            if asked == session_id:
-                self._garbage[uri] = None
+        for uri in [uri for uri, asked in self._being_deleted.items() if asked == session_id]:
+            del self._being_deleted[uri]
+            self._garbage[uri] = None
 
     def look(self, now: Now) -> None:
         """Ends the leases of workers that were silent for too long."""
