@@ -1,6 +1,6 @@
 """What a worker and the master say to each other, as plain values; `proto/v1/worker.proto` has each meaning.
 
-What is made for every report is a named tuple: making one costs a quarter of a frozen dataclass.
+What is made for every report or message is a named tuple: making one costs a quarter of a frozen dataclass.
 """
 
 from __future__ import annotations
@@ -88,8 +88,7 @@ class LeaseEvent(NamedTuple):
     broken_checkpoints: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
+class SessionRequest(NamedTuple):
     """A bundle from the worker; an empty one is a heartbeat."""
 
     hello: Hello | None = None
@@ -165,8 +164,7 @@ class LeaseLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class SessionResponse:
+class SessionResponse(NamedTuple):
     """A bundle from the master. Nothing in it leaves before it is durable."""
 
     welcome: Welcome | None = None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
-    """One instant: `monotonic` decides (leases), `wall` is shown to people. Both in seconds."""
+class Now(NamedTuple):
+    """One instant, taken for every message: `monotonic` decides (leases), `wall` is shown to people. Both in seconds."""
 
     monotonic: float
     wall: float
