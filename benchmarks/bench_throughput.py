@@ -33,7 +33,7 @@ BARE, DURABLE = ECHOES = ("bare echo", "durable echo")
 @dataclass(frozen=True, slots=True)
 class Size:
     sessions: int = 64
-    rounds: int = 4
+    rounds: int = 3
     seconds: float = 1.25
     databases: tuple[str, ...] = ("SQLite", "PostgreSQL")
 
