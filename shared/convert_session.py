@@ -163,19 +163,23 @@ def _event_to_proto(happened: LeaseEvent) -> pb.LeaseEvent:
 def _event_from_proto(message: pb.LeaseEvent) -> LeaseEvent:
     lease = message.lease
     ref = _lease_ref(lease.experiment_id, lease.trial_id, lease.token)
-    return LeaseEvent(ref, message.sequence, _what_happened(message), message.broken_checkpoints)
+    kind = message.WhichOneof("event")
+    if kind == "measurement":
+        measured = message.measurement
+        metrics = measured.metrics
+        happened = Measurement(measured.resource, {name: metrics[name] for name in metrics})
+    else:
+        happened = _what_else(message, kind)
+    return LeaseEvent(ref, message.sequence, happened, message.broken_checkpoints)
 
 
 #: Most events are of the leases of the events before them; a value that never changes may be given twice.
 _lease_ref = lru_cache(16_384)(LeaseRef)
 
 
-def _what_happened(message: pb.LeaseEvent) -> Measurement | CheckpointSaved | Exit:
-    match message.WhichOneof("event"):
-        case "measurement":
-            measured = message.measurement
-            metrics = measured.metrics
-            return Measurement(measured.resource, {name: metrics[name] for name in metrics})
+def _what_else(message: pb.LeaseEvent, kind: str | None) -> CheckpointSaved | Exit:
+    """What happens once or twice under a lease, where measurements come by the thousand."""
+    match kind:
         case "checkpoint_saved":
             saved = message.checkpoint_saved
             return CheckpointSaved(saved.uri, saved.resource, saved.size_bytes, saved.checksum)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class ExperimentState(StrEnum):
@@ -61,9 +61,8 @@ class WorkerState(StrEnum):
     QUARANTINED = "quarantined"
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseRef:
-    """Names one lease: a trial, and the fencing token under which it is trained."""
+class LeaseRef(NamedTuple):
+    """Names one lease: a trial, and the fencing token under which it is trained. Looked up with every report."""
 
     experiment_id: int
     trial_id: int

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Now(NamedTuple):
-    """One instant, taken for every message: `monotonic` decides (leases), `wall` is shown to people. Both in seconds."""
+    """One instant: `monotonic` decides (leases), `wall` is shown to people. Both in seconds."""
 
     monotonic: float
     wall: float

@@ -203,8 +203,10 @@ class Core:
             return
         if request.draining:
             session.draining, session.request = True, None
-        for event in request.events:
-            self._record(session, event, now)
+        if request.events:
+            out = self._out(session_id)
+            for event in request.events:
+                self._record(session, event, out, now)
         for uri in request.deleted_checkpoints:
             if self._being_deleted.pop(uri, None) is not None or uri in self._garbage:
                 self._garbage.pop(uri, None)
@@ -222,8 +224,7 @@ class Core:
         session.request = asked
         self._scheduler.wait(session)
 
-    def _record(self, session: Session, event: LeaseEvent, now: Now) -> None:
-        out = self._out(session.session_id)
+    def _record(self, session: Session, event: LeaseEvent, out: Outgoing, now: Now) -> None:
         experiment = self.experiments.get(event.lease.experiment_id)
         answer = (
             experiment.record(event, session.session_id, self._batch)

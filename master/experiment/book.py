@@ -194,9 +194,7 @@ class Book:
 
     def add_report(self, trial: TrialRow, ref: LeaseRef, sequence: int, report: Measurement, batch: Batch) -> None:
         """Records a measurement; training that was repeated after a loss is spent once."""
-        batch.changes.new_reports.append(
-            ReportRow(*_ids(ref), sequence, report.resource, report.metrics, receive_time=batch.now)
-        )
+        batch.changes.new_reports.append(ReportRow(*ref, sequence, report.resource, report.metrics, batch.now))
         if report.resource > trial.resource:
             self.row.resource_spent = min(self.row.resource_spent + report.resource - trial.resource, MAX_TOTAL)
             trial.resource = report.resource
@@ -207,7 +205,7 @@ class Book:
     ) -> None:
         """Records a checkpoint. The one before stays, for when this one turns out to be broken; older ones go."""
         row = CheckpointRow(
-            *_ids(ref), sequence, saved.uri, saved.resource, saved.size_bytes, saved.checksum, create_time=batch.now
+            *ref, sequence, saved.uri, saved.resource, saved.size_bytes, saved.checksum, create_time=batch.now
         )
         batch.changes.new_checkpoints.append(row)
         kept = self.checkpoints.setdefault(trial.trial_id, [])
@@ -278,10 +276,6 @@ class Book:
             assert lease.token == self.trials[trial_id].token
         running = {t.trial_id for t in self.trials.values() if t.state == TrialState.RUNNING}
         assert running <= self.leases.keys(), f"running without a lease: {running - self.leases.keys()}"
-
-
-def _ids(ref: LeaseRef) -> tuple[int, int, int]:
-    return ref.experiment_id, ref.trial_id, ref.token
 
 
 def finite(value: float | None) -> float | None:
