@@ -97,6 +97,8 @@ async def renew(ledger: Ledger, thread: Executor, told: Callable[[bool], Awaitab
     while True:
         await asyncio.sleep(RENEW_INTERVAL)
         renewal = asyncio.get_running_loop().run_in_executor(thread, ledger.renew)
+        # A master that is told to end meanwhile has no use for its outcome, and asyncio is not to complain of that.
+        renewal.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         if not (await asyncio.wait({renewal}, timeout=RENEW_PATIENCE))[0]:
             await told(False)
         try:
