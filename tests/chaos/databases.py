@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -134,11 +134,12 @@ class Postgresql:
 
     def terminate_sessions(self) -> int:
         """Ends the master's sessions, whatever they are doing."""
-        ended = self._server.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"
-            " AND application_name = 'rungmaster'"
+        return len(
+            self._ask(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"
+                " AND application_name = 'rungmaster'"
+            )
         )
-        return len(ended)
 
     def restart(self, seconds: float) -> None:
         """Stops the server, and starts it again after a while."""
@@ -150,11 +151,20 @@ class Postgresql:
 
     def crash(self) -> None:
         """Kills one of its processes: the server ends all sessions and recovers from its log."""
-        rows = self._server.execute(
+        rows = self._ask(
             f"SELECT pid FROM pg_stat_activity WHERE datname = '{self._name}' AND backend_type = 'client backend'"
         )
         for (pid,) in rows[:1]:
             os.kill(pid, signal.SIGKILL)
+
+    def _ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of an answer; none from a server that is still recovering from the crash before."""
+        import psycopg
+
+        try:
+            return self._server.execute(statement)
+        except psycopg.OperationalError:
+            return []
 
     def close(self) -> None:
         """The server is somebody else's."""

@@ -35,7 +35,7 @@ def test_the_documented_client_is_paused_saved_and_goes_on(tmp_path: Path) -> No
             assert in_folder(tmp_path / "checkpoint-2"), "a folder of the program's own is copied, not taken away"
             checkpoints = (CheckpointRef(saved.uri, saved.resource, saved.checksum),)
             second = it.master.assign(
-                replace(first, lease=replace(first.lease, token=2), checkpoints=checkpoints, target=4)
+                replace(first, lease=first.lease._replace(token=2), checkpoints=checkpoints, target=4)
             )
             await until(lambda: second.exit)
             assert second.resources == [3, 4]
