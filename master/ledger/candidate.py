@@ -9,7 +9,7 @@ from ...shared.errors import MastershipLost
 from .engine import parse_database, reading_engine, transaction
 from .ledger import Ledger
 from .lock import term_lock
-from .mastership import Owner, read_owner
+from .mastership import Owner, end_writers, read_owner
 from .migrate import check_known
 
 #: Seconds that a look at the database may take.
@@ -70,6 +70,9 @@ class Candidate:
 
     def _follow(self, term: int) -> Ledger:
         try:
+            if term and self._database.kind == "postgresql":
+                with transaction(self._engine, self._database) as connection:
+                    end_writers(connection, term)
             ledger = Ledger.open(self._url, holder=self._holder, succeeds=term, lock=self._lock)
         finally:
             self._lock.release(term)

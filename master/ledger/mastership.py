@@ -12,6 +12,13 @@ from .tables import mastership
 
 _current = select(mastership.c.term, mastership.c.holder).with_for_update()
 _next = update(mastership).values(term=mastership.c.term + 1).returning(mastership.c.term)
+#: Whoever writes holds one of these on the table until its transaction ends; whoever reads does not.
+_end_writers = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+    "WHERE locktype = 'relation' AND relation = to_regclass('mastership') AND datname = current_database() "
+    "AND mode IN ('RowShareLock', 'RowExclusiveLock') AND usename = current_user AND pid <> pg_backend_pid() "
+    "AND (SELECT term FROM mastership) = :term"
+)
 _EMPTY = "the mastership table is empty: the database was changed by hand; restore it from a backup"
 
 
@@ -44,6 +51,15 @@ def check_term(connection: Connection, term: int) -> None:
     if row is None or row.term != term:
         now = f"{row.holder} with term {row.term}" if row else "nobody"
         raise MastershipLost(f"this master's term {term} is over: the database belongs to {now} now")
+
+
+def end_writers(connection: Connection, term: int) -> None:
+    """Ends the sessions of the master of this term that are in mid-transaction. PostgreSQL only.
+
+    One that was stopped there would keep its successor waiting: the server has a time limit for sessions that are idle
+    in a transaction, and none for a COPY whose data does not come.
+    """
+    connection.execute(_end_writers, {"term": term})
 
 
 def renew_term(connection: Connection) -> None:

@@ -6,14 +6,16 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from e2e.cluster import Cluster, Process, free_port, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of, trained
 
 from rungmaster.client import Client
+from rungmaster.master.ledger import ledger as ledger_module
 from rungmaster.master.ledger.candidate import Candidate, Silence
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.mastership import Owner
@@ -130,6 +132,29 @@ def test_a_master_that_hangs_is_replaced_and_can_do_nothing_when_it_wakes_up(pai
             assert_whole(after, experiment_id)
             assert reports_of(after, experiment_id) == trained(pair.cluster)
             assert after.master_info().term == 2
+
+
+@contextmanager
+def sending_rows(url: str) -> Iterator[None]:
+    """A session that holds the row of the term, and is in the middle of a COPY."""
+    with suppress(psycopg.OperationalError), psycopg.connect(url) as stopped, stopped.cursor() as cursor:
+        cursor.execute("SELECT term FROM mastership FOR UPDATE")
+        with cursor.copy("COPY reports FROM STDIN"):
+            yield
+
+
+def test_a_master_that_was_stopped_while_it_sent_rows_keeps_no_successor_waiting(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "OPEN_TIMEOUT", 1.0)
+    Ledger.open(postgresql_url, holder="stopped").close()
+    candidate = Candidate(postgresql_url, holder="successor", takeover_after=60.0, at_once=True)
+    with sending_rows(postgresql_url):
+        ledger = candidate.attempt()
+        assert isinstance(ledger, Ledger)
+        assert ledger.term == 2
+        ledger.close()
+    candidate.close()
 
 
 def test_a_standby_is_told_to_end_and_ends(sqlite_pair: Pair) -> None:
