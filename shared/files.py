@@ -21,14 +21,15 @@ def written_whole(target: Path, *, replace: bool = False) -> Iterator[Path]:
     partial = target.with_name(f"{target.name}.part-{os.getpid()}")
     try:
         yield partial
-        _sync(partial)
+        sync(partial)
         partial.replace(target)
-        _sync(target.absolute().parent)
+        sync(target.absolute().parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Waits until a file, or what a folder lists, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

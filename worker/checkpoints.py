@@ -22,6 +22,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from ..shared.errors import InvalidInput, Unavailable
+from ..shared.files import sync
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointRef, CheckpointSaved
 from .manifest import MANIFEST, BrokenCheckpoint, FileEntry, Manifest, describe, sha256_of
@@ -132,17 +133,17 @@ def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest, cont
             target = partial / entry.path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / entry.path, target)
-            _sync(target)
+            sync(target)
         partial.mkdir(exist_ok=True)
         (partial / MANIFEST).write_bytes(content)
-        _sync(partial / MANIFEST)
+        sync(partial / MANIFEST)
         for inner in [partial, *(each for each in partial.rglob("*") if each.is_dir())]:
-            _sync(inner)
+            sync(inner)
         partial.rename(path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _sweep(trial_folder: Path, token: int) -> None:
@@ -158,14 +159,6 @@ def _remove_if_empty(trial_folder: Path) -> None:
     with contextlib.suppress(OSError):
         trial_folder.rmdir()
         trial_folder.parent.rmdir()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _save_remotely(files: Any, path: str, folder: Path, manifest: Manifest, content: bytes) -> None:

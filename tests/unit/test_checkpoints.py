@@ -199,7 +199,7 @@ def test_nothing_is_left_of_a_save_that_failed_on_the_way(
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "_sync", full)
+    monkeypatch.setattr(checkpoints, "sync", full)
     with pytest.raises(Unavailable, match=r"'store' cannot be written: .*No space left on device"):
         store.save("store", LEASE, 3, folder)
     assert list((tmp_path / "store/1/7").iterdir()) == []
@@ -243,7 +243,7 @@ def test_on_a_disk_a_checkpoint_is_in_its_place_only_once_it_is_whole(
     def look(path: Path) -> None:
         in_place.append([each.name for each in trial.iterdir() if not each.name.startswith(".")])
 
-    monkeypatch.setattr(checkpoints, "_sync", look)
+    monkeypatch.setattr(checkpoints, "sync", look)
     saved = store.save("store", LEASE, 3, folder)
     *before, last = in_place
     assert before
