@@ -1,8 +1,0 @@
-"""Lets the simulation import its own modules, and the store and the oracle of the unit tests."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
