@@ -16,7 +16,8 @@ _next = update(mastership).values(term=mastership.c.term + 1).returning(mastersh
 _end_writers = text(
     "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
     "WHERE locktype = 'relation' AND relation = to_regclass('mastership') AND datname = current_database() "
-    "AND mode IN ('RowShareLock', 'RowExclusiveLock') AND usename = current_user AND pid <> pg_backend_pid() "
+    "AND mode IN ('RowShareLock', 'RowExclusiveLock') AND pid <> pg_backend_pid() "
+    "AND application_name = 'rungmaster' AND usename = current_user "
     "AND (SELECT term FROM mastership) = :term"
 )
 _EMPTY = "the mastership table is empty: the database was changed by hand; restore it from a backup"
@@ -57,7 +58,7 @@ def end_writers(connection: Connection, term: int) -> None:
     """Ends the sessions of the master of this term that are in mid-transaction. PostgreSQL only.
 
     One that was stopped there would keep its successor waiting: the server has a time limit for sessions that are idle
-    in a transaction, and none for a COPY whose data does not come.
+    in a transaction, and none for a COPY whose data does not come. Other programs' sessions are let be.
     """
     connection.execute(_end_writers, {"term": term})
 
