@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import NamedTuple
 
-from ..shared.errors import DatabaseError, FailedPrecondition, InvalidInput
-from .ledger.candidate import Candidate
+from ..shared.errors import DatabaseError, InvalidInput
+from .ledger.candidate import sole_ledger
 from .ledger.engine import parse_database
-from .ledger.ledger import Ledger
 
 
 class Sizes(NamedTuple):
@@ -34,15 +31,6 @@ def compact(url: str) -> Sizes:
     if not database.path.is_file():
         raise DatabaseError(f"database {database.name}: there is no such file")
     before = database.path.stat().st_size
-    candidate = Candidate(url, holder=f"compact-{socket.gethostname()}-{os.getpid()}", takeover_after=60)
-    try:
-        ledger = candidate.attempt()
-        if not isinstance(ledger, Ledger):
-            raise FailedPrecondition(f"{ledger.holder} owns the database (term {ledger.term}); end that master first")
-        try:
-            ledger.compact()
-        finally:
-            ledger.close()
-    finally:
-        candidate.close()
+    with sole_ledger(url, "compact") as ledger:
+        ledger.compact()
     return Sizes(before, database.path.stat().st_size)

@@ -6,12 +6,10 @@ new ones written; a master of a later term may have told workers never to listen
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from pathlib import Path
 
-from ..shared.errors import FailedPrecondition, InvalidInput
+from ..shared.errors import InvalidInput
 from ..shared.model import LeaseRef
 from ..shared.session import Exit, ExitOutcome, LeaseEvent
 from .dispatcher.store import LedgerStore
@@ -19,9 +17,8 @@ from .experiment import lifecycle
 from .experiment.book import Batch
 from .experiment.changes import Changes
 from .ledger.backup import copy
-from .ledger.candidate import Candidate
+from .ledger.candidate import sole_ledger
 from .ledger.engine import parse_database
-from .ledger.ledger import Ledger
 
 REASON = "the database was restored from a backup"
 
@@ -40,18 +37,9 @@ def restore(url: str, backup: Path | None) -> int:
         if not backup.is_file():
             raise InvalidInput(f"{backup}: there is no such file")
         copy(backup, database.path, database)
-    candidate = Candidate(url, holder=f"restore-{socket.gethostname()}-{os.getpid()}", takeover_after=60)
-    try:
-        ledger = candidate.attempt()
-        if not isinstance(ledger, Ledger):
-            raise FailedPrecondition(f"{ledger.holder} owns the database (term {ledger.term}); end that master first")
-        try:
-            changes, ended = _end_leases(LedgerStore(ledger))
-            ledger.restored(changes)
-        finally:
-            ledger.close()
-    finally:
-        candidate.close()
+    with sole_ledger(url, "restore") as ledger:
+        changes, ended = _end_leases(LedgerStore(ledger))
+        ledger.restored(changes)
     return ended
 
 

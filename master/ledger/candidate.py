@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
-from ...shared.errors import MastershipLost
+from ...shared.errors import FailedPrecondition, MastershipLost
 from .engine import parse_database, reading_engine, transaction
 from .ledger import Ledger
 from .lock import term_lock
@@ -84,6 +87,23 @@ class Candidate:
         self._engine.dispose()
         if not self._elected:
             self._lock.close()
+
+
+@contextmanager
+def sole_ledger(url: str, purpose: str) -> Iterator[Ledger]:
+    """The ledger for what an operator does with a database while no master runs on it; `purpose` stands in its holder.
+
+    Raises FailedPrecondition where one runs, and what `Candidate.attempt` raises.
+    """
+    candidate = Candidate(url, holder=f"{purpose}-{socket.gethostname()}-{os.getpid()}", takeover_after=60)
+    try:
+        ledger = candidate.attempt()
+        if not isinstance(ledger, Ledger):
+            raise FailedPrecondition(f"{ledger.holder} owns the database (term {ledger.term}); end that master first")
+        with closing(ledger):
+            yield ledger
+    finally:
+        candidate.close()
 
 
 class Silence:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..experiment.changes import ReportRow
+from .values import dump_json
 
 #: Rows in one statement; each is about a hundred bytes of text.
 _ROWS_AT_ONCE = 2_000
@@ -23,8 +23,6 @@ SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(va
        json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'), ?2
 FROM json_each(?1)
 """
-
-_encode = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
 
 
 def insert_reports(connection: Connection, rows: Sequence[ReportRow]) -> None:
@@ -48,10 +46,10 @@ def _portions(rows: Iterable[ReportRow]) -> Iterator[list[ReportRow]]:
 
 def _as_json(rows: list[ReportRow]) -> str:
     try:
-        return _encode([(*_place(row), row.metrics) for row in rows])
+        return dump_json([(*_place(row), row.metrics) for row in rows])
     except ValueError:
         # JSON has no word for NaN and the infinities; see values.dump_metrics.
-        return _encode([(*_place(row), _words(row.metrics)) for row in rows])
+        return dump_json([(*_place(row), _words(row.metrics)) for row in rows])
 
 
 _place = attrgetter("experiment_id", "trial_id", "token", "sequence", "resource")

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Dialect, Double, Text, TypeDecorator
 
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event as on_event
 
 from rungmaster.master.experiment.changes import BracketRow, Changes, RungRow
 from rungmaster.master.ledger.ledger import Ledger
@@ -22,6 +21,7 @@ from rungmaster.shared.errors import InvalidInput, NotFound
 from rungmaster.shared.model import Bracket, ExperimentState, Rung, TrialOrder, TrialState
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, report, trial
+from .query_plans import sqlite_steps
 
 
 def all_pages(read: Callable[[str], tuple[list[Any], str]]) -> list[Any]:
@@ -285,14 +285,7 @@ def test_no_query_of_trials_reports_or_events_scans_its_table(sqlite_url: str) -
         batch.new_trials = [trial(n, number, metric=float(n % 3), state="paused") for n in range(9)]
         batch.new_reports = [report(0, n, experiment_id=number) for n in range(1, 9)]
         ledger.commit(batch)
-    steps: list[str] = []
-
-    def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            steps.extend(row[3] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
-
-    on_event.listen(reader._engine, "before_cursor_execute", explain)
-    on_event.listen(ledger._engine, "before_cursor_execute", explain)
+    steps = sqlite_steps(reader._engine, ledger._engine)
     for number in (1, 2):
         for states in ([], [TrialState.PAUSED], [TrialState.PAUSED, TrialState.RUNNING]):
             for order in TrialOrder:

@@ -33,6 +33,7 @@ from rungmaster.shared.errors import FailedPrecondition, InvalidInput, NotFound
 from rungmaster.shared.model import Experiment, Report, TrialState
 
 from .ledger_rows import START, created, experiment, lease, report, result
+from .query_plans import sqlite_steps
 
 #: Trials that train for long between their rungs: thinning them takes several steps.
 LONG = {"name": "asha", "max_trials": 4, "max_resource": 1600, "divisor": 4}
@@ -264,13 +265,7 @@ def test_a_step_reads_only_the_results_of_its_own_trials(sqlite_url: str) -> Non
     batch.new_results = [result(n, 0.5) for n in range(4)]
     batch.new_reports = [report(n, 3) for n in range(4)]
     ledger.commit(batch)
-    steps: list[str] = []
-
-    def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            steps.extend(row[3] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
-
-    on_event.listen(reader._engine, "before_cursor_execute", explain)
+    steps = sqlite_steps(reader._engine)
     found, deciding = reader.measured(1, "loss", (0, 99, 0), 2)
     assert [one.trial_id for one in found] == [1, 2]
     assert deciding == {1: {3}, 2: {3}}
