@@ -12,10 +12,10 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..shared.errors import InvalidInput, RungmasterError
+from ..shared.errors import InvalidInput, MastershipLost, RungmasterError, Unavailable
 from ..shared.version import __version__
 from .dispatcher.core import Core, Terms
 from .dispatcher.store import LedgerStore
@@ -38,7 +38,10 @@ ADDRESS_PATIENCE = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a master runs. Durations in seconds, but for `keep_reports`: days, or None for ever."""
+    """How a master runs. Durations in seconds, but for `keep_reports`: days, or None for ever.
+
+    `holder` says for people who it is.
+    """
 
     database: str
     listen: str
@@ -49,6 +52,7 @@ class Options:
     takeover_after: float
     security: Security
     keep_reports: float | None = None
+    holder: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
 
 
 class Announcer(Protocol):
@@ -79,9 +83,7 @@ async def serve(options: Options, announcer: Announcer) -> None:
     check_address(options.listen)
     guard = Guard.of(options.security)
     async with _stopping_with_parent(stop, options.exit_with_parent):
-        claim = Claim(
-            options.database, f"{socket.gethostname()}-{os.getpid()}", options.rivalry, options.takeover_after
-        )
+        claim = Claim(options.database, options.holder, options.rivalry, options.takeover_after)
         hit("start.before")
         with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
             ledger = await own(claim, stop, thread, announcer.waiting)
@@ -120,13 +122,30 @@ async def _serve(
         await writer.start()
     hit("recover.after")
     with contextlib.closing(Reader(options.database)) as reader:
-        server = Server(writer, reader, ledger.database, guard)
+        server = Server(writer, reader, ledger.database, options.holder, guard)
         port = await _listen(server, options)
         hit("serve.after")
+        await _announce(ledger, thread, reachable(options.listen, port))
         announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
         asyncio.get_running_loop().run_in_executor(None, store.prepare)
         upkeep = Upkeep(writer, ledger, reader, thread, options.keep_reports)
         await _run(writer, server, upkeep, ledger, thread, options, stop)
+
+
+async def _announce(ledger: Ledger, thread: ThreadPoolExecutor, address: str) -> None:
+    try:
+        await asyncio.get_running_loop().run_in_executor(thread, ledger.announce, address)
+    except MastershipLost:
+        raise
+    except Unavailable as error:
+        log.warning("clients that are given the database will not find this master: %s", error)
+
+
+def reachable(listen: str, port: int) -> str:
+    """The address for callers of a server that listens there: 0.0.0.0 and [::] are no address of anybody."""
+    host = listen.rpartition(":")[0]
+    everywhere = host.strip("[]") in ("0.0.0.0", "::")  # noqa: S104
+    return f"{socket.gethostname() if everywhere else host}:{port}"
 
 
 @contextlib.contextmanager

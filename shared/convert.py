@@ -379,6 +379,7 @@ def master_info_to_proto(value: model.MasterInfo) -> cluster_pb2.GetMasterInfoRe
         connected_workers=value.connected_workers,
         slots=value.slots,
         slots_used=value.slots_used,
+        holder=value.holder,
     )
 
 
@@ -393,4 +394,5 @@ def master_info_from_proto(message: cluster_pb2.GetMasterInfoResponse) -> model.
         connected_workers=message.connected_workers,
         slots=message.slots,
         slots_used=message.slots_used,
+        holder=message.holder,
     )

@@ -238,3 +238,4 @@ class MasterInfo:
     connected_workers: int
     slots: int
     slots_used: int
+    holder: str = ""

@@ -16,7 +16,7 @@ from .backup import advance
 from .engine import Database, parse_database, transaction, writing_engine
 from .failures import explain
 from .lock import TermLock
-from .mastership import check_term, renew_term, take_term
+from .mastership import announce_address, check_term, renew_term, take_term
 from .migrate import migrate
 from .recovery import Recovered, recover, unneeded_checkpoints
 from .retention import Place, erase, thin
@@ -106,6 +106,11 @@ class Ledger:
         hit("renew.after")
         if self._lock is not None:
             self._lock.keep()
+
+    def announce(self, address: str) -> None:
+        """Tells whoever finds the database at which address (host:port) its master serves now."""
+        with self._transaction() as connection:
+            announce_address(connection, address)
 
     def load(self) -> Recovered:
         """Everything that a master must have in memory."""

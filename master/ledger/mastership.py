@@ -25,11 +25,15 @@ _EMPTY = "the mastership table is empty: the database was changed by hand; resto
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The master of a database, by its row. `renew_time` changes every few seconds while it works."""
+    """The master of a database, by its row. `renew_time` changes every few seconds while it works.
+
+    `address` is where it serves, as host:port; empty while it does not.
+    """
 
     term: int
     holder: str
     renew_time: float
+    address: str = ""
 
 
 def take_term(connection: Connection, holder: str, succeeds: int | None = None) -> int:
@@ -40,7 +44,9 @@ def take_term(connection: Connection, holder: str, succeeds: int | None = None) 
     if succeeds is not None:
         check_term(connection, succeeds)
     now = time.time()
-    taken = connection.execute(_next.values(holder=holder, start_time=now, renew_time=now)).scalar_one_or_none()
+    taken = connection.execute(
+        _next.values(holder=holder, start_time=now, renew_time=now, address="")
+    ).scalar_one_or_none()
     if taken is None:
         raise DatabaseError(_EMPTY)
     return taken
@@ -68,6 +74,11 @@ def renew_term(connection: Connection) -> None:
     connection.execute(update(mastership).values(renew_time=time.time()))
 
 
+def announce_address(connection: Connection, address: str) -> None:
+    """Tells whoever finds the database where its master serves."""
+    connection.execute(update(mastership).values(address=address))
+
+
 def read_owner(connection: Connection) -> Owner | None:
     """Who is the master, by a schema of any version; None for a database that had none yet."""
     if not inspect(connection).has_table(mastership.name):
@@ -75,4 +86,6 @@ def read_owner(connection: Connection) -> Owner | None:
     row = connection.execute(text("SELECT * FROM mastership")).mappings().one_or_none()
     if row is None:
         raise DatabaseError(_EMPTY)
-    return Owner(row["term"], row["holder"], row.get("renew_time", 0.0)) if row["term"] else None
+    if not row["term"]:
+        return None
+    return Owner(row["term"], row["holder"], row.get("renew_time", 0.0), row.get("address", ""))

@@ -237,6 +237,8 @@ mastership = _table(
     Column("holder", CleanText, nullable=False),
     Column("start_time", Double, nullable=False),
     Column("renew_time", Double, nullable=False),
+    # Where it serves, as host:port; empty before it does.
+    Column("address", CleanText, nullable=False, server_default=""),
 )
 
 

@@ -20,9 +20,10 @@ Context = grpc.aio.ServicerContext
 class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     """Asks the core through the writer, so that nothing is shown before it is durable."""
 
-    def __init__(self, writer: Writer, database: str) -> None:
+    def __init__(self, writer: Writer, database: str, holder: str) -> None:
         self._writer = writer
         self._database = database
+        self._holder = holder
         self._start_time = datetime.now(UTC)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:  # noqa: N802
@@ -47,4 +48,5 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             sum(worker.state is not WorkerState.DISCONNECTED for worker in workers),
             sum(worker.slots for worker in workers),
             sum(worker.slots_used for worker in workers),
+            self._holder,
         )

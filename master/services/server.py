@@ -70,7 +70,7 @@ class Guard:
 class Server:
     """Serves one writer and one reader on one address."""
 
-    def __init__(self, writer: Writer, reader: Reader, database: str, guard: Guard) -> None:
+    def __init__(self, writer: Writer, reader: Reader, database: str, holder: str, guard: Guard) -> None:
         self._certificates = guard.certificates
         self._access = AccessInterceptor(guard.tokens) if guard.tokens is not None else None
         self._watch: asyncio.Task[None] | None = None
@@ -79,7 +79,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentServicer(writer, reader), self._server)
         worker_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerServicer(writer), self._server)
-        cluster_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterServicer(writer, database), self._server)
+        cluster_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterServicer(writer, database, holder), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

@@ -76,7 +76,7 @@ class GetMasterInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetMasterInfoResponse(_message.Message):
-    __slots__ = ("version", "term", "start_time", "database", "active_experiments", "connected_workers", "slots", "slots_used")
+    __slots__ = ("version", "term", "start_time", "database", "active_experiments", "connected_workers", "slots", "slots_used", "holder")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +85,7 @@ class GetMasterInfoResponse(_message.Message):
     CONNECTED_WORKERS_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     SLOTS_USED_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
     version: str
     term: int
     start_time: _timestamp_pb2.Timestamp
@@ -93,4 +94,5 @@ class GetMasterInfoResponse(_message.Message):
     connected_workers: int
     slots: int
     slots_used: int
-    def __init__(self, version: _Optional[str] = ..., term: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., database: _Optional[str] = ..., active_experiments: _Optional[int] = ..., connected_workers: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ...) -> None: ...
+    holder: str
+    def __init__(self, version: _Optional[str] = ..., term: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., database: _Optional[str] = ..., active_experiments: _Optional[int] = ..., connected_workers: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., holder: _Optional[str] = ...) -> None: ...

@@ -67,7 +67,7 @@ def serving(url: str, address: str, wrap: Callable[[Store], Store], lease_ttl: f
             writer = Writer(wrap(LedgerStore(ledger)), Terms(ledger.term, lease_ttl, 1.0, "test"), thread)
             await _patiently(writer.start)
             with contextlib.closing(Reader(url)) as reader:
-                server = Server(writer, reader, ledger.database, Guard())
+                server = Server(writer, reader, ledger.database, "test", Guard())
                 await server.start(address)
                 started.set()
                 tasks = [asyncio.create_task(writer.run()), asyncio.create_task(_look(writer))]
