@@ -49,7 +49,7 @@ def _end_leases(store: LedgerStore) -> tuple[Changes, int]:
         experiment = lifecycle.restore(records, blueprint.spec, blueprint.searcher, blueprint.draw)
         for lease in list(experiment.book.leases.values()):
             ref = LeaseRef(lease.experiment_id, lease.trial_id, lease.token)
-            end = LeaseEvent(ref, lease.last_sequence + 1, Exit(ExitOutcome.RELEASED, REASON))
+            end = LeaseEvent(ref, lease.last_sequence + 1, Exit(ExitOutcome.GIVEN_BACK, REASON))
             experiment.record(end, lease.session_id, batch)
             ended += 1
     return batch.changes, ended

@@ -40,8 +40,17 @@ _OUTCOMES = {
     ExitOutcome.FAILED: pb.EXIT_OUTCOME_FAILED,
     ExitOutcome.INVALID_HPARAMS: pb.EXIT_OUTCOME_INVALID_HPARAMS,
     ExitOutcome.WORKER_FAULT: pb.EXIT_OUTCOME_WORKER_FAULT,
+    ExitOutcome.GIVEN_BACK: pb.EXIT_OUTCOME_GIVEN_BACK,
+    ExitOutcome.CANNOT_START: pb.EXIT_OUTCOME_CANNOT_START,
 }
 _OUTCOMES_BACK = {number: outcome for outcome, number in _OUTCOMES.items()}
+#: The highest outcome that a master knows which does not say it.
+_FIRST_OUTCOMES = int(pb.EXIT_OUTCOME_WORKER_FAULT)
+#: What an older master is told instead of an outcome that it does not know.
+_NEAREST = {
+    ExitOutcome.GIVEN_BACK: ExitOutcome.RELEASED,
+    ExitOutcome.CANNOT_START: ExitOutcome.WORKER_FAULT,
+}
 _KINDS = {
     DecisionKind.CONTINUE: pb.DECISION_KIND_CONTINUE,
     DecisionKind.PAUSE: pb.DECISION_KIND_PAUSE,
@@ -50,10 +59,10 @@ _KINDS = {
 _KINDS_BACK = {number: kind for kind, number in _KINDS.items()}
 
 
-def session_request_to_proto(request: SessionRequest) -> pb.SessionRequest:
-    """A bundle from the worker as a message."""
+def session_request_to_proto(request: SessionRequest, exit_outcomes: int = len(ExitOutcome)) -> pb.SessionRequest:
+    """A bundle from the worker as a message. `exit_outcomes`: the highest outcome that the master knows."""
     message = pb.SessionRequest(
-        events=[_event_to_proto(event) for event in request.events],
+        events=[_event_to_proto(event, exit_outcomes) for event in request.events],
         draining=request.draining,
         deleted_checkpoints=request.deleted_checkpoints,
     )
@@ -144,7 +153,7 @@ def _hello_from_proto(message: pb.Hello) -> Hello:
     )
 
 
-def _event_to_proto(happened: LeaseEvent) -> pb.LeaseEvent:
+def _event_to_proto(happened: LeaseEvent, exit_outcomes: int) -> pb.LeaseEvent:
     message = pb.LeaseEvent(lease=lease_ref_to_proto(happened.lease), sequence=happened.sequence)
     match happened.event:
         case Measurement(resource, metrics):
@@ -154,7 +163,8 @@ def _event_to_proto(happened: LeaseEvent) -> pb.LeaseEvent:
                 pb.CheckpointSaved(uri=uri, resource=resource, size_bytes=size_bytes, checksum=checksum)
             )
         case Exit(outcome, error):
-            message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[outcome], error=last_of(error)))
+            known = outcome if _OUTCOMES[outcome] <= exit_outcomes else _NEAREST[outcome]
+            message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[known], error=last_of(error)))
     if happened.broken_checkpoints:
         message.broken_checkpoints = last_of(happened.broken_checkpoints)
     return message
@@ -186,7 +196,8 @@ def _what_else(message: pb.LeaseEvent, kind: str | None) -> CheckpointSaved | Ex
         case "exit":
             outcome = _OUTCOMES_BACK.get(message.exit.outcome)
             if outcome is None:
-                raise InvalidInput(f"events.exit.outcome: {message.exit.outcome} is not known here; give one of 1 to 4")
+                known = f"give one of 1 to {max(_OUTCOMES_BACK)}"
+                raise InvalidInput(f"events.exit.outcome: {message.exit.outcome} is not known here; {known}")
             return Exit(outcome, message.exit.error)
         case _:
             raise InvalidInput("events: an event is a measurement, a checkpoint_saved or an exit, and this one is none")
@@ -217,6 +228,7 @@ def _welcome_to_proto(welcome: Welcome) -> pb.Welcome:
         lease_ttl=_duration_to_proto(welcome.lease_ttl),
         heartbeat_interval=_duration_to_proto(welcome.heartbeat_interval),
         version=welcome.version,
+        exit_outcomes=welcome.exit_outcomes,
     )
 
 
@@ -226,6 +238,7 @@ def _welcome_from_proto(message: pb.Welcome) -> Welcome:
         lease_ttl=_seconds(message.lease_ttl),
         heartbeat_interval=_seconds(message.heartbeat_interval),
         version=message.version,
+        exit_outcomes=message.exit_outcomes or _FIRST_OUTCOMES,
     )
 
 

@@ -17,9 +17,11 @@ class ExitOutcome(StrEnum):
     """How a lease ended, from the worker's side."""
 
     RELEASED = "released"
+    GIVEN_BACK = "given_back"
     FAILED = "failed"
     INVALID_HPARAMS = "invalid"
     WORKER_FAULT = "worker_fault"
+    CANNOT_START = "cannot_start"
 
 
 class DecisionKind(StrEnum):
@@ -100,12 +102,13 @@ class SessionRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The terms of a session. Durations in seconds."""
+    """The terms of a session. Durations in seconds; `exit_outcomes`: how many of them the master knows."""
 
     term: int
     lease_ttl: float
     heartbeat_interval: float
     version: str
+    exit_outcomes: int = len(ExitOutcome)
 
 
 @dataclass(frozen=True, slots=True)

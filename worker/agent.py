@@ -190,7 +190,7 @@ class Agent:
     def _refusal(self, assignment: Assignment) -> Exit:
         """Slots that were promised may be late, which is nobody's fault; more than there are cannot be had here."""
         if self.outbox.draining or assignment.slots <= self._slots.count:
-            return Exit(ExitOutcome.RELEASED)
+            return Exit(ExitOutcome.GIVEN_BACK)
         reason = f"the trial takes {assignment.slots} slots, and this worker has {self._slots.count}"
         return Exit(ExitOutcome.WORKER_FAULT, reason)
 

@@ -117,7 +117,7 @@ async def _hold(call: Any, peer: Peer, welcomed: Callable[[Welcome], None]) -> N
     welcomed(first.welcome)
     peer.received(first)
     reading = asyncio.create_task(_read(call, peer))
-    writing = asyncio.create_task(_write(call, peer, max(_SHORTEST_BEAT, first.welcome.heartbeat_interval)))
+    writing = asyncio.create_task(_write(call, peer, first.welcome))
     try:
         await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
         if writing.done() and writing.exception() is None:
@@ -153,9 +153,10 @@ async def _read(call: Any, peer: Peer) -> None:
         peer.received(session_response_from_proto(message))
 
 
-async def _write(call: Any, peer: Peer, interval: float) -> None:
+async def _write(call: Any, peer: Peer, terms: Welcome) -> None:
     """Sends what has gathered, and at least one message in each interval."""
     loop = asyncio.get_running_loop()
+    interval = max(_SHORTEST_BEAT, terms.heartbeat_interval)
     beat_at = loop.time() + interval
     while not peer.finished:
         due = loop.time() >= beat_at
@@ -164,7 +165,7 @@ async def _write(call: Any, peer: Peer, interval: float) -> None:
             beat_at = loop.time() + interval
         bundle = peer.outbox.bundle()
         if bundle is not None or due:
-            await call.write(session_request_to_proto(bundle or SessionRequest()))
+            await call.write(session_request_to_proto(bundle or SessionRequest(), terms.exit_outcomes))
             continue
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(peer.wake.wait(), max(0.0, beat_at - loop.time()))

@@ -112,7 +112,7 @@ class Training:
     def decide(self, decision: Decision) -> None:
         """Takes in a decision of the master, or (a pause with sequence 0) the worker's own wish to drain."""
         if decision.kind is not DecisionKind.CONTINUE:
-            self._ending = decision
+            self._ending = self._ending if self._was_decided else decision
         elif decision.sequence == 0:
             self._ending = None
         if self._conversation is None:
@@ -138,7 +138,7 @@ class Training:
         try:
             seat = await self._listener.seat()
             if seat is None or self._ending is not None or self._given_up:
-                return Exit(ExitOutcome.RELEASED)
+                return Exit(ExitOutcome.GIVEN_BACK)
             code = await self._train(start, conversation, seat)
         finally:
             await server.close()
@@ -217,9 +217,16 @@ class Training:
             return Exit(ExitOutcome.INVALID_HPARAMS, conversation.invalid_reason)
         if conversation.fault_reason is not None:
             return Exit(ExitOutcome.WORKER_FAULT, conversation.fault_reason)
-        if self._given_up or (code == 0 and conversation.told is not None):
-            return Exit(ExitOutcome.RELEASED)
+        if self._given_up:
+            return Exit(ExitOutcome.GIVEN_BACK)
+        if code == 0 and conversation.told is not None:
+            return Exit(ExitOutcome.RELEASED if self._was_decided else ExitOutcome.GIVEN_BACK)
         return Exit(ExitOutcome.FAILED, self._error(code, conversation))
+
+    @property
+    def _was_decided(self) -> bool:
+        """Whether it ends because the master decided about a report, and not because somebody wants the slots back."""
+        return self._ending is not None and self._ending.sequence > 0
 
     def _error(self, code: int, conversation: Conversation) -> str:
         headline = f"the training process was {describe_exit(code)}" if code < 0 else f"it {describe_exit(code)}"
@@ -238,7 +245,7 @@ class Training:
         try:
             await self._uploads.finish()
         except RungmasterError as error:
-            if ended.outcome is ExitOutcome.RELEASED:
+            if ended.outcome in (ExitOutcome.RELEASED, ExitOutcome.GIVEN_BACK):
                 return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])
             logger.warning("trial %s: its last checkpoint is lost: %s", self._name, error)
         return ended

@@ -226,6 +226,9 @@ class Core:
 
     def _record(self, session: Session, event: LeaseEvent, out: Outgoing, now: Now) -> None:
         experiment = self.experiments.get(event.lease.experiment_id)
+        lease = (
+            experiment.held(event.lease, session.session_id) if experiment and isinstance(event.event, Exit) else None
+        )
         answer = (
             experiment.record(event, session.session_id, self._batch)
             if experiment is not None
@@ -240,13 +243,15 @@ class Core:
         if answer.acknowledged == event.sequence:
             self._touched.add(event.lease.experiment_id)
             if isinstance(event.event, Exit):
-                self._exited(session, event.lease, event.event, now)
+                assert lease is not None, "only the holder of a lease ends it"
+                self._exited(session, lease, event.event, now)
 
-    def _exited(self, session: Session, ref: LeaseRef, end: Exit, now: Now) -> None:
+    def _exited(self, session: Session, lease: LeaseRow, end: Exit, now: Now) -> None:
+        ref = _ref(lease)
         session.release(ref)
         if end.outcome is ExitOutcome.WORKER_FAULT:
             session.fault(now.monotonic)
-        elif end.outcome is ExitOutcome.RELEASED:
+        elif end.outcome is ExitOutcome.RELEASED and lease.decision_sequence > 0:
             session.training_went_well(ref)
         elif end.outcome is ExitOutcome.FAILED:
             elsewhere = any(ref.experiment_id in s.worked for s in self.sessions.values() if s is not session)

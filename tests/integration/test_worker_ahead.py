@@ -80,7 +80,7 @@ def test_an_assignment_that_does_not_get_its_slot_soon_goes_back(
             first, second = await lingering(it)
             third = it.master.assign(assignment(trial_id=3, target=1))
             await until(lambda: second.exit)
-            assert second.events == [Exit(ExitOutcome.RELEASED)]
+            assert second.events == [Exit(ExitOutcome.GIVEN_BACK)]
             assert third.assignment in it.master.queue, "and nothing more is asked for while the first is still there"
             (tmp_path / "go").touch()
             await until(lambda: third.exit)
@@ -97,7 +97,7 @@ def test_a_worker_that_drains_gives_back_what_waits_at_once(tmp_path: Path, monk
             _, second = await lingering(it)
             it.agent.drain()
             await until(lambda: second.exit)
-            assert second.events == [Exit(ExitOutcome.RELEASED)]
+            assert second.events == [Exit(ExitOutcome.GIVEN_BACK)]
             (tmp_path / "go").touch()
             assert await asyncio.wait_for(it.running, DEADLINE) == 0
 

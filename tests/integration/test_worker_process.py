@@ -88,7 +88,7 @@ def test_a_signal_drains_the_worker(tmp_path: Path, number: signal.Signals) -> N
             it.process.send_signal(number)
             assert await it.exit_code() == 0
             assert it.record.exit is not None
-            assert it.record.exit.outcome is ExitOutcome.RELEASED
+            assert it.record.exit.outcome is ExitOutcome.GIVEN_BACK
             assert [saved.resource for saved in it.record.saved] == it.record.resources[-1:]
             assert it.alive() == []
 

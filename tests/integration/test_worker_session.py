@@ -275,7 +275,7 @@ def test_a_drained_worker_gives_back_what_it_saved(tmp_path: Path) -> None:
             assert it.master.draining
             for record in records:
                 assert record.exit is not None
-                assert record.exit.outcome is ExitOutcome.RELEASED
+                assert record.exit.outcome is ExitOutcome.GIVEN_BACK
                 assert [saved.resource for saved in record.saved] == record.resources[-1:]
 
     asyncio.run(story())
@@ -307,7 +307,7 @@ def test_a_trial_that_cannot_be_saved_in_time_goes_back_as_it_was(tmp_path: Path
             await until(lambda: record.resources)
             assert await it.drained() == 0
             assert record.exit is not None
-            assert record.exit.outcome is ExitOutcome.RELEASED
+            assert record.exit.outcome is ExitOutcome.GIVEN_BACK
             assert record.saved == []
 
     asyncio.run(story())

@@ -161,7 +161,7 @@ class SimWorker:
             self._clockwork.happened("assignment repeated", assignment.lease)
             return
         if self.outbox.draining:
-            self.outbox.record(assignment.lease, Exit(ExitOutcome.RELEASED))
+            self.outbox.record(assignment.lease, Exit(ExitOutcome.GIVEN_BACK))
             return
         self._clockwork.tell("assigned", f"{self.session_id} {assignment.lease} to {assignment.target}")
         self._world.check_assignment(self, assignment)
@@ -290,4 +290,5 @@ class SimTraining:
             return
         if decision.kind is DecisionKind.PAUSE or decision.save_checkpoint:
             self._save()
-        self._worker.ended(self, Exit(ExitOutcome.RELEASED))
+        outcome = ExitOutcome.RELEASED if decision.sequence else ExitOutcome.GIVEN_BACK
+        self._worker.ended(self, Exit(outcome))

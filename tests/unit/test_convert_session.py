@@ -141,3 +141,30 @@ def test_an_event_without_a_meaning_is_refused(message: pb.LeaseEvent, complaint
 def test_an_answer_without_a_meaning_is_refused(message: pb.SessionResponse, complaint: str) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         session_response_from_proto(message)
+
+
+OUTCOMES_AT_FIRST = 4
+
+
+def test_the_outcomes_are_numbered_without_a_gap_so_that_their_count_tells_which_a_peer_knows() -> None:
+    assert [v for v in pb.ExitOutcome.values() if v] == list(range(1, len(session.ExitOutcome) + 1))
+
+
+@pytest.mark.parametrize("outcome", session.ExitOutcome)
+def test_an_older_master_is_told_an_outcome_that_it_knows(outcome: session.ExitOutcome) -> None:
+    end = session.LeaseEvent(LeaseRef(1, 2, 3), 1, session.Exit(outcome, "why"))
+    message = session_request_to_proto(session.SessionRequest(events=(end,)), OUTCOMES_AT_FIRST)
+    assert 1 <= message.events[0].exit.outcome <= OUTCOMES_AT_FIRST
+    (told,) = session_request_from_proto(message).events
+    assert isinstance(told.event, session.Exit)
+    assert told.event.outcome is outcome or outcome in (
+        session.ExitOutcome.GIVEN_BACK,
+        session.ExitOutcome.CANNOT_START,
+    )
+
+
+def test_a_master_that_does_not_say_which_outcomes_it_knows_knows_the_first_ones() -> None:
+    message = pb.SessionResponse(welcome=pb.Welcome(term=1, version="0.1.0"))
+    welcome = session_response_from_proto(message).welcome
+    assert welcome is not None
+    assert welcome.exit_outcomes == OUTCOMES_AT_FIRST

@@ -9,6 +9,7 @@ from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState, Worke
 from rungmaster.shared.session import CheckpointSaved, DecisionKind, ExitOutcome, Measurement
 
 FAILED, INVALID, FAULT = ExitOutcome.FAILED, ExitOutcome.INVALID_HPARAMS, ExitOutcome.WORKER_FAULT
+GIVEN_BACK, RELEASED = ExitOutcome.GIVEN_BACK, ExitOutcome.RELEASED
 
 
 @pytest.fixture
@@ -181,6 +182,38 @@ def test_a_released_lease_ends_the_row_of_faults(master: Master, worker: Worker)
     for _ in range(2):
         worker.exit(worker.work(), FAULT, "disk full")
     assert worker.ask() is not None
+
+
+def test_what_was_given_back_does_not_end_the_row_of_faults(master: Master, worker: Worker) -> None:
+    master.submit()
+    for _ in range(2):
+        worker.exit(worker.work(), FAULT, "disk full")
+        worker.exit(worker.work(), GIVEN_BACK)
+    worker.exit(worker.work(), FAULT, "disk full")
+    assert worker.ask() is None
+
+
+def test_a_worker_that_only_gives_back_is_no_proof_that_the_code_works(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_trials": 20}, max_restarts=9))
+    other = master.worker("other")
+    other.exit(other.work(), GIVEN_BACK)
+    for _ in range(4):
+        worker.exit(worker.work(), FAILED, "ImportError: broken everywhere")
+    assert worker.ask() is not None, "nobody knows that the code works anywhere"
+
+
+@pytest.mark.parametrize("outcome", [GIVEN_BACK, RELEASED])
+def test_giving_back_before_a_decision_counts_neither_for_nor_against_anybody(
+    master: Master, worker: Worker, outcome: ExitOutcome
+) -> None:
+    """Older workers say RELEASED of what they give back."""
+    master.submit()
+    worker.exit(worker.work(), FAULT, "disk full")
+    worker.exit(worker.work(), outcome)
+    (session,) = master.core.sessions.values()
+    assert (session.faults, session.worked) == (1, set())
+    trial = master.trial(0)
+    assert (trial.state, trial.restarts, trial.workers_lost) == (TrialState.PENDING, 0, 1)
 
 
 def test_invalid_hyperparameters_are_discarded_and_replaced(master: Master, worker: Worker) -> None:
