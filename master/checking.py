@@ -59,6 +59,8 @@ def _replay(inspection: Inspection, rows: Rows, spec: Spec, goal: Goal) -> Itera
     replay = Replay(searcher, spec.searcher.eta, goal, stop_once=spec.searcher.stop_once)
     different = list(replay.run(inspection.entries(rows.experiment.experiment_id), rows.results))
     yield from different
+    if not different and rows.experiment.state == ExperimentState.COMPLETED and not searcher.done:
+        yield "it is completed, and the search that its journal tells goes on"
     if not different and not ExperimentState(rows.experiment.state).ended:
         restored = build_searcher(spec.searcher, goal)
         restored.restore(map(trial_record, rows.trials), map(rung_record, rows.results))

@@ -16,8 +16,8 @@ from ..search.registry import plan_brackets
 from .searcher_file import load_searchers
 
 ASSUMPTION = (
-    "from each rung exactly the top 1/divisor of the trials that entered it go on, rounded down, and no training is "
-    "repeated; asynchronous promotion may pass more, and failures save the rest of a trial"
+    "from each rung exactly the top 1/divisor of the trials that entered it go on, rounded down but at least the best "
+    "one, and no training is repeated; asynchronous promotion may pass more, and failures save the rest of a trial"
 )
 
 
@@ -38,10 +38,9 @@ class Cost:
 def cost_of(searcher: SearcherSpec, plan: tuple[BracketPlan, ...]) -> Cost:
     """The cost under ASSUMPTION, beside training every trial to the full `max_resource`."""
     eta = searcher.eta
-    at_least = 1 if searcher.stop_once else 0
     return Cost(
-        entries=tuple(expected_entries(bracket, eta, at_least) for bracket in plan),
-        expected=sum(expected_resource(bracket, eta, at_least) for bracket in plan),
+        entries=tuple(expected_entries(bracket, eta) for bracket in plan),
+        expected=sum(expected_resource(bracket, eta) for bracket in plan),
         full=sum(bracket.max_trials * bracket.rungs[-1] for bracket in plan),
     )
 
@@ -91,7 +90,8 @@ def command(spec: tuple[Path, ...], as_json: bool) -> None:
     """Prints the bracket plan of each SPEC, with its expected cost beside that of training every trial in full.
 
     A SPEC is a whole spec, or a file that holds just {"searcher": {…}}. Nothing is run or stored. The expected cost
-    assumes that from each rung exactly the top 1/divisor of its trials go on, and that no training is repeated.
+    assumes that from each rung exactly the top 1/divisor of its trials go on, at least one, and that no training is
+    repeated.
     """
     for path, searcher, _ in load_searchers(spec):
         plan = plan_brackets(searcher)

@@ -9,7 +9,7 @@ from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import Decision, DecisionKind, LeaseLost
 from ...shared.spec import Spec, spec_to_json
-from ..search.interface import Goal, RungRecord, Searcher, TrialRecord
+from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
 from .book import Batch, Book
 from .changes import ExperimentRow, Records, RungResultRow, TrialRow
 from .experiment import Draw, Experiment
@@ -36,7 +36,7 @@ def create(experiment_id: int, request_id: str, spec: Spec, searcher: Searcher, 
     batch.changes.new_experiments.append(row)
     book = Book(row, Goal(spec.metric.goal))
     book.add_brackets(searcher.plan, batch)
-    book.note("experiment_created", None, {"name": spec.name}, batch)
+    book.note("experiment_created", None, {"name": spec.name, "rules": RULES}, batch)
     return Experiment(book, spec, searcher, draw)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+
+from sortedcontainers import SortedList
 
 from ..search.interface import Decision, Effect, Entered, Goal, Searcher, Step, Train, UnknownTrial
 from .changes import RungResultRow
@@ -22,6 +24,9 @@ class Entry:
     kind: str
     trial_id: int | None
     data: Mapping[str, Any]
+
+
+_RULES_SAID = ("experiment_created", "rules_changed")
 
 
 class Difference(Exception):
@@ -39,6 +44,11 @@ class Replay:
         self._ranks: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
         self._results: dict[tuple[int, int, int], tuple[int, float | None]] = {}
         self._promoted: set[tuple[int, int, int]] = set()
+        #: By rung: the finite results that were not promoted yet, best first, and how many were promoted.
+        self._waiting: dict[tuple[int, int], SortedList] = defaultdict(SortedList)
+        self._climbs: Counter[tuple[int, int]] = Counter()
+        #: A journal that does not say by which rules its search went is from the time of the first ones.
+        self.searcher.follow(1)
         #: A step of `next` that was journaled in part, and those of its decisions that were not yet met.
         self._step: Step | None = None
         self._decisions: list[Decision] = []
@@ -54,6 +64,8 @@ class Replay:
     def run(self, entries: Iterable[Entry], results: Iterable[RungResultRow]) -> Iterator[str]:
         """What differs, as sentences: from the journal's decisions first, then from the stored results of rungs."""
         for entry in entries:
+            if entry.kind in _RULES_SAID:
+                self.searcher.follow(entry.data.get("rules", 1))
             handler = self._handlers.get(entry.kind)
             if handler is None or entry.trial_id is None:
                 continue
@@ -120,14 +132,30 @@ class Replay:
             if key in self._results:
                 raise Difference(f"trial {effect.trial} enters rung {effect.rung} twice")
             self._results[key] = (effect.resource, effect.metric)
-            insort(self._ranks[rung], self._rank(effect.trial, effect.metric))
+            rank = self._rank(effect.trial, effect.metric)
+            insort(self._ranks[rung], rank)
+            if effect.metric is not None:
+                self._waiting[rung].add(rank)
             return
-        self._promoted.add(key)
-        ranks = self._ranks[rung]
-        place = bisect_left(ranks, self._rank(effect.trial, self._results[key][1]))
+        rank, ranks = self._rank(effect.trial, self._results[key][1]), self._ranks[rung]
+        place = bisect_left(ranks, rank)
         passing = max(self._at_least, math.floor(len(ranks) / self._eta))
-        if place >= passing:
+        if place >= passing and not self._wins(rung, rank):
             raise Difference(f"it is promoted at place {place + 1} of {len(ranks)}, of which {passing} may go on")
+        self._promoted.add(key)
+        self._climbs[rung] += 1
+        self._waiting[rung].remove(rank)
+
+    def _wins(self, rung: tuple[int, int], rank: tuple[float, int]) -> bool:
+        """Whether this result is the best of those that wait in their bracket's highest rung, while all its trials are
+        in and none has come to the end."""
+        bracket, k = rung
+        plan = self.searcher.plan[bracket]
+        rungs = [(bracket, i) for i in range(len(plan.rungs))]
+        came = [plan.max_trials, *(self._climbs[lower] for lower in rungs[:-1])]
+        all_in = came == [len(self._ranks[each]) for each in rungs]
+        highest = next((each for each in reversed(rungs) if self._waiting[each]), None)
+        return all_in and highest == rung and self._waiting[rung][0] == rank
 
     def _rank(self, trial: int, metric: float | None) -> tuple[float, int]:
         return (math.inf if metric is None else self._sign * metric), trial

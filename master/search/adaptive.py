@@ -26,6 +26,7 @@ from .interface import (
     Wait,
 )
 from .restoration import Restoration
+from .rung import Result
 
 _WAIT, _DONE = Wait(), Done()
 
@@ -47,7 +48,7 @@ class AdaptiveAsha:
     @property
     def done(self) -> bool:
         """Whether nothing runs and nothing can start."""
-        return not self._home and not any(b.can_create or b.promotable_rung() is not None for b in self._brackets)
+        return not self._home and not any(b.can_create or b.promotable() is not None for b in self._brackets)
 
     def next(self) -> Step:
         """Promotes the trial that is furthest, or else starts a new one, or else tells that there is none."""
@@ -62,21 +63,21 @@ class AdaptiveAsha:
     def _promoted(self, effects: list[Effect], decisions: list[Decision]) -> Train | None:
         """Promotes until a trial has to train; those that were past their next rung are decided on the way."""
         while (furthest := self._furthest()) is not None:
-            bracket, rung = furthest
-            answer = bracket.promote(rung, effects)
+            bracket, rung, result = furthest
+            answer = bracket.promote(rung, result, effects)
             if isinstance(answer, Train):
                 return answer
             decisions.append(answer)
         return None
 
-    def _furthest(self) -> tuple[Bracket, int] | None:
-        """The bracket with room, and its rung, from where a promotion leads to the largest resource."""
+    def _furthest(self) -> tuple[Bracket, int, Result] | None:
+        """The bracket with room, its rung, and the result there, whose promotion leads to the largest resource."""
         furthest, largest = None, 0
         for bracket in self._brackets:
-            if bracket.has_room and (k := bracket.promotable_rung()) is not None:
-                resource = bracket.rungs[k + 1].resource
+            if bracket.has_room and (found := bracket.promotable()) is not None:
+                resource = bracket.rungs[found[0] + 1].resource
                 if resource > largest:
-                    furthest, largest = (bracket, k), resource
+                    furthest, largest = (bracket, *found), resource
         return furthest
 
     def _created(self) -> Train | None:
@@ -133,6 +134,11 @@ class AdaptiveAsha:
         for restoration, bracket in zip(restorations, self._brackets, strict=True):
             restoration.finish()
             self._home.update(dict.fromkeys(bracket.running, bracket))
+
+    def follow(self, rules: int) -> None:
+        """From now on it goes by the rules of this number."""
+        for bracket in self._brackets:
+            bracket.crowns_winner = rules >= 2
 
     def check(self) -> None:
         """Raises AssertionError where an invariant does not hold."""

@@ -87,15 +87,15 @@ def hyperband_brackets(max_resource: int, eta: Fraction) -> tuple[BracketPlan, .
     )
 
 
-def expected_entries(bracket: BracketPlan, eta: Fraction, at_least: int = 0) -> tuple[int, ...]:
-    """How many trials enter each rung when exactly the top ⌊n/η⌋ (or `at_least`) of each go on."""
+def expected_entries(bracket: BracketPlan, eta: Fraction) -> tuple[int, ...]:
+    """How many trials enter each rung when exactly the top ⌊n/η⌋ of each go on, and at least the winner."""
     entries = [bracket.max_trials]
     for _ in bracket.rungs[1:]:
-        entries.append(max(quota(entries[-1], eta), min(at_least, entries[-1])))
+        entries.append(max(1, quota(entries[-1], eta)))
     return tuple(entries)
 
 
-def expected_resource(bracket: BracketPlan, eta: Fraction, at_least: int = 0) -> int:
+def expected_resource(bracket: BracketPlan, eta: Fraction) -> int:
     """The resource that a bracket costs when `expected_entries` trials reach each rung and none is trained twice."""
     stretches = (high - low for low, high in zip((0, *bracket.rungs), bracket.rungs, strict=False))
-    return sum(n * stretch for n, stretch in zip(expected_entries(bracket, eta, at_least), stretches, strict=True))
+    return sum(n * stretch for n, stretch in zip(expected_entries(bracket, eta), stretches, strict=True))

@@ -31,6 +31,8 @@ class Bracket:
         self.running: dict[int, Running] = {}
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         self._stop_once = stop_once
+        #: Whether a winner is looked for; by the rules of old none was.
+        self.crowns_winner = True
         self._top = len(plan.rungs) - 1
         self.rungs = tuple(
             Rung(resource, eta, keeps_candidates=not stop_once and k < self._top)
@@ -48,12 +50,21 @@ class Bracket:
         """Whether some of its trials were not created yet."""
         return self.created < self.plan.max_trials
 
-    def promotable_rung(self) -> int | None:
-        """The highest rung that has a trial to promote."""
+    def promotable(self) -> tuple[int, Result] | None:
+        """The highest rung that has a trial to promote, and that trial's result there."""
+        winner_goes_on = self._winner_goes_on
         for k in range(self._top - 1, -1, -1):
-            if self.rungs[k].promotable() is not None:
-                return k
+            rung = self.rungs[k]
+            result = rung.best_waiting() if winner_goes_on else rung.promotable()
+            if result is not None:
+                return k, result
         return None
+
+    @property
+    def _winner_goes_on(self) -> bool:
+        """Whether the best trial that waits goes on, in the top 1/divisor or not: no other trial runs or will be
+        created, and none was trained in full."""
+        return self.crowns_winner and not (self.running or self.can_create or self.rungs[-1].has_finite)
 
     def create(self, trial: int) -> Train:
         """Starts a new trial."""
@@ -61,13 +72,11 @@ class Bracket:
         self.running[trial] = Running(rung=0, resource=0)
         return Train(trial, self.index, 0, start=0, target=self.rungs[0].resource, new=True)
 
-    def promote(self, k: int, effects: list[Effect]) -> Train | Decision:
-        """Promotes the best promotable trial of rung k.
+    def promote(self, k: int, result: Result, effects: list[Effect]) -> Train | Decision:
+        """Promotes the trial with this result at rung k, as `promotable` gave them.
 
         A Train where it has to train for the next rung; where it is already past that, what became of it there.
         """
-        result = self.rungs[k].promotable()
-        assert result is not None, f"rung {k} of bracket {self.index} has no trial to promote"
         key, trial = result
         resource = self._promote(k, result, effects)
         if resource < self.rungs[k + 1].resource:

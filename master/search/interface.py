@@ -12,6 +12,11 @@ from enum import StrEnum
 from typing import Protocol
 
 
+#: The rules that searches go by. By rules 1 a bracket whose last rung no quota filled ended with no trial trained in
+#: full; since rules 2 its winner trains to the end. A journal says from where on which rules held.
+RULES = 2
+
+
 class Goal(StrEnum):
     """What the metric should become."""
 
@@ -175,6 +180,10 @@ class Searcher(Protocol):
 
     def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:
         """Takes up, on a fresh searcher, the state that the ledger recorded: trials by number, results in any order."""
+        ...
+
+    def follow(self, rules: int) -> None:
+        """From now on it goes by the rules of this number, and not by RULES; for replays of older journals."""
         ...
 
     def check(self) -> None:

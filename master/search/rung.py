@@ -89,9 +89,18 @@ class Rung:
         """The best result in the top 1/divisor that is not promoted yet."""
         if self._changed:
             self._changed = False
-            best = cast(Result, self._candidates[0]) if self._candidates else None
+            best = self.best_waiting()
             self._promotable = best if best is not None and self.rank(best) < self.quota else None
         return self._promotable
+
+    def best_waiting(self) -> Result | None:
+        """The best result that is not promoted yet, in the top 1/divisor or not."""
+        return cast(Result, self._candidates[0]) if self._candidates else None
+
+    @property
+    def has_finite(self) -> bool:
+        """Whether any trial came here with a finite result."""
+        return bool(self._results) and cast(Result, self._results[0])[0] != WORST
 
     def promote(self, result: Result) -> int:
         """Marks a candidate as promoted; gives the resource to which its trial has trained."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rungmaster.master.dispatcher.core import Core
-from rungmaster.master.experiment.changes import Changes, ExperimentRow, RungResultRow, RungRow
+from rungmaster.master.experiment.changes import Changes, ExperimentRow, Key, RungResultRow, RungRow
 from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.master.search.adaptive import AdaptiveAsha
 from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState
@@ -36,13 +36,14 @@ class Oracle:
         self._news: list[tuple[LeaseRef, int]] = []
 
     def before_commit(self, changes: Changes) -> None:
-        """I4: every promotion was in the top fraction at some moment of the batch."""
-        for key in changes.promoted:
+        """I4: every promotion was in the top fraction at some moment of the batch, or its bracket's winner."""
+        for n, key in enumerate(changes.promoted):
             experiment_id, bracket, rung, trial = key
             entered = [r for r in changes.new_results if (r.experiment_id, r.bracket_id, r.rung_id) == key[:3]]
             seen = [r for k, r in self._store.results.items() if k[:3] == key[:3]]
             moments = (seen + entered[:n] for n in range(len(entered) + 1))
             deserved = any(self._passes(results, experiment_id, trial) for results in moments)
+            deserved = deserved or self._wins(key, changes, changes.promoted[:n])
             assert deserved, f"trial {trial} was promoted from rung {rung} of bracket {bracket} without being on top"
 
     def _passes(self, results: Iterable[RungResultRow], experiment_id: int, trial: int) -> bool:
@@ -52,6 +53,34 @@ class Oracle:
         if spec.searcher.stop_once:
             passing = max(1, passing)
         return any(t == trial and metric < math.inf for metric, t in ranked[:passing])
+
+    def _wins(self, key: Key, changes: Changes, before: Sequence[Key]) -> bool:
+        """Whether the trial was its bracket's winner at some moment of the batch, after these promotions."""
+        entered = [r for r in changes.new_results if (r.experiment_id, r.bracket_id) == key[:2]]
+        seen = [r for k, r in self._store.results.items() if k[:2] == key[:2]]
+        promoted = {k for k, row in self._store.results.items() if row.promoted} | set(before)
+        moments = (seen + entered[:n] for n in range(len(entered) + 1))
+        return any(self._winner(key[0], key[1], results, promoted) == key[2:] for results in moments)
+
+    def _winner(
+        self, experiment_id: int, bracket: int, results: Iterable[RungResultRow], promoted: Collection[Key]
+    ) -> Key | None:
+        """The rung and the trial that goes on so that its bracket ends with one trained in full."""
+        spec = self._spec(experiment_id)
+        rungs = [[] for key in self._store.rungs if key[:2] == (experiment_id, bracket)]
+        for row in results:
+            rungs[row.rung_id].append(row)
+        went_on = [[(experiment_id, bracket, k, row.trial_id) in promoted for row in r] for k, r in enumerate(rungs)]
+        came = [self._store.brackets[experiment_id, bracket].max_trials, *map(sum, went_on[:-1])]
+        if spec.searcher.stop_once or came != [len(rung) for rung in rungs]:
+            return None
+        if any(row.metric is not None for row in rungs[-1]):
+            return None
+        for k in reversed(range(len(rungs) - 1)):
+            waiting = [row for row, gone in zip(rungs[k], went_on[k], strict=True) if row.metric is not None and not gone]
+            if waiting:
+                return k, min((_rank(row, spec), row.trial_id) for row in waiting)[1]
+        return None
 
     def _spec(self, experiment_id: int) -> Spec:
         if experiment_id not in self._specs:
@@ -197,6 +226,11 @@ class Oracle:
                 for result in results:
                     top = self._passes(results, row.experiment_id, result.trial_id)
                     assert result.promoted or not top, f"I4: {result} was left behind"
+        for bracket in tops:
+            results = [r for k, r in self._store.results.items() if k[:2] == (row.experiment_id, bracket)]
+            promoted = {k for k, r in self._store.results.items() if r.promoted}
+            winner = self._winner(row.experiment_id, bracket, results, promoted)
+            assert winner is None, f"I4: the winner {winner} of bracket {bracket} was left behind"
 
     def _check_checkpoints(self) -> None:
         newest: dict[tuple[int, int], tuple[tuple[int, int, int], float | None]] = {}

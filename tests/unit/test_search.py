@@ -161,6 +161,88 @@ def test_a_failed_trial_counts_in_the_rung_it_was_heading_for() -> None:
     assert searcher.fail(0) == Step(None, (Entered(0, 1, 0, resource=1, metric=None),))
 
 
+def paused(searcher: AdaptiveAsha, *metrics: float) -> AdaptiveAsha:
+    """Lets as many trials as there are pause at the first rung, whose quota is still none."""
+    assert {made.action for made in enter(searcher, *metrics)} <= {Action.PAUSE}
+    return searcher
+
+
+def small(*metrics: float, rungs: tuple[int, ...] = (1, 3, 9)) -> AdaptiveAsha:
+    """A bracket with divisor 10, all of whose trials wait at the first rung and none in its top."""
+    return paused(AdaptiveAsha([BracketPlan(rungs, len(metrics), None)], Fraction(10), Goal.MINIMIZE), *metrics)
+
+
+def test_the_winner_of_a_bracket_that_fills_no_quota_trains_to_the_end() -> None:
+    searcher = small(0.5, 0.4)
+    assert not searcher.done
+    assert searcher.next() == Step(Train(1, 0, rung=1, start=1, target=3, new=False), (Promoted(0, 0, 1),))
+    assert searcher.next().answer == Wait()
+    assert decision(searcher.report(1, 3, 0.9)).action is Action.PAUSE
+    assert train(searcher.next()) == Train(1, 0, rung=2, start=3, target=9, new=False)
+    assert decision(searcher.report(1, 9, 0.9)).completed
+    assert searcher.next().answer == Done()
+
+
+def test_a_bracket_has_no_winner_while_it_may_make_or_train_another_trial() -> None:
+    searcher = search(rungs=(1, 8), trials=3)
+    paused(searcher, 0.4)
+    assert train(searcher.next()).new
+    assert train(searcher.next()).new
+    assert searcher.next().answer == Wait()
+    searcher.fail(1)
+    assert train(searcher.next()).trial == 0
+
+
+@pytest.mark.parametrize("metric", [None, math.nan, math.inf])
+def test_where_the_winner_fails_the_next_best_goes_on(metric: float | None) -> None:
+    searcher = small(0.5, 0.4, 0.6)
+    assert train(searcher.next()).trial == 1
+    if metric is None:
+        searcher.fail(1)
+    else:
+        searcher.report(1, 3, metric)
+    assert train(searcher.next()) == Train(0, 0, rung=1, start=1, target=3, new=False)
+
+
+def test_a_bracket_in_which_everything_failed_has_no_winner() -> None:
+    searcher = small(math.nan, math.nan)
+    assert searcher.done
+    assert searcher.next().answer == Done()
+
+
+def test_a_winner_that_is_past_its_next_rung_enters_it_at_once_and_trains_on_from_where_it_is() -> None:
+    searcher = AdaptiveAsha([BracketPlan((1, 3, 9), 1, None)], Fraction(10), Goal.MINIMIZE)
+    searcher.next()
+    searcher.report(0, 5, 0.5)
+    step = searcher.next()
+    assert step.answer == Train(0, 0, rung=2, start=5, target=9, new=False)
+    assert step.effects == (Promoted(0, 0, 0), Entered(0, 1, 0, resource=5, metric=0.5), Promoted(0, 1, 0))
+
+
+def test_a_winner_that_is_past_the_last_rung_ends_the_search_without_training() -> None:
+    searcher = AdaptiveAsha([BracketPlan((1, 3), 1, None)], Fraction(10), Goal.MINIMIZE)
+    searcher.next()
+    searcher.report(0, 3, 0.5)
+    step = searcher.next()
+    assert (step.answer, [d.completed for d in step.decisions]) == (Done(), [True])
+
+
+def test_the_winner_of_one_bracket_comes_before_a_new_trial_of_another() -> None:
+    plan = [BracketPlan((1, 8), 1, None), BracketPlan((8,), 2, None)]
+    searcher = AdaptiveAsha(plan, Fraction(2), Goal.MINIMIZE)
+    for work in (train(searcher.next()), train(searcher.next())):
+        searcher.report(work.trial, work.target, 0.5)
+    assert train(searcher.next()) == Train(0, 0, rung=1, start=1, target=8, new=False)
+    assert train(searcher.next()).new
+
+
+def test_by_the_rules_of_old_a_bracket_ends_without_a_winner() -> None:
+    searcher = small(0.5, 0.4)
+    searcher.follow(1)
+    assert searcher.done
+    assert searcher.next().answer == Done()
+
+
 def test_a_larger_metric_is_better_where_the_goal_is_to_maximize() -> None:
     assert [d.action for d in enter(search(goal=Goal.MAXIMIZE), 0.4, 0.5)] == [Action.PAUSE, Action.CONTINUE]
     assert [d.action for d in enter(search(goal=Goal.MINIMIZE), 0.4, 0.5)] == [Action.PAUSE, Action.PAUSE]
@@ -204,7 +286,7 @@ def test_no_more_trials_run_than_may_at_once() -> None:
 
 
 def test_the_search_waits_for_running_trials_and_is_done_after_the_last() -> None:
-    searcher = search(trials=1)
+    searcher = search(rungs=(1,), trials=1)
     searcher.next()
     assert searcher.next() == Step(Wait())
     assert not searcher.done

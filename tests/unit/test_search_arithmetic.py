@@ -87,6 +87,7 @@ def test_the_expected_cost_trains_each_rung_s_trials_over_one_stretch() -> None:
     assert expected_resource(bracket, Fraction(3)) == 10 * 1 + 3 * 2 + 1 * 6
 
 
-def test_with_stop_once_one_trial_always_goes_on() -> None:
-    assert expected_entries(BracketPlan((1, 3, 9), 2, None), Fraction(3), at_least=1) == (2, 1, 1)
-    assert expected_entries(BracketPlan((1, 3, 9), 2, None), Fraction(3)) == (2, 0, 0)
+def test_the_expected_cost_counts_the_winner_of_a_bracket_that_is_too_small_for_its_quotas() -> None:
+    bracket = BracketPlan((1, 3, 9), 2, None)
+    assert expected_entries(bracket, Fraction(3)) == (2, 1, 1)
+    assert expected_resource(bracket, Fraction(3)) == 2 * 1 + 1 * 2 + 1 * 6

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rungmaster.master.search.interface import (
     Action,
+    BracketPlan,
     Decision,
     Done,
     Effect,
@@ -158,6 +159,7 @@ class Oracle:
 
     spec: AdaptiveAshaSpec
     goal: Goal
+    plan: tuple[BracketPlan, ...]
     rungs: dict[tuple[int, int], list[tuple[float, int]]] = field(default_factory=dict)
     promoted: set[tuple[int, int, int]] = field(default_factory=set)
 
@@ -180,14 +182,31 @@ class Oracle:
     def see_promotion(self, effect: Promoted, rung: list[tuple[float, int]]) -> None:
         (result,) = [r for r in rung if r[1] == effect.trial]
         assert result[0] != math.inf, "what failed is never promoted"
-        assert bisect_left(rung, result) < self.quota(len(rung)), "every promoted trial was in the top at that moment"
+        on_top = bisect_left(rung, result) < self.quota(len(rung))
+        winner = self.winner(effect.bracket)
+        assert on_top or winner == effect.trial, "every promoted trial was in the top at that moment, or the winner"
         self.promoted.add((effect.bracket, effect.rung, effect.trial))
 
-    def promotable(self, bracket: int, top: int) -> list[int]:
-        """Trials in the top of a rung of this bracket that were not promoted."""
+    def winner(self, bracket: int) -> int | None:
+        """The trial that has to go on so that the bracket ends with one trained in full."""
+        plan, last = self.plan[bracket], len(self.plan[bracket].rungs) - 1
+        entered = [self.rungs.get((bracket, k), []) for k in range(last + 1)]
+        waiting = [
+            [r for r in rung if r[0] != math.inf and (bracket, k, r[1]) not in self.promoted]
+            for k, rung in enumerate(entered)
+        ]
+        came = [plan.max_trials, *(sum((bracket, k, r[1]) in self.promoted for r in entered[k]) for k in range(last))]
+        if self.spec.stop_once or waiting[last] or came != [len(rung) for rung in entered]:
+            return None
+        return next((min(rung)[1] for rung in reversed(waiting) if rung), None)
+
+    def promotable(self, bracket: int) -> list[int]:
+        """Trials of this bracket that were not promoted, though they are in the top of a rung or the winner."""
         if self.spec.stop_once:
             return []
-        return [
+        winner = self.winner(bracket)
+        top = len(self.plan[bracket].rungs) - 1
+        return ([] if winner is None else [winner]) + [
             trial
             for k in range(top)
             for key, trial in self.rungs.get((bracket, k), [])[: self.quota(len(self.rungs.get((bracket, k), [])))]
@@ -198,7 +217,8 @@ class Oracle:
 @given(spec=specs(), goal=st.sampled_from(Goal), happenings=events)
 @settings(deadline=None)
 def test_every_search_keeps_the_rules_and_ends(spec: AdaptiveAshaSpec, goal: Goal, happenings: list[Event]) -> None:
-    searcher, ledger, oracle = build_searcher(spec, goal), Ledger(), Oracle(spec, goal)
+    searcher, ledger = build_searcher(spec, goal), Ledger()
+    oracle = Oracle(spec, goal, searcher.plan)
     for event in happenings:
         step = happen(searcher, ledger, event)
         oracle.see(step)
@@ -209,15 +229,30 @@ def test_every_search_keeps_the_rules_and_ends(spec: AdaptiveAshaSpec, goal: Goa
             if isinstance(step.answer, Wait | Done) and (limit is None or running < limit):
                 created = sum(t.bracket == b and not t.discarded for t in ledger.trials.values())
                 assert created == bracket.max_trials, "no worker waits while a trial could be made"
-                assert not oracle.promotable(b, len(bracket.rungs) - 1), "no worker waits while one could be promoted"
+                assert not oracle.promotable(b), "no worker waits while one could be promoted"
     seen = len(ledger.calls)
     finish(searcher, ledger)
     for _, step in ledger.calls[seen:]:
         oracle.see(step)
     assert searcher.done
     assert sum(not trial.discarded for trial in ledger.trials.values()) == spec.max_trials
+    for b in range(len(searcher.plan)):
+        assert not oracle.promotable(b)
+
+
+@given(spec=specs(), goal=st.sampled_from(Goal), happenings=events)
+@settings(deadline=None)
+def test_every_bracket_ends_with_a_trial_trained_in_full_or_with_none_that_could_be(
+    spec: AdaptiveAshaSpec, goal: Goal, happenings: list[Event]
+) -> None:
+    searcher, ledger = build_searcher(spec.model_copy(update={"stop_once": False}), goal), Ledger()
+    for event in happenings:
+        happen(searcher, ledger, event)
+    finish(searcher, ledger)
     for b, bracket in enumerate(searcher.plan):
-        assert not oracle.promotable(b, len(bracket.rungs) - 1)
+        finite = [r for r in ledger.results.values() if r.bracket == b and r.metric is not None]
+        in_full = any(r.rung == len(bracket.rungs) - 1 for r in finite)
+        assert in_full or all(r.promoted for r in finite), "a trial waits, and none was trained in full"
 
 
 @given(spec=specs(), goal=st.sampled_from(Goal), happenings=events)

@@ -49,6 +49,12 @@ def test_what_is_promoted_from_a_rung_enters_the_next() -> None:
         assert [rung.promoted for rung in bracket] == [*(rung.entered for rung in bracket[1:]), 0]
 
 
+def test_every_bracket_ends_with_a_trial_trained_in_full() -> None:
+    spec = AdaptiveAshaSpec(max_trials=16, max_resource=243, divisor=2)
+    found = simulate(build_searcher(spec, Goal.MINIMIZE), Goal.MINIMIZE, workers=4)
+    assert all(bracket[-1].entered >= 1 for bracket in found.rungs)
+
+
 def test_a_single_worker_is_busy_all_the_time() -> None:
     result = outcome(workers=1)
     assert result.makespan == pytest.approx(result.busy)
