@@ -189,6 +189,27 @@ MUTANTS = (
         UNIT + "test_conformance.py::test_answers_every_event_of_a_search_as_expected",
     ),
     Mutant(
+        "a bracket's winner does not train to the end",
+        "master/search/asha.py",
+        "return self.crowns_winner and not",
+        "return False and not",
+        UNIT + "test_search.py::test_the_winner_of_a_bracket_that_fills_no_quota_trains_to_the_end",
+    ),
+    Mutant(
+        "a winner is crowned while others still train",
+        "master/search/asha.py",
+        "(self.running or self.can_create or",
+        "(self.can_create or",
+        UNIT + "test_search.py::test_a_bracket_has_no_winner_while_it_may_make_or_train_another_trial",
+    ),
+    Mutant(
+        "a search of old is replayed by the rules of today",
+        "master/experiment/replay.py",
+        "self.searcher.follow(1)",
+        "self.searcher.follow(2)",
+        UNIT + "test_replay.py::test_a_search_that_ended_by_the_rules_of_old_is_not_called_wrong",
+    ),
+    Mutant(
         "a checkpoint's files are not verified",
         "worker/checkpoints.py",
         "if sha256_of(target) != entry.sha256:",

@@ -60,7 +60,7 @@ def _copy_rows(source: sqlite3.Connection, target: Connection, table: str) -> No
         target.execute(text(f"INSERT INTO {table} ({', '.join(kinds)}) VALUES ({names})"), values)
 
 
-@pytest.fixture(params=["0001", "0002"])
+@pytest.fixture(params=["0001", "0002", "0003"])
 def revision(request: pytest.FixtureRequest) -> str:
     """The schema of an old database."""
     return request.param
@@ -115,6 +115,8 @@ def test_the_rows_are_those_of_before(old_url: str) -> None:
         assert best is not None
         assert (best.trial_id, best.metric_resource) == (2, 9)
         assert len(reader.list_reports(1, 2)[0]) == 9
+        begun_anew = [[e.kind for e in reader.events_after(number, 0, 10_000)].count("rules_changed") for number in (1, 2)]
+        assert begun_anew == [0, 1], "only what has not ended goes on by new rules"
     assert check_database(old_url).violations == []
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from unit.master_oracle import Oracle, check_memory
 from unit.master_store import MemoryStore
 
+from rungmaster.master.checking import check_database
 from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core, Terms
 from rungmaster.master.dispatcher.store import LedgerStore
@@ -54,7 +55,9 @@ class Database:
             check_memory(core, Core(core.terms, self.model.recover(), now))
 
     def check_tables(self) -> None:
-        """Compares every row of the database with the model's."""
+        """Compares every row of the database with the model's, and replays its journals."""
+        violations = check_database(str(self.path)).violations
+        assert not violations, "\n".join(violations)
         connection = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
         try:
             for table, row_type, rows in (
