@@ -205,8 +205,8 @@ MUTANTS = (
     Mutant(
         "a search of old is replayed by the rules of today",
         "master/experiment/replay.py",
-        "self.searcher.follow(1)",
-        "self.searcher.follow(2)",
+        'data.get("rules", 1)',
+        'data.get("rules", 2)',
         UNIT + "test_replay.py::test_a_search_that_ended_by_the_rules_of_old_is_not_called_wrong",
     ),
     Mutant(

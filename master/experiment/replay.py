@@ -47,8 +47,6 @@ class Replay:
         #: By rung: the finite results that were not promoted yet, best first, and how many were promoted.
         self._waiting: dict[tuple[int, int], SortedList] = defaultdict(SortedList)
         self._climbs: Counter[tuple[int, int]] = Counter()
-        #: A journal that does not say by which rules its search went is from the time of the first ones.
-        self.searcher.follow(1)
         #: A step of `next` that was journaled in part, and those of its decisions that were not yet met.
         self._step: Step | None = None
         self._decisions: list[Decision] = []
@@ -65,6 +63,7 @@ class Replay:
         """What differs, as sentences: from the journal's decisions first, then from the stored results of rungs."""
         for entry in entries:
             if entry.kind in _RULES_SAID:
+                # A journal that does not say by which rules its search goes is from the time of the first ones.
                 self.searcher.follow(entry.data.get("rules", 1))
             handler = self._handlers.get(entry.kind)
             if handler is None or entry.trial_id is None:
@@ -149,7 +148,7 @@ class Replay:
     def _wins(self, rung: tuple[int, int], rank: tuple[float, int]) -> bool:
         """Whether this result is the best of those that wait in their bracket's highest rung, while all its trials are
         in and none has come to the end."""
-        bracket, k = rung
+        bracket = rung[0]
         plan = self.searcher.plan[bracket]
         rungs = [(bracket, i) for i in range(len(plan.rungs))]
         came = [plan.max_trials, *(self._climbs[lower] for lower in rungs[:-1])]

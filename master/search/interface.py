@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-
 #: The rules that searches go by. By rules 1 a bracket whose last rung no quota filled ended with no trial trained in
 #: full; since rules 2 its winner trains to the end. A journal says from where on which rules held.
 RULES = 2

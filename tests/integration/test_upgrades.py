@@ -115,8 +115,8 @@ def test_the_rows_are_those_of_before(old_url: str) -> None:
         assert best is not None
         assert (best.trial_id, best.metric_resource) == (2, 9)
         assert len(reader.list_reports(1, 2)[0]) == 9
-        begun_anew = [[e.kind for e in reader.events_after(number, 0, 10_000)].count("rules_changed") for number in (1, 2)]
-        assert begun_anew == [0, 1], "only what has not ended goes on by new rules"
+        kinds = [[event.kind for event in reader.events_after(number, 0, 10_000)] for number in (1, 2)]
+        assert [each.count("rules_changed") for each in kinds] == [0, 1], "only what has not ended goes on by new rules"
     assert check_database(old_url).violations == []
 
 

@@ -77,7 +77,8 @@ class Oracle:
         if any(row.metric is not None for row in rungs[-1]):
             return None
         for k in reversed(range(len(rungs) - 1)):
-            waiting = [row for row, gone in zip(rungs[k], went_on[k], strict=True) if row.metric is not None and not gone]
+            here = zip(rungs[k], went_on[k], strict=True)
+            waiting = [row for row, gone in here if row.metric is not None and not gone]
             if waiting:
                 return k, min((_rank(row, spec), row.trial_id) for row in waiting)[1]
         return None

@@ -15,9 +15,7 @@ from rungmaster.shared.searchers import SEARCHERS, SearcherSpec
 
 CASES = Path(__file__).parents[1] / "conformance"
 PLANS = json.loads((CASES / "brackets.json").read_text())
-TRACES = [
-    trace for name in ("traces.json", "winners.json") for trace in json.loads((CASES / name).read_text())
-]
+TRACES = [trace for name in ("traces.json", "winners.json") for trace in json.loads((CASES / name).read_text())]
 
 
 def searcher_spec(document: dict[str, Any]) -> SearcherSpec:
