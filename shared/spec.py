@@ -108,6 +108,11 @@ def _labels(value: object) -> object:
     return value
 
 
+def _switched_off(value: object) -> object:
+    """False says more clearly than 0 that something is off."""
+    return 0 if value is False else value
+
+
 class MetricSpec(Model):
     """What the training code reports and the search goes by, and what it should become."""
 
@@ -157,7 +162,9 @@ class Spec(Model):
     """An experiment: what to train, what to search, how, and with what.
 
     `unit` names the resource (epochs, steps, …). `max_restarts`: how often a trial may start anew after its own code
-    failed; `max_workers_lost`: how many workers it may lose before it is taken for poison. `progress_timeout`:
+    failed; `fail_fast`: the experiment fails once the first attempts of so many trials, one after the other, all failed
+    with the same error before anything was reported, or once no worker can start it; 0 or false: never.
+    `max_workers_lost`: how many workers it may lose before it is taken for poison. `progress_timeout`:
     seconds without a report after which a trial counts as hanging; none: never. Of the experiments with work the
     highest `priority` goes first, and equals share the slots by `weight`. `seed` decides every random draw.
     """
@@ -173,6 +180,7 @@ class Spec(Model):
     resources: ResourcesSpec = ResourcesSpec()
     checkpoints: CheckpointsSpec = CheckpointsSpec()
     max_restarts: Annotated[int, whole(0, 10**6)] = 3
+    fail_fast: Annotated[int, whole(0, 10**6), BeforeValidator(_switched_off)] = 5
     max_workers_lost: Annotated[int, whole(0, 10**6)] = 3
     progress_timeout: Annotated[int | float, number(above=0, maximum=1e9)] | None = None
     priority: Annotated[int, whole(-(10**6), 10**6)] = 0

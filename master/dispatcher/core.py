@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from ...shared.errors import FailedPrecondition, NotFound
+from ...shared.failure_text import summary
 from ...shared.model import LeaseRef, Worker
 from ...shared.session import (
     CheckpointRef,
@@ -30,7 +31,7 @@ from ..experiment.experiment import Experiment
 from .blueprint import Blueprint
 from .clock import Now
 from .outbox import Granted, Outgoing
-from .scheduler import Scheduler
+from .scheduler import Scheduler, may_start
 from .sessions import Connection, Session, Watch
 
 #: Deletions asked of one worker at once.
@@ -119,6 +120,8 @@ class Core:
         if experiment.book.state.ended and not experiment.book.leases:
             del self.experiments[experiment.experiment_id]
             self._scheduler.forget(experiment.experiment_id)
+            for session in self.sessions.values():
+                session.forget(experiment.experiment_id)
 
     def _collect_garbage(self) -> None:
         new = self._batch.changes.unneeded_checkpoints
@@ -253,9 +256,20 @@ class Core:
             session.fault(now.monotonic)
         elif end.outcome is ExitOutcome.RELEASED and lease.decision_sequence > 0:
             session.training_went_well(ref)
+        elif end.outcome is ExitOutcome.CANNOT_START:
+            self._cannot_start(session, ref.experiment_id, summary(end.error), now)
         elif end.outcome is ExitOutcome.FAILED:
             elsewhere = any(ref.experiment_id in s.worked for s in self.sessions.values() if s is not session)
-            session.training_failed(ref, now.monotonic, works_elsewhere=elsewhere)
+            session.training_failed(ref, summary(end.error), now.monotonic, works_elsewhere=elsewhere)
+
+    def _cannot_start(self, session: Session, experiment_id: int, error: str, now: Now) -> None:
+        """A worker lacks something of an experiment; where they all do, the experiment itself is wrong."""
+        session.bar(experiment_id, f"cannot be started here: {error}", now.monotonic)
+        experiment = self.experiments[experiment_id]
+        if not experiment.spec.fail_fast or experiment.proven:
+            return
+        if not any(may_start(experiment, other) for other in self.sessions.values()):
+            experiment.hopeless = f"no worker can start it: {error}"
 
     def disconnect(self, session_id: str, connection: Connection) -> None:
         """A stream ended. The leases are held until they expire: the worker may come back."""
@@ -370,7 +384,7 @@ def _worker(session: Session, now: Now) -> Worker:
         session.state(now.monotonic),
         datetime.fromtimestamp(session.last_seen_wall, UTC),
         tuple(session.leases),
-        session.waiting_reason if session.request else "",
+        session.waits_for(now.monotonic),
     )
 
 

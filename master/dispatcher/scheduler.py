@@ -61,7 +61,9 @@ class Scheduler:
         self.rested.clear()
         if not self._waiting:
             return
-        self._reservations.keep(lambda e, s: e in self._line and s in sessions and sessions[s].available(now.monotonic))
+        self._reservations.keep(
+            lambda e, s: e in self._line and s in sessions and sessions[s].may_run(e, now.monotonic)
+        )
         for session_id in list(self._waiting):
             if not self._line:
                 return
@@ -69,7 +71,7 @@ class Scheduler:
             if session is None or session.request is None:
                 del self._waiting[session_id]
             elif session.wants_work(now.monotonic):
-                grant = self._place(session, experiments, batch, alone=len(sessions) == 1)
+                grant = self._place(session, experiments, batch, now, alone=len(sessions) == 1)
                 if grant is not None:
                     del self._waiting[session_id]
                     yield grant
@@ -82,14 +84,14 @@ class Scheduler:
             self._line.drop(experiment_id)
 
     def _place(
-        self, session: Session, experiments: Mapping[int, Experiment], batch: Batch, *, alone: bool
+        self, session: Session, experiments: Mapping[int, Experiment], batch: Batch, now: Now, *, alone: bool
     ) -> Grant | None:
         assert session.request is not None
         assert session.hello is not None
         offer = Offer(session.session_id, session.request.free_slots, session.slots, session.hello.labels)
         session.waiting_reason = "no experiment has work for it now"
         for demand in self._line.offered(self._reservations.waiting_for(session.session_id)):
-            if not fits_labels(demand, offer):
+            if not fits_labels(demand, offer) or session.barred(demand.experiment_id, now.monotonic):
                 continue
             experiment = experiments[demand.experiment_id]
             if demand.slots <= offer.free_slots:
@@ -122,6 +124,15 @@ class Scheduler:
         self.rested.add(experiment_id)
         self._line.drop(experiment_id)
         self._reservations.by_experiment.pop(experiment_id, None)
+
+
+def may_start(experiment: Experiment, session: Session) -> bool:
+    """Whether the worker is there, large enough and labelled for the experiment, and has not failed to start it."""
+    if session.connection is None or session.draining or experiment.experiment_id in session.bars:
+        return False
+    needs = experiment.spec.resources
+    labels = session.hello.labels if session.hello else {}
+    return session.slots >= needs.slots_per_trial and all(labels.get(k) == v for k, v in needs.labels.items())
 
 
 def _demand(experiment: Experiment) -> Demand:

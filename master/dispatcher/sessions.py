@@ -12,6 +12,10 @@ from ...shared.session import Hello, SessionResponse, WorkRequest
 FAULTS_BORNE = 3
 #: Seconds of the first quarantine; each further fault doubles it.
 QUARANTINE = 30.0
+#: Seconds until a worker that cannot run one experiment is given it again; each further time doubles them.
+FIRST_BAR, LONGEST_BAR = 5.0, 600.0
+#: Of an error, so many characters are told where a worker's troubles are listed.
+_TOLD = 200
 
 
 class Connection(Protocol):
@@ -24,6 +28,15 @@ class Connection(Protocol):
     def close(self, reason: str) -> None:
         """Ends the stream."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Why a worker gets no work of one experiment, and `until` when (monotonic), after a `pause` of so many seconds."""
+
+    reason: str
+    until: float
+    pause: float
 
 
 @dataclass(slots=True)
@@ -46,10 +59,12 @@ class Session:
     answered: dict[str, LeaseRef] = field(default_factory=dict)
     waiting_reason: str = ""
     faults: int = 0
-    #: Trials, by experiment and number, whose code has failed here since the last that did not.
-    failed: set[tuple[int, int]] = field(default_factory=set)
+    #: By experiment, its trials whose code has failed here since the last that did not.
+    failed: dict[int, set[int]] = field(default_factory=dict)
     #: Experiments whose last trial here went well.
     worked: set[int] = field(default_factory=set)
+    #: By experiment, what this worker could not run and has not run since.
+    bars: dict[int, Bar] = field(default_factory=dict)
     quarantined_until: float = 0.0
 
     @property
@@ -79,19 +94,47 @@ class Session:
         if self.faults >= FAULTS_BORNE:
             self.quarantined_until = now + QUARANTINE * 2 ** min(self.faults - FAULTS_BORNE, 6)
 
-    def training_failed(self, ref: LeaseRef, now: float, *, works_elsewhere: bool) -> None:
-        """Training code failed here. The worker is to blame where several trials in a row do that go well elsewhere."""
+    def training_failed(self, ref: LeaseRef, error: str, now: float, *, works_elsewhere: bool) -> None:
+        """Training code failed here. The worker is to blame where several trials in a row do that go well elsewhere:
+        not in general, but for this experiment, of which it may lack something."""
         self.worked.discard(ref.experiment_id)
-        self.failed.add((ref.experiment_id, ref.trial_id))
-        if len(self.failed) >= FAULTS_BORNE and works_elsewhere:
-            self.faults = max(self.faults, FAULTS_BORNE - 1)
-            self.fault(now)
+        failed = self.failed.setdefault(ref.experiment_id, set())
+        failed.add(ref.trial_id)
+        if len(failed) >= FAULTS_BORNE and works_elsewhere:
+            self.bar(ref.experiment_id, f"fails here, and goes well elsewhere: {error}", now)
+
+    def bar(self, experiment_id: int, reason: str, now: float) -> None:
+        """This worker cannot run the experiment now: it gets none of it for a while, longer each time."""
+        before = self.bars.get(experiment_id)
+        if before is not None and now < before.until:
+            return
+        pause = FIRST_BAR if before is None else min(2 * before.pause, LONGEST_BAR)
+        self.bars[experiment_id] = Bar(reason, now + pause, pause)
+
+    def barred(self, experiment_id: int, now: float) -> bool:
+        """Whether it gets none of this experiment now."""
+        bar = self.bars.get(experiment_id)
+        return bar is not None and now < bar.until
+
+    def forget(self, experiment_id: int) -> None:
+        """The experiment has ended."""
+        self.bars.pop(experiment_id, None)
+        self.failed.pop(experiment_id, None)
+        self.worked.discard(experiment_id)
 
     def training_went_well(self, ref: LeaseRef) -> None:
         """A trial came to its end, or to its rung, here."""
         self.faults = 0
-        self.failed.clear()
+        self.forget(ref.experiment_id)
         self.worked.add(ref.experiment_id)
+
+    def waits_for(self, now: float) -> str:
+        """What keeps it from training more, for people; empty where nothing does."""
+        told = [self.waiting_reason] if self.request else []
+        for experiment_id, bar in self.bars.items():
+            again = f"tried again in {bar.until - now:.0f} s" if now < bar.until else "to be tried again"
+            told.append(f"experiment {experiment_id} {bar.reason[:_TOLD]} ({again})")
+        return "; ".join(filter(None, told))
 
     def wants_work(self, now: float) -> bool:
         """Whether it may be given an assignment now."""
@@ -100,6 +143,10 @@ class Session:
     def available(self, now: float) -> bool:
         """Whether it may be given work as soon as it asks."""
         return self.connection is not None and not self.draining and now >= self.quarantined_until
+
+    def may_run(self, experiment_id: int, now: float) -> bool:
+        """Whether it may be given work of this experiment as soon as it asks."""
+        return self.available(now) and not self.barred(experiment_id, now)
 
     def state(self, now: float) -> WorkerState:
         """What people see."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ...shared.failure_text import summary
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import (
     CheckpointSaved,
@@ -28,6 +29,7 @@ from ..search.interface import Action, Searcher, Step, Train
 from ..search.interface import Decision as Verdict
 from .book import Batch, Book, finite
 from .changes import LeaseRow, TrialRow
+from .first_attempts import FirstAttempts
 
 #: Draws the hyperparameters of the trial with this number.
 Draw = Callable[[int], Mapping[str, Any]]
@@ -64,6 +66,10 @@ class Experiment:
         self._failed_in: dict[int, str] = {}
         #: The last error of training code, for the experiment's own failure.
         self.last_error = ""
+        self._first_attempts = FirstAttempts(spec.fail_fast)
+        self._saved = bool(book.checkpoints)
+        #: Why the search cannot go on, once that is known.
+        self.hopeless = ""
 
     @property
     def experiment_id(self) -> int:
@@ -79,6 +85,11 @@ class Experiment:
     def slots_in_use(self) -> int:
         """Slots that its held leases take."""
         return len(self.book.leases) * self.spec.resources.slots_per_trial
+
+    @property
+    def proven(self) -> bool:
+        """Whether its code has shown anywhere that it can run."""
+        return self._saved or self.book.row.resource_spent > 0
 
     def prepare(self, batch: Batch) -> bool:
         """Whether a trial is ready to be handed out; asks the searcher for one if none is."""
@@ -108,6 +119,8 @@ class Experiment:
             return None
         trial = self.book.trials[self._take(holder, batch)]
         trial.token += 1
+        if trial.token == 1 and not self.proven:
+            self._first_attempts.begun(trial.trial_id)
         self.book.move_trial(trial, TrialState.RUNNING, f"trained by {holder.worker}", batch)
         checkpoints = self.book.checkpoints.get(trial.trial_id)
         lease = LeaseRow(
@@ -133,24 +146,36 @@ class Experiment:
 
     def _take(self, holder: Holder, batch: Batch) -> int:
         """The first in line, but what failed on this worker only where there is nothing else: the worker may be to
-        blame, and on another one the trial shows whether it was."""
-        found = self._other_than_failed(holder)
-        if found is None and not holder.alone:
+        blame, and on another one the trial shows whether it was.
+
+        Before anything was reported, what failed anywhere waits for what was never tried: the code may be to blame, and
+        other trials show that sooner.
+        """
+        place = self._other_than_failed(holder)
+        if place is None and (self._doubtful or not holder.alone):
             step = self.searcher.next()
             self._apply(step, batch)
             if isinstance(step.answer, Train):
                 self._target(step.answer, batch)
-            found = self._other_than_failed(holder)
-        place = found or 0
+            place = self._other_than_failed(holder)
+        place = place or 0
         trial_id = self.ready[place]
         del self.ready[place]
         self._failed_in.pop(trial_id, None)
         return trial_id
 
+    @property
+    def _doubtful(self) -> bool:
+        return bool(self.spec.fail_fast) and not self.proven
+
     def _other_than_failed(self, holder: Holder) -> int | None:
-        """The place in line of the first trial that did not fail on this worker."""
-        places = (place for place, trial in enumerate(self.ready) if self._failed_in.get(trial) != holder.session_id)
-        return next(places, None)
+        """The place in line of the first trial that did not fail on this worker; in doubt, that did not fail at all."""
+        doubtful = self._doubtful
+        for place, trial in enumerate(self.ready):
+            failed_in = self._failed_in.get(trial)
+            if failed_in is None or (failed_in != holder.session_id and not doubtful):
+                return place
+        return None
 
     def held(self, ref: LeaseRef, session_id: str) -> LeaseRow | None:
         """The lease, if it is this session's and still held."""
@@ -178,6 +203,7 @@ class Experiment:
             decision = self._measured(trial, lease, event.event, batch)
         elif isinstance(event.event, CheckpointSaved):
             self.book.add_checkpoint(trial, event.lease, event.sequence, event.event, batch)
+            self._saved = True
             self._trust(trial, batch)
         else:
             self._exited(trial, lease, event.event, batch)
@@ -296,6 +322,8 @@ class Experiment:
         """A running trial's lease ended before the searcher had its result."""
         if end.outcome is ExitOutcome.INVALID_HPARAMS:
             self._discard(trial, end.error, batch)
+        elif end.outcome is ExitOutcome.CANNOT_START:
+            self._requeue(trial, f"{lease.worker} cannot start it: {summary(end.error)}", batch)
         elif end.outcome is ExitOutcome.WORKER_FAULT:
             self._worker_lost(trial, f"its worker could not run it: {end.error}", batch)
         elif end.outcome is ExitOutcome.FAILED:
@@ -311,13 +339,19 @@ class Experiment:
     def _training_failed(self, trial: TrialRow, session_id: str, error: str, batch: Batch) -> None:
         trial.restarts += 1
         self.last_error = error
-        last_line = error.strip().rsplit("\n", 1)[-1]
+        told = summary(error)
+        if not self.proven and self._first_attempts.failed(trial.trial_id, error):
+            self.hopeless = (
+                f"{told} (so failed the first attempts of {self.spec.fail_fast} trials, one after the other, before "
+                "anything was reported: see `fail_fast` in the spec)"
+            )
         if trial.restarts > self.spec.max_restarts:
-            self._fail_for_good(trial, f"failed {trial.restarts} times, the last time with: {last_line}", batch)
+            times = "once" if trial.restarts == 1 else f"{trial.restarts} times, the last time"
+            self._fail_for_good(trial, f"failed {times} with: {told}", batch)
         else:
             self._failed_in[trial.trial_id] = session_id
             left = self.spec.max_restarts - trial.restarts
-            self._requeue(trial, f"failed, to be restarted ({left} restarts left): {last_line}", batch)
+            self._requeue(trial, f"failed, to be restarted ({left} restarts left): {told}", batch)
 
     def _worker_lost(self, trial: TrialRow, why: str, batch: Batch) -> None:
         trial.workers_lost += 1
@@ -332,12 +366,14 @@ class Experiment:
 
     def _fail_for_good(self, trial: TrialRow, reason: str, batch: Batch) -> None:
         self.last_error = self.last_error or reason
+        self._first_attempts.dropped(trial.trial_id)
         self._apply(self.searcher.fail(trial.trial_id), batch)
         self.book.move_trial(trial, TrialState.FAILED, reason, batch)
         self.book.note("trial_failed", trial.trial_id, {"reason": reason}, batch)
         self.book.drop_checkpoints(trial.trial_id, batch)
 
     def _discard(self, trial: TrialRow, reason: str, batch: Batch) -> None:
+        self._first_attempts.dropped(trial.trial_id)
         step = self.searcher.discard(trial.trial_id)
         self._apply(step, batch)
         state = TrialState.FAILED if step.effects else TrialState.DISCARDED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...shared.errors import FailedPrecondition
+from ...shared.failure_text import summary
 from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import Decision, DecisionKind, LeaseLost
@@ -137,6 +138,8 @@ def settle(experiment: Experiment, batch: Batch) -> list[tuple[str, LeaseLost]]:
     """Ends an experiment whose search has ended or cannot go on; to be called after each batch that changed it."""
     if not experiment.active:
         return []
+    if experiment.hopeless:
+        return _end(experiment, ExperimentState.FAILED, experiment.hopeless, batch)
     discarded = experiment.book.row.counts[TrialState.DISCARDED.value]
     limit = max(DISCARDS_BORNE, experiment.spec.searcher.max_trials)
     if discarded > limit:
@@ -174,7 +177,7 @@ def _complete(experiment: Experiment, batch: Batch) -> None:
     _drop_needless_checkpoints(experiment, best, batch)
     counts = book.row.counts
     if counts[TrialState.FAILED.value] and not counts[TrialState.COMPLETED.value] + counts[TrialState.STOPPED.value]:
-        reason = f"every trial failed; the last error: {experiment.last_error}"
+        reason = f"every trial failed; the last error: {summary(experiment.last_error)}"
         book.move(ExperimentState.FAILED, reason, batch)
     else:
         book.move(ExperimentState.COMPLETED, "the search has ended", batch)

@@ -41,7 +41,8 @@ LOOK_INTERVAL = 1.0
 
 
 def make_spec(searcher: dict[str, Any] | None = None, **fields: Any) -> Spec:
-    """A spec that is valid as it is: by default ASHA with rungs at 1, 3 and 9 and divisor 3, minimizing `error`."""
+    """A spec that is valid as it is: by default ASHA with rungs at 1, 3 and 9 and divisor 3, minimizing `error`,
+    and patient with code that has not run yet."""
     defaults = {"name": "asha", "max_trials": 9, "max_resource": 9, "divisor": 3}
     document = {
         "name": "toy",
@@ -49,6 +50,7 @@ def make_spec(searcher: dict[str, Any] | None = None, **fields: Any) -> Spec:
         "metric": {"name": "error", "goal": "minimize"},
         "hyperparameters": {"x": 1},
         "searcher": defaults | (searcher or {}),
+        "fail_fast": 0,
     }
     return spec_from_json(document | fields)
 

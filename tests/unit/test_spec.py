@@ -101,6 +101,7 @@ def test_a_small_spec_gets_every_default() -> None:
         "resources": {"slots_per_trial": 1, "labels": {}},
         "checkpoints": {"storage": "./checkpoints", "keep": "promotable", "interval": 60},
         "max_restarts": 3,
+        "fail_fast": 5,
         "max_workers_lost": 3,
         "progress_timeout": None,
         "priority": 0,
