@@ -18,4 +18,5 @@ def test_every_test_that_the_page_names_is_there() -> None:
 
 def test_every_fault_is_told() -> None:
     numbers = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "reliability.md").read_text(), re.MULTILINE)
-    assert [int(number) for number in numbers] == list(range(1, 31))
+    assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 30
