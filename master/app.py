@@ -115,21 +115,47 @@ async def _serve(
     stop: asyncio.Event,
     announcer: Announcer,
 ) -> None:
-    terms = Terms(ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__)
+    terms = Terms(ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__, ledger.database_id)
     store = LedgerStore(ledger)
     writer = Writer(store, terms, thread)
-    with _collecting_no_garbage():
-        await writer.start()
-    hit("recover.after")
     with contextlib.closing(Reader(options.database)) as reader:
         server = Server(writer, reader, ledger.database, options.holder, guard)
-        port = await _listen(server, options)
-        hit("serve.after")
-        await _announce(ledger, thread, reachable(options.listen, port))
-        announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
-        asyncio.get_running_loop().run_in_executor(None, store.prepare)
-        upkeep = Upkeep(writer, ledger, reader, thread, options.keep_reports)
-        await _run(writer, server, upkeep, ledger, thread, options, stop)
+        async with _renewing(ledger, writer, server) as renewing:
+            with _collecting_no_garbage():
+                await _start(writer, renewing)
+            hit("recover.after")
+            port = await _listen(server, options)
+            hit("serve.after")
+            await _announce(ledger, thread, reachable(options.listen, port))
+            announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
+            asyncio.get_running_loop().run_in_executor(None, store.prepare)
+            upkeep = Upkeep(writer, ledger, reader, thread, options.keep_reports)
+            await _run(writer, server, upkeep, renewing, options, stop)
+
+
+@contextlib.asynccontextmanager
+async def _renewing(ledger: Ledger, writer: Writer, server: Server) -> AsyncIterator[asyncio.Task[None]]:
+    """Shows signs of life from the first moment: a long recovery is not to be taken for a master that hangs."""
+
+    async def told(writes: bool) -> None:
+        await server.set_ready(writes and writer.takes_writes)
+
+    task = asyncio.create_task(renew(ledger.renewal(), told))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _start(writer: Writer, renewing: asyncio.Task[None]) -> None:
+    """Builds the memory; raises MastershipLost as soon as a sign of life tells so."""
+    starting = asyncio.create_task(writer.start())
+    done, _ = await asyncio.wait({starting, renewing}, return_when=asyncio.FIRST_COMPLETED)
+    if starting not in done:
+        starting.cancel()
+        await renewing
+    await starting
 
 
 async def _announce(ledger: Ledger, thread: ThreadPoolExecutor, address: str) -> None:
@@ -180,8 +206,7 @@ async def _run(
     writer: Writer,
     server: Server,
     upkeep: Upkeep,
-    ledger: Ledger,
-    thread: ThreadPoolExecutor,
+    renewing: asyncio.Task[None],
     options: Options,
     stop: asyncio.Event,
 ) -> None:
@@ -192,7 +217,7 @@ async def _run(
         asyncio.create_task(writer.run()),
         asyncio.create_task(_look(writer)),
         asyncio.create_task(upkeep.run()),
-        asyncio.create_task(renew(ledger, thread, server.set_ready)),
+        renewing,
     ]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

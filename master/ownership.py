@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ from ..shared.errors import FailedPrecondition, MastershipLost, Unavailable
 from .ledger.candidate import Candidate
 from .ledger.ledger import Ledger
 from .ledger.mastership import Owner
+from .ledger.renewal import Renewal
 
 log = logging.getLogger(__name__)
 
@@ -89,20 +90,31 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def renew(ledger: Ledger, thread: Executor, told: Callable[[bool], Awaitable[None]]) -> None:
-    """Shows signs of life for ever; raises MastershipLost where another master took over.
+async def renew(renewal: Renewal, told: Callable[[bool], Awaitable[None]]) -> None:
+    """Shows signs of life for ever, from a thread of their own; raises MastershipLost where another master took over.
 
-    Each is a write like any other, so `told` learns from it whether the database takes writes now.
+    Each is a write like any other, so `told` learns from it whether the database takes writes now. It is the event
+    loop that asks for each: a master whose loop stands still shows none.
     """
+    thread = ThreadPoolExecutor(1, thread_name_prefix="renewal")
+    try:
+        await _renew(renewal, thread, told)
+    finally:
+        # After the one that is under way, which the lock of the term must outlive.
+        await asyncio.get_running_loop().run_in_executor(thread, renewal.close)
+        thread.shutdown(wait=False)
+
+
+async def _renew(renewal: Renewal, thread: Executor, told: Callable[[bool], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(RENEW_INTERVAL)
-        renewal = asyncio.get_running_loop().run_in_executor(thread, ledger.renew)
+        sign = asyncio.get_running_loop().run_in_executor(thread, renewal.renew)
         # A master that is told to end meanwhile has no use for its outcome, and asyncio is not to complain of that.
-        renewal.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        if not (await asyncio.wait({renewal}, timeout=RENEW_PATIENCE))[0]:
+        sign.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        if not (await asyncio.wait({sign}, timeout=RENEW_PATIENCE))[0]:
             await told(False)
         try:
-            await renewal
+            await sign
         except MastershipLost:
             raise
         except Unavailable as error:

@@ -380,6 +380,7 @@ def master_info_to_proto(value: model.MasterInfo) -> cluster_pb2.GetMasterInfoRe
         slots=value.slots,
         slots_used=value.slots_used,
         holder=value.holder,
+        database_id=value.database_id,
     )
 
 
@@ -395,4 +396,5 @@ def master_info_from_proto(message: cluster_pb2.GetMasterInfoResponse) -> model.
         slots=message.slots,
         slots_used=message.slots_used,
         holder=message.holder,
+        database_id=message.database_id,
     )

@@ -229,6 +229,7 @@ def _welcome_to_proto(welcome: Welcome) -> pb.Welcome:
         heartbeat_interval=_duration_to_proto(welcome.heartbeat_interval),
         version=welcome.version,
         exit_outcomes=welcome.exit_outcomes,
+        database_id=welcome.database_id,
     )
 
 
@@ -239,6 +240,7 @@ def _welcome_from_proto(message: pb.Welcome) -> Welcome:
         heartbeat_interval=_seconds(message.heartbeat_interval),
         version=message.version,
         exit_outcomes=message.exit_outcomes or _FIRST_OUTCOMES,
+        database_id=message.database_id,
     )
 
 

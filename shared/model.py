@@ -239,3 +239,5 @@ class MasterInfo:
     slots: int
     slots_used: int
     holder: str = ""
+    #: What tells its database from every other; empty from masters of versions that had none.
+    database_id: str = ""

@@ -109,6 +109,8 @@ class Welcome:
     heartbeat_interval: float
     version: str
     exit_outcomes: int = len(ExitOutcome)
+    #: What tells the master's database from every other; empty from masters of versions that had none.
+    database_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Terms:
     lease_ttl: float
     heartbeat_interval: float
     version: str
+    #: What tells the database from every other.
+    database_id: str = ""
 
 
 @dataclass(slots=True)
@@ -156,7 +158,10 @@ class Core:
         self._record_worker(session)
         self._ask_others_to_delete(hello.session_id)
         out = self._out(hello.session_id)
-        out.welcome = Welcome(self.terms.term, self.terms.lease_ttl, self.terms.heartbeat_interval, self.terms.version)
+        terms = self.terms
+        out.welcome = Welcome(
+            terms.term, terms.lease_ttl, terms.heartbeat_interval, terms.version, database_id=terms.database_id
+        )
         self._reconcile(session, hello, out)
 
     def _reconcile(self, session: Session, hello: Hello, out: Outgoing) -> None:

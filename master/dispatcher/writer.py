@@ -83,6 +83,8 @@ class Writer:
         self._queue: deque[tuple[Command, asyncio.Future[Any]]] = deque()
         self._filled = asyncio.Event()
         self._core: Core | None = None
+        #: Whether the last batch was committed.
+        self.takes_writes = True
         #: Whether the last try to get the database back has failed; until the next, commands are refused at once.
         self._out_of_reach = False
         self._failures = 0
@@ -166,10 +168,11 @@ class Writer:
             if isinstance(error, MastershipLost):
                 raise
             log.warning("the database did not take a batch: %s", error)
+            self.takes_writes = False
             _refuse(batch, error)
             await self._start_over("the master could not write to its database; come again")
             return
-        self._failures = 0
+        self._failures, self.takes_writes = 0, True
         hit("deliver.before")
         self._deliver(core, responses)
         hit("deliver.after")

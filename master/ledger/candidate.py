@@ -8,23 +8,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from ...shared.errors import FailedPrecondition, MastershipLost
-from .engine import parse_database, reading_engine, transaction
+from ...shared.errors import FailedPrecondition, MastershipLost, Unavailable
+from .engine import parse_database, reading_engine, transaction, writing_engine
 from .ledger import Ledger
 from .lock import term_lock
-from .mastership import Owner, end_writers, read_owner
+from .mastership import Owner, check_term, end_writers, read_owner
 from .migrate import check_known
 
 #: Seconds that a look at the database may take.
 LOOK_TIMEOUT = 10.0
+#: Seconds to wait for the lock that a silent master may be waiting for. PostgreSQL takes a moment to end a session.
+LOCK_PATIENCE = {"sqlite": 0.0, "postgresql": 2.0}
 
 
 class Candidate:
     """A master that does not serve yet. Use it from one thread at a time.
 
     It becomes the master as soon as the one there is has ended, or has given no sign of life for `takeover_after`
-    seconds (by this process's monotonic clock, which starts anew wherever this process could not look either), or,
-    with `at_once`, without waiting.
+    seconds (by this process's monotonic clock, which starts anew wherever this process could not look either, or
+    somebody holds the lock without which no sign can be given), or, with `at_once`, without waiting.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class Candidate:
         """
         while True:
             owner = self._look()
-            if owner is not None and not self._may_follow(owner):
+            silent = owner is not None and self._silence.too_long(owner)
+            ended = owner is None or self._at_once or self._lock.take(owner.term)
+            if owner is not None and not ended and not silent:
                 return owner
             try:
-                return self._follow(owner.term if owner else 0)
+                return self._follow(owner, hangs=not ended)
             except MastershipLost:
                 # Somebody was faster. Whoever it is holds the lock of the new term by now.
                 continue
@@ -67,20 +71,34 @@ class Candidate:
             check_known(connection, self._database.name)
             return read_owner(connection)
 
-    def _may_follow(self, owner: Owner) -> bool:
-        silent = self._silence.too_long(owner)
-        return self._at_once or self._lock.take(owner.term) or silent
-
-    def _follow(self, term: int) -> Ledger:
+    def _follow(self, owner: Owner | None, *, hangs: bool) -> Ledger:
+        term = owner.term if owner else 0
+        silent_since = owner.renew_time if owner and hangs else None
         try:
             if term and self._database.kind == "postgresql":
                 with transaction(self._engine, self._database) as connection:
                     end_writers(connection, term)
-            ledger = Ledger.open(self._url, holder=self._holder, succeeds=term, lock=self._lock)
+            if hangs:
+                self._check_not_locked(term)
+            ledger = Ledger.open(
+                self._url, holder=self._holder, succeeds=term, silent_since=silent_since, lock=self._lock
+            )
         finally:
             self._lock.release(term)
         self._elected = True
         return ledger
+
+    def _check_not_locked(self, term: int) -> None:
+        """Raises Unavailable where a lock may be what keeps the master silent, which then proves nothing."""
+        engine = writing_engine(self._database, LOCK_PATIENCE[self._database.kind])
+        try:
+            with transaction(engine, self._database) as connection:
+                check_term(connection, term)
+        except Unavailable:
+            self._silence.begin_anew()
+            raise
+        finally:
+            engine.dispose()
 
     def close(self) -> None:
         """Stops waiting. The ledger that `attempt` gave keeps its lock."""
@@ -123,3 +141,7 @@ class Silence:
             self._sign, self._since = sign, now
         self._last_look = now
         return now - self._since >= self._bearable
+
+    def begin_anew(self) -> None:
+        """Nothing that was heard so far, or was not, counts any more."""
+        self._sign = None

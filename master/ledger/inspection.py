@@ -53,9 +53,9 @@ class Inspection:
     def problems(self) -> Iterator[str]:
         """What is wrong with the database as such, as sentences."""
         yield from self._file_problems()
-        terms = self._connection.scalars(select(tables.mastership.c.term)).all()
-        if len(terms) != 1:
-            yield f"the mastership table has {len(terms)} rows, and must have one"
+        for table in (tables.mastership, tables.renewals):
+            if (rows := self._connection.scalar(select(func.count()).select_from(table))) != 1:
+                yield f"the {table.name} table has {rows} rows, and must have one"
         known = set(self.experiment_ids())
         deleted = self._ids(tables.deletions)
         if both := sorted(known & deleted):

@@ -16,9 +16,10 @@ from .backup import advance
 from .engine import Database, parse_database, transaction, writing_engine
 from .failures import explain
 from .lock import TermLock
-from .mastership import announce_address, check_term, renew_term, take_term
+from .mastership import announce_address, check_term, read_database_id, take_term
 from .migrate import migrate
 from .recovery import Recovered, recover, unneeded_checkpoints
+from .renewal import Renewal
 from .retention import Place, erase, thin
 from .tables import trials, wanted_trials
 from .writes import write
@@ -40,8 +41,12 @@ class Ledger:
     tells what was written.
     """
 
-    def __init__(self, database: Database, engine: Engine, term: int, lock: TermLock | None = None) -> None:
+    def __init__(
+        self, database: Database, engine: Engine, term: int, database_id: str, lock: TermLock | None = None
+    ) -> None:
         self.term = term
+        #: Random, made with the database: a master of another one continues another history.
+        self.database_id = database_id
         self.database = database.kind
         self._address = database
         self._engine = engine
@@ -55,6 +60,7 @@ class Ledger:
         holder: str,
         timeout: float = LOCK_TIMEOUT,
         succeeds: int | None = None,
+        silent_since: float | None = None,
         lock: TermLock | None = None,
     ) -> Ledger:
         """Brings the database to this version's schema, making it where there is none, and takes a new term.
@@ -62,18 +68,21 @@ class Ledger:
         `url` is the path of an SQLite file, `sqlite:///file.db` or `postgresql://…`; `holder` says for people who
         the master is; `timeout` bounds the wait for other programs' locks, in seconds. The new term's `lock` is taken
         before anybody can see the term. With `succeeds`, MastershipLost is raised where the term is no longer that
-        one. Raises InvalidInput for a wrong URL, Unavailable where the database is locked or out of reach,
-        DatabaseError where it cannot be used.
+        one, and with `silent_since` where that is no longer the time of its master's last sign of life. Raises
+        InvalidInput for a wrong URL, Unavailable where the database is locked or out of reach, DatabaseError where it
+        cannot be used.
         """
         database = parse_database(url)
         _check_folder(database)
         engine, term = writing_engine(database, timeout), 0
+        database_id = ""
         try:
             with transaction(engine, database) as connection:
                 _check_wal(connection, database)
                 _wait_longer(connection, timeout)
                 migrate(connection, database.name)
-                term = take_term(connection, holder, succeeds)
+                term = take_term(connection, holder, succeeds, silent_since)
+                database_id = read_database_id(connection)
                 if lock is not None:
                     lock.take(term)
                 hit("term.before")
@@ -83,7 +92,7 @@ class Ledger:
             if lock is not None:
                 lock.release(term)
             raise
-        return cls(database, engine, term, lock)
+        return cls(database, engine, term, database_id, lock)
 
     def commit(self, changes: Changes) -> None:
         """Writes all of it, durably, or nothing. Raises DatabaseError where it does not fit what is stored (a bug)."""
@@ -98,14 +107,9 @@ class Ledger:
             write(connection, changes)
             advance(connection)
 
-    def renew(self) -> None:
-        """Gives a sign of life to whoever waits for this master's end."""
-        with self._transaction() as connection:
-            renew_term(connection)
-            hit("renew.before")
-        hit("renew.after")
-        if self._lock is not None:
-            self._lock.keep()
+    def renewal(self, timeout: float = LOCK_TIMEOUT) -> Renewal:
+        """What gives signs of life to whoever waits for this master's end; to be closed before the ledger."""
+        return Renewal(self._address, self.term, self._lock, timeout)
 
     def announce(self, address: str) -> None:
         """Tells whoever finds the database at which address (host:port) its master serves now."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, inspect, select, text, update
+from sqlalchemy import Connection, bindparam, exists, inspect, select, text, update
 
 from ...shared.errors import DatabaseError, MastershipLost
-from .tables import mastership
+from .tables import mastership, renewals
 
 _current = select(mastership.c.term, mastership.c.holder).with_for_update()
 _next = update(mastership).values(term=mastership.c.term + 1).returning(mastership.c.term)
-#: Whoever writes holds one of these on the table until its transaction ends; whoever reads does not.
+#: Without a lock on the term: a sign of life too many does no harm, and one that waited for a commit would.
+_renew = (
+    update(renewals).where(exists().where(mastership.c.term == bindparam("mine"))).values(renew_time=bindparam("at"))
+)
+#: Whoever writes holds one of these on a table until its transaction ends; whoever reads does not.
 _end_writers = text(
     "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
-    "WHERE locktype = 'relation' AND relation = to_regclass('mastership') AND datname = current_database() "
+    "WHERE locktype = 'relation' AND relation IN (to_regclass('mastership'), to_regclass('renewals')) "
+    "AND datname = current_database() "
     "AND mode IN ('RowShareLock', 'RowExclusiveLock') AND pid <> pg_backend_pid() "
     "AND application_name = 'rungmaster' AND usename = current_user "
     "AND (SELECT term FROM mastership) = :term"
@@ -25,7 +30,7 @@ _EMPTY = "the mastership table is empty: the database was changed by hand; resto
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The master of a database, by its row. `renew_time` changes every few seconds while it works.
+    """The master of a database. `renew_time` changes every few seconds while it works.
 
     `address` is where it serves, as host:port; empty while it does not.
     """
@@ -36,19 +41,23 @@ class Owner:
     address: str = ""
 
 
-def take_term(connection: Connection, holder: str, succeeds: int | None = None) -> int:
+def take_term(
+    connection: Connection, holder: str, succeeds: int | None = None, silent_since: float | None = None
+) -> int:
     """Makes `holder` the master and returns its term, larger than any before.
 
-    With `succeeds`, only where the term is still that one; raises MastershipLost where it is not.
+    With `succeeds`, only where the term is still that one, and with `silent_since` only where that is still the
+    `renew_time` of its master; raises MastershipLost where it is not.
     """
     if succeeds is not None:
         check_term(connection, succeeds)
+    if silent_since is not None and connection.scalar(select(renewals.c.renew_time)) != silent_since:
+        raise MastershipLost(f"the master of term {succeeds} works: it has shown a sign of life")
     now = time.time()
-    taken = connection.execute(
-        _next.values(holder=holder, start_time=now, renew_time=now, address="")
-    ).scalar_one_or_none()
+    taken = connection.execute(_next.values(holder=holder, start_time=now, address="")).scalar_one_or_none()
     if taken is None:
         raise DatabaseError(_EMPTY)
+    connection.execute(update(renewals).values(renew_time=now))
     return taken
 
 
@@ -69,9 +78,10 @@ def end_writers(connection: Connection, term: int) -> None:
     connection.execute(_end_writers, {"term": term})
 
 
-def renew_term(connection: Connection) -> None:
-    """Shows whoever waits that the master works."""
-    connection.execute(update(mastership).values(renew_time=time.time()))
+def renew_term(connection: Connection, term: int) -> None:
+    """Shows whoever waits that the master of this term works; raises MastershipLost where it is over."""
+    if not connection.execute(_renew, {"mine": term, "at": time.time()}).rowcount:
+        check_term(connection, term)
 
 
 def announce_address(connection: Connection, address: str) -> None:
@@ -81,11 +91,18 @@ def announce_address(connection: Connection, address: str) -> None:
 
 def read_owner(connection: Connection) -> Owner | None:
     """Who is the master, by a schema of any version; None for a database that had none yet."""
-    if not inspect(connection).has_table(mastership.name):
+    there = set(inspect(connection).get_table_names())
+    if mastership.name not in there:
         return None
     row = connection.execute(text("SELECT * FROM mastership")).mappings().one_or_none()
     if row is None:
         raise DatabaseError(_EMPTY)
     if not row["term"]:
         return None
-    return Owner(row["term"], row["holder"], row.get("renew_time", 0.0), row.get("address", ""))
+    renewed = connection.scalar(select(renewals.c.renew_time)) if renewals.name in there else row.get("renew_time")
+    return Owner(row["term"], row["holder"], renewed or 0.0, row.get("address", ""))
+
+
+def read_database_id(connection: Connection) -> str:
+    """What tells this database from every other, also from one that was begun anew in its place."""
+    return connection.scalars(select(mastership.c.database_id)).one()

@@ -236,9 +236,17 @@ mastership = _table(
     Column("term", BigInteger, nullable=False),
     Column("holder", CleanText, nullable=False),
     Column("start_time", Double, nullable=False),
-    Column("renew_time", Double, nullable=False),
     # Where it serves, as host:port; empty before it does.
-    Column("address", CleanText, nullable=False, server_default=""),
+    Column("address", CleanText, nullable=False),
+    # Random, made with the database: it tells this history of searches from every other.
+    Column("database_id", CleanText, nullable=False),
+)
+
+renewals = _table(
+    "renewals",
+    # One row beside that of `mastership`: whoever shows a sign of life waits for no transaction that holds the term.
+    _key("mastership_id"),
+    Column("renew_time", Double, nullable=False),
 )
 
 

@@ -49,4 +49,5 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             sum(worker.slots for worker in workers),
             sum(worker.slots_used for worker in workers),
             self._holder,
+            database_id=core.terms.database_id,
         )

@@ -177,18 +177,20 @@ class SessionResponse(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[Acknowledgement, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseLost, _Mapping]]] = ..., delete_checkpoints: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("term", "lease_ttl", "heartbeat_interval", "version", "exit_outcomes")
+    __slots__ = ("term", "lease_ttl", "heartbeat_interval", "version", "exit_outcomes", "database_id")
     TERM_FIELD_NUMBER: _ClassVar[int]
     LEASE_TTL_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     EXIT_OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    DATABASE_ID_FIELD_NUMBER: _ClassVar[int]
     term: int
     lease_ttl: _duration_pb2.Duration
     heartbeat_interval: _duration_pb2.Duration
     version: str
     exit_outcomes: int
-    def __init__(self, term: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., exit_outcomes: _Optional[int] = ...) -> None: ...
+    database_id: str
+    def __init__(self, term: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., exit_outcomes: _Optional[int] = ..., database_id: _Optional[str] = ...) -> None: ...
 
 class Assignment(_message.Message):
     __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name")

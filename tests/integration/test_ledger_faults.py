@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,19 +18,10 @@ from rungmaster.master.ledger.writes import write
 from rungmaster.shared.errors import DatabaseError, InvalidInput, NotFound, Unavailable
 
 from .ledger_rows import created, event, report, trial
+from .locks import locked
 
 if TYPE_CHECKING:
     from ..conftest import PostgresqlServer
-
-
-@contextmanager
-def locked(database_url: str) -> Iterator[None]:
-    """Another program holds the lock that every write needs."""
-    engine = writing_engine(parse_database(database_url), 5)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE mastership SET holder = holder"))
-        yield
-    engine.dispose()
 
 
 def change(database_url: str, statement: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -104,3 +106,23 @@ def test_two_masters_that_both_write_never_mix(open_ledger: Callable[[], Ledger]
     kinds = [entry.kind for entry in reader.events_after(1, 0, 100)][1:]
     assert kinds == ["old"] * first.result() + ["new"] * second.result()
     assert second.result() == 30
+
+
+@pytest.mark.postgresql
+def test_a_sign_of_life_does_not_wait_for_a_transaction_that_holds_the_term(postgresql_url: str) -> None:
+    import psycopg
+
+    ledger = Ledger.open(postgresql_url, holder="busy")
+    with closing(ledger), closing(ledger.renewal(timeout=0.2)) as renewal, psycopg.connect(postgresql_url) as commit:
+        before = commit.execute("SELECT renew_time FROM renewals").fetchone()
+        # What each commit begins with, and holds until its end.
+        commit.execute("SELECT term FROM mastership FOR UPDATE")
+        renewal.renew()
+        assert commit.execute("SELECT renew_time FROM renewals").fetchone() != before
+
+
+def test_a_database_keeps_its_id_and_shares_it_with_no_other(open_ledger: Callable[[], Ledger], tmp_path: Path) -> None:
+    with closing(Ledger.open(str(tmp_path / "other.db"), holder="me")) as other:
+        ids = {open_ledger().database_id, open_ledger().database_id}
+        assert len(ids) == 1
+        assert ids != {other.database_id}

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from rungmaster.master import ownership
+from rungmaster.master.ledger.engine import parse_database
 from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.ledger.renewal import Renewal
 
 
 def test_a_sign_of_life_that_fails_after_the_end_leaves_no_traceback(
@@ -26,20 +28,21 @@ def test_a_sign_of_life_that_fails_after_the_end_leaves_no_traceback(
     async def told(_: bool) -> None:
         pass
 
-    class Renewing(Ledger):
+    class Begun(Renewal):
         def renew(self) -> None:
             begun.set()
             super().renew()
 
     async def story(thread: ThreadPoolExecutor, ledger: Ledger) -> None:
-        renewing = asyncio.create_task(ownership.renew(ledger, thread, told))
+        renewal = Begun(parse_database(str(path)), ledger.term, None, 0.5)
+        renewing = asyncio.create_task(ownership.renew(renewal, told))
         assert await asyncio.to_thread(begun.wait, 10)
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
         await asyncio.get_running_loop().run_in_executor(thread, ledger.close)
 
     with ThreadPoolExecutor(1) as thread, closing(sqlite3.connect(path, isolation_level=None)) as other:
-        ledger = Renewing.open(str(path), holder="test", timeout=0.5)
+        ledger = Ledger.open(str(path), holder="test", timeout=0.5)
         other.execute("BEGIN IMMEDIATE")
         asyncio.run(story(thread, ledger))
     gc.collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sqlite3
 import time
@@ -15,11 +16,14 @@ from e2e.cluster import Cluster, Process, free_port, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of, trained
 
 from rungmaster.client import Client
+from rungmaster.master.ledger import candidate as candidate_module
 from rungmaster.master.ledger import ledger as ledger_module
 from rungmaster.master.ledger.candidate import Candidate, Silence
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.mastership import Owner
-from rungmaster.shared.errors import DatabaseError, MastershipLost
+from rungmaster.shared.errors import DatabaseError, MastershipLost, Unavailable
+
+from .locks import locked
 
 MakeCandidate = Callable[[str], Candidate]
 
@@ -214,10 +218,49 @@ def test_the_first_of_several_candidates_wins_and_the_others_wait_for_it(make_ca
     ledger.close()
     following = elected(late)
     assert following.term == 2
-    with pytest.raises(MastershipLost):
-        ledger.renew()
+    with closing(ledger.renewal()) as renewal, pytest.raises(MastershipLost):
+        renewal.renew()
     ledger.close()
     following.close()
+
+
+class HeldElsewhere:
+    """The lock of a term whose master is another process, which one process cannot have two of on SQLite."""
+
+    def take(self, term: int) -> bool:
+        return False
+
+    def release(self, term: int) -> None: ...
+
+    def keep(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_master_that_a_lock_keeps_silent_is_not_taken_for_one_that_hangs(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidate_module, "LOCK_PATIENCE", {"sqlite": 0.0, "postgresql": 0.2})
+    monkeypatch.setattr(candidate_module, "term_lock", lambda _: HeldElsewhere())
+    times = itertools.count(0.0, 2.0)
+    master = Ledger.open(database_url, holder="one")
+    standby = Candidate(database_url, holder="two", takeover_after=10.0, now=lambda: next(times))
+
+    def look() -> str:
+        try:
+            found = standby.attempt()
+        except Unavailable:
+            return "Unavailable"
+        if isinstance(found, Ledger):
+            found.close()
+        return type(found).__name__
+
+    with closing(master), closing(standby):
+        with locked(database_url):
+            while_locked = [look() for _ in range(12)]
+        afterwards = [look() for _ in range(6)]
+    assert while_locked == [*["Owner"] * 5, "Unavailable"] * 2
+    assert afterwards == [*["Owner"] * 5, "Ledger"]
 
 
 @pytest.mark.postgresql
@@ -232,7 +275,8 @@ def test_a_broken_connection_costs_a_live_master_nothing(postgresql_url: str) ->
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    ledger.renew()
+    with closing(ledger.renewal()) as renewal:
+        renewal.renew()
     two = Candidate(postgresql_url, holder="two", takeover_after=60)
     owner = two.attempt()
     assert isinstance(owner, Owner)
