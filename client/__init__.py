@@ -1,6 +1,6 @@
-"""The client: `Client` for a master that runs somewhere, `run` for a whole search on this machine.
+"""The client: `Client` for a master somewhere, `DatabaseClient` for a database, `run` for a search on this machine.
 
-Both are imported when they are used, so that the command line and training code do not pay for gRPC.
+They are imported when they are used, so that the command line and training code do not pay for gRPC.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import Client
+    from .database import DatabaseClient
     from .run import run
 
-__all__ = ["Client", "run"]
+__all__ = ["Client", "DatabaseClient", "run"]
 
-_HOMES = {"Client": ".client", "run": ".run"}
+_HOMES = {"Client": ".client", "DatabaseClient": ".database", "run": ".run"}
 
 
 def __getattr__(name: str) -> Any:

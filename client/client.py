@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..shared import convert
 from ..shared.addresses import DEFAULT_ADDRESS, parse_addresses
@@ -69,7 +69,7 @@ class Client:
         """Where the master may be, as `host:port` each."""
         return self.calls.connection.addresses
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

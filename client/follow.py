@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..shared.convert import event_from_proto, experiment_from_proto, worker_from_proto
-from ..shared.errors import RungmasterError, Unavailable
+from ..shared.errors import FailedPrecondition, RungmasterError, Unavailable
 from ..shared.model import Event, Experiment, Worker
 from .calls import Calls
 from .connection import Connection
@@ -30,12 +30,13 @@ _EVENTS_KEPT = 1000
 class Snapshot:
     """An experiment and the master's workers at one moment, with the events seen since the snapshot before.
 
+    `workers` is None where a database is read, which does not know them.
     `away_for` is 0, or for how many seconds the master has not answered; the rest is then as it was before. Once the
     experiment has ended, `other_metrics` are those of the best trial beside the searcher's.
     """
 
     experiment: Experiment
-    workers: tuple[Worker, ...]
+    workers: tuple[Worker, ...] | None
     events: tuple[Event, ...] = ()
     away_for: float = 0.0
     other_metrics: Mapping[str, float] = field(default_factory=dict)
@@ -85,9 +86,15 @@ def _first(master: Connection, experiment_id: int) -> Snapshot:
 
 def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
     experiment = experiment_from_proto(calls.get_experiment(experiment_id).experiment)
-    workers = tuple(worker_from_proto(worker) for worker in calls.list_workers().workers)
     more = other_metrics(calls, experiment.best_trial, experiment.metric) if experiment.state.ended else {}
-    return Snapshot(experiment, workers, events, other_metrics=more)
+    return Snapshot(experiment, _workers(calls), events, other_metrics=more)
+
+
+def _workers(calls: Calls) -> tuple[Worker, ...] | None:
+    try:
+        return tuple(worker_from_proto(worker) for worker in calls.list_workers().workers)
+    except FailedPrecondition:
+        return None
 
 
 def _next(calls: Calls, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:

@@ -12,13 +12,13 @@ from ..shared.model import Experiment, ExperimentState
 from ..shared.structs import struct_from_proto, struct_to_proto
 from .client import Client
 from .cluster import LocalCluster, default_workers
+from .database import DEFAULT_DATABASE
 from .follow import Display, Snapshot, follow
 from .specs import spec_text
 
 if TYPE_CHECKING:
     from ..shared.spec import Spec
 
-DEFAULT_DATABASE = "rungmaster.db"
 _UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
 
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 from rungmaster.shared.version import __version__
 
 if TYPE_CHECKING:
-    from rungmaster.client import Client, run
+    from rungmaster.client import Client, DatabaseClient, run
     from rungmaster.shared.credentials import Credentials
     from rungmaster.worker import Trial
 
-__all__ = ["Client", "Credentials", "Trial", "__version__", "run"]
+__all__ = ["Client", "Credentials", "DatabaseClient", "Trial", "__version__", "run"]
 
 _HOMES = {
     "Trial": "rungmaster.worker",
     "Client": "rungmaster.client",
+    "DatabaseClient": "rungmaster.client",
     "run": "rungmaster.client",
     "Credentials": "rungmaster.shared.credentials",
 }

@@ -8,14 +8,14 @@ from ...shared.convert import master_info_from_proto, worker_from_proto
 from ...shared.model import Worker
 from ..client import Client
 from . import text
-from .options import json_option, master_options
+from .options import json_option, steering_options
 from .output import print_document, print_lines
 
 _HEADER = ("worker", "state", "slots", "gpus", "host", "labels", "trains", "waits for")
 
 
 @click.command("workers")
-@master_options
+@steering_options
 @json_option
 def workers(client: Client, as_json: bool) -> None:
     """List the workers of a master: slots, what they train, and what they wait for."""

@@ -13,6 +13,7 @@ from ...shared.convert import experiment_from_proto
 from ...shared.limits import MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
+from ..database import DatabaseClient
 from ..results import other_metrics
 from . import text
 from .options import (
@@ -22,7 +23,9 @@ from .options import (
     experiment_argument,
     json_option,
     limit_option,
-    master_options,
+    looking_options,
+    say_if_at_rest,
+    steering_options,
 )
 from .output import print_document, print_json_lines, print_lines
 
@@ -31,7 +34,7 @@ _LIST_HEADER = ("id", "name", "state", "trials", "trained", "best", "age")
 
 @click.command("status")
 @experiment_argument
-@master_options
+@looking_options
 @json_option
 def status(experiment: int | None, client: Client, as_json: bool) -> None:
     """Show where an experiment stands: trials by state, brackets and rungs, the best trial.
@@ -43,9 +46,12 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
         print_document(answer)
         return
     value = experiment_from_proto(answer.experiment)
-    workers = () if value.state.ended else client.workers()
+    reads = isinstance(client, DatabaseClient)
+    workers = None if reads else () if value.state.ended else client.workers()
     more = other_metrics(client.calls, value.best_trial, value.metric) if value.state.ended else {}
     print_lines(text.overview(value, datetime.now(UTC), workers, more))
+    if not value.state.ended:
+        say_if_at_rest(client)
 
 
 @click.command("list")
@@ -58,7 +64,7 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
 )
 @click.option("--name", default="", metavar="TEXT", help="Only names that contain this.")
 @limit_option
-@master_options
+@looking_options
 @json_option
 def list_command(states: tuple[str, ...], name: str, limit: int | None, client: Client, as_json: bool) -> None:
     """List experiments, newest first; with --json one a line."""
@@ -87,7 +93,7 @@ def _list_rows(experiments: Iterator[Experiment]) -> Iterator[tuple[str, ...]]:
 
 @click.command("pause")
 @experiment_argument
-@master_options
+@steering_options
 @json_option
 def pause(experiment: int | None, client: Client, as_json: bool) -> None:
     """Hand out no more work of an experiment; running trials save a checkpoint and give their slots back.
@@ -100,7 +106,7 @@ def pause(experiment: int | None, client: Client, as_json: bool) -> None:
 
 @click.command("resume")
 @experiment_argument
-@master_options
+@steering_options
 @json_option
 def resume(experiment: int | None, client: Client, as_json: bool) -> None:
     """Let a paused experiment go on where it stood.
@@ -113,7 +119,7 @@ def resume(experiment: int | None, client: Client, as_json: bool) -> None:
 
 @click.command("cancel")
 @experiment_argument
-@master_options
+@steering_options
 @json_option
 def cancel(experiment: int | None, client: Client, as_json: bool) -> None:
     """End an experiment for good; what was recorded stays.
@@ -126,7 +132,7 @@ def cancel(experiment: int | None, client: Client, as_json: bool) -> None:
 
 @click.command("delete")
 @click.argument("experiment", type=EXPERIMENT_ID)
-@master_options
+@steering_options
 @json_option
 def delete(experiment: int, client: Client, as_json: bool) -> None:
     """Delete the records and checkpoints of an experiment that has ended. There is no way back."""
@@ -145,7 +151,7 @@ def delete(experiment: int, client: Client, as_json: bool) -> None:
     metavar="N",
     help="Keep every Nth report as well, by its sequence number.",
 )
-@master_options
+@steering_options
 @json_option
 def thin(experiment: int, keep_every: int | None, client: Client, as_json: bool) -> None:
     """Drop most reports of an experiment that has ended. There is no way back.

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
 import click
 
+from ...shared.addresses import DEFAULT_ADDRESS
 from ...shared.convert import experiment_from_proto
 from ...shared.credential_options import credential_options
 from ...shared.credentials import Credentials
 from ...shared.errors import InvalidInput
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
+from ..database import DEFAULT_DATABASE, DatabaseClient
+from ..target import Target
 
 UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
 _SHOWN = 5
@@ -27,18 +31,26 @@ experiment_argument = click.argument("experiment", type=EXPERIMENT_ID, required=
 limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most this many.")
 
 
-def master_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --master, --timeout and those of the credentials, and calls `function` with `client`, a Client of them."""
+def looking_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say who is asked, and calls `function` with `client`, a Client for looking only."""
+    return _options(function, "Read this database, a file or a URL, whether a master runs on it or not.", looks=True)
 
+
+def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the same options, and calls `function` with `client`, a Client of a master."""
+    return _options(function, "The master that runs on this database, a file or a URL.", looks=False)
+
+
+def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -> Callable[..., Any]:
     @click.option(
         "--master",
         "addresses",
-        envvar="RUNGMASTER_MASTER",
-        show_envvar=True,
-        default="127.0.0.1:50051",
-        show_default=True,
         metavar="HOST:PORT[,…]",
-        help="Where the master is; several where standbys may take over.",
+        help="Where the master is; several where standbys may take over.  [env var: RUNGMASTER_MASTER; default: the "
+        f"one that runs on {DEFAULT_DATABASE} in this folder, or {DEFAULT_ADDRESS}]",
+    )
+    @click.option(
+        "--db", "database", help=f"{database_help}  [default: {DEFAULT_DATABASE}, where it is in this folder]"
     )
     @click.option(
         "--timeout",
@@ -50,11 +62,38 @@ def master_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @credential_options
     @functools.wraps(function)
-    def command(*args: Any, addresses: str, timeout: float, credentials: Credentials, **kwargs: Any) -> Any:
-        with Client(addresses, timeout=timeout, credentials=credentials) as client:
+    def command(
+        *args: Any,
+        addresses: str | None,
+        database: str | None,
+        timeout: float,
+        credentials: Credentials,
+        **kwargs: Any,
+    ) -> Any:
+        target = _target(addresses, database, timeout, credentials)
+        with target.to_look() if looks else target.to_steer() as client:
             return function(*args, client=client, **kwargs)
 
     return command
+
+
+def _target(addresses: str | None, database: str | None, timeout: float, credentials: Credentials) -> Target:
+    if addresses is not None and database is not None:
+        raise click.UsageError("--master and --db: who is to be asked, that master or that database? Leave one out")
+    if addresses is None and database is None:
+        addresses = os.environ.get("RUNGMASTER_MASTER") or None
+    return Target(addresses, database, timeout, credentials)
+
+
+def say_if_at_rest(client: Client) -> bool:
+    """Whether a database is read that has no master; says on stderr that nothing goes on in it then."""
+    if not isinstance(client, DatabaseClient) or client.owner is not None:
+        return False
+    click.echo(
+        f"no master runs on {client.database}, so nothing goes on in it; `rungmaster run SPEC` goes on with a search",
+        err=True,
+    )
+    return True
 
 
 def choose(client: Client, experiment_id: int | None, states: Sequence[ExperimentState] = ()) -> int:

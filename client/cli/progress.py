@@ -123,6 +123,6 @@ def _news(snapshot: Snapshot) -> Any:
         best and (best.trial_id, best.metric),
         [(rung.promoted, rung.failed) for bracket in experiment.brackets for rung in bracket.rungs],
         experiment.trial_counts.get(TrialState.COMPLETED),
-        len(snapshot.workers),
+        len(snapshot.workers or ()),
         snapshot.away_for > 0,
     )

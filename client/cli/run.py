@@ -10,7 +10,8 @@ from types import FrameType
 
 import click
 
-from ..run import DEFAULT_DATABASE, run_to_end
+from ..database import DEFAULT_DATABASE
+from ..run import run_to_end
 from .documents import read_spec
 from .options import json_option
 from .progress import open_display

@@ -11,7 +11,7 @@ import click
 from ...shared.convert import experiment_from_proto
 from ..client import Client
 from .documents import read_spec
-from .options import json_option, master_options
+from .options import json_option, steering_options
 from .output import print_document
 from .watch import watch
 
@@ -20,7 +20,7 @@ from .watch import watch
 @click.argument("spec", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--watch", "watching", is_flag=True, help="Follow it until it ends; Ctrl-C leaves it running.")
 @click.option("--request-id", metavar="ID", help="Repeating a call with the same ID returns the same experiment.")
-@master_options
+@steering_options
 @json_option
 def command(spec: Path, watching: bool, request_id: str | None, client: Client, as_json: bool) -> int:
     """Give the search in SPEC, a YAML or JSON file (- for standard input), to a master, which starts it.

@@ -129,8 +129,13 @@ def heading(experiment: Experiment, now: datetime) -> str:
     return f"{name} {experiment.state}{reason}, {duration(elapsed(experiment, now))}"
 
 
-def workers_line(workers: Sequence[Worker]) -> str:
-    """How many workers are there with how many slots, in use and in all, and how many were lost a moment ago."""
+def workers_line(workers: Sequence[Worker] | None) -> str:
+    """How many workers are there with how many slots, in use and in all, and how many were lost a moment ago.
+
+    None is for workers of which nothing is known.
+    """
+    if workers is None:
+        return "read from the database, which does not know the workers"
     present = [worker for worker in workers if worker.state is not WorkerState.DISCONNECTED]
     used, slots = sum(worker.slots_used for worker in present), sum(worker.slots for worker in present)
     away = len(workers) - len(present)
@@ -141,7 +146,7 @@ def workers_line(workers: Sequence[Worker]) -> str:
 def overview(
     experiment: Experiment,
     now: datetime,
-    workers: Sequence[Worker] = (),
+    workers: Sequence[Worker] | None = (),
     other_metrics: Mapping[str, float] = MappingProxyType({}),
 ) -> list[str]:
     """Where an experiment stands: state, counts, rungs, best trial; and the savings once it has ended."""

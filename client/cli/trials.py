@@ -12,7 +12,7 @@ from ...shared.model import Checkpoint, Lease, Report, Trial, TrialOrder, TrialS
 from ..client import Client
 from ..results import other_metrics
 from . import text
-from .options import EXPERIMENT_ID, TRIAL_ID, choose, experiment_argument, json_option, limit_option, master_options
+from .options import EXPERIMENT_ID, TRIAL_ID, choose, experiment_argument, json_option, limit_option, looking_options
 from .output import print_document, print_json_lines, print_lines
 
 trial_argument = click.argument("trial", type=TRIAL_ID)
@@ -29,7 +29,7 @@ trial_argument = click.argument("trial", type=TRIAL_ID)
 )
 @click.option("--order", type=click.Choice([order.value for order in TrialOrder]), default="id", show_default=True)
 @limit_option
-@master_options
+@looking_options
 @json_option
 def trials(
     experiment: int | None, states: tuple[str, ...], order: str, limit: int | None, client: Client, as_json: bool
@@ -52,7 +52,7 @@ def trials(
 @click.command("best")
 @experiment_argument
 @click.option("--top", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="The N best.")
-@master_options
+@looking_options
 @json_option
 def best(experiment: int | None, top: int, client: Client, as_json: bool) -> int:
     """Show the best trial of an experiment so far, or the N best; with --json one a line.
@@ -78,7 +78,7 @@ def best(experiment: int | None, top: int, client: Client, as_json: bool) -> int
 @click.command("trial")
 @click.argument("experiment", type=EXPERIMENT_ID)
 @trial_argument
-@master_options
+@looking_options
 @json_option
 def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
     """Show one trial with its assignments (under leases, with their errors) and its checkpoints."""
@@ -130,7 +130,7 @@ def _checkpoint_row(checkpoint: Checkpoint) -> tuple[str, ...]:
 @click.argument("experiment", type=EXPERIMENT_ID)
 @trial_argument
 @limit_option
-@master_options
+@looking_options
 @json_option
 def metrics(experiment: int, trial: int, limit: int | None, client: Client, as_json: bool) -> None:
     """List what a trial reported, in the order in which the master accepted it; with --json one report a line."""

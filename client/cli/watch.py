@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -14,7 +15,7 @@ from ..calls import Calls
 from ..client import Client
 from ..follow import PATIENCE_SECONDS, Snapshot, follow
 from . import text
-from .options import choose, experiment_argument, json_option, master_options
+from .options import choose, experiment_argument, json_option, looking_options, say_if_at_rest
 from .output import outcome, print_document, print_json_lines, print_lines
 from .progress import open_display
 
@@ -25,7 +26,7 @@ from .progress import open_display
 @click.option(
     "--after", type=click.IntRange(0, 2**63 - 1), default=0, metavar="EVENT", help="Only events after this one."
 )
-@master_options
+@looking_options
 @json_option
 def command(experiment: int | None, events: bool, after: int, client: Client, as_json: bool) -> int:
     """Follow an experiment until it ends; with --json its events, one a line, from the beginning.
@@ -35,9 +36,12 @@ def command(experiment: int | None, events: bool, after: int, client: Client, as
     newest.
     """
     chosen = choose(client, experiment)
+    at_rest = not client.get(chosen).state.ended and say_if_at_rest(client)
     try:
         if events or as_json:
-            return _print_events(client, chosen, after, as_json)
+            return _print_events(client, chosen, after, as_json, to_its_end=not at_rest)
+        if at_rest:
+            return print_result(next(follow(client.calls.connection, chosen)), as_json=False)
         return watch(client, chosen, sys.stdout)
     except KeyboardInterrupt:
         click.echo(f"\nno longer watching; experiment {chosen} goes on", err=True)
@@ -59,15 +63,17 @@ def print_result(last: Snapshot, as_json: bool) -> int:
     if as_json:
         print_document(experiment_pb2.GetExperimentResponse(experiment=experiment_to_proto(last.experiment)))
     else:
-        print_lines(text.overview(last.experiment, datetime.now(UTC), other_metrics=last.other_metrics))
+        print_lines(text.overview(last.experiment, datetime.now(UTC), last.workers, last.other_metrics))
     return outcome(last.experiment)
 
 
-def _print_events(client: Client, experiment_id: int, after: int, as_json: bool) -> int:
+def _print_events(client: Client, experiment_id: int, after: int, as_json: bool, *, to_its_end: bool) -> int:
     connection = client.calls.connection.with_timeout(PATIENCE_SECONDS)
-    client.calls.get_experiment(experiment_id)
+    last = client.get(experiment_id).last_event_id
     try:
-        messages = Calls(connection).watch_experiment(experiment_id, after)
+        messages: Iterable[experiment_pb2.Event] = Calls(connection).watch_experiment(experiment_id, after)
+        if not to_its_end:
+            messages = _until(last, messages) if last > after else ()
         if as_json:
             print_json_lines(messages)
         else:
@@ -75,3 +81,11 @@ def _print_events(client: Client, experiment_id: int, after: int, as_json: bool)
     finally:
         connection.close()
     return outcome(client.get(experiment_id))
+
+
+def _until(last: int, messages: Iterable[experiment_pb2.Event]) -> Iterator[experiment_pb2.Event]:
+    """The events up to the one with this number, without waiting for more."""
+    for message in messages:
+        yield message
+        if message.event_id >= last:
+            return

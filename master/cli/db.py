@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -52,6 +54,20 @@ def _shown(database: str) -> str:
     from ..ledger.engine import parse_database
 
     return parse_database(database).name
+
+
+@command.command(hidden=True)
+@_database
+@click.option("--socket", required=True, help="Where to listen, as unix:PATH.")
+def read(database: str, socket: str) -> None:
+    """Serve a database to the process that started this one, which only reads it; end when standard input closes."""
+    from ..reading import serve_reading
+
+    def say(line: str) -> None:
+        click.echo(line)
+        sys.stdout.flush()
+
+    asyncio.run(serve_reading(database, socket, say))
 
 
 @command.command()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import struct
+import sys
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -24,6 +26,12 @@ T = TypeVar("T")
 #: Any number will do, as long as every version of Rungmaster takes the same one.
 _LOCK_CLASS = 7_264_912
 _TAKE = text("SELECT pg_try_advisory_lock(:key)")
+#: The two halves of the key of a session's lock on one number.
+_HELD = text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND classid::bigint = :class AND objid::bigint = :term"
+)
 _RELEASE = text("SELECT pg_advisory_unlock(:key)")
 
 
@@ -53,6 +61,25 @@ class TermLock(Protocol):
 def term_lock(database: Database) -> TermLock:
     """The locks that go with a database."""
     return FileLock(database) if database.kind == "sqlite" else SessionLock(database)
+
+
+def is_held(database: Database, connection: Connection, term: int) -> bool:
+    """Whether another process holds the lock of a term. Nothing is taken by the question.
+
+    For processes that hold none of the locks themselves: closing the file lets go of all of theirs.
+    """
+    if database.kind == "postgresql":
+        key = {"class": _LOCK_CLASS, "term": term & 0xFFFF_FFFF}
+        return bool(connection.scalar(_HELD, key))
+    try:
+        file = os.open(FileLock(database).path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        answer = fcntl.fcntl(file, fcntl.F_GETLK, _question(term))
+    finally:
+        os.close(file)
+    return _kind_of(answer) != fcntl.F_UNLCK
 
 
 class FileLock:
@@ -154,6 +181,17 @@ class SessionLock:
         if session is not None:
             session.invalidate()
             session.close()
+
+
+def _question(term: int) -> bytes:
+    """A `struct flock` that asks for an exclusive lock on the byte of a term; its fields stand otherwise on macOS."""
+    if sys.platform == "darwin":
+        return struct.pack("qqihh", term, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
+    return struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, term, 1, 0)
+
+
+def _kind_of(answer: bytes) -> int:
+    return struct.unpack("qqihh", answer)[3] if sys.platform == "darwin" else struct.unpack("hhqqi", answer)[0]
 
 
 def _take(session: Connection, term: int) -> bool:

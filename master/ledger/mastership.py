@@ -39,6 +39,7 @@ class Owner:
     holder: str
     renew_time: float
     address: str = ""
+    database_id: str = ""
 
 
 def take_term(
@@ -100,7 +101,7 @@ def read_owner(connection: Connection) -> Owner | None:
     if not row["term"]:
         return None
     renewed = connection.scalar(select(renewals.c.renew_time)) if renewals.name in there else row.get("renew_time")
-    return Owner(row["term"], row["holder"], renewed or 0.0, row.get("address", ""))
+    return Owner(row["term"], row["holder"], renewed or 0.0, row.get("address", ""), row.get("database_id", ""))
 
 
 def read_database_id(connection: Connection) -> str:

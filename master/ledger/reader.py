@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from sqlalchemy import Connection
 
@@ -13,7 +13,10 @@ from ..experiment.changes import ThinningRow
 from ..experiment.retention import Measured
 from . import experiment_queries, retention, trial_queries
 from .engine import parse_database, reading_engine, transaction
+from .lock import is_held
+from .mastership import Owner, read_owner
 from .paging import parse_page
+from .read_only import ReadOnly
 
 PAGE, LARGEST_PAGE = 100, 1_000
 REPORTS, LARGEST_REPORTS = 1_000, 10_000
@@ -31,10 +34,29 @@ class Reader:
     InvalidInput.
     """
 
-    def __init__(self, url: str, *, timeout: float = READ_TIMEOUT) -> None:
-        """Connects when it is first used; `Ledger.open` must have made the database. `timeout` is in seconds."""
-        self._database = parse_database(url)
-        self._engine = reading_engine(self._database, timeout)
+    def __init__(self, url: str, *, timeout: float = READ_TIMEOUT, from_outside: bool = False) -> None:
+        """Connects when it is first used; `Ledger.open` must have made the database. `timeout` is in seconds.
+
+        With `from_outside` nothing is made or changed, not even files beside it. Then DatabaseError is raised where it
+        is no database of this version.
+        """
+        self.database = parse_database(url)
+        self._unchanged: Callable[[], AbstractContextManager[None]] = nullcontext
+        if from_outside:
+            source = ReadOnly(self.database, timeout)
+            source.check_schema()
+            self._engine, self._unchanged = source.engine, source.unchanged
+        else:
+            self._engine = reading_engine(self.database, timeout)
+
+    def owner(self) -> Owner | None:
+        """The master that runs on the database now; None where there is none.
+
+        To be asked from outside only: a process that holds the lock of a file loses it by looking.
+        """
+        with self._snapshot() as connection:
+            owner = read_owner(connection)
+            return owner if owner is not None and is_held(self.database, connection, owner.term) else None
 
     def get_experiment(self, experiment_id: int) -> Experiment:
         """One experiment with its brackets, rungs and best trial. Raises NotFound."""
@@ -141,5 +163,5 @@ class Reader:
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        with transaction(self._engine, self._database) as connection:
+        with self._unchanged(), transaction(self._engine, self.database) as connection:
             yield connection

@@ -12,7 +12,7 @@ from ...shared import convert
 from ...shared.model import MasterInfo, WorkerState
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
-from ..dispatcher.writer import Writer
+from .experiments import Commands
 
 Context = grpc.aio.ServicerContext
 
@@ -20,7 +20,7 @@ Context = grpc.aio.ServicerContext
 class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     """Asks the core through the writer, so that nothing is shown before it is durable."""
 
-    def __init__(self, writer: Writer, database: str, holder: str) -> None:
+    def __init__(self, writer: Commands, database: str, holder: str) -> None:
         self._writer = writer
         self._database = database
         self._holder = holder

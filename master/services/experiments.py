@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 
@@ -23,8 +23,9 @@ from ...shared.limits import MAX_ID, MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.spec import parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
+from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
-from ..dispatcher.writer import Writer
+from ..dispatcher.writer import Bell
 from ..experiment.retention import thinner
 from ..ledger.reader import Reader
 from .bundles import check_text
@@ -41,10 +42,20 @@ WATCH_PACE, WATCH_PATIENCE = 0.1, 2.0
 DEFAULT_PAGE, DEFAULT_REPORTS = 100, 1000
 
 
+class Commands(Protocol):
+    """What these services need of the writer."""
+
+    committed: Bell
+
+    async def execute(self, command: Callable[[Core, Now], T]) -> T:
+        """Applies a command and gives its result once it is durable."""
+        ...
+
+
 class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     """Decodes, asks, encodes."""
 
-    def __init__(self, writer: Writer, reader: Reader) -> None:
+    def __init__(self, writer: Commands, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reader")

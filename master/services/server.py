@@ -33,7 +33,7 @@ from .workers import WorkerServicer
 #: Calls at once, of all kinds: the lanes are narrower; beyond it are those that have not reached one yet.
 MAX_CALLS = sum(LANES.values()) + 1_000
 #: The workers' keepalive pings come every 30 s; more often than this they would be refused.
-_OPTIONS: Sequence[tuple[str, int]] = (
+OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
@@ -75,7 +75,7 @@ class Server:
         self._access = AccessInterceptor(guard.tokens) if guard.tokens is not None else None
         self._watch: asyncio.Task[None] | None = None
         interceptors = (ErrorInterceptor(),) if self._access is None else (self._access, ErrorInterceptor())
-        self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+        self._server = grpc.aio.server(interceptors=interceptors, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._health = health.aio.HealthServicer()
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentServicer(writer, reader), self._server)
         worker_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerServicer(writer), self._server)

@@ -1,0 +1,83 @@
+"""Who is asked: a master by its address, a database that is read, or the master that runs on a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..shared.addresses import DEFAULT_ADDRESS
+from ..shared.credentials import NO_CREDENTIALS, Credentials
+from ..shared.errors import RungmasterError, Unavailable
+from .client import Client
+from .database import DEFAULT_DATABASE, DatabaseClient
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a person named, if anything: the `addresses` of a master, or a `database`. `timeout` is in seconds."""
+
+    addresses: str | None = None
+    database: str | None = None
+    timeout: float = 10.0
+    credentials: Credentials = field(default=NO_CREDENTIALS)
+
+    @contextmanager
+    def to_look(self) -> Iterator[Client]:
+        """A client for looking. A database that was named is read itself; one that was found is asked for its master
+        first, which also knows its workers."""
+        if self.addresses is None and self.database is not None:
+            with DatabaseClient(self.database, timeout=self.timeout) as reading:
+                yield reading
+        elif self.addresses is None and Path(DEFAULT_DATABASE).is_file():
+            with DatabaseClient(DEFAULT_DATABASE, timeout=self.timeout) as reading, self._master_of(reading) as master:
+                yield master or reading
+        else:
+            with self._named() as client:
+                yield client
+
+    @contextmanager
+    def _master_of(self, reading: DatabaseClient) -> Iterator[Client | None]:
+        """The master that runs on the database; None where there is none, or it does not let this caller in."""
+        try:
+            master = reading.master(timeout=self.timeout, credentials=self.credentials)
+        except RungmasterError:
+            master = None
+        with master or nullcontext():
+            yield master
+
+    @contextmanager
+    def to_steer(self) -> Iterator[Client]:
+        """A client of a master: the one named, or the one that runs on the database that was named or found.
+
+        Raises Unavailable where no master runs there, with what to do.
+        """
+        database = self.database or (DEFAULT_DATABASE if Path(DEFAULT_DATABASE).is_file() else None)
+        if self.addresses is not None or database is None:
+            with self._named() as client:
+                yield client
+            return
+        with DatabaseClient(database, timeout=self.timeout) as reading:
+            if reading.owner is None:
+                raise Unavailable(
+                    f"no master runs on {database}, and this needs one: start it (`rungmaster run SPEC` goes on with a "
+                    "search, `rungmaster master` only serves), or name another by --master HOST:PORT"
+                )
+            master = reading.master(timeout=self.timeout, credentials=self.credentials)
+        with master:
+            yield master
+
+    @contextmanager
+    def _named(self) -> Iterator[Client]:
+        """The master at the addresses given, or where one is by default."""
+        with Client(self.addresses or DEFAULT_ADDRESS, timeout=self.timeout, credentials=self.credentials) as client:
+            try:
+                yield client
+            except Unavailable as error:
+                if self.addresses is not None:
+                    raise
+                raise Unavailable(
+                    f"{error}; nor is there a {DEFAULT_DATABASE} in this folder: name a master by --master HOST:PORT, "
+                    "or a database by --db"
+                ) from error
