@@ -2,7 +2,8 @@
 
 RungmasterError
 ├── InvalidInput            what was given is wrong; nothing was stored      INVALID_ARGUMENT     exit 2
-│   └── InvalidSpec         the same for a spec, problem by problem
+│   ├── InvalidSpec         the same for a spec, problem by problem
+│   └── CannotStart         this machine lacks what an experiment names
 ├── NotFound                no such experiment, trial or checkpoint          NOT_FOUND            exit 1
 ├── FailedPrecondition      its state does not allow it                      FAILED_PRECONDITION  exit 1
 ├── LimitExceeded           too much at once; try again later                RESOURCE_EXHAUSTED   exit 1
@@ -16,8 +17,12 @@ RungmasterError
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+#: Numbers of OSErrors by which a machine that is short of something refuses now what it may grant in a moment.
+TRANSIENT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR, errno.ETXTBSY})
 
 
 class RungmasterError(Exception):
@@ -45,6 +50,10 @@ class InvalidSpec(InvalidInput):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class CannotStart(InvalidInput):
+    """A program, a module, a function or a package that an experiment names is not here."""
 
 
 class NotFound(RungmasterError):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
 
 from .limits import MAX_ERROR
 
 #: The most characters of a first line; the message of an exception may be a page long.
 MAX_SUMMARY = 500
 
+_LIBRARY = re.compile(r"^<|/(?:site|dist)-packages/|/lib/python\d[.\d]*/")
 _VARYING = (
     # Paths first: what is in them is told by the rest.
     (re.compile(r"(?:[A-Za-z]+:/|\.{0,2})/[^\s'\"`,;()\[\]{}]*"), "/…"),
@@ -25,6 +29,37 @@ def failure_text(headline: str, exception: str = "", output: str = "") -> str:
     first = f"{headline}: {exception}" if exception else headline
     first = _shortened(" ".join(first.split()))
     return f"{first}\n{output[-(MAX_ERROR - len(first) - 1) :]}".strip()
+
+
+def exception_line(error: BaseException) -> str:
+    """An exception in one line: its type, its message, and where it was raised, in code that is nobody's library."""
+    told = next(text for text in traceback.format_exception_only(error) if not text.startswith(" "))
+    told = " ".join(told.split())
+    if isinstance(error, SyntaxError):
+        return told
+    return told + _place([(f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(error.__traceback__)])
+
+
+def exception_in(output: str) -> str:
+    """The exception of the last traceback that a Python program printed, in one line; empty where there is none."""
+    _, found, block = output.rpartition("Traceback (most recent call last):\n")
+    frames: list[tuple[str, int, str]] = []
+    for line in block.splitlines() if found else ():
+        if frame := re.match(r'  File "(.*)", line (\d+)(?:, in (.*))?$', line):
+            frames.append((frame[1], int(frame[2]), frame[3] or ""))
+        elif line and not line.startswith(" "):
+            return line.strip() + _place(frames)
+    return ""
+
+
+def _place(frames: Sequence[tuple[str, int, str]]) -> str:
+    """The last of these frames (file, line, function) that is in no library and not in this package."""
+    ours = str(Path(__file__).parents[1])
+    own = [frame for frame in frames if not _LIBRARY.search(frame[0]) and not frame[0].startswith(ours)]
+    if not own:
+        return ""
+    file, line, function = own[-1]
+    return f" ({Path(file).name}, line {line}{f', in {function}' if function else ''})"
 
 
 def summary(error: str) -> str:

@@ -25,8 +25,10 @@ from ..shared.errors import InvalidInput, Unavailable
 from ..shared.files import sync
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointRef, CheckpointSaved
+from ..shared.storage import check_folder, check_packages
 from .manifest import MANIFEST, BrokenCheckpoint, FileEntry, Manifest, describe, sha256_of
 
+_LOCAL = "file://"
 _ADDRESS = re.compile(r"/\d+/\d+/\d+-\d+-[0-9a-f]+/?$")
 _PARTIAL = re.compile(r"\.(\d+)-\d+-[0-9a-f]+\.partial$")
 
@@ -44,6 +46,23 @@ class CheckpointStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._usable: set[str] = set()
+
+    def check(self, storage: str) -> None:
+        """Raises CannotStart where this machine lacks what it takes to keep checkpoints there.
+
+        Looked at until it is good: a store that could be used once and cannot be now is out of reach.
+        """
+        if storage in self._usable:
+            return
+        url = self._resolve(storage)
+        check_packages(url)
+        if url.startswith(_LOCAL):
+            try:
+                check_folder(Path(url.removeprefix(_LOCAL)))
+            except OSError:
+                return
+        self._usable.add(storage)
 
     def save(self, storage: str, lease: LeaseRef, resource: int, folder: Path) -> CheckpointSaved:
         """Copies a folder into the store. It exists there only once all of it is there.
@@ -111,7 +130,7 @@ class CheckpointStore:
             url = url.removeprefix("file:").removeprefix("//")
         elif "://" in url or "::" in url:
             return url
-        return f"file://{os.path.normpath(self._directory / Path(url).expanduser())}"
+        return f"{_LOCAL}{os.path.normpath(self._directory / Path(url).expanduser())}"
 
 
 def _open(url: str) -> tuple[fsspec.AbstractFileSystem, str]:

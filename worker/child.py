@@ -132,9 +132,9 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    def tail(self) -> str:
-        """The end of what it printed, at most 4,000 characters."""
-        return output.tail(self._log)
+    def tail(self, length: int) -> str:
+        """The end of what it printed, at most so many characters."""
+        return output.tail(self._log, length)
 
     async def watch_output(self) -> None:
         """Keeps its log short, until it is cancelled."""
@@ -150,13 +150,26 @@ class Child:
             logger.warning("the log %s cannot be shortened: %s", self._log, error)
 
 
+_HINTS = {
+    "SIGKILL": " (probably out of memory)",
+    "SIGSEGV": " (a crash in native code)",
+    "SIGBUS": " (a crash in native code)",
+}
+#: What a shell, and programs that start others, exit with.
+_SHELL_HINTS = {
+    126: " (a program may not be executed)",
+    127: " (a program was not found)",
+    128 + signal.SIGKILL: " (a program was killed by SIGKILL, probably out of memory)",
+    128 + signal.SIGSEGV: " (a program was killed by SIGSEGV, a crash in native code)",
+}
+
+
 def describe_exit(code: int) -> str:
     """An exit code in words."""
     if code >= 0:
-        return f"exited with code {code}"
+        return f"exited with code {code}{_SHELL_HINTS.get(code, '')}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    hint = " (out of memory?)" if name == "SIGKILL" else ""
-    return f"killed by {name}{hint}"
+    return f"killed by {name}{_HINTS.get(name, '')}"

@@ -7,16 +7,17 @@ Usage: python -P -m rungmaster.worker.child_main PARENT_PID entrypoint MODULE:FU
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from ..shared.errors import InvalidInput
+from ..shared.entrypoints import check_command, find_function
+from ..shared.errors import TRANSIENT, CannotStart
+from ..shared.failure_text import exception_line
 from .connection import Connection
+from .protocol import MAX_REASON
 from .trial import Trial
 
 _PR_SET_PDEATHSIG = 1
@@ -44,37 +45,46 @@ def die_with(parent: int) -> None:
 def _become(command: list[str]) -> NoReturn:
     """Replaces this process by the command's; the process, its group and its socket stay the same."""
     try:
+        check_command(command, Path.cwd())
         os.execvp(command[0], command)  # noqa: S606 - running the user's command is the purpose
+    except CannotStart as error:
+        _cannot_start(error)
     except OSError as error:
         reason = f"cannot run {command[0]!r} in {Path.cwd()}: {error.strerror}"
+        if error.errno not in TRANSIENT:
+            _cannot_start(CannotStart(reason))
     Connection.from_environment().fault(reason)
     sys.exit(reason)
 
 
+def _cannot_start(error: CannotStart) -> NoReturn:
+    Connection.from_environment().cannot_start(str(error))
+    sys.exit(str(error))
+
+
 def run_entrypoint(entrypoint: str) -> None:
     """Trains the trial of this process with a Python function, from its first line to its last report."""
-    connection = Connection.from_environment()
-    train = _find(entrypoint, connection)
-    trial = Trial(connection)
-    train(trial)
-    trial.check_finished()
-
-
-def _find(entrypoint: str, connection: Connection) -> Callable[[Trial], object]:
-    """The training function. A module that is not here is the worker's fault; anything else wrong is the code's."""
-    name, _, attribute = entrypoint.partition(":")
+    connection, process = Connection.from_environment(), os.getpid()
     try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-            raise
-        reason = f"entrypoint {entrypoint!r}: there is no module {error.name!r} in {Path.cwd()} or on PYTHONPATH"
-        connection.fault(reason)
-        sys.exit(reason)
-    train = getattr(module, attribute, None)
-    if not callable(train):
-        raise InvalidInput(f"entrypoint {entrypoint!r}: {module.__file__} has no function {attribute!r}")
-    return train
+        train = find_function(entrypoint)
+        trial = Trial(connection)
+        train(trial)
+        trial.check_finished()
+    except CannotStart as error:
+        connection.cannot_start(str(error))
+        raise
+    except BaseException as error:
+        # A process that the training forked is none of the worker's, wherever its exceptions come out.
+        if os.getpid() == process and (told := _told_of(error)):
+            connection.leave_word(told[:MAX_REASON])
+        raise
+
+
+def _told_of(error: BaseException) -> str:
+    """What an exception says; an exit with a number says nothing more than the exit code."""
+    if isinstance(error, SystemExit):
+        return "" if error.code is None or isinstance(error.code, int) else str(error.code)
+    return exception_line(error)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..shared.errors import FailedPrecondition, InvalidInput, Unavailable
-from .protocol import MAX_REASON, Answer, Start, decode, encode, metrics_to_json
+from .protocol import LAST_WORD, MAX_REASON, Answer, Start, decode, encode, metrics_to_json
 
 
 class Connection:
@@ -60,6 +61,15 @@ class Connection:
     def invalid(self, reason: str) -> None:
         """Says that the hyperparameters cannot be trained."""
         self._ask({"op": "invalid", "reason": reason[:MAX_REASON]})
+
+    def cannot_start(self, reason: str) -> None:
+        """Says that this machine lacks what the experiment names, which is no fault of the trial's or the worker's."""
+        self._ask({"op": "cannot_start", "reason": reason[:MAX_REASON]})
+
+    def leave_word(self, exception: str) -> None:
+        """Writes down what ends this process: in its output nobody could tell it from the rest."""
+        with contextlib.suppress(OSError):
+            (self._folder / LAST_WORD).write_text(exception, errors="replace")
 
     def fault(self, reason: str) -> None:
         """Says that this worker cannot run the trial, which is no fault of the trial's."""

@@ -48,6 +48,7 @@ class Conversation:
         self.told: Answer | None = None
         self.invalid_reason: str | None = None
         self.fault_reason: str | None = None
+        self.cannot_start: str | None = None
         #: When the training process last got an answer.
         self.last_answer = now()
 
@@ -94,8 +95,12 @@ class Conversation:
                 self.invalid_reason = _reason(request)
             case "fault":
                 self.fault_reason = _reason(request)
+            case "cannot_start":
+                self.cannot_start = _reason(request)
             case other:
-                raise InvalidInput(f"op: {other!r} is not known; give start, report, checkpoint, invalid or fault")
+                raise InvalidInput(
+                    f"op: {other!r} is not known; give start, report, checkpoint, invalid, cannot_start or fault"
+                )
         return {"ok": True}
 
     async def _report(self, request: Mapping[str, Any]) -> Answer:

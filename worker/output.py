@@ -34,11 +34,11 @@ def shorten(log: Path, limit: int = LIMIT, kept: int = KEPT) -> None:
         shorter.write(beginning + said.encode() + end)
 
 
-def tail(log: Path) -> str:
-    """The end of what was printed, at most 4,000 characters."""
+def tail(log: Path, length: int = MAX_REASON) -> str:
+    """The end of what was printed, at most so many characters."""
     try:
         with log.open("rb") as content:
-            content.seek(max(0, content.seek(0, os.SEEK_END) - 4 * MAX_REASON))
-            return content.read().decode(errors="replace").strip()[-MAX_REASON:]
+            content.seek(max(0, content.seek(0, os.SEEK_END) - 4 * length))
+            return content.read().decode(errors="replace").strip()[-length:]
     except OSError as error:
         return f"(its log {log} cannot be read: {error.strerror})"

@@ -20,6 +20,9 @@ MAX_LINE = 1 << 20
 #: At most so many characters of an error or a reason are kept.
 MAX_REASON = MAX_ERROR
 
+#: The file beside the socket in which a Python entrypoint leaves the exception that ended it.
+LAST_WORD = "exception"
+
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..shared.errors import RungmasterError
+from ..shared.errors import CannotStart, RungmasterError
+from ..shared.failure_text import exception_in, failure_text
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
 from .checkpoints import CheckpointStore, Loaded
@@ -20,13 +21,15 @@ from .conversation import Conversation
 from .environment import DEVICES, base_environment, trial_environment
 from .launcher import Launcher
 from .local_server import LocalServer
-from .protocol import MAX_REASON, Start
+from .protocol import LAST_WORD, MAX_REASON, Start
 from .seats import Seat
 from .seeds import trial_seed
 from .uploads import Uploads
 
 #: Seconds that a trial which is stopped between two reports may train on before its process is ended.
 STOP_PATIENCE = 10.0
+#: Of a command's output, so many characters at its end are searched for a traceback.
+_SEARCHED = 64_000
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +106,8 @@ class Training:
         """Trains, and returns how it ended. Cancelled, it ends the training and keeps nothing."""
         try:
             return await self._run()
+        except CannotStart as error:
+            return Exit(ExitOutcome.CANNOT_START, failure_text(str(error)))
         except (RungmasterError, OSError) as error:
             logger.warning("trial %s cannot be trained here: %s", self._name, error)
             return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])
@@ -129,6 +134,7 @@ class Training:
 
     async def _run(self) -> Exit:
         await asyncio.to_thread(self._folder.mkdir, parents=True)
+        await asyncio.to_thread(self._place.store.check, self.assignment.checkpoint_storage)
         start = await self._load()
         loop = asyncio.get_running_loop()
         conversation = Conversation(start, self._listener.measured, self._uploads.take, self._uploads.wanted, loop.time)
@@ -142,7 +148,7 @@ class Training:
             code = await self._train(start, conversation, seat)
         finally:
             await server.close()
-        return await self._settle(self._judge(code, conversation))
+        return await self._settle(await asyncio.to_thread(self._judge, code, conversation))
 
     async def _handle(self, line: bytes) -> dict[str, Any]:
         conversation = self._conversation
@@ -215,30 +221,47 @@ class Training:
     def _judge(self, code: int, conversation: Conversation) -> Exit:
         if conversation.invalid_reason is not None:
             return Exit(ExitOutcome.INVALID_HPARAMS, conversation.invalid_reason)
+        if conversation.cannot_start is not None:
+            return Exit(ExitOutcome.CANNOT_START, failure_text(conversation.cannot_start, output=self._printed()))
         if conversation.fault_reason is not None:
             return Exit(ExitOutcome.WORKER_FAULT, conversation.fault_reason)
         if self._given_up:
             return Exit(ExitOutcome.GIVEN_BACK)
         if code == 0 and conversation.told is not None:
             return Exit(ExitOutcome.RELEASED if self._was_decided else ExitOutcome.GIVEN_BACK)
-        return Exit(ExitOutcome.FAILED, self._error(code, conversation))
+        error = failure_text(self._headline(code, conversation), self._exception(code), self._printed())
+        return Exit(ExitOutcome.FAILED, error)
 
     @property
     def _was_decided(self) -> bool:
         """Whether it ends because the master decided about a report, and not because somebody wants the slots back."""
         return self._ending is not None and self._ending.sequence > 0
 
-    def _error(self, code: int, conversation: Conversation) -> str:
-        headline = f"the training process was {describe_exit(code)}" if code < 0 else f"it {describe_exit(code)}"
+    def _headline(self, code: int, conversation: Conversation) -> str:
+        """What ended the process."""
         if self._overdue:
-            headline = f"no report for {self.assignment.progress_timeout:g} s (progress_timeout), so it was ended"
-        elif code == 0:
-            headline = (
-                f"it exited with code 0 at resource {conversation.resource}, before its target ({conversation.target}) "
+            return f"no report for {self.assignment.progress_timeout:g} s (progress_timeout), so it was ended"
+        if code == 0:
+            return (
+                f"exited with code 0 at resource {conversation.resource}, before its target ({conversation.target}) "
                 "and without having been told to"
             )
-        tail = self._child.tail() if self._child is not None else ""
-        return f"{headline}\n{tail[-(MAX_REASON - len(headline) - 1) :]}".strip()
+        return describe_exit(code)
+
+    def _exception(self, code: int) -> str:
+        """The exception that ended the process. A Python function's comes from its process; a command's is what its
+        output looks like, where it exited by itself."""
+        if self.assignment.entrypoint:
+            word = self._folder / LAST_WORD
+            return word.read_text(errors="replace") if word.is_file() else ""
+        if code <= 0:
+            return ""
+        printed = self._printed(_SEARCHED)
+        last = printed.rpartition("\n")[2]
+        return exception_in(printed) or (f"it printed last: {last}" if last else "")
+
+    def _printed(self, length: int = MAX_REASON) -> str:
+        return self._child.tail(length) if self._child is not None else ""
 
     async def _settle(self, ended: Exit) -> Exit:
         """Waits for the last checkpoint. One that cannot be kept is the worker's fault, where all else went well."""

@@ -31,9 +31,9 @@ def metrics_of(record: Record, name: str) -> list[float]:
     return [event.metrics[name] for event in record.events if isinstance(event, Measurement)]
 
 
-def assert_released(record: Record) -> None:
+def assert_released(record: Record, outcome: ExitOutcome = ExitOutcome.RELEASED) -> None:
     assert record.exit is not None
-    assert record.exit.outcome is ExitOutcome.RELEASED, record.exit.error
+    assert record.exit.outcome is outcome, record.exit.error
 
 
 def reference(saved: CheckpointSaved) -> CheckpointRef:
@@ -117,7 +117,7 @@ def test_a_pause_between_two_targets_saves_the_trial_where_it_stands(tmp_path: P
             it.master.tell(SessionResponse(decisions=(Decision(record.assignment.lease, 0, DecisionKind.PAUSE),)))
             await until(lambda: record.exit)
             assert [saved.resource for saved in record.saved] == record.resources[-1:]
-            assert_released(record)
+            assert_released(record, ExitOutcome.GIVEN_BACK)
 
     asyncio.run(story())
 
@@ -153,7 +153,7 @@ def test_a_stopped_trial_that_does_not_report_is_ended_all_the_same(
             await until(lambda: record.resources)
             it.master.tell(SessionResponse(decisions=(Decision(record.assignment.lease, 0, DecisionKind.STOP),)))
             await until(lambda: record.exit)
-            assert_released(record)
+            assert_released(record, ExitOutcome.GIVEN_BACK)
 
     asyncio.run(story())
 

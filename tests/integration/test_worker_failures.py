@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from rungmaster.shared.errors import CannotStart
 from rungmaster.shared.session import Exit, ExitOutcome, Measurement, SessionResponse
-from rungmaster.worker import child, output, uploads
+from rungmaster.worker import child, output
+from rungmaster.worker.checkpoints import CheckpointStore
 
 from .scripted_master import ScriptedMaster, assignment, pause
 from .worker_harness import COUNTING, scene, until
@@ -38,8 +41,10 @@ def ending(tmp_path: Path, code: str = COUNTING, **fields: Any) -> Exit:
 def test_an_exception_is_reported_with_its_traceback(tmp_path: Path) -> None:
     ended = ending(tmp_path, "def train(trial):\n    raise ZeroDivisionError('a rate of zero')")
     assert ended.outcome is ExitOutcome.FAILED
-    assert ended.error.startswith("it exited with code 1\n")
-    assert ended.error.endswith("ZeroDivisionError: a rate of zero")
+    first, *output = ended.error.splitlines()
+    assert first == "exited with code 1: ZeroDivisionError: a rate of zero (training.py, line 2, in train)"
+    assert output[0] == "Traceback (most recent call last):"
+    assert output[-1] == "ZeroDivisionError: a rate of zero"
 
 
 def test_of_a_long_output_the_end_is_kept(tmp_path: Path) -> None:
@@ -51,7 +56,7 @@ def test_of_a_long_output_the_end_is_kept(tmp_path: Path) -> None:
 def test_a_process_killed_from_outside_is_a_failure_that_names_the_signal(tmp_path: Path) -> None:
     code = "import os, signal\ndef train(trial):\n    os.kill(os.getpid(), signal.SIGKILL)"
     ended = ending(tmp_path, code)
-    assert ended == Exit(ExitOutcome.FAILED, "the training process was killed by SIGKILL (out of memory?)")
+    assert ended == Exit(ExitOutcome.FAILED, "killed by SIGKILL (probably out of memory)")
 
 
 def test_invalid_hyperparameters_are_no_failure(tmp_path: Path) -> None:
@@ -72,7 +77,7 @@ def test_invalid_hyperparameters_are_no_failure(tmp_path: Path) -> None:
         ("def train(trial):\n    pass", "the training ended at resource 0, before its target (3)"),
         (
             "def train(trial):\n    import os\n    os._exit(0)",
-            "it exited with code 0 at resource 0, before its target (3)",
+            "exited with code 0 at resource 0, before its target (3)",
         ),
         ("def train(trial):\n    for _ in trial.steps(): pass", "step 2 reached the target (3) without a report"),
         ("def train(trial):\n    for _ in trial.steps(): trial.report(los=1)", "'loss' is missing at resource 3"),
@@ -91,36 +96,122 @@ def test_wrong_use_fails_the_trial_and_says_what_to_do(tmp_path: Path, code: str
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"entrypoint": "absent:train"}, "there is no module 'absent' in"),
-        ({"entrypoint": "", "command": ("no-such-program", "1")}, "cannot run 'no-such-program' in"),
-        ({"slots": 2}, "the trial takes 2 slots, and this worker has 1"),
+        (
+            {"entrypoint": "trianing:train"},
+            "there is no module 'trianing' in {here} or on PYTHONPATH; did you mean 'training'?",
+        ),
+        ({"entrypoint": "training.deeper:train"}, "there is no module 'training.deeper' in {here}"),
+        ({"entrypoint": "training.py:train"}, "name the module without its ending: 'training', not 'training.py'"),
+        ({"entrypoint": "training:trian"}, "training.py has no function 'trian'; did you mean 'train'?"),
+        ({"entrypoint": "training:LIMIT"}, "'LIMIT' in {here}/training.py is not a function"),
+        ({"entrypoint": "lacking:train"}, "ModuleNotFoundError: No module named 'no_such_package' (lacking.py, line 1"),
+        ({"entrypoint": "broken:train"}, "importing broken failed: SyntaxError: "),
+        (
+            {"command": ("pyhton", "training.py")},
+            "cannot run 'pyhton' in {here}: there is no such program on PATH; did you",
+        ),
+        ({"command": ("./tarin.sh",)}, "there is no such file; did you mean 'train.sh'?"),
+        ({"command": ("./train.sh",)}, "it may not be executed; chmod +x ./train.sh"),
+        ({"command": ("train.sh",)}, "there is no such program on PATH; to run the file here, write './train.sh'"),
+        ({"command": ("python3", "trainig.py")}, "there is no file 'trainig.py'; did you mean 'training.py'?"),
         ({"checkpoint_storage": "nonsense://bucket"}, "Protocol not known: nonsense"),
+        ({"checkpoint_storage": "s3://bucket"}, "not installed here: pip install 'rungmaster[s3]'"),
+        ({"checkpoint_storage": "/proc/nope/ck"}, "the folder for checkpoints, /proc/nope/ck, cannot be made"),
     ],
 )
-def test_what_cannot_be_run_here_is_the_fault_of_the_worker(
-    tmp_path: Path, fields: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
+def test_what_an_experiment_names_and_this_machine_lacks_is_no_fault_of_anybodys(
+    tmp_path: Path, fields: dict[str, Any], complaint: str
 ) -> None:
-    monkeypatch.setattr(uploads, "ATTEMPTS", 1)
+    (tmp_path / "lacking.py").write_text("import no_such_package\n")
+    (tmp_path / "broken.py").write_text("def train(trial:\n")
+    (tmp_path / "train.sh").write_text("#!/bin/sh\n")
+    fields = fields | ({"entrypoint": ""} if "command" in fields else {})
+    ended = ending(tmp_path, f"LIMIT = 7\n{textwrap.dedent(COUNTING)}", **fields)
+    assert ended.outcome is ExitOutcome.CANNOT_START
+    assert complaint.format(here=tmp_path) in ended.error.splitlines()[0]
 
+
+def test_a_trial_that_is_too_large_is_refused_as_the_workers_fault(tmp_path: Path) -> None:
     async def story() -> None:
-        async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
-            given = assignment(**fields)
+        async with scene(tmp_path) as it:
+            given = assignment(slots=2)
             record = it.master.assign(given)
-            if given.slots > 1:
-                it.master.queue.clear()
-                it.agent.received(SessionResponse(assignments=(given,)))
+            it.master.queue.clear()
+            it.agent.received(SessionResponse(assignments=(given,)))
             await until(lambda: record.exit)
             assert record.exit is not None
             assert record.exit.outcome is ExitOutcome.WORKER_FAULT
-            assert complaint in record.exit.error
+            assert "the trial takes 2 slots, and this worker has 1" in record.exit.error
 
     asyncio.run(story())
 
 
-def test_a_function_that_is_not_in_its_module_is_the_fault_of_the_code(tmp_path: Path) -> None:
-    ended = ending(tmp_path, entrypoint="training:trian")
+def test_a_checkpoint_store_that_was_used_once_is_out_of_reach_when_it_is_gone(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path)
+    store.check("kept/here")
+    (tmp_path / "kept").rename(tmp_path / "away")
+    (tmp_path / "kept").write_text("no folder")
+    store.check("kept/here")
+    with pytest.raises(CannotStart, match="cannot be made: Not a directory"):
+        CheckpointStore(tmp_path).check("kept/here")
+
+
+#: What experiment trackers and libraries print after the traceback.
+TRACKER = "import atexit, sys\natexit.register(lambda: print('tracker: synced 5 files', file=sys.stderr))\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "first"),
+    [
+        (
+            "raise RuntimeError('CUDA out of memory')",
+            "exited with code 1: RuntimeError: CUDA out of memory (training.py, line",
+        ),
+        ("raise KeyError", "exited with code 1: KeyError (training.py, line"),
+        ("import json; json.loads('{')", "(training.py, line"),
+        ("import os; os._exit(3)", "exited with code 3"),
+        ("sys.exit(7)", "exited with code 7"),
+        ("sys.exit('no data')", "exited with code 1: no data"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL (probably out of memory)"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV (a crash in native code)"),
+        ("import time; time.sleep(600)", "no report for 1 s (progress_timeout), so it was ended"),
+    ],
+)
+def test_the_first_line_says_what_ended_it_whatever_was_printed_last(tmp_path: Path, code: str, first: str) -> None:
+    body = f"{TRACKER}def train(trial):\n    print('epoch 1: loss 0.53', flush=True)\n    {code}\n"
+    ended = ending(tmp_path, body, progress_timeout=1.0)
     assert ended.outcome is ExitOutcome.FAILED
-    assert "has no function 'trian'" in ended.error
+    told, *output = ended.error.splitlines()
+    assert told == first or (first.endswith("line") and first in told), told
+    assert "epoch 1: loss 0.53" in output
+    assert "tracker" not in told
+
+
+def test_an_exception_of_a_process_that_the_training_forked_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    code = """
+        import os
+        def train(trial):
+            pid = os.fork()
+            if pid == 0:
+                raise ValueError("in a fork")
+            os.waitpid(pid, 0)
+            os._exit(3)
+    """
+    assert ending(tmp_path, code).error.splitlines()[0] == "exited with code 3"
+
+
+@pytest.mark.parametrize(
+    ("script", "first"),
+    [
+        ("python3 -c 'import atexit; atexit.register(print, \"synced\"); {}[1]'", "exited with code 1: KeyError: 1"),
+        ("echo epoch 1; nonsuch --help", "exited with code 127 (a program was not found): it printed last: "),
+        ("echo epoch 1; kill -9 $$", "killed by SIGKILL (probably out of memory)"),
+        ("exit 4", "exited with code 4"),
+    ],
+)
+def test_of_a_command_the_last_traceback_or_the_last_line_is_told(tmp_path: Path, script: str, first: str) -> None:
+    ended = ending(tmp_path, entrypoint="", command=("sh", "-c", script))
+    assert ended.error.splitlines()[0].startswith(first)
 
 
 def test_a_trial_that_makes_no_progress_is_ended(tmp_path: Path) -> None:

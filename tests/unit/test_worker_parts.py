@@ -247,8 +247,8 @@ def test_the_guard_kills_what_was_named_and_not_taken_back() -> None:
 
 def test_exits_are_described_in_words() -> None:
     assert describe_exit(3) == "exited with code 3"
-    assert describe_exit(-11) == "killed by SIGSEGV"
-    assert describe_exit(-9) == "killed by SIGKILL (out of memory?)"
+    assert describe_exit(-11) == "killed by SIGSEGV (a crash in native code)"
+    assert describe_exit(-9) == "killed by SIGKILL (probably out of memory)"
     assert describe_exit(-64) in ("killed by SIGRTMAX", "killed by signal 64")
 
 

@@ -1,0 +1,58 @@
+"""What is known of a checkpoint store by its address alone, without reaching it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from .errors import CannotStart
+
+#: The extra of this package that brings what a protocol needs.
+_EXTRAS: Mapping[str, str] = {
+    **dict.fromkeys(("s3", "s3a"), "s3"),
+    **dict.fromkeys(("gs", "gcs"), "gcs"),
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "azure"),
+}
+
+
+def protocols_of(url: str) -> list[str]:
+    """The protocols in an fsspec URL, the outer one first: none for a plain path."""
+    parts = url.split("::")
+    return [part.partition("://")[0] for part in parts if "://" in part or len(parts) > 1]
+
+
+def storage_problem(url: str) -> str | None:
+    """What makes an address one that no machine could use: a protocol that fsspec does not know. None where it may."""
+    import fsspec
+
+    known = fsspec.available_protocols()
+    for protocol in protocols_of(url):
+        if protocol not in known:
+            close = get_close_matches(protocol, known, n=1)
+            hint = f'; did you mean "{close[0]}"?' if close else ""
+            return f"{protocol}:// is no protocol that fsspec knows, such as s3, gs, abfs or file{hint}"
+    return None
+
+
+def check_packages(url: str) -> None:
+    """Raises CannotStart where a package is missing on this machine that the store needs."""
+    import fsspec
+
+    for protocol in protocols_of(url):
+        try:
+            fsspec.get_filesystem_class(protocol)
+        except ImportError as error:
+            extra = _EXTRAS.get(protocol)
+            install = f"pip install 'rungmaster[{extra}]'" if extra else str(error)
+            raise CannotStart(f"checkpoints in {url!r} need a package that is not installed here: {install}") from error
+        except ValueError as error:
+            raise CannotStart(f"checkpoints in {url!r}: {error}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Makes the folder of a local store. Raises CannotStart where nobody could, OSError where it is out of reach."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise CannotStart(f"the folder for checkpoints, {folder}, cannot be made: {error.strerror}") from error
