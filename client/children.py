@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -24,12 +25,61 @@ DEATHS_WITHIN = 60.0
 LEASE_SECONDS = "15"
 """On one machine a worker that is silent this long is dead, and another takes its trials."""
 
+TAKEOVER_SECONDS = 15.0
+"""The master of a run that was killed takes at most this long to end."""
+
 _READY = re.compile(r"rungmaster master ready on (\S+) \(term (\d+)\)")
+_TAKEN = re.compile(r"Error: (.+) owns the database \(term \d+\)")
 _TAIL_BYTES = 4096
 
 
 #: How to reach other masters; the children of a run speak with each other only, on this machine.
 _CREDENTIALS = re.compile(r"RUNGMASTER_(TLS|TOKEN)")
+
+
+_RUN = re.compile(r"rungmaster run \(pid (\d+) on (.+)\)")
+
+
+def run_name() -> str:
+    """What the master of this process's run is called in the database."""
+    return f"rungmaster run (pid {os.getpid()} on {socket.gethostname()})"
+
+
+class DatabaseTaken(RungmasterError):
+    """Another master uses the database; `holder` says who that is."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"{holder} uses the database")
+        self.holder = holder
+        self._run = _RUN.fullmatch(holder)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether that is the master of a run on this machine that was killed: such a master is about to end."""
+        return self._run is not None and self._run[2] == socket.gethostname() and not _lives(int(self._run[1]))
+
+    def advice(self, database: str) -> str:
+        """The same for somebody who may never have heard of a master, with what to do."""
+        if self._run is None:
+            return (
+                f"a master ({self.holder}) runs on {database}: give it this search with `rungmaster submit`, or use "
+                "another --db"
+            )
+        where = f"pid {self._run[1]}" + ("" if self._run[2] == socket.gethostname() else f" on {self._run[2]}")
+        return (
+            f"another `rungmaster run` ({where}) uses {database}: look at it with `rungmaster status`, or use another "
+            "--db"
+        )
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -105,11 +155,15 @@ class Child:
             self._process.wait()
             self.stop()
 
-    def last_words(self) -> str:
-        """Its exit code and the last line of its log, with where the rest can be read."""
+    def last_lines(self) -> list[str]:
+        """The end of what it wrote to the log."""
         with self._log.open("rb") as log:
             log.seek(max(self._log_start, log.seek(0, 2) - _TAIL_BYTES))
-            lines = log.read().decode(errors="replace").strip().splitlines()
+            return log.read().decode(errors="replace").strip().splitlines()
+
+    def last_words(self) -> str:
+        """Its exit code and the last line of its log, with where the rest can be read."""
+        lines = self.last_lines()
         code = self._process.returncode if self._process else None
         last = lines[-1].removeprefix("Error: ") if lines else "it wrote nothing"
         return f"{last} (exit code {code}; more in {self._log})"
@@ -123,7 +177,10 @@ class MasterChild(Child):
     def __init__(self, database: str, log: Path) -> None:
         super().__init__(
             "master",
-            ["master", "--no-standby", "--db", database, "--lease-ttl", LEASE_SECONDS, "--listen", "127.0.0.1:0"],
+            [
+                *("master", "--no-standby", "--db", database, "--holder", run_name()),
+                *("--lease-ttl", LEASE_SECONDS, "--listen", "127.0.0.1:0"),
+            ],
             log,
         )
         self._ready = threading.Event()
@@ -137,10 +194,12 @@ class MasterChild(Child):
         self._reader.start()
 
     def wait_until_ready(self) -> str:
-        """The address at which it serves. Raises RungmasterError where it ends first, or takes too long."""
+        """The address at which it serves. Raises DatabaseTaken, or RungmasterError where it fails or takes too long."""
         deadline = time.monotonic() + READY_SECONDS
         while not self._ready.wait(0.05):
             if self.ended():
+                if taken := next(filter(None, map(_TAKEN.search, reversed(self.last_lines()))), None):
+                    raise DatabaseTaken(taken.group(1))
                 raise RungmasterError(f"the master could not start: {self.last_words()}")
             if time.monotonic() > deadline:
                 raise RungmasterError(f"the master was not ready after {READY_SECONDS:.0f} s: {self.last_words()}")

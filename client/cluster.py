@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..shared.errors import RungmasterError
-from .children import Child, MasterChild
+from ..shared.errors import FailedPrecondition, RungmasterError
+from .children import TAKEOVER_SECONDS, Child, DatabaseTaken, MasterChild
+from .database import shown
 
 DRAIN_SECONDS = 30.0
 """Workers get this long to save checkpoints, when all is told to end."""
@@ -20,13 +21,15 @@ _CHECK_SECONDS = 0.2
 
 
 class LocalCluster:
-    """A master and `workers` workers with `slots` slots each, as child processes; a context manager.
+    """A master, and once they are started `workers` workers with `slots` slots each, as child processes; a context
+    manager. Entering it raises FailedPrecondition where the database has another master.
 
     A child that dies is started again, the master at the same address, where the workers find it. After five deaths
     within a minute `check` raises. On leaving, the workers save checkpoints of what they train and give it back.
     """
 
     def __init__(self, database: str, workers: int, slots: int, log: Path) -> None:
+        self._database = database
         self._master = MasterChild(database, log)
         self._size = (workers, slots)
         self._log = log
@@ -38,9 +41,7 @@ class LocalCluster:
 
     def __enter__(self) -> LocalCluster:
         try:
-            self._master.start()
-            self.address = self._master.wait_until_ready()
-            self._start_workers()
+            self.address = self._start_master()
         except BaseException:
             self.kill()
             raise
@@ -76,14 +77,28 @@ class LocalCluster:
         for child in self._children():
             child.kill()
 
-    def _start_workers(self) -> None:
+    def _start_master(self) -> str:
+        deadline = time.monotonic() + TAKEOVER_SECONDS
+        while True:
+            self._master.start()
+            try:
+                return self._master.wait_until_ready()
+            except DatabaseTaken as error:
+                if not error.leaves or time.monotonic() > deadline:
+                    raise FailedPrecondition(error.advice(shown(self._database))) from None
+                time.sleep(_CHECK_SECONDS)
+
+    def start_workers(self, experiment_id: int | None) -> None:
+        """Starts the workers, for this experiment only, or for any."""
         number, slots = self._size
+        only = [] if experiment_id is None else ["--experiment", str(experiment_id)]
         for index, gpus in enumerate(share_gpus(number, visible_gpus())):
             environment = None if gpus is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpus}
             name = f"worker-{index + 1}"
             arguments = ["worker", "--master", self.address, "--slots", str(slots), "--name", name, "--grace", "20"]
-            self._workers.append(Child(name, arguments, self._log, environment))
-            self._workers[-1].start()
+            worker = Child(name, [*arguments, *only], self._log, environment)
+            worker.start()
+            self._workers.append(worker)
 
     def _children(self) -> list[Child]:
         return [self._master, *self._workers]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,22 +73,27 @@ class DatabaseClient(Client):
         """
         owner = self.owner
         if owner is None:
-            raise Unavailable(f"no master runs on {self.database}")
+            raise Unavailable(f"no master runs on {shown(self.database)}")
         if not owner.address:
             raise Unavailable(
-                f"{owner.holder}, the master of {self.database}, does not serve yet; try again in a moment"
+                f"{owner.holder}, the master of {shown(self.database)}, does not serve yet; try again in a moment"
             )
         client = Client(owner.address, timeout=min(timeout, FIND_SECONDS), credentials=credentials)
         try:
             info = client.master_info()
             if (info.database_id, info.holder, info.term) != (owner.database_id, owner.holder, owner.term):
                 raise Unavailable(
-                    f"{owner.holder}, the master of {self.database}, serves at {owner.address}, where another one "
-                    "answers; is it on another machine? Name it by --master HOST:PORT"
+                    f"{owner.holder}, the master of {shown(self.database)}, serves at {owner.address}, where another "
+                    "one answers; is it on another machine? Name it by --master HOST:PORT"
                 )
             return Client(owner.address, timeout=timeout, credentials=credentials)
         finally:
             client.close()
+
+
+def shown(database: str) -> str:
+    """A database for messages: its address without a password."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", database)
 
 
 class _Reading:

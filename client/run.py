@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..shared.errors import InvalidInput
 from ..shared.model import Experiment, ExperimentState
-from ..shared.structs import struct_from_proto, struct_to_proto
 from .client import Client
 from .cluster import LocalCluster, default_workers
 from .database import DEFAULT_DATABASE
@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 _UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
 
 
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is made; `run` says what each means."""
+
+    workers: int | None = None
+    slots: int = 1
+    database: str = DEFAULT_DATABASE
+    log: Path | None = None
+    again: bool = False
+    train_all: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.workers is not None and self.workers < 1) or self.slots < 1:
+            raise InvalidInput(f"a run needs at least one worker with one slot, got {self.workers} with {self.slots}")
+
+
 def run(
     spec: str | Path | Mapping[str, Any] | Spec,
     *,
@@ -30,6 +46,8 @@ def run(
     database: str = DEFAULT_DATABASE,
     log: Path | None = None,
     display: Display | None = None,
+    again: bool = False,
+    train_all: bool = False,
 ) -> Experiment:
     """Runs a search to its end on this machine, and returns it.
 
@@ -39,34 +57,38 @@ def run(
     `display`, by default to stderr.
 
     Where the database holds an unfinished experiment of the same spec, that one goes on instead of a new one, so that
-    an interrupted run is continued by running it again. Raises InvalidSpec with every problem of a wrong spec, before
-    anything is started, and RungmasterError where master or workers cannot run.
+    an interrupted run is continued by running it again; where it holds one that has completed, that one is the result,
+    and nothing is trained. With `again` a new search begins all the same. Other unfinished experiments of the database
+    are left as they are; with `train_all` they share the workers for as long as this run lasts.
+
+    Raises InvalidSpec with every problem of a wrong spec, before anything is started, FailedPrecondition where another
+    run or a master uses the database, and RungmasterError where master or workers cannot run.
     """
-    if display is None:
-        from .cli.progress import open_display
+    options = RunOptions(workers, slots, database, log, again, train_all)
+    if display is not None:
+        return run_to_end(spec, options, display).experiment
+    from .cli.progress import open_display
 
-        with open_display(sys.stderr) as shown:
-            return run_to_end(spec, workers, slots, database, log, shown).experiment
-    return run_to_end(spec, workers, slots, database, log, display).experiment
+    with open_display(sys.stderr) as shown:
+        return run_to_end(spec, options, shown).experiment
 
 
-def run_to_end(
-    spec: str | Path | Mapping[str, Any] | Spec,
-    workers: int | None,
-    slots: int,
-    database: str,
-    log: Path | None,
-    display: Display,
-) -> Snapshot:
+def run_to_end(spec: str | Path | Mapping[str, Any] | Spec, options: RunOptions, display: Display) -> Snapshot:
     """`run`, with the last snapshot as its result, which has all metrics of the best trial."""
     from ..shared.spec import parse_spec
 
     checked = parse_spec(spec_text(spec))
-    if (workers is not None and workers < 1) or slots < 1:
-        raise InvalidInput(f"a run needs at least one worker with one slot, got {workers} with {slots}")
-    number = default_workers() if workers is None else workers
-    with LocalCluster(database, number, slots, log or default_log(database)) as cluster:
-        return _follow(checked, cluster, display)
+    number = options.workers or default_workers()
+    log = options.log or default_log(options.database)
+    with LocalCluster(options.database, number, options.slots, log) as cluster, Client(cluster.address) as client:
+        try:
+            experiment = _Search(client, checked, options, display).begin()
+            if not experiment.state.ended:
+                cluster.start_workers(None if options.train_all else experiment.experiment_id)
+            return _follow(client, experiment, cluster, display)
+        except KeyboardInterrupt:
+            display.say("interrupted: the workers save their checkpoints and end (again: they end at once)")
+            raise
 
 
 def default_log(database: str) -> Path:
@@ -74,40 +96,64 @@ def default_log(database: str) -> Path:
     return Path("rungmaster.log") if "://" in database else Path(database).with_suffix(".log")
 
 
-def _follow(spec: Spec, cluster: LocalCluster, display: Display) -> Snapshot:
-    with Client(cluster.address) as client:
-        try:
-            last = None
-            experiment = _begin(client, spec, display)
-            for last in follow(client.calls.connection, experiment.experiment_id):
-                cluster.check()
-                display.show(last)
-        except KeyboardInterrupt:
-            display.say("interrupted: the workers save their checkpoints and end (again: they end at once)")
-            raise
+def _follow(client: Client, experiment: Experiment, cluster: LocalCluster, display: Display) -> Snapshot:
+    last = None
+    for last in follow(client.calls.connection, experiment.experiment_id):
+        cluster.check()
+        display.show(last)
     assert last is not None, "follow gives at least one snapshot"
     return last
 
 
-def _begin(client: Client, spec: Spec, display: Display) -> Experiment:
-    """The unfinished experiment of this spec in the database, or a new one."""
-    unfinished = [client.get(other.experiment_id) for other in client.list(states=_UNFINISHED)]
-    same = next((experiment for experiment in unfinished if _is_of(experiment, spec)), None)
-    for other in unfinished:
-        if other is not same and other.state is ExperimentState.ACTIVE:
-            display.say(f"experiment {other.experiment_id} ({other.name}) is unfinished too, and shares the workers")
-    if same is None:
-        experiment = client.submit(spec)
-        display.say(f"experiment {experiment.experiment_id} ({experiment.name}) begins")
-        return experiment
-    ended = sum(count for state, count in same.trial_counts.items() if state.ended)
-    display.say(
-        f"experiment {same.experiment_id} ({same.name}) goes on: {ended} of {same.planned_trials} trials have ended"
-    )
-    return client.resume(same.experiment_id) if same.state is ExperimentState.PAUSED else same
+class _Search:
+    """Which experiment of the database a run is about."""
+
+    def __init__(self, client: Client, spec: Spec, options: RunOptions, display: Display) -> None:
+        self._client = client
+        self._spec = spec
+        self._options = options
+        self._display = display
+
+    def begin(self) -> Experiment:
+        """The experiment of this spec that goes on or has completed, or a new one; it says which."""
+        same = None if self._options.again else self._known(_UNFINISHED)
+        completed = None if self._options.again or same else self._known((ExperimentState.COMPLETED,))
+        self._tell_of_others(same or completed)
+        if completed is not None:
+            self._say(completed, "of this spec has completed; to search again: --again (in Python: again=True)")
+            return completed
+        if same is None:
+            experiment = self._client.submit(self._spec)
+            self._say(experiment, "begins")
+            return experiment
+        ended = sum(count for state, count in same.trial_counts.items() if state.ended)
+        self._say(same, f"goes on: {ended} of {same.planned_trials} trials have ended")
+        return self._client.resume(same.experiment_id) if same.state is ExperimentState.PAUSED else same
+
+    def _known(self, states: tuple[ExperimentState, ...]) -> Experiment | None:
+        """The newest experiment of this spec in one of these states."""
+        for listed in self._client.list(states=states, name_contains=self._spec.name):
+            experiment = self._client.get(listed.experiment_id)
+            if _is_of(experiment, self._spec):
+                return experiment
+        return None
+
+    def _tell_of_others(self, own: Experiment | None) -> None:
+        for other in self._client.list(states=(ExperimentState.ACTIVE,)):
+            if own is not None and (own.state.ended or own.experiment_id == other.experiment_id):
+                continue
+            what = "shares the workers" if self._options.train_all else "is left as it is (--all trains it as well)"
+            self._say(other, f"is unfinished too, and {what}")
+
+    def _say(self, experiment: Experiment, words: str) -> None:
+        self._display.say(f"experiment {experiment.experiment_id} ({experiment.name}) {words}")
 
 
 def _is_of(experiment: Experiment, spec: Spec) -> bool:
-    from ..shared.spec import spec_to_json
+    """Whether an experiment was made from this spec, also by a version that had fewer fields with defaults."""
+    from ..shared.spec import spec_from_json, spec_to_json
 
-    return dict(experiment.spec) == struct_from_proto(struct_to_proto(spec_to_json(spec)))
+    try:
+        return spec_to_json(spec_from_json(dict(experiment.spec))) == spec_to_json(spec)
+    except InvalidInput:
+        return False

@@ -11,7 +11,7 @@ from ..shared.addresses import DEFAULT_ADDRESS
 from ..shared.credentials import NO_CREDENTIALS, Credentials
 from ..shared.errors import RungmasterError, Unavailable
 from .client import Client
-from .database import DEFAULT_DATABASE, DatabaseClient
+from .database import DEFAULT_DATABASE, DatabaseClient, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Target:
         with DatabaseClient(database, timeout=self.timeout) as reading:
             if reading.owner is None:
                 raise Unavailable(
-                    f"no master runs on {database}, and this needs one: start it (`rungmaster run SPEC` goes on with a "
-                    "search, `rungmaster master` only serves), or name another by --master HOST:PORT"
+                    f"no master runs on {shown(database)}, and this needs one: start it (`rungmaster run SPEC` goes on "
+                    "with a search, `rungmaster master` only serves), or name another by --master HOST:PORT"
                 )
             master = reading.master(timeout=self.timeout, credentials=self.credentials)
         with master:

@@ -36,6 +36,11 @@ BEATS_PER_LEASE = 5
 ADDRESS_PATIENCE = 15.0
 
 
+def default_holder() -> str:
+    """What people call a master that was given no name."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a master runs. Durations in seconds, but for `keep_reports`: days, or None for ever.
@@ -52,7 +57,7 @@ class Options:
     takeover_after: float
     security: Security
     keep_reports: float | None = None
-    holder: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    holder: str = field(default_factory=default_holder)
 
 
 class Announcer(Protocol):

@@ -136,6 +136,7 @@ def _hello_to_proto(hello: Hello) -> pb.Hello:
         host=hello.host,
         pid=hello.pid,
         held=[lease_ref_to_proto(lease) for lease in hello.held],
+        experiment_ids=sorted(hello.experiment_ids),
     )
 
 
@@ -150,6 +151,7 @@ def _hello_from_proto(message: pb.Hello) -> Hello:
         host=message.host,
         pid=message.pid,
         held=tuple(lease_ref_from_proto(lease) for lease in message.held),
+        experiment_ids=frozenset(message.experiment_ids),
     )
 
 

@@ -34,7 +34,7 @@ class DecisionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who the worker is, and what it holds."""
+    """Who the worker is, what it holds, and of which experiments it takes work (none named: of any)."""
 
     session_id: str
     worker: str
@@ -45,6 +45,7 @@ class Hello:
     host: str = ""
     pid: int = 0
     held: tuple[LeaseRef, ...] = ()
+    experiment_ids: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ class Agent:
             host=socket.gethostname(),
             pid=os.getpid(),
             held=self.outbox.held,
+            experiment_ids=settings.experiment_ids,
         )
 
     def received(self, response: SessionResponse) -> None:

@@ -40,6 +40,14 @@ if TYPE_CHECKING:
 @click.option("--name", help="What people call this worker.  [default: <host>-<pid>]")
 @click.option("--label", "labels", metavar="KEY=VALUE", multiple=True, help="For `resources.labels` in a spec.")
 @click.option(
+    "--experiment",
+    "experiments",
+    metavar="ID",
+    type=click.IntRange(1, 2**31 - 1),
+    multiple=True,
+    help="Work for this experiment only; may be repeated.  [default: for any]",
+)
+@click.option(
     "--directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
@@ -86,6 +94,7 @@ def command(
     slots: int | None,
     name: str | None,
     labels: tuple[str, ...],
+    experiments: tuple[int, ...],
     directory: Path,
     logs: Path | None,
     grace: float,
@@ -117,6 +126,7 @@ def command(
         slots=slots or len(devices) or 1,
         devices=_behind(devices, slots),
         labels=dict(_label(text) for text in labels),
+        experiment_ids=frozenset(experiments),
         grace=grace,
         connect_timeout=connect_timeout,
         fresh_processes=fresh_processes,

@@ -27,6 +27,8 @@ class Settings:
     slots: int = 1
     devices: tuple[Device, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: The experiments that it works for; none named: any.
+    experiment_ids: frozenset[int] = frozenset()
     name: str = field(default_factory=default_name)
     credentials: Credentials = NO_CREDENTIALS
     #: How long draining may take before the training is ended by force.

@@ -17,7 +17,7 @@ from ...shared.credentials import Credentials
 from ...shared.errors import InvalidInput
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
-from ..database import DEFAULT_DATABASE, DatabaseClient
+from ..database import DEFAULT_DATABASE, DatabaseClient, shown
 from ..target import Target
 
 UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
@@ -89,10 +89,8 @@ def say_if_at_rest(client: Client) -> bool:
     """Whether a database is read that has no master; says on stderr that nothing goes on in it then."""
     if not isinstance(client, DatabaseClient) or client.owner is not None:
         return False
-    click.echo(
-        f"no master runs on {client.database}, so nothing goes on in it; `rungmaster run SPEC` goes on with a search",
-        err=True,
-    )
+    at_rest = f"no master runs on {shown(client.database)}, so nothing goes on in it"
+    click.echo(f"{at_rest}; `rungmaster run SPEC` goes on with a search", err=True)
     return True
 
 

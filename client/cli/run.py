@@ -10,8 +10,8 @@ from types import FrameType
 
 import click
 
-from ..database import DEFAULT_DATABASE
-from ..run import run_to_end
+from ..database import DEFAULT_DATABASE, shown
+from ..run import RunOptions, run_to_end
 from .documents import read_spec
 from .options import json_option
 from .progress import open_display
@@ -46,22 +46,35 @@ from .watch import print_result
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where master and workers log.  [default: beside the database, with the ending .log]",
 )
+@click.option("--again", is_flag=True, help="Search anew, where the database has an experiment of this spec already.")
+@click.option("--all", "train_all", is_flag=True, help="Train the database's other unfinished experiments as well.")
 @json_option
-def command(spec: Path, workers: int | None, slots: int, database: str, log: Path | None, as_json: bool) -> int:
+def command(
+    spec: Path,
+    workers: int | None,
+    slots: int,
+    database: str,
+    log: Path | None,
+    again: bool,
+    train_all: bool,
+    as_json: bool,
+) -> int:
     """Run the search in SPEC, a YAML or JSON file (- for standard input), on this machine.
 
     Starts a master on the database and its workers, follows the search to its end, and prints the result. Ctrl-C
-    keeps the search: the same command goes on with an unfinished experiment of the same spec. Exit code 0 where it
-    completed, 1 where it failed or was cancelled, 2 for a wrong spec, 130 after Ctrl-C.
+    keeps the search: the same command goes on with an unfinished experiment of the same spec, and shows the result of
+    one that has completed. Exit code 0 where it completed, 1 where it failed or was cancelled, 2 for a wrong spec, 130
+    after Ctrl-C.
     """
     document = read_spec(spec)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with open_display(sys.stderr if as_json else sys.stdout) as display:
-            last = run_to_end(document, workers, slots, database, log, display)
+            options = RunOptions(workers, slots, database, log, again, train_all)
+            last = run_to_end(document, options, display)
     except KeyboardInterrupt:
-        again = shlex.join(["rungmaster", *sys.argv[1:]])
-        click.echo(f"\nthe search is kept in {database}; to go on: {again}", err=True)
+        onward = shlex.join(["rungmaster", *(argument for argument in sys.argv[1:] if argument != "--again")])
+        click.echo(f"\nthe search is kept in {shown(database)}; to go on: {onward}", err=True)
         return 130
     return print_result(last, as_json)
 

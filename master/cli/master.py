@@ -77,6 +77,7 @@ SWITCH_INTERVAL = 0.0005
     type=click.FloatRange(min=0.0),
     help="Thin the reports of experiments that ended longer ago (see `rungmaster thin`); by default they all stay.",
 )
+@click.option("--holder", hidden=True, help="Who this is, for people that find the database in use.")
 @click.option("--exit-with-parent", is_flag=True, help="End when standard input closes.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def command(
@@ -92,6 +93,7 @@ def command(
     rivalry: str | None,
     takeover_after: float,
     keep_reports: float | None,
+    holder: str | None,
     exit_with_parent: bool,
     verbose: bool,
 ) -> None:
@@ -102,7 +104,7 @@ def command(
     Where the database has a master already, this one is its standby: it waits, and takes over within seconds when that
     one ends or hangs. Give workers and clients both addresses: --master first:50051,second:50051.
     """
-    from ..app import Options, serve
+    from ..app import Options, default_holder, serve
     from ..ownership import Rivalry
     from ..services.security import Security
 
@@ -128,6 +130,7 @@ def command(
         takeover_after,
         security,
         keep_reports,
+        holder or default_holder(),
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
     asyncio.run(serve(options, Announcer()))

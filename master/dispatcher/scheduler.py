@@ -91,7 +91,8 @@ class Scheduler:
         offer = Offer(session.session_id, session.request.free_slots, session.slots, session.hello.labels)
         session.waiting_reason = "no experiment has work for it now"
         for demand in self._line.offered(self._reservations.waiting_for(session.session_id)):
-            if not fits_labels(demand, offer) or session.barred(demand.experiment_id, now.monotonic):
+            number = demand.experiment_id
+            if not fits_labels(demand, offer) or not session.takes(number) or session.barred(number, now.monotonic):
                 continue
             experiment = experiments[demand.experiment_id]
             if demand.slots <= offer.free_slots:
@@ -127,8 +128,9 @@ class Scheduler:
 
 
 def may_start(experiment: Experiment, session: Session) -> bool:
-    """Whether the worker is there, large enough and labelled for the experiment, and has not failed to start it."""
-    if session.connection is None or session.draining or experiment.experiment_id in session.bars:
+    """Whether the worker is there and for the experiment, large enough, and has not failed to start it."""
+    number = experiment.experiment_id
+    if session.connection is None or session.draining or number in session.bars or not session.takes(number):
         return False
     needs = experiment.spec.resources
     labels = session.hello.labels if session.hello else {}

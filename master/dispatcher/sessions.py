@@ -111,6 +111,11 @@ class Session:
         pause = FIRST_BAR if before is None else min(2 * before.pause, LONGEST_BAR)
         self.bars[experiment_id] = Bar(reason, now + pause, pause)
 
+    def takes(self, experiment_id: int) -> bool:
+        """Whether the worker works for this experiment at all."""
+        only = self.hello.experiment_ids if self.hello else ()
+        return not only or experiment_id in only
+
     def barred(self, experiment_id: int, now: float) -> bool:
         """Whether it gets none of this experiment now."""
         bar = self.bars.get(experiment_id)

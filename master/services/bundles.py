@@ -57,6 +57,7 @@ def check_hello(hello: Hello) -> None:
         _check_number(f"hello.gpus[{index}].memory_bytes", gpu.memory_bytes, 0, MAX_RESOURCE)
     _check_labels(hello.labels)
     check_count("hello.held", len(hello.held), MAX_HELD)
+    check_count("hello.experiment_ids", len(hello.experiment_ids), MAX_HELD)
 
 
 def _check_labels(labels: Mapping[str, str]) -> None:

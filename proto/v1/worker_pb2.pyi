@@ -53,7 +53,7 @@ class SessionRequest(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., work_request: _Optional[_Union[WorkRequest, _Mapping]] = ..., events: _Optional[_Iterable[_Union[LeaseEvent, _Mapping]]] = ..., draining: _Optional[bool] = ..., deleted_checkpoints: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("session_id", "worker", "slots", "gpus", "labels", "version", "host", "pid", "held")
+    __slots__ = ("session_id", "worker", "slots", "gpus", "labels", "version", "host", "pid", "held", "experiment_ids")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class Hello(_message.Message):
     HOST_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_IDS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     worker: str
     slots: int
@@ -79,7 +80,8 @@ class Hello(_message.Message):
     host: str
     pid: int
     held: _containers.RepeatedCompositeFieldContainer[LeaseRef]
-    def __init__(self, session_id: _Optional[str] = ..., worker: _Optional[str] = ..., slots: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., held: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ...) -> None: ...
+    experiment_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, session_id: _Optional[str] = ..., worker: _Optional[str] = ..., slots: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., held: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., experiment_ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Gpu(_message.Message):
     __slots__ = ("uuid", "model", "memory_bytes")

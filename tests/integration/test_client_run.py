@@ -12,11 +12,13 @@ from typing import Any
 
 import psutil
 import pytest
+from e2e.cluster import Cluster
 
-from rungmaster import run
+from rungmaster import Client, DatabaseClient, run
+from rungmaster.client.cli.main import execute
 from rungmaster.client.cluster import LocalCluster, share_gpus, visible_gpus
 from rungmaster.client.follow import Snapshot
-from rungmaster.shared.errors import InvalidInput, InvalidSpec, RungmasterError
+from rungmaster.shared.errors import FailedPrecondition, InvalidInput, InvalidSpec, RungmasterError
 from rungmaster.shared.model import ExperimentState, TrialState
 
 from .test_client import until
@@ -48,6 +50,7 @@ def spec(**changes: Any) -> dict[str, Any]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "toy.py").write_text(TRAINING)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RUNGMASTER_MASTER", raising=False)
     return tmp_path
 
 
@@ -145,10 +148,92 @@ def test_an_interrupted_run_goes_on_when_it_is_run_again(folder: Path) -> None:
     assert second.returncode == 0, errors
     assert "experiment 1 (toy) goes on" in errors
     assert json.loads(out)["experiment"]["state"] == "EXPERIMENT_STATE_COMPLETED"
-    third = start(folder)
-    out, errors = third.communicate(timeout=60)
-    assert third.returncode == 0, errors
-    assert "experiment 2 (toy) begins" in out
+
+
+def test_a_search_that_has_completed_is_shown_and_not_searched_again(folder: Path) -> None:
+    first = run(spec(), workers=1, display=Lines())
+    lines = Lines()
+    second = run(spec(), workers=1, display=lines)
+    assert second.best_trial == first.best_trial
+    assert lines.said == [
+        "experiment 1 (toy) of this spec has completed; to search again: --again (in Python: again=True)"
+    ]
+    shown = start(folder, "--json")
+    out, errors = shown.communicate(timeout=60)
+    assert shown.returncode == 0, errors
+    assert json.loads(out)["experiment"]["experiment_id"] == 1
+    assert run(spec(), workers=1, display=Lines(), again=True).experiment_id == 2
+    assert run(spec(seed=3), workers=1, display=Lines()).experiment_id == 3
+
+
+def test_a_search_that_was_cancelled_begins_anew(folder: Path) -> None:
+    with LocalCluster("rungmaster.db", 1, 1, folder / "search.log") as cluster, Client(cluster.address) as client:
+        client.cancel(client.submit(spec()).experiment_id)
+    assert run(spec(), workers=1, display=Lines()).experiment_id == 2
+
+
+@pytest.mark.parametrize("train_all", [False, True])
+def test_other_unfinished_experiments_are_left_as_they_are(folder: Path, train_all: bool) -> None:
+    with LocalCluster("rungmaster.db", 1, 1, folder / "search.log") as cluster, Client(cluster.address) as client:
+        other = client.submit(spec(name="other", priority=9)).experiment_id
+    lines = Lines()
+    own = run(spec(), workers=1, display=lines, train_all=train_all)
+    assert own.state is ExperimentState.COMPLETED
+    what = "shares the workers" if train_all else "is left as it is (--all trains it as well)"
+    assert lines.said[0] == f"experiment 1 (other) is unfinished too, and {what}"
+    with DatabaseClient() as client:
+        left = client.get(other)
+        assert (left.state is ExperimentState.COMPLETED) is train_all
+        assert (sum(left.trial_counts.values()) == 0) is not train_all
+
+
+def test_a_second_run_in_the_same_folder_is_told_of_the_first(folder: Path) -> None:
+    (folder / "hold").touch()
+    first = start(folder)
+    until(lambda: trials_run(folder), 60)
+    second = start(folder)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert errors == (
+        f"Error: another `rungmaster run` (pid {first.pid}) uses rungmaster.db: look at it with `rungmaster status`, "
+        "or use another --db\n"
+    )
+    (folder / "hold").unlink()
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+
+
+def test_a_run_beside_a_master_is_told_what_to_do(folder: Path) -> None:
+    cluster = Cluster(folder, "rungmaster.db")
+    master = cluster.master()
+    with pytest.raises(FailedPrecondition, match=rf"a master \(.*-{master.popen.pid}\) runs on rungmaster.db: give it"):
+        run(spec(), workers=1, display=Lines())
+    cluster.close()
+
+
+def test_a_run_goes_on_at_once_after_one_that_was_killed(folder: Path) -> None:
+    (folder / "hold").touch()
+    first = start(folder)
+    until(lambda: trials_run(folder), 60)
+    first.kill()
+    first.communicate()
+    (folder / "hold").unlink()
+    second = start(folder, "--json")
+    _, errors = second.communicate(timeout=90)
+    assert second.returncode == 0, errors
+    assert "experiment 1 (toy) goes on" in errors
+
+
+def test_a_run_is_steered_without_its_port(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "hold").touch()
+    running = start(folder)
+    until(lambda: trials_run(folder), 60)
+    assert execute(["workers"]) == 0
+    assert "worker-1" in capsys.readouterr().out
+    assert execute(["cancel"]) == 0
+    (folder / "hold").unlink()
+    running.communicate(timeout=60)
+    assert running.returncode == 1
 
 
 def test_master_and_worker_that_are_killed_are_replaced(folder: Path) -> None:
@@ -179,6 +264,7 @@ def test_children_end_when_run_is_killed(folder: Path) -> None:
 def test_a_worker_that_can_never_start_ends_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rungmaster.client.children.DEATHS", 2)
     with LocalCluster("search.db", 1, 1, folder / "search.log") as cluster:
+        cluster.start_workers(None)
         worker = cluster.pids[1]
         os.kill(worker, signal.SIGKILL)
         until(lambda: cluster.pids[1] != worker, 30)

@@ -195,10 +195,17 @@ class Master:
 class Worker:
     """A worker of which the test is the brain."""
 
-    def __init__(self, master: Master, name: str, slots: int, labels: dict[str, str]) -> None:
+    def __init__(
+        self,
+        master: Master,
+        name: str,
+        slots: int,
+        labels: dict[str, str],
+        experiment_ids: frozenset[int] = frozenset(),
+    ) -> None:
         self.master = master
         self.session_id = f"session-of-{name}"
-        self.name, self.slots, self.labels = name, slots, labels
+        self.name, self.slots, self.labels, self.experiment_ids = name, slots, labels, experiment_ids
         self.line = Line()
         self._requests = 0
         self._sequences: dict[LeaseRef, int] = {}
@@ -206,7 +213,14 @@ class Worker:
 
     def hello(self, *held: LeaseRef) -> Hello:
         """What it says of itself."""
-        return Hello(self.session_id, self.name, self.slots, labels=self.labels, held=held)
+        return Hello(
+            self.session_id,
+            self.name,
+            self.slots,
+            labels=self.labels,
+            held=held,
+            experiment_ids=self.experiment_ids,
+        )
 
     def connect(self, *held: LeaseRef) -> SessionResponse:
         """Opens a stream and says hello."""

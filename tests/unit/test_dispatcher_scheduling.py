@@ -80,6 +80,15 @@ def test_labels_choose_the_workers(master: Master) -> None:
     assert master.worker("right", gpu="a100", rack="7").work().lease.experiment_id == 1
 
 
+def test_a_worker_gets_work_of_the_experiments_that_it_is_for_and_no_other(master: Master) -> None:
+    submit(master, priority=5)
+    wanted = submit(master)
+    worker = Worker(master, "one", 4, {}, experiment_ids=frozenset({wanted}))
+    worker.connect()
+    assert [worker.work().lease.experiment_id for _ in range(3)] == [wanted] * 3
+    assert master.worker("other").work().lease.experiment_id == 1
+
+
 def test_an_experiment_that_no_worker_fits_waits_and_holds_nobody_up(master: Master) -> None:
     submit(master, slots=16, priority=5)
     submit(master)
