@@ -211,14 +211,14 @@ MUTANTS = (
     ),
     Mutant(
         "a checkpoint's files are not verified",
-        "worker/checkpoints.py",
+        "shared/checkpoints.py",
         "if sha256_of(target) != entry.sha256:",
         "if not entry.sha256:",
         CHECKPOINTS + "test_a_broken_checkpoint_is_named_and_the_one_before_is_taken",
     ),
     Mutant(
         "a checkpoint's manifest is not verified",
-        "worker/manifest.py",
+        "shared/manifest.py",
         "if hashlib.sha256(content).hexdigest() != checksum:",
         "if not checksum:",
         CHECKPOINTS + "test_a_broken_checkpoint_is_named_and_the_one_before_is_taken",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import secrets
 import shutil
@@ -17,18 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from ..shared.checkpoints import LOCAL, fetch, open_store, resolve, text_of
 from ..shared.errors import InvalidInput, Unavailable
 from ..shared.files import sync
+from ..shared.manifest import MANIFEST, BrokenCheckpoint, Manifest, describe
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointRef, CheckpointSaved
 from ..shared.storage import check_folder, check_packages
-from .manifest import MANIFEST, BrokenCheckpoint, FileEntry, Manifest, describe, sha256_of
 
-_LOCAL = "file://"
 _ADDRESS = re.compile(r"/\d+/\d+/\d+-\d+-[0-9a-f]+/?$")
 _PARTIAL = re.compile(r"\.(\d+)-\d+-[0-9a-f]+\.partial$")
 
@@ -57,9 +54,9 @@ class CheckpointStore:
             return
         url = self._resolve(storage)
         check_packages(url)
-        if url.startswith(_LOCAL):
+        if url.startswith(LOCAL):
             try:
-                check_folder(Path(url.removeprefix(_LOCAL)))
+                check_folder(Path(url.removeprefix(LOCAL)))
             except OSError:
                 return
         self._usable.add(storage)
@@ -74,13 +71,13 @@ class CheckpointStore:
         name = f"{lease.token}-{resource}-{secrets.token_hex(4)}"
         url = f"{self._resolve(storage).rstrip('/')}/{lease.experiment_id}/{lease.trial_id}/{name}"
         try:
-            files, path = _open(url)
+            files, path = open_store(url)
             if isinstance(files, LocalFileSystem):
                 _save_locally(Path(path), lease.token, folder, manifest, content)
             else:
                 _save_remotely(files, path, folder, manifest, content)
         except Exception as error:
-            raise Unavailable(f"the checkpoint store {storage!r} cannot be written: {_text(error)}") from error
+            raise Unavailable(f"the checkpoint store {storage!r} cannot be written: {text_of(error)}") from error
         return CheckpointSaved(url, resource, manifest.size_bytes, hashlib.sha256(content).hexdigest())
 
     def load(self, checkpoints: Sequence[CheckpointRef], folder: Path) -> Loaded:
@@ -91,20 +88,13 @@ class CheckpointStore:
         broken: list[str] = []
         for checkpoint in checkpoints:
             try:
-                self._load(checkpoint, folder)
+                fetch(checkpoint, folder, self._directory)
             except BrokenCheckpoint as error:
                 broken.append(f"{checkpoint.uri}: {error}")
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 return Loaded(checkpoint, tuple(broken))
         return Loaded(None, tuple(broken))
-
-    def _load(self, checkpoint: CheckpointRef, folder: Path) -> None:
-        files, path = _open(self._resolve(checkpoint.uri))
-        folder.mkdir(parents=True)
-        manifest = Manifest.from_bytes(_read(files, f"{path}/{MANIFEST}"), checkpoint.checksum)
-        for entry in manifest.files:
-            _fetch(files, path, entry, folder / entry.path)
 
     def delete(self, uri: str) -> None:
         """Removes a checkpoint, its manifest first; one that is gone already is no error.
@@ -114,7 +104,7 @@ class CheckpointStore:
         if not _ADDRESS.search(uri) or ".." in uri.split("/"):
             raise InvalidInput(f"{uri!r} is not the address of a checkpoint; nothing was deleted")
         try:
-            files, path = _open(self._resolve(uri))
+            files, path = open_store(self._resolve(uri))
             with contextlib.suppress(FileNotFoundError):
                 files.rm_file(f"{path}/{MANIFEST}")
             with contextlib.suppress(FileNotFoundError):
@@ -122,24 +112,11 @@ class CheckpointStore:
             if isinstance(files, LocalFileSystem):
                 _remove_if_empty(Path(path).parent)
         except Exception as error:
-            raise Unavailable(f"the checkpoint {uri!r} cannot be deleted: {_text(error)}") from error
+            raise Unavailable(f"the checkpoint {uri!r} cannot be deleted: {text_of(error)}") from error
 
     def _resolve(self, url: str) -> str:
         """A full URL: a plain path becomes an absolute `file:` one."""
-        if url.startswith("file:"):
-            url = url.removeprefix("file:").removeprefix("//")
-        elif "://" in url or "::" in url:
-            return url
-        return f"{_LOCAL}{os.path.normpath(self._directory / Path(url).expanduser())}"
-
-
-def _open(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a URL, and the path in it."""
-    try:
-        files, path = url_to_fs(url, use_listings_cache=False)
-    except (ImportError, ValueError) as error:
-        raise Unavailable(f"{url!r} cannot be opened: {error}; is the file system's package installed?") from error
-    return files, path
+        return resolve(url, self._directory)
 
 
 def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest, content: bytes) -> None:
@@ -187,30 +164,3 @@ def _save_remotely(files: Any, path: str, folder: Path, manifest: Manifest, cont
         files.put_file(str(folder / entry.path), target)
     files.makedirs(path, exist_ok=True)
     files.pipe_file(f"{path}/{MANIFEST}", content)
-
-
-def _read(files: Any, path: str) -> bytes:
-    try:
-        return files.cat_file(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise BrokenCheckpoint(f"{MANIFEST} is missing") from error
-    except Exception as error:
-        raise Unavailable(f"{path!r} cannot be read: {_text(error)}") from error
-
-
-def _fetch(files: Any, path: str, entry: FileEntry, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        files.get_file(f"{path}/{entry.path}", str(target))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise BrokenCheckpoint(f"{entry.path} is missing") from error
-    except Exception as error:
-        raise Unavailable(f"{path}/{entry.path} cannot be read: {_text(error)}") from error
-    if target.stat().st_size != entry.size_bytes:
-        raise BrokenCheckpoint(f"{entry.path} has {target.stat().st_size} bytes instead of {entry.size_bytes}")
-    if sha256_of(target) != entry.sha256:
-        raise BrokenCheckpoint(f"{entry.path} was changed (its SHA-256 differs)")
-
-
-def _text(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ..shared.backoff import Backoff
 from ..shared.errors import InvalidInput, RungmasterError, Unavailable
+from ..shared.manifest import list_files
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointSaved
 from .checkpoints import CheckpointStore
-from .manifest import list_files
 
 #: How often it tries to write a checkpoint before it gives up.
 ATTEMPTS = 4

@@ -42,6 +42,7 @@ hellos = st.builds(
     text,
     int32,
     several(leases),
+    st.frozensets(int32, max_size=3),
 )
 events = st.builds(
     session.LeaseEvent,

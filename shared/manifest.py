@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from ..shared.errors import InvalidInput
+from .errors import InvalidInput
 
 #: The manifest's name in the checkpoint's folder.
 MANIFEST = "manifest.json"
