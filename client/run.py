@@ -75,9 +75,11 @@ def run(
 
 def run_to_end(spec: str | Path | Mapping[str, Any] | Spec, options: RunOptions, display: Display) -> Snapshot:
     """`run`, with the last snapshot as its result, which has all metrics of the best trial."""
+    from ..shared.rehearsal import rehearse
     from ..shared.spec import parse_spec
 
     checked = parse_spec(spec_text(spec))
+    rehearse(checked, Path.cwd())
     number = options.workers or default_workers()
     log = options.log or default_log(options.database)
     with LocalCluster(options.database, number, options.slots, log) as cluster, Client(cluster.address) as client:

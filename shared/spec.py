@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Discriminator,
@@ -39,6 +40,7 @@ from .plain import plain_document
 from .searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
 from .space_problems import space_problems
 from .spec_problems import problems_of
+from .storage import storage_problem
 
 __all__ = [
     "AdaptiveAshaSpec",
@@ -133,6 +135,13 @@ class ResourcesSpec(Model):
     labels: Annotated[dict[str, str], BeforeValidator(_labels)] = Field(default_factory=dict)
 
 
+def _storage(url: str) -> str:
+    """Whether its packages are installed, the workers know; a protocol that fsspec does not know, nobody could use."""
+    if problem := storage_problem(url):
+        raise ValueError(problem)
+    return url
+
+
 class CheckpointsSpec(Model):
     """Where checkpoints are kept (an fsspec URL or a path), which of them, and how often they are made.
 
@@ -140,7 +149,7 @@ class CheckpointsSpec(Model):
     between two checkpoints of a running trial; 0: after every step; none: only when a trial pauses.
     """
 
-    storage: Annotated[str, text(1000)] = "./checkpoints"
+    storage: Annotated[str, text(1000), AfterValidator(_storage)] = "./checkpoints"
     keep: Annotated[Literal["promotable", "best", "all"], one_of("promotable", "best", "all")] = "promotable"
     interval: Annotated[int | float, number(minimum=0, maximum=1e9)] | None = 60
 

@@ -24,14 +24,18 @@ def protocols_of(url: str) -> list[str]:
 
 def storage_problem(url: str) -> str | None:
     """What makes an address one that no machine could use: a protocol that fsspec does not know. None where it may."""
+    protocols = protocols_of(url)
+    if not protocols:
+        return None
+    # Not before it is needed: it takes longer to import than a spec to read.
     import fsspec
 
     known = fsspec.available_protocols()
-    for protocol in protocols_of(url):
+    for protocol in protocols:
         if protocol not in known:
             close = get_close_matches(protocol, known, n=1)
             hint = f'; did you mean "{close[0]}"?' if close else ""
-            return f"{protocol}:// is no protocol that fsspec knows, such as s3, gs, abfs or file{hint}"
+            return f"must be a path, or a URL of a protocol that fsspec knows, such as s3, gs, abfs or file; got {protocol}://{hint}"
     return None
 
 

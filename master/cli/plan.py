@@ -9,7 +9,10 @@ from typing import Any
 
 import click
 
+from ...shared.documents import read_document
+from ...shared.errors import CannotStart
 from ...shared.searchers import SearcherSpec
+from ...shared.spec import parse_spec
 from ..search.arithmetic import expected_entries, expected_resource
 from ..search.interface import BracketPlan
 from ..search.registry import plan_brackets
@@ -83,16 +86,31 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def _check(path: Path) -> None:
+    from ...shared.rehearsal import rehearse
+
+    try:
+        rehearse(parse_spec(read_document(path), source=str(path)), Path.cwd())
+    except CannotStart as error:
+        raise CannotStart(f"{path}: {error}") from error
+
+
 @click.command(short_help="Show the brackets of a spec, and what they cost.")
 @click.argument("spec", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Look first whether this machine, in this folder, could start the trials.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document per spec and line.")
-def command(spec: tuple[Path, ...], as_json: bool) -> None:
+def command(spec: tuple[Path, ...], check: bool, as_json: bool) -> None:
     """Prints the bracket plan of each SPEC, with its expected cost beside that of training every trial in full.
 
     A SPEC is a whole spec, or a file that holds just {"searcher": {…}}. Nothing is run or stored. The expected cost
     assumes that from each rung exactly the top 1/divisor of its trials go on, at least one, and that no training is
     repeated.
+
+    With --check each SPEC must be a whole one: its program must be there, or its module be importable and have the
+    function, and its checkpoints' package and folder be there. Exit code 2 where not.
     """
+    for path in spec if check else ():
+        _check(path)
     for path, searcher, _ in load_searchers(spec):
         plan = plan_brackets(searcher)
         cost = cost_of(searcher, plan)

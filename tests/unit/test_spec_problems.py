@@ -113,6 +113,21 @@ WRONG: list[tuple[str, Any, str]] = [
     ("checkpoints.interval", -1, "checkpoints.interval: must be at least 0, got -1"),
     ("checkpoints.keep", "best_only", 'checkpoints.keep: must be one of promotable, best, all; got text "best_only"'),
     ("max_restarts", -1, "max_restarts: must be at least 0, got -1"),
+    ("fail_fast", -1, "fail_fast: must be at least 0, got -1"),
+    ("fail_fast", True, "fail_fast: must be a whole number, got true"),
+    ("fail_fast", 2.5, "fail_fast: must be a whole number, got 2.5"),
+    (
+        "checkpoints",
+        {"storage": "foo://bar/ck"},
+        "checkpoints.storage: must be a path, or a URL of a protocol that fsspec knows, such as s3, gs, abfs or file; "
+        "got foo://",
+    ),
+    (
+        "checkpoints",
+        {"storage": "simplecache::abfx://bar/ck"},
+        "checkpoints.storage: must be a path, or a URL of a protocol that fsspec knows, such as s3, gs, abfs or file; "
+        'got abfx://; did you mean "abfs"?',
+    ),
     ("progress_timeout", 0, "progress_timeout: must be more than 0, got 0"),
     ("weight", 0, "weight: must be more than 0, got 0"),
     ("seed", -1, "seed: must be at least 0, got -1"),
