@@ -17,6 +17,7 @@ from typing import Protocol
 
 from ..shared.errors import InvalidInput, MastershipLost, RungmasterError, Unavailable
 from ..shared.version import __version__
+from .dispatcher.cleanup import end_little_by_little
 from .dispatcher.core import Core, Terms
 from .dispatcher.store import LedgerStore
 from .dispatcher.upkeep import Upkeep
@@ -222,6 +223,7 @@ async def _run(
         asyncio.create_task(writer.run()),
         asyncio.create_task(_look(writer)),
         asyncio.create_task(upkeep.run()),
+        asyncio.create_task(end_little_by_little(writer)),
         renewing,
     ]
     try:

@@ -37,6 +37,8 @@ NAMES: dict[str, str] = {
     "deliver.before": "the answers are made, and none is on its way",
     "deliver.after": "workers are answered, and those who called are not",
     "answer.after": "everybody was answered",
+    "ending.before": "a portion of what an ended experiment leaves behind is written, and not committed",
+    "ending.after": "it is committed",
     "chore.before": "some rows of a thinned or deleted experiment are deleted, and that is not committed",
     "chore.after": "it is committed",
     "session.hello": "a worker has said hello, and is not known yet",

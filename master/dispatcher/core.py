@@ -26,10 +26,11 @@ from ...shared.session import (
 )
 from ..experiment import lifecycle
 from ..experiment.book import Batch
-from ..experiment.changes import Changes, EventRow, LeaseRow, Records, ThinningRow, WorkerRow
+from ..experiment.changes import ROWS_AT_ONCE, Changes, EventRow, LeaseRow, Records, ThinningRow, WorkerRow
 from ..experiment.experiment import Experiment
 from .blueprint import Blueprint
 from .clock import Now
+from .endings import PORTION, Endings
 from .outbox import Granted, Outgoing
 from .scheduler import Scheduler, may_start
 from .sessions import Connection, Session, Watch
@@ -52,7 +53,7 @@ class Terms:
 
 @dataclass(slots=True)
 class Recovered:
-    """What the ledger had: experiments that go on, and what is left to tidy up."""
+    """What the ledger had: experiments that go on or whose ending does, and what is left to tidy up."""
 
     last_experiment_id: int = 0
     request_ids: dict[str, int] = field(default_factory=dict)
@@ -63,9 +64,14 @@ class Recovered:
 class Core:
     """The master's memory. Rebuilt from the ledger at start, and whenever a commit did not succeed."""
 
-    def __init__(self, terms: Terms, recovered: Recovered, now: Now, look_interval: float = 1.0) -> None:
+    def __init__(
+        self, terms: Terms, recovered: Recovered, now: Now, look_interval: float = 1.0, portion: int = PORTION
+    ) -> None:
+        """`portion` is how many rows the ending of an experiment may take in one batch."""
         self.terms = terms
+        #: Those that have not ended.
         self.experiments: dict[int, Experiment] = {}
+        self.endings = Endings(portion)
         self.sessions: dict[str, Session] = {}
         self._last_experiment_id = recovered.last_experiment_id
         self._request_ids = dict(recovered.request_ids)
@@ -83,6 +89,9 @@ class Core:
             self._restore(lifecycle.restore(records, blueprint.spec, blueprint.searcher, blueprint.draw), now)
 
     def _restore(self, experiment: Experiment, now: Now) -> None:
+        if experiment.book.state.ended:
+            self.endings.add(experiment)
+            return
         self.experiments[experiment.experiment_id] = experiment
         self._touched.add(experiment.experiment_id)
         for lease in experiment.book.leases.values():
@@ -96,6 +105,11 @@ class Core:
         """A command is about to be applied at this time."""
         self._batch.now = now.wall
 
+    @property
+    def full(self) -> bool:
+        """Whether the batch changes so much that it is to be committed before another command is applied."""
+        return self._batch.changes.rows >= ROWS_AT_ONCE
+
     def finish(self, now: Now) -> tuple[Changes, dict[str, Outgoing]]:
         """Hands out work, ends what has ended, and gives what must be committed and then sent, by session."""
         self.begin(now)
@@ -104,9 +118,11 @@ class Core:
         for experiment_id in self._touched | self._scheduler.rested:
             experiment = self.experiments.get(experiment_id)
             if experiment is not None:
-                self._lose(lifecycle.settle(experiment, self._batch))
-                self._forget_if_ended(experiment)
+                lifecycle.settle(experiment, self._batch)
+                if experiment.book.state.ended:
+                    self._ended(experiment)
         self._touched.clear()
+        self.endings.go_on(self._batch)
         self._collect_garbage()
         changes, outbox = self._batch.changes, self._outbox
         self._batch, self._outbox = Batch(Changes(), now.wall), {}
@@ -118,12 +134,16 @@ class Core:
         session.hold(_ref(lease), lease.request_id, lease.slots)
         self._out(session.session_id).granted.append(Granted(lease, experiment.spec, refs))
 
-    def _forget_if_ended(self, experiment: Experiment) -> None:
-        if experiment.book.state.ended and not experiment.book.leases:
-            del self.experiments[experiment.experiment_id]
-            self._scheduler.forget(experiment.experiment_id)
-            for session in self.sessions.values():
-                session.forget(experiment.experiment_id)
+    def _ended(self, experiment: Experiment) -> None:
+        """From now on nothing of it is handed out or taken in."""
+        number = experiment.experiment_id
+        del self.experiments[number]
+        self._scheduler.forget(number)
+        for session in self.sessions.values():
+            session.forget(number)
+        for session_id, lost in self.endings.begin(experiment):
+            self._out(session_id).lose(lost)
+            self.sessions[session_id].release(lost.lease)
 
     def _collect_garbage(self) -> None:
         new = self._batch.changes.unneeded_checkpoints
@@ -169,7 +189,7 @@ class Core:
             experiment = self.experiments.get(ref.experiment_id)
             lease = experiment.held(ref, session.session_id) if experiment else None
             if experiment is None or lease is None:
-                out.lose(LeaseLost(ref, "the lease expired while the worker was away"))
+                out.lose(LeaseLost(ref, "the lease ended while the worker was away"))
                 continue
             out.acknowledged[ref] = lease.last_sequence
             decision = experiment.decision_of(lease)
@@ -292,8 +312,10 @@ class Core:
             self._garbage[uri] = None
 
     def look(self, now: Now) -> None:
-        """Ends the leases of workers that were silent for too long."""
+        """Ends the leases of workers that were silent for too long; of very many, those that fit into a batch."""
         for session in self._watch.look(list(self.sessions.values()), now.monotonic):
+            if self.full:
+                return
             for ref in list(session.leases):
                 self.experiments[ref.experiment_id].expire(ref, self._batch)
                 self._touched.add(ref.experiment_id)
@@ -335,7 +357,9 @@ class Core:
 
     def cancel(self, experiment_id: int) -> None:
         """Ends an experiment for good; raises FailedPrecondition where it has ended already."""
-        self._lose(lifecycle.cancel(self._live(experiment_id), self._batch))
+        experiment = self._live(experiment_id)
+        lifecycle.cancel(experiment, self._batch)
+        self._ended(experiment)
 
     def thin(self, experiment_id: int, keep_every: int, why: str) -> None:
         """Has the reports of an experiment thinned that has ended; raises FailedPrecondition where it has not."""
@@ -349,6 +373,7 @@ class Core:
         """Forgets an experiment that has ended; raises FailedPrecondition where it has not."""
         self._check_ended(experiment_id)
         self._deleted.add(experiment_id)
+        self.endings.drop(experiment_id)
         self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
         self._batch.changes.deleted_experiments.append(experiment_id)
         self._batch.changes.new_events.append(EventRow(experiment_id, None, self._batch.now, "experiment_deleted", {}))
@@ -366,11 +391,6 @@ class Core:
     def workers(self, now: Now) -> list[Worker]:
         """The sessions that are connected or still hold leases, by name."""
         return sorted((_worker(s, now) for s in self.sessions.values()), key=lambda w: (w.worker, w.session_id))
-
-    def _lose(self, lost: Iterable[tuple[str, LeaseLost]]) -> None:
-        for session_id, lease_lost in lost:
-            self._out(session_id).lose(lease_lost)
-            self.sessions[session_id].release(lease_lost.lease)
 
 
 def _worker(session: Session, now: Now) -> Worker:

@@ -90,8 +90,8 @@ class Writer:
         self._failures = 0
         #: Rings after every commit.
         self.committed = Bell()
-        #: Set when something is committed that leaves work for the background.
-        self.chores = asyncio.Event()
+        #: Set when something is committed that leaves work for the background: for the upkeep, for the cleanup.
+        self.chores, self.endings = asyncio.Event(), asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -136,7 +136,8 @@ class Writer:
     async def run(self) -> None:
         """Commits batch after batch, until it is cancelled or the mastership is lost (MastershipLost)."""
         while True:
-            batch = await self._next_batch()
+            await self._filled_queue()
+            batch: list[tuple[Command, asyncio.Future[Any]]] = []
             try:
                 await self._process(batch)
             except BaseException as error:
@@ -146,19 +147,22 @@ class Writer:
                 log.exception("a batch of %d commands could not be applied", len(batch))
                 await self._start_over("the master met an error of its own; come again")
 
-    async def _next_batch(self) -> list[tuple[Command, asyncio.Future[Any]]]:
+    async def _filled_queue(self) -> None:
         while not self._queue:
             self._filled.clear()
             await self._filled.wait()
-        return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
 
     async def _process(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
+        """Takes as many commands from the queue into the batch as fit into one transaction."""
         core = self._core
         assert core is not None
         # What is applied together happened together: one time for all, which also lets the ledger write it at one go.
         now = self._now()
         core.begin(now)
-        results = [_apply(core, command, now) for command, _ in batch]
+        results: list[Any] = []
+        while self._queue and len(batch) < BATCH_LIMIT and not core.full:
+            batch.append(self._queue.popleft())
+            results.append(_apply(core, batch[-1][0], now))
         changes, outbox = core.finish(now)
         hit("apply.after")
         loop = asyncio.get_running_loop()
@@ -179,6 +183,8 @@ class Writer:
         self.committed.ring()
         if changes.asks_for_upkeep:
             self.chores.set()
+        if any(changes.endings.values()):
+            self.endings.set()
         for (_, done), result in zip(batch, results, strict=True):
             if done.done():
                 continue
@@ -220,7 +226,11 @@ class Writer:
         self._core = await self._recover_patiently()
 
     async def _recover(self) -> Core:
-        recovered = await asyncio.get_running_loop().run_in_executor(self._thread, self._store.recover)
+        """In the ledger's thread: a million trials take seconds, and the event loop has signs of life to show."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._rebuilt)
+
+    def _rebuilt(self) -> Core:
+        recovered = self._store.recover()
         return Core(self._terms, recovered, self._now(), self.look_interval)
 
     async def _recover_patiently(self) -> Core:

@@ -46,6 +46,8 @@ class Rows:
     journal: Mapping[str, int] = field(default_factory=dict)
     #: None where its reports were never thinned.
     thinning: ThinningRow | None = None
+    #: Whether it has ended and some of its trials, leases and checkpoints are still to follow.
+    ending: bool = False
 
 
 def audit(rows: Rows, plan: Sequence[BracketPlan], goal: Goal) -> Iterator[str]:
@@ -209,6 +211,9 @@ def _whole_sequence(lease: LeaseRow, contents: Contents, name: str) -> Iterator[
 def _states(rows: Rows) -> Iterator[str]:
     held = {lease.trial_id for lease in rows.leases if lease.end_time is None}
     over = ExperimentState(rows.experiment.state).ended
+    if rows.ending and not over:
+        yield f"it is {rows.experiment.state}, and its trials are being ended"
+    over = over and not rows.ending
     if over and held:
         yield f"it is {rows.experiment.state}, and leases of its trials {sorted(held)} are held"
     if [trial.trial_id for trial in rows.trials] != list(range(len(rows.trials))):

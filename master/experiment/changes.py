@@ -187,6 +187,9 @@ class ThinningRow:
 
 Key = tuple[int, ...]
 
+#: About so many rows may change in one transaction: what is left to do is done in the next ones.
+ROWS_AT_ONCE = 5_000
+
 
 @dataclass(slots=True)
 class Changes:
@@ -218,6 +221,22 @@ class Changes:
     new_thinnings: list[ThinningRow] = field(default_factory=list)
     #: Experiments that are gone from now on; their rows go little by little.
     deleted_experiments: list[int] = field(default_factory=list)
+
+    #: Experiments that have ended, and whether some of their trials, leases or checkpoints are still to follow.
+    endings: dict[int, bool] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """About how many rows change, of the kinds of which there can be many."""
+        return (
+            len(self.new_reports)
+            + len(self.new_events)
+            + len(self.new_results)
+            + len(self.trials)
+            + len(self.leases)
+            + len(self.unneeded_checkpoints)
+            + len(self.deleted_checkpoints)
+        )
 
     @property
     def asks_for_upkeep(self) -> bool:

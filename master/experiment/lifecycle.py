@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from ...shared.errors import FailedPrecondition
 from ...shared.failure_text import summary
 from ...shared.limits import MAX_TOTAL
-from ...shared.model import ExperimentState, LeaseRef, TrialState
-from ...shared.session import Decision, DecisionKind, LeaseLost
+from ...shared.model import ExperimentState, TrialState
+from ...shared.session import Decision, DecisionKind
 from ...shared.spec import Spec, spec_to_json
 from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
 from .book import Batch, Book
 from .changes import ExperimentRow, Records, RungResultRow, TrialRow
+from .ending import begin
 from .experiment import Draw, Experiment
 
 #: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
@@ -116,15 +117,10 @@ def resume(experiment: Experiment, batch: Batch) -> None:
         experiment.book.move(ExperimentState.ACTIVE, "", batch)
 
 
-def cancel(experiment: Experiment, batch: Batch) -> list[tuple[str, LeaseLost]]:
-    """Ends the experiment for good: the leases that end with it, each with its session.
-
-    Raises FailedPrecondition where it has ended in another way.
-    """
-    if experiment.book.state is ExperimentState.CANCELLED:
-        return []
+def cancel(experiment: Experiment, batch: Batch) -> None:
+    """Ends the experiment for good. Raises FailedPrecondition where it has ended."""
     _refuse_if_ended(experiment, "cancelled")
-    return _end(experiment, ExperimentState.CANCELLED, "cancelled by a person", batch)
+    begin(experiment, ExperimentState.CANCELLED, "cancelled by a person", batch)
 
 
 def _refuse_if_ended(experiment: Experiment, verb: str) -> None:
@@ -134,12 +130,13 @@ def _refuse_if_ended(experiment: Experiment, verb: str) -> None:
         )
 
 
-def settle(experiment: Experiment, batch: Batch) -> list[tuple[str, LeaseLost]]:
+def settle(experiment: Experiment, batch: Batch) -> None:
     """Ends an experiment whose search has ended or cannot go on; to be called after each batch that changed it."""
     if not experiment.active:
-        return []
+        return
     if experiment.hopeless:
-        return _end(experiment, ExperimentState.FAILED, experiment.hopeless, batch)
+        begin(experiment, ExperimentState.FAILED, experiment.hopeless, batch)
+        return
     discarded = experiment.book.row.counts[TrialState.DISCARDED.value]
     limit = max(DISCARDS_BORNE, experiment.spec.searcher.max_trials)
     if discarded > limit:
@@ -147,47 +144,16 @@ def settle(experiment: Experiment, batch: Batch) -> list[tuple[str, LeaseLost]]:
             f"{discarded} trials were discarded for invalid hyperparameters (the limit is {limit}): narrow "
             f"`hyperparameters` or add `forbidden` combinations; the last reason: {experiment.last_error}"
         )
-        return _end(experiment, ExperimentState.FAILED, reason, batch)
-    if not experiment.book.leases and not experiment.ready and experiment.searcher.done:
+        begin(experiment, ExperimentState.FAILED, reason, batch)
+    elif not experiment.book.leases and not experiment.ready and experiment.searcher.done:
         _complete(experiment, batch)
-    return []
-
-
-def _end(experiment: Experiment, state: ExperimentState, reason: str, batch: Batch) -> list[tuple[str, LeaseLost]]:
-    book, lost = experiment.book, []
-    for trial in list(book.trials.values()):
-        if not TrialState(trial.state).ended:
-            book.move_trial(trial, TrialState.CANCELLED, f"its experiment was {state.value}", batch)
-            book.drop_checkpoints(trial.trial_id, batch)
-    for lease in list(book.leases.values()):
-        ref = LeaseRef(experiment.experiment_id, lease.trial_id, lease.token)
-        lost.append((lease.session_id, LeaseLost(ref, f"the experiment was {state.value}")))
-        book.close_lease(lease, "cancelled", "", batch)
-    experiment.ready.clear()
-    book.move(state, reason, batch)
-    return lost
 
 
 def _complete(experiment: Experiment, batch: Batch) -> None:
-    """The search has ended: what still waits at a rung goes no further."""
-    book = experiment.book
-    best = book.best()
-    for trial in list(book.trials.values()):
-        book.move_trial(trial, TrialState.STOPPED, f"{trial.state_reason}; the search has ended", batch)
-    _drop_needless_checkpoints(experiment, best, batch)
-    counts = book.row.counts
-    if counts[TrialState.FAILED.value] and not counts[TrialState.COMPLETED.value] + counts[TrialState.STOPPED.value]:
+    counts = experiment.book.row.counts
+    failed = counts[TrialState.FAILED.value]
+    if failed and failed + counts[TrialState.DISCARDED.value] == sum(counts.values()):
         reason = f"every trial failed; the last error: {summary(experiment.last_error)}"
-        book.move(ExperimentState.FAILED, reason, batch)
+        begin(experiment, ExperimentState.FAILED, reason, batch)
     else:
-        book.move(ExperimentState.COMPLETED, "the search has ended", batch)
-
-
-def _drop_needless_checkpoints(experiment: Experiment, best: int | None, batch: Batch) -> None:
-    keep, book = experiment.spec.checkpoints.keep, experiment.book
-    if keep == "all":
-        return
-    for trial_id in list(book.checkpoints):
-        kept = trial_id == best or (keep == "promotable" and trial_id in book.completed)
-        if not kept:
-            book.drop_checkpoints(trial_id, batch)
+        begin(experiment, ExperimentState.COMPLETED, "the search has ended", batch)

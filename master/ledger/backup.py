@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from ...shared.errors import DatabaseError, InvalidInput
 from ...shared.files import written_whole
@@ -16,7 +16,7 @@ from ...shared.model import ExperimentState, TrialState
 from ..experiment.audit import TOKEN_STEP
 from .engine import Database, parse_database
 from .failures import explain
-from .tables import events, experiments, mastership, trials
+from .tables import endings, events, experiments, mastership, trials
 
 #: How far a restored database's term and experiment numbers are advanced, past all that the lost time may have used.
 TERM_STEP, EXPERIMENT_STEP = 1_000_000, 1_000
@@ -69,7 +69,8 @@ def advance(connection: Connection) -> None:
     live = update(trials).where(trials.c.state.in_(_LIVE_TRIALS))
     connection.execute(live.values(token=trials.c.token + TOKEN_STEP))
     ended = [state.value for state in ExperimentState if state.ended]
-    of = list(connection.scalars(select(experiments.c.experiment_id).where(experiments.c.state.not_in(ended))))
+    going_on = or_(experiments.c.state.not_in(ended), experiments.c.experiment_id.in_(select(endings.c.experiment_id)))
+    of = list(connection.scalars(select(experiments.c.experiment_id).where(going_on)))
     last = max(connection.scalar(select(func.max(table.c.experiment_id))) or 0 for table in (experiments, events))
     note = {"trial_id": None, "create_time": time.time(), "kind": "restored"}
     rows = [{**note, "experiment_id": experiment_id, "data": {"token_step": TOKEN_STEP}} for experiment_id in of]

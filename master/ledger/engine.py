@@ -16,6 +16,8 @@ from ...shared.errors import DatabaseError, InvalidInput
 from .failures import explain
 
 _FORMS = "use the path of a file, sqlite:///file.db, or postgresql://user@host/database"
+#: How an engine that writes begins a transaction that only reads: on SQLite without the lock that others wait for.
+READING = {"sqlite_begin": "BEGIN"}
 #: Queries that one process may have under way at once.
 READERS = 8
 
@@ -117,7 +119,7 @@ def _sqlite_engine(
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, **options)
 
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", begin))
 
     event.listen(engine, "begin", start)
     return engine

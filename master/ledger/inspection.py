@@ -40,6 +40,7 @@ _OF_EXPERIMENTS = (
     tables.leases,
     tables.reports,
     tables.thinnings,
+    tables.endings,
 )
 _PAGE = 5_000
 
@@ -139,6 +140,7 @@ class Inspection:
             self._contents(experiment_id),
             {kind: number for kind, number in kinds},  # noqa: C416 - rows are no pairs to the type checker
             self.thinning(experiment_id),
+            experiment_id in self._ids(tables.endings),
         )
 
     def thinning(self, experiment_id: int) -> ThinningRow | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..experiment.changes import Changes, ThinningRow
 from ..experiment.retention import Span
 from ..failpoints import hit
 from .backup import advance
-from .engine import Database, parse_database, transaction, writing_engine
+from .engine import READING, Database, parse_database, transaction, writing_engine
 from .failures import explain
 from .lock import TermLock
 from .mastership import announce_address, check_term, read_database_id, take_term
@@ -98,7 +98,11 @@ class Ledger:
         """Writes all of it, durably, or nothing. Raises DatabaseError where it does not fit what is stored (a bug)."""
         with self._transaction() as connection:
             write(connection, changes)
+            if changes.endings:
+                hit("ending.before")
             hit("commit.before")
+        if changes.endings:
+            hit("ending.after")
         hit("commit.after")
 
     def restored(self, changes: Changes) -> None:
@@ -118,7 +122,7 @@ class Ledger:
 
     def load(self) -> Recovered:
         """Everything that a master must have in memory."""
-        with self._transaction() as connection:
+        with self._transaction(READING) as connection:
             return recover(connection)
 
     def hparams(self, trial_ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
@@ -171,8 +175,8 @@ class Ledger:
         hit("chore.after")
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with transaction(self._engine, self._address) as connection:
+    def _transaction(self, options: Mapping[str, Any] | None = None) -> Iterator[Connection]:
+        with transaction(self._engine.execution_options(**options or {}), self._address) as connection:
             check_term(connection, self.term)
             yield connection
 

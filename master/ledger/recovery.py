@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, func, null, select, text
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, func, null, or_, select, text
 
 from ...shared.model import ExperimentState
 from ..experiment.changes import (
@@ -72,7 +72,8 @@ def _request_ids(connection: Connection) -> dict[str, int]:
 
 def _live_experiments(connection: Connection) -> Iterator[ExperimentRow]:
     columns = columns_of(tables.experiments, ExperimentRow)
-    condition = tables.experiments.c.state.in_(_LIVE)
+    going_on = select(tables.endings.c.experiment_id)
+    condition = or_(tables.experiments.c.state.in_(_LIVE), tables.experiments.c.experiment_id.in_(going_on))
     for row in connection.execute(select(*columns).where(condition).order_by(tables.experiments.c.experiment_id)):
         yield ExperimentRow(*row)
 

@@ -58,7 +58,7 @@ def begin_thinning(connection: Connection, row: ThinningRow) -> None:
 
 def begin_deletion(connection: Connection, experiment_id: int) -> None:
     """Makes an experiment invisible, and notes that its rows are to go."""
-    for table in (tables.experiments, tables.thinnings):
+    for table in (tables.experiments, tables.thinnings, tables.endings):
         connection.execute(delete(table).where(table.c.experiment_id == experiment_id))
     connection.execute(insert(tables.deletions).values(experiment_id=experiment_id, start_time=time.time()))
 

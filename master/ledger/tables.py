@@ -229,6 +229,12 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+endings = _table(
+    "endings",
+    # Of an experiment that has ended and whose trials, leases and checkpoints are still being ended.
+    _key("experiment_id"),
+)
+
 mastership = _table(
     "mastership",
     # Only ever one row, with key 1.

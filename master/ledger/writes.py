@@ -161,10 +161,20 @@ def write(connection: Connection, changes: Changes) -> None:
     for rows in (changes.new_results, changes.new_reports, changes.new_checkpoints, changes.new_events):
         _add(connection, rows)
     _mark(connection, changes)
+    for experiment_id, goes_on in changes.endings.items():
+        _note_ending(connection, experiment_id, goes_on=goes_on)
     for row in changes.new_thinnings:
         begin_thinning(connection, row)
     for experiment_id in changes.deleted_experiments:
         begin_deletion(connection, experiment_id)
+
+
+def _note_ending(connection: Connection, experiment_id: int, *, goes_on: bool) -> None:
+    if not goes_on:
+        connection.execute(delete(tables.endings).where(tables.endings.c.experiment_id == experiment_id))
+        return
+    insertion = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    connection.execute(insertion(tables.endings).values(experiment_id=experiment_id).on_conflict_do_nothing())
 
 
 def _change_and_add(connection: Connection, new: Sequence[Any], changed: Mapping[Any, Any], change: Update) -> None:

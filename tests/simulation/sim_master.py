@@ -20,7 +20,7 @@ from .network import Stream
 if TYPE_CHECKING:
     from .world import World
 
-LEASE_TTL, HEARTBEAT, LOOK_INTERVAL = 10.0, 3.0, 1.0
+LEASE_TTL, HEARTBEAT, LOOK_INTERVAL, CLEANUP_INTERVAL = 10.0, 3.0, 1.0, 1.0
 
 Done = Callable[[object], None]
 
@@ -54,6 +54,7 @@ class SimMaster:
         self.core = self._recover()
         self._clockwork.tell("master starts", f"term {self.terms.term}")
         self._look()
+        self._clean_up()
 
     @property
     def now(self) -> Now:
@@ -61,7 +62,10 @@ class SimMaster:
         return Now(self._base + self._clockwork.now, self._world.wall)
 
     def _recover(self) -> Core:
-        return self._world.database.start(self._ledger, self.terms, self.now, LOOK_INTERVAL)
+        core = self._world.database.start(self._ledger, self.terms, self.now, LOOK_INTERVAL, self._world.portion)
+        if core.endings.by_experiment:
+            self._clockwork.happened("ending taken up again")
+        return core
 
     def when_running(self, action: Callable[[], None]) -> None:
         """Now, or when the stopped process goes on, or never."""
@@ -95,6 +99,16 @@ class SimMaster:
         if self.alive:
             self.when_running(lambda: self.execute(Command(lambda core, now: core.look(now))))
             self._clockwork.after(LOOK_INTERVAL, self._look)
+
+    def _clean_up(self) -> None:
+        """Goes on with what ended experiments left behind."""
+        if self.alive:
+            self.when_running(lambda: self.execute(Command(lambda core, _: core.endings.take_turn(), self._cleaned_up)))
+            self._clockwork.after(CLEANUP_INTERVAL, self._clean_up)
+
+    def _cleaned_up(self, went_on: object) -> None:
+        if went_on is True:
+            self._clockwork.happened("ending went on")
 
     def execute(self, command: Command) -> None:
         """Queues a command."""

@@ -23,6 +23,8 @@ MUST_HAPPEN = {
     "assignment repeated",
     "checkpoint deleted",
     "crash once applied",
+    "ending taken up again",
+    "ending went on",
     "crash once committed",
     "failed after the commit",
     "failed before the commit",

@@ -42,6 +42,8 @@ class World:
         self._cut_off: dict[str, float] = {}
         self._incarnations = 0
         self.stormy = True
+        #: Rows of an ended experiment that are done with in one batch.
+        self.portion = self.clockwork.random.choice((1, 3, 1000))
         self.master: SimMaster | None = SimMaster(self)
         self.specs = [self._spec() for _ in range(EXPERIMENTS)]
         self.workers = [self._new_worker(f"w{n}") for n in range(self.clockwork.random.randint(2, 5))]
@@ -125,9 +127,10 @@ class World:
         self.clockwork.after(20.0, lambda: done(None))
 
     def ended(self) -> bool:
-        """Whether every experiment was created and has ended."""
+        """Whether every experiment was created and has ended, with all that it left behind."""
         rows = self.database.model.experiments
-        return len(rows) == EXPERIMENTS and all(row.end_time is not None for row in rows.values())
+        over = len(rows) == EXPERIMENTS and all(row.end_time is not None for row in rows.values())
+        return over and not self.database.model.endings
 
     def _left(self) -> list[Any]:
         rows = self.database.model.trials.values()

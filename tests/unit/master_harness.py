@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core, Recovered, Terms
+from rungmaster.master.dispatcher.endings import PORTION
 from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, TrialRow
 from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.model import LeaseRef
@@ -97,13 +98,15 @@ class Line:
 class Master:
     """The writer's cycle, one command at a time."""
 
-    def __init__(self, store: Any = None, lease_ttl: float = LEASE_TTL) -> None:
+    def __init__(self, store: Any = None, lease_ttl: float = LEASE_TTL, portion: int = PORTION) -> None:
         self.store: Store = store or RowStore()
         self.oracle = Oracle(self.store.rows)
         self.monotonic, self.wall = 1_000.0, 1_700_000_000.0
         self.terms = Terms(1, lease_ttl, lease_ttl / 3, "test")
         #: What the next commits do instead of succeeding: "before" raises, "after" raises although all was written.
         self.commit_faults: list[str] = []
+        #: Rows that the ending of an experiment may take in one batch.
+        self.portion = portion
         self.core = self._rebuilt()
 
     @property
@@ -112,7 +115,7 @@ class Master:
         return Now(self.monotonic, self.wall)
 
     def _rebuilt(self) -> Core:
-        return Core(self.terms, self.store.recover(), self.now, LOOK_INTERVAL)
+        return Core(self.terms, self.store.recover(), self.now, LOOK_INTERVAL, self.portion)
 
     def do(self, command: Callable[[Core], T]) -> T:
         """Applies a command, commits and delivers. Raises Unavailable where the commit failed."""

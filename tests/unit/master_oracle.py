@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.experiment.book import Book
 from rungmaster.master.experiment.changes import Changes, ExperimentRow, Key, RungResultRow, RungRow
 from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.master.search.adaptive import AdaptiveAsha
@@ -200,6 +201,7 @@ class Oracle:
 
     def _check_ended(self) -> None:
         live = {row.experiment_id for row in self._store.experiments.values() if not ExperimentState(row.state).ended}
+        live |= self._store.endings
         for experiment_id, row in self._store.experiments.items():
             if ExperimentState(row.state).ended:
                 assert self._ended.setdefault((experiment_id,), row.state) == row.state, f"I6: {row}"
@@ -214,6 +216,7 @@ class Oracle:
                 assert key[0] in live, f"I9: its experiment has ended: {trial}"
         for key, lease in self._store.leases.items():
             assert lease.end_time is not None or key[0] in live, f"held, but its experiment has ended: {lease}"
+        assert all(ExperimentState(self._store.experiments[i].state).ended for i in self._store.endings)
 
     def _check_top_fraction_went_on(self, row: ExperimentRow) -> None:
         """I4, the other half: when a search has ended by itself, everything that deserved a promotion had it."""
@@ -247,6 +250,8 @@ class Oracle:
 
 def check_memory(core: Core, rebuilt: Core) -> None:
     """Raises AssertionError where a core contradicts itself, or (I8) the one rebuilt from the database."""
+    for ending in core.endings.by_experiment.values():
+        ending._book.check()
     for experiment in core.experiments.values():
         experiment.book.check()
         experiment.searcher.check()
@@ -266,12 +271,19 @@ def memory(core: Core) -> dict[str, Any]:
     """I8: everything of a core that a rebuilt one must have too."""
     return {
         "experiments": {i: _experiment(e) for i, e in core.experiments.items()},
+        "endings": {i: _rows(e._book) for i, e in core.endings.by_experiment.items()},
         "leases": {s.session_id: (s.leases, s.answered) for s in core.sessions.values() if s.leases},
     }
 
 
 def _experiment(experiment: Experiment) -> dict[str, Any]:
-    book = experiment.book
+    return _rows(experiment.book) | {
+        "ready": sorted(experiment.ready),
+        "searcher": _searcher(experiment.searcher),
+    }
+
+
+def _rows(book: Book) -> dict[str, Any]:
     return {
         "row": book.row,
         "brackets": book.brackets,
@@ -281,8 +293,6 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
         "checkpoints": {k: v for k, v in book.checkpoints.items() if v},
         "completed": book.completed,
         "best": book.best(),
-        "ready": sorted(experiment.ready),
-        "searcher": _searcher(experiment.searcher),
     }
 
 

@@ -52,6 +52,7 @@ class MemoryStore:
         self.checkpoints: dict[tuple[int, int, int, int], CheckpointRow] = {}
         self.workers: dict[str, WorkerRow] = {}
         self.events: list[EventRow] = []
+        self.endings: set[int] = set()
 
     def commit(self, changes: Changes) -> None:
         """Writes a batch."""
@@ -62,6 +63,8 @@ class MemoryStore:
         self.workers |= {key: _copy(row) for key, row in changes.workers.items()}
         self.events += changes.new_events
         self._mark(changes)
+        for experiment_id, goes_on in changes.endings.items():
+            (self.endings.add if goes_on else self.endings.discard)(experiment_id)
         for experiment_id in changes.deleted_experiments:
             self._delete(experiment_id)
 
@@ -96,6 +99,7 @@ class MemoryStore:
             for key in [key for key in table if key[0] == experiment_id]:
                 del table[key]  # pyright: ignore[reportArgumentType]
         del self.experiments[experiment_id]
+        self.endings.discard(experiment_id)
 
     def hparams(self, trials: set[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
         """Hyperparameters of trials."""
@@ -104,7 +108,11 @@ class MemoryStore:
     def recover(self) -> Recovered:
         """Everything that a master's memory is built from."""
         created = [event.experiment_id for event in self.events]
-        live = [row for row in self.experiments.values() if not ExperimentState(row.state).ended]
+        live = [
+            row
+            for row in self.experiments.values()
+            if not ExperimentState(row.state).ended or row.experiment_id in self.endings
+        ]
         return Recovered(
             max(created, default=0),
             {row.request_id: row.experiment_id for row in self.experiments.values() if row.request_id},

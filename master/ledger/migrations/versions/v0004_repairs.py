@@ -18,6 +18,11 @@ def upgrade() -> None:
     """Makes what is new; of what is stored only the place of the last sign of life changes."""
     _begin_new_rules()
     _mastership()
+    op.create_table(
+        "endings",
+        sa.Column("experiment_id", sa.Integer(), primary_key=True, autoincrement=False, nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def _begin_new_rules() -> None:

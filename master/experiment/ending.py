@@ -1,0 +1,84 @@
+"""What becomes of an experiment's trials once it has ended, a portion at a time: there may be a million of them.
+
+The experiment itself ends at once: nothing more is handed out or taken in. Its trials, leases and checkpoints follow in
+as many batches as it takes, and until the last of them the ledger keeps the experiment's number among the endings.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ...shared.model import ExperimentState, LeaseRef, TrialState
+from ...shared.session import LeaseLost
+from .book import Batch
+from .experiment import Experiment
+
+
+def begin(experiment: Experiment, state: ExperimentState, reason: str, batch: Batch) -> None:
+    """Ends the experiment for all to see. An `Ending` does the rest."""
+    experiment.ready.clear()
+    experiment.book.move(state, reason, batch)
+    batch.changes.endings[experiment.experiment_id] = True
+
+
+class Ending:
+    """What is left to end of an experiment that has ended: its trials and their leases, then checkpoints."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._id = experiment.experiment_id
+        self._book = experiment.book
+        self._keep = experiment.spec.checkpoints.keep
+        self._trials = deque(self._book.trials)
+        #: Trials whose checkpoints nobody needs; known once all trials have ended.
+        self._needless: deque[int] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left."""
+        return not self._trials and self._needless is not None and not self._needless
+
+    def lost(self) -> list[tuple[str, LeaseLost]]:
+        """Of the leases that are held, what their sessions are told at once: they train for nothing."""
+        why = f"the experiment was {self._book.state.value}"
+        held = self._book.leases.values()
+        return [(row.session_id, LeaseLost(LeaseRef(self._id, row.trial_id, row.token), why)) for row in held]
+
+    def go_on(self, rows: int, batch: Batch) -> None:
+        """Ends what about so many rows tell of."""
+        while rows > 0 and self._trials:
+            rows -= self._end_trial(self._trials.popleft(), batch)
+        if not self._trials and self._needless is None:
+            self._needless = self._without_need()
+        while rows > 0 and self._needless:
+            rows -= self._drop_checkpoints(self._needless.popleft(), batch)
+        if self.over:
+            batch.changes.endings[self._id] = False
+
+    def _end_trial(self, trial_id: int, batch: Batch) -> int:
+        """Ends a trial, and the lease on it if there is one; how many rows that changed."""
+        trial, rows = self._book.trials[trial_id], 1
+        if not TrialState(trial.state).ended:
+            if self._book.state is ExperimentState.COMPLETED:
+                # What still waits at a rung goes no further.
+                reason = f"{trial.state_reason}; the search has ended"
+                self._book.move_trial(trial, TrialState.STOPPED, reason, batch)
+            else:
+                reason = f"its experiment was {self._book.state.value}"
+                self._book.move_trial(trial, TrialState.CANCELLED, reason, batch)
+                rows += self._drop_checkpoints(trial_id, batch)
+        if trial_id in self._book.leases:
+            self._book.close_lease(self._book.leases[trial_id], "cancelled", "", batch)
+            rows += 2
+        return rows
+
+    def _drop_checkpoints(self, trial_id: int, batch: Batch) -> int:
+        kept = len(self._book.checkpoints.get(trial_id, ()))
+        self._book.drop_checkpoints(trial_id, batch)
+        return kept
+
+    def _without_need(self) -> deque[int]:
+        """Whose checkpoints go, of the trials of a search that came to its end by itself."""
+        if self._keep == "all" or self._book.state is ExperimentState.CANCELLED:
+            return deque()
+        needed = {self._book.best()} | (self._book.completed if self._keep == "promotable" else set())
+        return deque([trial for trial in self._book.checkpoints if trial not in needed])
