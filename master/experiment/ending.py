@@ -51,8 +51,7 @@ class Ending:
             self._needless = self._without_need()
         while rows > 0 and self._needless:
             rows -= self._drop_checkpoints(self._needless.popleft(), batch)
-        if self.over:
-            batch.changes.endings[self._id] = False
+        batch.changes.endings[self._id] = not self.over
 
     def _end_trial(self, trial_id: int, batch: Batch) -> int:
         """Ends a trial, and the lease on it if there is one; how many rows that changed."""

@@ -28,6 +28,7 @@ PASSAGES = {
 BEGINNING = [name for name in NAMES if name.startswith(("start", "term", "recover", "serve", "renew"))]
 BATCHES = [name for name in NAMES if name.startswith(("apply", "commit", "deliver", "answer"))]
 CHORES = [name for name in NAMES if name.startswith("chore")]
+ENDINGS = [name for name in NAMES if name.startswith("ending")]
 ANSWERS = [name for name in NAMES if name.startswith(("session", "reply"))]
 
 
@@ -144,8 +145,8 @@ def test_a_store_that_fails_before_or_after_its_commits_costs_nothing_but_time(
 
 
 def test_every_place_of_the_table_is_tested_and_marked_once() -> None:
-    """Those of chores in test_retention.py."""
-    assert sorted(NAMES) == sorted([*BEGINNING, *BATCHES, *ANSWERS, *CHORES])
+    """Those of chores in test_retention.py, those of endings in test_large_endings.py."""
+    assert sorted(NAMES) == sorted([*BEGINNING, *BATCHES, *ANSWERS, *CHORES, *ENDINGS])
     source = "".join(path.read_text(encoding="utf-8") for path in _master_source())
     assert {name: source.count(f'hit("{name}")') for name in NAMES} == dict.fromkeys(NAMES, 1)
 

@@ -1,0 +1,117 @@
+"""A large experiment that ends while its master is killed: the next one goes on, and the rows are right at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from e2e.cluster import Cluster, wait_for
+from sqlalchemy import text
+
+from large_search import Master, Workers
+from rungmaster.client import Client
+from rungmaster.master.checking import check_database
+from rungmaster.master.dispatcher import cleanup
+from rungmaster.master.dispatcher.core import Terms
+from rungmaster.master.dispatcher.store import LedgerStore
+from rungmaster.master.dispatcher.writer import Writer
+from rungmaster.master.experiment.changes import Changes
+from rungmaster.master.failpoints import EXIT_CODE, VARIABLE
+from rungmaster.master.ledger.engine import parse_database, reading_engine, transaction
+from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.shared.errors import Unavailable
+
+WORKERS, ROUNDS = 200, 8
+
+
+@pytest.fixture
+def large(database_url: str) -> str:
+    """The database of a search with more than a thousand live trials, 200 of them in training."""
+    with closing(Ledger.open(database_url, holder="test")) as ledger:
+        master = Master(ledger)
+        master.create(max_trials=10_000)
+        workers = Workers(master, WORKERS, random.Random(1))
+        for _ in range(ROUNDS):
+            workers.round()
+    return database_url
+
+
+@pytest.fixture
+def cluster(large: str, tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path, large, lease_ttl=20.0)
+    yield cluster
+    cluster.close()
+
+
+def left(database_url: str) -> tuple[str, int, int]:
+    """The experiment's state, its trials that have not ended, and the endings that go on."""
+    database = parse_database(database_url)
+    engine = reading_engine(database, 5)
+    with transaction(engine, database) as connection:
+        state = connection.scalar(text("SELECT state FROM experiments")) or ""
+        live = connection.scalar(text("SELECT count(*) FROM trials WHERE end_time IS NULL")) or 0
+        endings = connection.scalar(text("SELECT count(*) FROM endings")) or 0
+    engine.dispose()
+    return state, live, endings
+
+
+@pytest.mark.parametrize("place", ["ending.before", "ending.after"])
+def test_a_master_that_is_killed_in_the_middle_of_an_ending_is_followed_by_one_that_goes_on(
+    cluster: Cluster, place: str
+) -> None:
+    cluster.environment[VARIABLE] = f"{place}:exit@2"
+    armed = cluster.master()
+    del cluster.environment[VARIABLE]
+    # The answer may be lost with the master.
+    with Client(cluster.address, timeout=1) as client, suppress(Unavailable):
+        client.cancel(1)
+    wait_for("the end in the middle", lambda: armed.popen.poll() is not None)
+    assert armed.popen.returncode == EXIT_CODE
+    state, live, endings = left(cluster.database)
+    assert (state, endings) == ("cancelled", 1)
+    assert live > 0
+    assert check_database(cluster.database).violations == []
+    cluster.master()
+    wait_for("the end of the ending", lambda: left(cluster.database) == ("cancelled", 0, 0))
+    assert check_database(cluster.database).violations == []
+
+
+class Store(LedgerStore):
+    """Fails the second portion of an ending once, before or after it was written."""
+
+    def __init__(self, ledger: Ledger, where: str) -> None:
+        super().__init__(ledger)
+        self._where = where
+        self._portions = 0
+
+    def commit(self, changes: Changes) -> None:
+        self._portions += bool(changes.endings)
+        fails = bool(changes.endings) and self._portions == 2
+        if not (fails and self._where == "before"):
+            super().commit(changes)
+        if fails:
+            raise Unavailable(f"a test, {self._where} the commit")
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_an_ending_goes_on_after_a_commit_that_failed(large: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleanup, "TROUBLE_PAUSE", 0.01)
+
+    async def story(ledger: Ledger, thread: ThreadPoolExecutor) -> None:
+        writer = Writer(Store(ledger, where), Terms(ledger.term, 20.0, 1.0, "test"), thread)
+        await writer.start()
+        working = [asyncio.create_task(writer.run()), asyncio.create_task(cleanup.end_little_by_little(writer))]
+        await writer.execute(lambda core, _: core.cancel(1))
+        await asyncio.to_thread(wait_for, "the end of the ending", lambda: left(large)[1:] == (0, 0))
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+    with ThreadPoolExecutor(1) as thread, closing(Ledger.open(large, holder="test")) as ledger:
+        asyncio.run(asyncio.wait_for(story(ledger, thread), 60))
+    assert check_database(large).violations == []
