@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 
 from ...shared.errors import FailedPrecondition, NotFound
@@ -26,14 +25,14 @@ from ...shared.session import (
 )
 from ..experiment import lifecycle
 from ..experiment.book import Batch
-from ..experiment.changes import ROWS_AT_ONCE, Changes, EventRow, LeaseRow, Records, ThinningRow, WorkerRow
+from ..experiment.changes import ROWS_AT_ONCE, Changes, EventRow, LeaseRow, Records, ThinningRow
 from ..experiment.experiment import Experiment
 from .blueprint import Blueprint
 from .clock import Now
 from .endings import PORTION, Endings
 from .outbox import Granted, Outgoing
 from .scheduler import Scheduler, may_start
-from .sessions import Connection, Session, Watch
+from .sessions import Connection, Session, Watch, shown, stored
 
 #: Deletions asked of one worker at once.
 DELETIONS_ASKED = 100
@@ -208,20 +207,7 @@ class Core:
             self._out(session.session_id).decisions.append(decision)
 
     def _record_worker(self, session: Session) -> None:
-        hello = session.hello
-        assert hello is not None
-        self._batch.changes.workers[session.session_id] = WorkerRow(
-            session.session_id,
-            session.worker,
-            hello.host,
-            hello.pid,
-            hello.version,
-            hello.slots,
-            [{"uuid": gpu.uuid, "model": gpu.model, "memory_bytes": gpu.memory_bytes} for gpu in hello.gpus],
-            dict(hello.labels),
-            state="connected" if session.connection else "disconnected",
-            hello_time=self._batch.now,
-        )
+        self._batch.changes.workers[session.session_id] = stored(session, self._batch.now)
 
     def receive(self, session_id: str, connection: Connection, request: SessionRequest, now: Now) -> None:
         """A bundle from a connected worker."""
@@ -390,27 +376,7 @@ class Core:
 
     def workers(self, now: Now) -> list[Worker]:
         """The sessions that are connected or still hold leases, by name."""
-        return sorted((_worker(s, now) for s in self.sessions.values()), key=lambda w: (w.worker, w.session_id))
-
-
-def _worker(session: Session, now: Now) -> Worker:
-    hello = session.hello or Hello(session.session_id, session.worker, 0)
-    return Worker(
-        session.session_id,
-        session.worker,
-        hello.host,
-        hello.pid,
-        hello.version,
-        hello.slots,
-        # A lease outlives its process while its checkpoint is stored, and the next one may have begun.
-        min(session.slots_used, hello.slots) if hello.slots else session.slots_used,
-        hello.gpus,
-        hello.labels,
-        session.state(now.monotonic),
-        datetime.fromtimestamp(session.last_seen_wall, UTC),
-        tuple(session.leases),
-        session.waits_for(now.monotonic),
-    )
+        return sorted((shown(s, now) for s in self.sessions.values()), key=lambda w: (w.worker, w.session_id))
 
 
 def _ref(lease: LeaseRow) -> LeaseRef:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
-from ...shared.model import LeaseRef, WorkerState
+from ...shared.model import LeaseRef, Worker, WorkerState
 from ...shared.session import Hello, SessionResponse, WorkRequest
+from ..experiment.changes import WorkerRow
+from .clock import Now
 
 #: Faults of the worker itself in a row, or trials that failed on it in a row, before it gets no work for a while.
 FAULTS_BORNE = 3
@@ -182,3 +185,42 @@ class Watch:
             for session in sessions:
                 session.last_seen = min(now, session.last_seen + blind)
         return [session for session in sessions if now - session.last_seen > self.lease_ttl]
+
+
+def shown(session: Session, now: Now) -> Worker:
+    """A session as people see it."""
+    hello = session.hello or Hello(session.session_id, session.worker, 0)
+    return Worker(
+        session.session_id,
+        session.worker,
+        hello.host,
+        hello.pid,
+        hello.version,
+        hello.slots,
+        # A lease outlives its process while its checkpoint is stored, and the next one may have begun.
+        min(session.slots_used, hello.slots) if hello.slots else session.slots_used,
+        hello.gpus,
+        hello.labels,
+        session.state(now.monotonic),
+        datetime.fromtimestamp(session.last_seen_wall, UTC),
+        tuple(session.leases),
+        session.waits_for(now.monotonic),
+    )
+
+
+def stored(session: Session, hello_time: float) -> WorkerRow:
+    """A session as the ledger keeps it, when it has said hello or goodbye."""
+    hello = session.hello
+    assert hello is not None
+    return WorkerRow(
+        session.session_id,
+        session.worker,
+        hello.host,
+        hello.pid,
+        hello.version,
+        hello.slots,
+        [{"uuid": gpu.uuid, "model": gpu.model, "memory_bytes": gpu.memory_bytes} for gpu in hello.gpus],
+        dict(hello.labels),
+        state="connected" if session.connection else "disconnected",
+        hello_time=hello_time,
+    )
