@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .client import Client
     from .database import DatabaseClient
+    from .results import Result
     from .run import run
 
-__all__ = ["Client", "DatabaseClient", "run"]
+__all__ = ["Client", "DatabaseClient", "Result", "run"]
 
-_HOMES = {"Client": ".client", "DatabaseClient": ".database", "run": ".run"}
+_HOMES = {"Client": ".client", "DatabaseClient": ".database", "Result": ".results", "run": ".run"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from ..shared import convert
 from ..shared.addresses import DEFAULT_ADDRESS, parse_addresses
 from ..shared.credentials import NO_CREDENTIALS, Credentials
+from ..shared.errors import NotFound
 from ..shared.model import (
     Checkpoint,
     Event,
@@ -25,6 +27,7 @@ from ..shared.model import (
 )
 from .calls import Calls
 from .connection import Connection
+from .fetching import choose_checkpoint, fetch_checkpoint
 from .specs import spec_text
 
 if TYPE_CHECKING:
@@ -165,6 +168,34 @@ class Client:
     def best(self, experiment_id: int) -> Trial | None:
         """The trial with the best metric at the last rung that it entered; None before the first result."""
         return self.get(experiment_id).best_trial
+
+    def fetch_checkpoint(
+        self,
+        experiment_id: int,
+        trial_id: int | None = None,
+        *,
+        to: str | os.PathLike[str],
+        resource: int | None = None,
+    ) -> Checkpoint:
+        """Copies a checkpoint's files into the folder `to`, which is there only once all of them are and are verified.
+
+        Without `trial_id` of the best trial; without `resource` the one with its result, or where that is not kept the
+        furthest trained. Raises NotFound where there is none, InvalidInput where the folder is not empty, Unavailable
+        where the store cannot be reached, RungmasterError where the checkpoint is not whole.
+        """
+        if trial_id is None:
+            best = self.best(experiment_id)
+            if best is None:
+                raise NotFound(f"experiment {experiment_id} has no result yet, so there is no best trial")
+            trial_id = best.trial_id
+        details = self.trial(experiment_id, trial_id)
+        chosen = choose_checkpoint(details.trial, details.checkpoints, resource)
+        fetch_checkpoint(chosen, Path(to), self._folders())
+        return chosen
+
+    def _folders(self) -> list[Path]:
+        """Where relative checkpoints may lie."""
+        return [Path()]
 
     def workers(self) -> tuple[Worker, ...]:
         """The workers that are connected, or whose leases are held for them, by name."""

@@ -65,6 +65,10 @@ class DatabaseClient(Client):
         super().close()
         self._reading.close()
 
+    def _folders(self) -> list[Path]:
+        beside = [] if "://" in self.database else [Path(self.database).absolute().parent]
+        return [Path(), *beside]
+
     def master(self, *, timeout: float = 30.0, credentials: Credentials = NO_CREDENTIALS) -> Client:
         """A Client of the master that runs on the database, which has shown that it is that one.
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..shared.convert import event_from_proto, experiment_from_proto, worker_from_proto
+from ..shared.convert import checkpoint_from_proto, event_from_proto, experiment_from_proto, worker_from_proto
 from ..shared.errors import FailedPrecondition, RungmasterError, Unavailable
-from ..shared.model import Event, Experiment, Worker
+from ..shared.model import Checkpoint, Event, Experiment, Trial, Worker
 from .calls import Calls
 from .connection import Connection
+from .fetching import model_of
 from .results import other_metrics
 
 PATIENCE_SECONDS = 600.0
@@ -32,7 +33,8 @@ class Snapshot:
 
     `workers` is None where a database is read, which does not know them.
     `away_for` is 0, or for how many seconds the master has not answered; the rest is then as it was before. Once the
-    experiment has ended, `other_metrics` are those of the best trial beside the searcher's.
+    experiment has ended, `other_metrics` are those of the best trial beside the searcher's, and `model` is its
+    checkpoint.
     """
 
     experiment: Experiment
@@ -40,6 +42,7 @@ class Snapshot:
     events: tuple[Event, ...] = ()
     away_for: float = 0.0
     other_metrics: Mapping[str, float] = field(default_factory=dict)
+    model: Checkpoint | None = None
 
 
 class Display(Protocol):
@@ -87,7 +90,15 @@ def _first(master: Connection, experiment_id: int) -> Snapshot:
 def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
     experiment = experiment_from_proto(calls.get_experiment(experiment_id).experiment)
     more = other_metrics(calls, experiment.best_trial, experiment.metric) if experiment.state.ended else {}
-    return Snapshot(experiment, _workers(calls), events, other_metrics=more)
+    model = _model(calls, experiment.best_trial) if experiment.state.ended else None
+    return Snapshot(experiment, _workers(calls), events, other_metrics=more, model=model)
+
+
+def _model(calls: Calls, best: Trial | None) -> Checkpoint | None:
+    if best is None:
+        return None
+    checkpoints = calls.get_trial(best.experiment_id, best.trial_id).checkpoints
+    return model_of(best, map(checkpoint_from_proto, checkpoints))
 
 
 def _workers(calls: Calls) -> tuple[Worker, ...] | None:

@@ -2,8 +2,72 @@
 
 from __future__ import annotations
 
-from ..shared.model import Trial
+import os
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+
+from ..shared.errors import NotFound
+from ..shared.model import Checkpoint, Experiment, Report, Trial, TrialOrder, TrialState
 from .calls import Calls
+from .database import DatabaseClient
+
+
+@dataclass(frozen=True)
+class Result(Experiment):
+    """What a run found: the experiment as it ended, and all that its database has of it.
+
+    The database is read whenever something is asked that the experiment itself does not tell, by a process that is
+    started at the first such question; no master is needed. Raises DatabaseError where the database is gone.
+    """
+
+    database: str = field(kw_only=True)
+
+    @classmethod
+    def of(cls, experiment: Experiment, database: str) -> Result:
+        """The result of an experiment that lies in a database (a file, or a URL)."""
+        values = {each.name: getattr(experiment, each.name) for each in fields(Experiment)}
+        return cls(**values, database=database if "://" in database else str(Path(database).absolute()))
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial; None where there is no result."""
+        return self.best_trial
+
+    def trials(
+        self, *, states: Iterable[TrialState | str] = (), order: TrialOrder | str = TrialOrder.ID
+    ) -> list[Trial]:
+        """Trials by id, or (order "best") the best metric first, without those that have none."""
+        return list(self._client.trials(self.experiment_id, states=states, order=order))
+
+    def metrics(self, trial_id: int | None = None) -> list[Report]:
+        """What a trial reported, by default the best one."""
+        return list(self._client.metrics(self.experiment_id, self._chosen(trial_id)))
+
+    def checkpoints(self, trial_id: int | None = None) -> list[Checkpoint]:
+        """A trial's checkpoints, by default those of the best one; `delete_time` is None for those that are kept."""
+        return list(self._client.trial(self.experiment_id, self._chosen(trial_id)).checkpoints)
+
+    def fetch_checkpoint(
+        self, to: str | os.PathLike[str], trial_id: int | None = None, *, resource: int | None = None
+    ) -> Checkpoint:
+        """Copies a trial's model, by default the best one's, into the folder `to`; see `Client.fetch_checkpoint`."""
+        return self._client.fetch_checkpoint(self.experiment_id, self._chosen(trial_id), to=to, resource=resource)
+
+    def _chosen(self, trial_id: int | None) -> int:
+        if trial_id is not None:
+            return trial_id
+        if self.best_trial is None:
+            raise NotFound(f"experiment {self.experiment_id} has no result, so there is no best trial")
+        return self.best_trial.trial_id
+
+    @cached_property
+    def _client(self) -> DatabaseClient:
+        client = DatabaseClient(self.database)
+        weakref.finalize(self, client.close)
+        return client
 
 
 def other_metrics(calls: Calls, trial: Trial | None, metric: str) -> dict[str, float]:

@@ -14,6 +14,7 @@ from .client import Client
 from .cluster import LocalCluster, default_workers
 from .database import DEFAULT_DATABASE
 from .follow import Display, Snapshot, follow
+from .results import Result
 from .specs import spec_text
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def run(
     display: Display | None = None,
     again: bool = False,
     train_all: bool = False,
-) -> Experiment:
-    """Runs a search to its end on this machine, and returns it.
+) -> Result:
+    """Runs a search to its end on this machine, and returns its result.
 
     A master on `database` (a file for SQLite, or a URL) and `workers` workers (by default one for each GPU, or where
     there is none for each core, at most 4) with `slots` slots each are started as child processes, and end with this
@@ -66,11 +67,11 @@ def run(
     """
     options = RunOptions(workers, slots, database, log, again, train_all)
     if display is not None:
-        return run_to_end(spec, options, display).experiment
+        return Result.of(run_to_end(spec, options, display).experiment, database)
     from .cli.progress import open_display
 
     with open_display(sys.stderr) as shown:
-        return run_to_end(spec, options, shown).experiment
+        return Result.of(run_to_end(spec, options, shown).experiment, database)
 
 
 def run_to_end(spec: str | Path | Mapping[str, Any] | Spec, options: RunOptions, display: Display) -> Snapshot:

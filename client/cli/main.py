@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trials": ("rungmaster.client.cli.trials:trials", "List the trials of an experiment."),
     "trial": ("rungmaster.client.cli.trials:trial", "Show one trial, its assignments and checkpoints."),
     "metrics": ("rungmaster.client.cli.trials:metrics", "List what a trial reported."),
+    "checkpoint": ("rungmaster.client.cli.checkpoint:command", "Fetch the model of the best trial, or of another."),
     "pause": ("rungmaster.client.cli.experiments:pause", "Hand out no more work of an experiment for now."),
     "resume": ("rungmaster.client.cli.experiments:resume", "Let a paused experiment go on."),
     "cancel": ("rungmaster.client.cli.experiments:cancel", "End an experiment for good; its records stay."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -22,6 +22,17 @@ def print_json_lines(messages: Iterable[Message]) -> None:
     """Prints each message as JSON on a line of its own, at once."""
     for message in messages:
         click.echo(json.dumps(_plain(message), sort_keys=True, ensure_ascii=False))
+
+
+def print_values(documents: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Prints plain values with their types, 1.0 apart from 1: as YAML documents, or as JSON, one a line."""
+    if as_json:
+        for document in documents:
+            click.echo(json.dumps(dict(document), ensure_ascii=False))
+        return
+    import yaml
+
+    click.echo(yaml.safe_dump_all(map(dict, documents), sort_keys=False, allow_unicode=True), nl=False)
 
 
 def print_lines(lines: Iterable[str]) -> None:

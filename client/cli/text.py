@@ -8,7 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from ...shared.model import Event, Experiment, ExperimentState, Trial, TrialState, Worker, WorkerState
+from ...shared.model import Checkpoint, Event, Experiment, ExperimentState, Trial, TrialState, Worker, WorkerState
 
 _ROWS_AT_ONCE = 1000
 
@@ -177,6 +177,19 @@ def trial_row(trial: Trial) -> tuple[str, ...]:
         trial.worker or "-",
         hparams(trial.hparams),
     )
+
+
+def model_lines(trial: Trial, model: Checkpoint | None, unit: str) -> list[str]:
+    """Where a trial's model lies, and how to have it."""
+    if model is None:
+        return ["no checkpoint of it is kept"]
+    fetch = f"to have its files: rungmaster checkpoint {trial.experiment_id} {trial.trial_id} --to DIR"
+    return [checkpoint(model, unit), fetch]
+
+
+def checkpoint(value: Checkpoint, unit: str) -> str:
+    """A checkpoint in one line: how far it is trained, its size, and where it lies."""
+    return f"checkpoint at {value.resource} {unit} ({value.size_bytes:,} bytes) of {value.uri}"
 
 
 def trial_lines(trial: Trial, metric: str, unit: str, other_metrics: Mapping[str, float]) -> list[str]:

@@ -10,10 +10,11 @@ import click
 from ...shared.convert import checkpoint_from_proto, lease_from_proto, report_from_proto, trial_from_proto
 from ...shared.model import Checkpoint, Lease, Report, Trial, TrialOrder, TrialState
 from ..client import Client
+from ..fetching import model_of
 from ..results import other_metrics
 from . import text
 from .options import EXPERIMENT_ID, TRIAL_ID, choose, experiment_argument, json_option, limit_option, looking_options
-from .output import print_document, print_json_lines, print_lines
+from .output import print_document, print_json_lines, print_lines, print_values
 
 trial_argument = click.argument("trial", type=TRIAL_ID)
 
@@ -52,9 +53,10 @@ def trials(
 @click.command("best")
 @experiment_argument
 @click.option("--top", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="The N best.")
+@click.option("--hparams", "only_hparams", is_flag=True, help="Its hyperparameters and nothing else, as YAML.")
 @looking_options
 @json_option
-def best(experiment: int | None, top: int, client: Client, as_json: bool) -> int:
+def best(experiment: int | None, top: int, only_hparams: bool, client: Client, as_json: bool) -> int:
     """Show the best trial of an experiment so far, or the N best; with --json one a line.
 
     The best has the best metric at the last rung that it entered. Exit code 1 where there is no result yet.
@@ -65,12 +67,16 @@ def best(experiment: int | None, top: int, client: Client, as_json: bool) -> int
     if not messages:
         click.echo(f"Error: experiment {chosen} has no result yet", err=True)
         return 1
-    if as_json:
+    found = list(map(trial_from_proto, messages))
+    if only_hparams:
+        print_values([trial.hparams for trial in found], as_json)
+    elif as_json:
         print_json_lines(messages)
     elif top == 1:
-        _print_trial(client, trial_from_proto(messages[0]))
+        _print_trial(client, found[0])
+        _print_model(client, found[0])
     else:
-        rows = map(text.trial_row, map(trial_from_proto, messages))
+        rows = map(text.trial_row, found)
         print_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
     return 0
 
@@ -101,6 +107,11 @@ def _print_trial(client: Client, trial: Trial) -> None:
     experiment = client.get(trial.experiment_id)
     more = other_metrics(client.calls, trial, experiment.metric)
     print_lines(text.trial_lines(trial, experiment.metric, experiment.unit, more))
+
+
+def _print_model(client: Client, trial: Trial) -> None:
+    model = model_of(trial, client.trial(trial.experiment_id, trial.trial_id).checkpoints)
+    print_lines(text.model_lines(trial, model, client.get(trial.experiment_id).unit))
 
 
 _LEASE_HEADER = ("lease", "worker", "from", "to", "time", "outcome", "error")

@@ -64,6 +64,8 @@ def print_result(last: Snapshot, as_json: bool) -> int:
         print_document(experiment_pb2.GetExperimentResponse(experiment=experiment_to_proto(last.experiment)))
     else:
         print_lines(text.overview(last.experiment, datetime.now(UTC), last.workers, last.other_metrics))
+        if last.model is not None and last.experiment.best_trial is not None:
+            print_lines(text.model_lines(last.experiment.best_trial, last.model, last.experiment.unit))
     return outcome(last.experiment)
 
 
