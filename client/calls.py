@@ -34,9 +34,9 @@ class Calls:
         request = experiment_pb2.CreateExperimentRequest(spec=spec, request_id=request_id)
         return self.connection.call(request, experiment_pb2.CreateExperimentResponse)
 
-    def get_experiment(self, experiment_id: int) -> experiment_pb2.GetExperimentResponse:
-        """One experiment, whole."""
-        request = experiment_pb2.GetExperimentRequest(experiment_id=experiment_id)
+    def get_experiment(self, experiment_id: int, *, troubles: bool = False) -> experiment_pb2.GetExperimentResponse:
+        """One experiment, whole; with `troubles` what went wrong in it, too."""
+        request = experiment_pb2.GetExperimentRequest(experiment_id=experiment_id, troubles=troubles)
         return self.connection.call(request, experiment_pb2.GetExperimentResponse)
 
     def list_experiments(

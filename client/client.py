@@ -23,6 +23,7 @@ from ..shared.model import (
     Trial,
     TrialOrder,
     TrialState,
+    Trouble,
     Worker,
 )
 from .calls import Calls
@@ -95,6 +96,12 @@ class Client:
     def get(self, experiment_id: int) -> Experiment:
         """An experiment with its spec, brackets, counts and best trial."""
         return convert.experiment_from_proto(self.calls.get_experiment(experiment_id).experiment)
+
+    def troubles(self, experiment_id: int) -> tuple[Trouble, ...]:
+        """What went wrong in an experiment: trials that failed, attempts that were repeated and more, alike ones
+        counted together."""
+        answer = self.calls.get_experiment(experiment_id, troubles=True)
+        return tuple(map(convert.trouble_from_proto, answer.troubles))
 
     def list(self, *, states: Iterable[ExperimentState | str] = (), name_contains: str = "") -> Iterator[Experiment]:
         """Experiments, newest first, without spec and brackets; only those in `states`, where any are given."""

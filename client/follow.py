@@ -9,9 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..shared.convert import checkpoint_from_proto, event_from_proto, experiment_from_proto, worker_from_proto
+from ..shared.convert import (
+    checkpoint_from_proto,
+    event_from_proto,
+    experiment_from_proto,
+    trouble_from_proto,
+    worker_from_proto,
+)
 from ..shared.errors import FailedPrecondition, RungmasterError, Unavailable
-from ..shared.model import Checkpoint, Event, Experiment, Trial, Worker
+from ..shared.model import Checkpoint, Event, Experiment, Trial, Trouble, Worker
 from .calls import Calls
 from .connection import Connection
 from .fetching import model_of
@@ -33,8 +39,8 @@ class Snapshot:
 
     `workers` is None where a database is read, which does not know them.
     `away_for` is 0, or for how many seconds the master has not answered; the rest is then as it was before. Once the
-    experiment has ended, `other_metrics` are those of the best trial beside the searcher's, and `model` is its
-    checkpoint.
+    experiment has ended, `other_metrics` are those of the best trial beside the searcher's, `model` is its checkpoint,
+    and `troubles` what went wrong.
     """
 
     experiment: Experiment
@@ -43,6 +49,7 @@ class Snapshot:
     away_for: float = 0.0
     other_metrics: Mapping[str, float] = field(default_factory=dict)
     model: Checkpoint | None = None
+    troubles: tuple[Trouble, ...] = ()
 
 
 class Display(Protocol):
@@ -89,9 +96,17 @@ def _first(master: Connection, experiment_id: int) -> Snapshot:
 
 def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
     experiment = experiment_from_proto(calls.get_experiment(experiment_id).experiment)
-    more = other_metrics(calls, experiment.best_trial, experiment.metric) if experiment.state.ended else {}
-    model = _model(calls, experiment.best_trial) if experiment.state.ended else None
-    return Snapshot(experiment, _workers(calls), events, other_metrics=more, model=model)
+    if not experiment.state.ended:
+        return Snapshot(experiment, _workers(calls), events)
+    best = experiment.best_trial
+    return Snapshot(
+        experiment,
+        _workers(calls),
+        events,
+        other_metrics=other_metrics(calls, best, experiment.metric),
+        model=_model(calls, best),
+        troubles=tuple(map(trouble_from_proto, calls.get_experiment(experiment_id, troubles=True).troubles)),
+    )
 
 
 def _model(calls: Calls, best: Trial | None) -> Checkpoint | None:

@@ -77,3 +77,25 @@ def signature(error: str) -> str:
     for varying, instead in _VARYING:
         line = varying.sub(instead, line)
     return line
+
+
+class Repeats:
+    """Counts errors of one cause, so that each is told once and then now and then."""
+
+    _KEPT = 1_000
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def count(self, error: str) -> int:
+        """Takes in an error; how many of its cause there were by now."""
+        cause = signature(error)
+        if cause not in self._counts and len(self._counts) >= self._KEPT:
+            self._counts.clear()
+        self._counts[cause] = self._counts.get(cause, 0) + 1
+        return self._counts[cause]
+
+    @staticmethod
+    def worth_telling(times: int) -> bool:
+        """Whether it is time to say how often: the first time, and at 10, 100, 1,000, …"""
+        return set(str(times)[1:]) <= {"0"} and str(times)[0] == "1"

@@ -149,6 +149,16 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that went wrong `count` times in the same way; `example` and `trial_id` are of the first."""
+
+    kind: str
+    count: int
+    example: str
+    trial_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """One assignment of a trial to a worker."""
 

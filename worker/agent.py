@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 
 from ..shared.errors import RungmasterError
+from ..shared.failure_text import Repeats, summary
 from ..shared.model import LeaseRef
 from ..shared.session import (
     Assignment,
@@ -52,6 +53,7 @@ class Agent:
         self._slots = Slots(settings.slots, [device.visible for device in settings.devices])
         self._seats = Seats(self._slots)
         self._trainings: dict[LeaseRef, Training] = {}
+        self._told = Repeats()
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
         self._deletions: set[asyncio.Task[None]] = set()
         self._store = CheckpointStore(settings.directory)
@@ -205,9 +207,16 @@ class Agent:
         finally:
             del self._trainings[lease], self._tasks[lease]
             reporter.process_ended()
-        logger.info("trial %s ended: %s", lease_name(lease), " ".join([ended.outcome, *ended.error.splitlines()[:1]]))
+        self._log_end(lease, ended)
         self.outbox.record(lease, ended)
         self._progress()
+
+    def _log_end(self, lease: LeaseRef, ended: Exit) -> None:
+        """Of ends that are alike the first is told, and then now and then how many there are."""
+        times = self._told.count(f"{ended.outcome} {ended.error}") if ended.error else 1
+        level = logging.INFO if Repeats.worth_telling(times) else logging.DEBUG
+        so_far = f" (the like {times} times by now)" if times > 1 else ""
+        logger.log(level, "trial %s ended: %s %s%s", lease_name(lease), ended.outcome, summary(ended.error), so_far)
 
     def _lose(self, lost: LeaseLost) -> None:
         if lost.lease in self._tasks:

@@ -290,4 +290,4 @@ class Training:
 
 def _describe_broken(loaded: Loaded) -> str:
     start = f"resource {loaded.source.resource}" if loaded.source is not None else "nothing"
-    return "\n".join([*loaded.broken, f"broken checkpoints were passed over, and the trial starts from {start}"])
+    return "\n".join([f"the trial starts from {start}, since broken checkpoints were passed over", *loaded.broken])

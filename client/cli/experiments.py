@@ -9,7 +9,7 @@ from itertools import islice
 import click
 
 from ...proto.v1 import experiment_pb2
-from ...shared.convert import experiment_from_proto
+from ...shared.convert import experiment_from_proto, trouble_from_proto
 from ...shared.limits import MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
@@ -28,6 +28,7 @@ from .options import (
     steering_options,
 )
 from .output import print_document, print_json_lines, print_lines
+from .troubles import print_troubles
 
 _LIST_HEADER = ("id", "name", "state", "trials", "trained", "best", "age")
 
@@ -41,7 +42,7 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
 
     Without EXPERIMENT (its id), the only unfinished one, or where all have ended the newest.
     """
-    answer = client.calls.get_experiment(choose(client, experiment))
+    answer = client.calls.get_experiment(choose(client, experiment), troubles=True)
     if as_json:
         print_document(answer)
         return
@@ -50,6 +51,7 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
     workers = None if reads else () if value.state.ended else client.workers()
     more = other_metrics(client.calls, value.best_trial, value.metric) if value.state.ended else {}
     print_lines(text.overview(value, datetime.now(UTC), workers, more))
+    print_troubles(tuple(map(trouble_from_proto, answer.troubles)))
     if not value.state.ended:
         say_if_at_rest(client)
 

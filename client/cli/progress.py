@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ...shared.model import Experiment, TrialState
 from ..follow import Display, Snapshot
 from . import text
+from .troubles import News
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -46,6 +47,7 @@ class PlainDisplay:
         self._clock = clock
         self._last_time: float | None = None
         self._last_news: Any = None
+        self._told = News()
 
     def say(self, words: str) -> None:
         """Prints a line."""
@@ -54,7 +56,7 @@ class PlainDisplay:
 
     def show(self, snapshot: Snapshot) -> None:
         """Prints how things stand, if it is time for it."""
-        for line in _event_lines(snapshot):
+        for line in _shortened([*self._told.lines(snapshot.events)]):
             self.say(line)
         news, now = _news(snapshot), self._clock()
         if self._due(news, now):
@@ -74,6 +76,7 @@ class LiveDisplay:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._recent: deque[str] = deque(maxlen=_LINES_AT_ONCE)
+        self._told = News()
 
     def say(self, words: str) -> None:
         """Prints a line above the picture."""
@@ -83,7 +86,7 @@ class LiveDisplay:
         """Draws how things stand."""
         from rich.text import Text
 
-        self._recent.extend(_event_lines(snapshot))
+        self._recent.extend(_shortened([*self._told.lines(snapshot.events)]))
         picture = Text(no_wrap=True, overflow="ellipsis")
         for index, line in enumerate(self._lines(snapshot)):
             picture.append(line + "\n", style="bold" if index == 0 else "")
@@ -108,8 +111,7 @@ def _away(snapshot: Snapshot) -> str:
     return f"the master has not answered for {text.duration(snapshot.away_for)}"
 
 
-def _event_lines(snapshot: Snapshot) -> list[str]:
-    lines = [line for line in map(text.noteworthy, snapshot.events) if line]
+def _shortened(lines: list[str]) -> list[str]:
     more = len(lines) - _LINES_AT_ONCE
     return [*lines[:_LINES_AT_ONCE], f"… and {more} more events like these"] if more > 0 else lines
 

@@ -8,6 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
+from ...shared.failure_text import summary
 from ...shared.model import Checkpoint, Event, Experiment, ExperimentState, Trial, TrialState, Worker, WorkerState
 
 _ROWS_AT_ONCE = 1000
@@ -216,20 +217,22 @@ def noteworthy(event: Event) -> str | None:
     trial, data = f"trial {event.trial_id}", event.data
     match event.kind, data.get("outcome"):
         case "lease_ended", "failed":
-            return f"{trial} failed on {data.get('worker')}: {last_line(data.get('error', ''))}"
+            return f"{trial} failed on {data.get('worker')}: {told(data.get('error'))}"
         case "lease_ended", "worker_fault":
-            return f"{data.get('worker')} could not run {trial}: {last_line(data.get('error', ''))}"
+            return f"{data.get('worker')} could not run {trial}: {told(data.get('error'))}"
+        case "lease_ended", "cannot_start":
+            return f"{data.get('worker')} cannot start {trial}: {told(data.get('error'))}"
         case "lease_ended", "expired":
             return f"{data.get('worker')} was lost while it trained {trial}"
         case ("checkpoint_broken", _):
-            return f"{trial} has a broken checkpoint: {last_line(data.get('reason', ''))}"
+            return f"{trial} has a broken checkpoint: {told(data.get('reason'))}"
         case ("trial_failed", _):
-            return f"{trial} failed for good: {last_line(data.get('reason', ''))}"
+            return f"{trial} failed for good: {told(data.get('reason'))}"
         case ("trial_discarded", _):
-            return f"{trial} was discarded: {last_line(data.get('reason', ''))}"
+            return f"{trial} was discarded: {told(data.get('reason'))}"
         case ("experiment_paused" | "experiment_active" | "experiment_cancelled" | "experiment_failed", _):
             reason = data.get("reason")
-            return event.kind.replace("_", " ") + (f": {last_line(reason)}" if reason else "")
+            return event.kind.replace("_", " ") + (f": {told(reason)}" if reason else "")
     return None
 
 
@@ -240,9 +243,9 @@ def event_line(event: Event) -> str:
     return f"{event.create_time.astimezone():%H:%M:%S} {event.event_id}{trial} {event.kind} {_one_line(data)}".rstrip()
 
 
-def last_line(text: Any) -> str:
-    """The last line of a longer text, such as the traceback of an error."""
-    return (str(text).strip().splitlines() or ["no reason given"])[-1].strip()
+def told(reason: Any) -> str:
+    """A reason in one line."""
+    return summary(str(reason or "")) or "no reason given"
 
 
 def _one_line(text: str) -> str:

@@ -120,7 +120,7 @@ _CHECKPOINT_HEADER = ("checkpoint at", "bytes", "lease", "state", "uri")
 
 def _lease_row(lease: Lease) -> tuple[str, ...]:
     length = text.duration((lease.end_time - lease.start_time).total_seconds()) if lease.end_time else "-"
-    error = text.last_line(lease.error) if lease.error else ""
+    error = text.told(lease.error) if lease.error else ""
     return (
         str(lease.token),
         lease.worker,

@@ -18,6 +18,7 @@ from . import text
 from .options import choose, experiment_argument, json_option, looking_options, say_if_at_rest
 from .output import outcome, print_document, print_json_lines, print_lines
 from .progress import open_display
+from .troubles import print_troubles
 
 
 @click.command("watch")
@@ -66,6 +67,7 @@ def print_result(last: Snapshot, as_json: bool) -> int:
         print_lines(text.overview(last.experiment, datetime.now(UTC), last.workers, last.other_metrics))
         if last.model is not None and last.experiment.best_trial is not None:
             print_lines(text.model_lines(last.experiment.best_trial, last.model, last.experiment.unit))
+        print_troubles(last.troubles)
     return outcome(last.experiment)
 
 

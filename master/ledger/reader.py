@@ -8,10 +8,21 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from sqlalchemy import Connection
 
 from ...shared.errors import InvalidInput
-from ...shared.model import Checkpoint, Event, Experiment, ExperimentState, Lease, Report, Trial, TrialOrder, TrialState
+from ...shared.model import (
+    Checkpoint,
+    Event,
+    Experiment,
+    ExperimentState,
+    Lease,
+    Report,
+    Trial,
+    TrialOrder,
+    TrialState,
+    Trouble,
+)
 from ..experiment.changes import ThinningRow
 from ..experiment.retention import Measured
-from . import experiment_queries, retention, trial_queries
+from . import experiment_queries, retention, trial_queries, trouble_queries
 from .engine import parse_database, reading_engine, transaction
 from .lock import is_held
 from .mastership import Owner, read_owner
@@ -62,6 +73,11 @@ class Reader:
         """One experiment with its brackets, rungs and best trial. Raises NotFound."""
         with self._snapshot() as connection:
             return experiment_queries.get_experiment(connection, experiment_id)
+
+    def troubles(self, experiment_id: int) -> list[Trouble]:
+        """What went wrong in an experiment, alike things counted together."""
+        with self._snapshot() as connection:
+            return trouble_queries.troubles(connection, experiment_id)
 
     def list_experiments(
         self,

@@ -82,7 +82,10 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         """See the .proto."""
         del context
         experiment = await self._experiment(request.experiment_id)
-        return pb.GetExperimentResponse(experiment=convert.experiment_to_proto(experiment))
+        troubles = await self._read(lambda: self._reader.troubles(request.experiment_id)) if request.troubles else ()
+        return pb.GetExperimentResponse(
+            experiment=convert.experiment_to_proto(experiment), troubles=map(convert.trouble_to_proto, troubles)
+        )
 
     async def ListExperiments(  # noqa: N802
         self, request: pb.ListExperimentsRequest, context: Context

@@ -293,16 +293,32 @@ class CreateExperimentResponse(_message.Message):
     def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ...) -> None: ...
 
 class GetExperimentRequest(_message.Message):
-    __slots__ = ("experiment_id",)
+    __slots__ = ("experiment_id", "troubles")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TROUBLES_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
-    def __init__(self, experiment_id: _Optional[int] = ...) -> None: ...
+    troubles: bool
+    def __init__(self, experiment_id: _Optional[int] = ..., troubles: _Optional[bool] = ...) -> None: ...
 
 class GetExperimentResponse(_message.Message):
-    __slots__ = ("experiment",)
+    __slots__ = ("experiment", "troubles")
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    TROUBLES_FIELD_NUMBER: _ClassVar[int]
     experiment: Experiment
-    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ...) -> None: ...
+    troubles: _containers.RepeatedCompositeFieldContainer[Trouble]
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ..., troubles: _Optional[_Iterable[_Union[Trouble, _Mapping]]] = ...) -> None: ...
+
+class Trouble(_message.Message):
+    __slots__ = ("kind", "count", "example", "trial_id")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    count: int
+    example: str
+    trial_id: int
+    def __init__(self, kind: _Optional[str] = ..., count: _Optional[int] = ..., example: _Optional[str] = ..., trial_id: _Optional[int] = ...) -> None: ...
 
 class ListExperimentsRequest(_message.Message):
     __slots__ = ("states", "name_contains", "page_size", "page_token")

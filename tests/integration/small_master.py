@@ -187,7 +187,9 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
 
     def GetTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("trial", context)
-        lease = model.Lease(1, "worker-1", 0, 1, NOW, NOW, "failed", "Traceback\nValueError: too wide")
+        lease = model.Lease(
+            1, "worker-1", 0, 1, NOW, NOW, "failed", "exited with code 1: ValueError: too wide\nTraceback"
+        )
         checkpoint = model.Checkpoint("file:///c/1", 1, 100, "ab", 1, NOW, None)
         return experiment_pb2.GetTrialResponse(
             trial=convert.trial_to_proto(self.trials[request.trial_id]),

@@ -18,7 +18,7 @@ from rungmaster.master.experiment.changes import BracketRow, Changes, RungRow
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.reader import Reader
 from rungmaster.shared.errors import InvalidInput, NotFound
-from rungmaster.shared.model import Bracket, ExperimentState, Rung, TrialOrder, TrialState
+from rungmaster.shared.model import Bracket, ExperimentState, Rung, TrialOrder, TrialState, Trouble
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, report, trial
 from .query_plans import sqlite_steps
@@ -313,3 +313,34 @@ def test_a_trial_keeps_its_worker_name_only_while_the_lease_is_held(ledger: Ledg
     ended = replace(held, end_time=START + 1, outcome="released")
     ledger.commit(Changes(leases={(1, 0, 1): ended}))
     assert reader.list_trials(1)[0][0].worker == ""
+
+
+def test_what_went_wrong_is_counted_by_cause(ledger: Ledger, reader: Reader) -> None:
+    batch = created(trials=0)
+    states = ["failed", "failed", "failed", "completed", "completed", "stopped"]
+    reasons = ["failed once with: boom 1", "failed once with: boom 2", "failed once with: bang", "", "", ""]
+    batch.new_trials = [
+        trial(n, state=state, state_reason=reason)
+        for n, (state, reason) in enumerate(zip(states, reasons, strict=True))
+    ]
+    over: dict[str, Any] = {"end_time": START + 1}
+    batch.new_leases = [
+        lease(0, outcome="failed", error="boom 1", **over),
+        lease(3, outcome="failed", error="flaky at 0x1\nTraceback", **over),
+        lease(5, outcome="failed", error="flaky at 0x2\nother output", **over),
+        lease(3, 2, outcome="expired", **over),
+        lease(3, 3, outcome="cannot_start", error="no torch", **over),
+        lease(3, 4, outcome="given_back", **over),
+        lease(3, 5, outcome="released", **over),
+    ]
+    batch.new_checkpoints = [checkpoint(4, 1, delete_time=START)]
+    ledger.commit(batch)
+    assert reader.troubles(1) == [
+        Trouble("trial_failed", 2, "failed once with: boom 1", 0),
+        Trouble("trial_failed", 1, "failed once with: bang", 2),
+        Trouble("failed", 2, "flaky at 0x1", 3),
+        Trouble("expired", 1, "", 3),
+        Trouble("cannot_start", 1, "no torch", 3),
+        Trouble("no_checkpoint", 1, "", 3),
+    ]
+    assert reader.troubles(2) == []

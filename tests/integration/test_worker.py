@@ -185,10 +185,10 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> Non
                 event.lease.token: event for each in it.master.received for event in each.events if event.sequence == 1
             }
             assert told[2].broken_checkpoints == ""
-            assert "counted.txt was changed (its SHA-256 differs)\n" in told[3].broken_checkpoints
-            assert told[3].broken_checkpoints.endswith("and the trial starts from resource 2")
-            assert "manifest.json is missing\n" in told[4].broken_checkpoints
-            assert told[4].broken_checkpoints.endswith("and the trial starts from nothing")
+            assert "counted.txt was changed (its SHA-256 differs)" in told[3].broken_checkpoints
+            assert told[3].broken_checkpoints.startswith("the trial starts from resource 2, since")
+            assert "manifest.json is missing" in told[4].broken_checkpoints
+            assert told[4].broken_checkpoints.startswith("the trial starts from nothing, since")
 
     asyncio.run(story())
 

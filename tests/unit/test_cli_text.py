@@ -14,8 +14,9 @@ from rich.live import Live
 
 from rungmaster.client.cli import text
 from rungmaster.client.cli.progress import LiveDisplay, PlainDisplay
+from rungmaster.client.cli.troubles import trouble_lines
 from rungmaster.client.follow import Snapshot
-from rungmaster.shared.model import Bracket, Event, Experiment, ExperimentState, Rung, Trial, TrialState
+from rungmaster.shared.model import Bracket, Event, Experiment, ExperimentState, Rung, Trial, TrialState, Trouble
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BEST = Trial(
@@ -126,13 +127,20 @@ def test_an_overview_before_the_first_result_says_so() -> None:
     ("one", "line"),
     [
         (
-            event("lease_ended", worker="w", outcome="failed", error="Traceback\nValueError: no"),
-            "trial 7 failed on w: ValueError: no",
+            event(
+                "lease_ended", worker="w", outcome="failed", error="exited with code 1: ValueError: no\nTraceback\nbye"
+            ),
+            "trial 7 failed on w: exited with code 1: ValueError: no",
         ),
+        (
+            event("lease_ended", worker="w", outcome="cannot_start", error="no torch\nx"),
+            "w cannot start trial 7: no torch",
+        ),
+        (event("lease_ended", worker="w", outcome="given_back"), None),
         (event("lease_ended", worker="w", outcome="expired"), "w was lost while it trained trial 7"),
         (event("lease_ended", worker="w", outcome="released"), None),
         (
-            event("checkpoint_broken", worker="w", reason="file:///c: a is missing\nthe trial starts from nothing"),
+            event("checkpoint_broken", worker="w", reason="the trial starts from nothing\nfile:///c: a is missing"),
             "trial 7 has a broken checkpoint: the trial starts from nothing",
         ),
         (event("trial_failed", reason="failed 3 times"), "trial 7 failed for good: failed 3 times"),
@@ -173,12 +181,49 @@ def test_plain_progress_is_a_line_for_news_at_most_every_few_seconds() -> None:
 
 def test_plain_progress_tells_failures_at_once_but_not_a_flood_of_them() -> None:
     stream = io.StringIO()
-    failures = tuple(event("trial_failed", number, reason="out of memory") for number in range(9))
+    causes = ("memory", "disk", "time", "luck", "ideas", "paper", "ink", "tea", "patience")
+    failures = tuple(event("trial_failed", number, reason=f"out of {cause}") for number, cause in enumerate(causes))
     PlainDisplay(stream, Clock()).show(Snapshot(SEARCH, (), failures))
     lines = stream.getvalue().splitlines()
     assert lines[0] == "trial 0 failed for good: out of memory"
     assert lines[5] == "… and 4 more events like these"
     assert len(lines) == 7
+
+
+def test_plain_progress_tells_failures_that_are_alike_once_and_then_how_many_there_are() -> None:
+    stream = io.StringIO()
+    display = PlainDisplay(stream, Clock())
+    for number in range(25):
+        error = f"exited with code 1: ValueError: {number} is odd (train.py, line 3)\nTraceback\n{number}"
+        failed = event("lease_ended", number, worker="w", outcome="failed", error=error)
+        display.show(Snapshot(SEARCH, (), (failed, event("experiment_paused", None, reason="once more"))))
+    lines = [line for line in stream.getvalue().splitlines() if "failed on" in line]
+    assert lines == [
+        "trial 0 failed on w: exited with code 1: ValueError: 0 is odd (train.py, line 3)",
+        "trial 9 failed on w: exited with code 1: ValueError: 9 is odd (train.py, line 3) (the like 10 times by now)",
+    ]
+    assert stream.getvalue().count("once more") == 25, "what people do is told each time"
+
+
+def test_what_went_wrong_is_told_at_the_end_with_how_often() -> None:
+    assert trouble_lines([]) == []
+    assert trouble_lines(
+        [
+            Trouble("trial_failed", 3, "failed once with: killed by SIGKILL", 4),
+            Trouble("failed", 1, "exited with code 3", 2),
+            Trouble("worker_fault", 2, "disk full", 5),
+            Trouble("no_checkpoint", 2, "", 1),
+            Trouble("something_newer", 2, "odd", 1),
+        ]
+    ) == [
+        "3 trials failed (first trial 4): failed once with: killed by SIGKILL",
+        "1 attempt failed and was repeated (trial 2): exited with code 3",
+        "2 times a worker could not go on (first trial 5): disk full",
+        "2 trials that were trained in full have no checkpoint (first trial 1)",
+        "2 times something_newer (first trial 1): odd",
+    ]
+    many = [Trouble("failed", 2, f"cause {n}", n) for n in range(30)]
+    assert trouble_lines(many)[-1] == "… and 40 more of 20 other kinds"
 
 
 def test_progress_tells_that_the_master_is_away() -> None:
