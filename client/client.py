@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..shared import convert
 from ..shared.addresses import DEFAULT_ADDRESS, parse_addresses
+from ..shared.convert_troubles import trouble_from_proto
 from ..shared.credentials import NO_CREDENTIALS, Credentials
 from ..shared.errors import NotFound
 from ..shared.model import (
@@ -101,7 +102,7 @@ class Client:
         """What went wrong in an experiment: trials that failed, attempts that were repeated and more, alike ones
         counted together."""
         answer = self.calls.get_experiment(experiment_id, troubles=True)
-        return tuple(map(convert.trouble_from_proto, answer.troubles))
+        return tuple(map(trouble_from_proto, answer.troubles))
 
     def list(self, *, states: Iterable[ExperimentState | str] = (), name_contains: str = "") -> Iterator[Experiment]:
         """Experiments, newest first, without spec and brackets; only those in `states`, where any are given."""

@@ -13,9 +13,9 @@ from ..shared.convert import (
     checkpoint_from_proto,
     event_from_proto,
     experiment_from_proto,
-    trouble_from_proto,
     worker_from_proto,
 )
+from ..shared.convert_troubles import trouble_from_proto
 from ..shared.errors import FailedPrecondition, RungmasterError, Unavailable
 from ..shared.model import Checkpoint, Event, Experiment, Trial, Trouble, Worker
 from .calls import Calls

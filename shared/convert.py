@@ -258,16 +258,6 @@ def lease_from_proto(message: experiment_pb2.Lease) -> model.Lease:
     )
 
 
-def trouble_to_proto(value: model.Trouble) -> experiment_pb2.Trouble:
-    """Something that went wrong, as a message."""
-    return experiment_pb2.Trouble(kind=value.kind, count=value.count, example=value.example, trial_id=value.trial_id)
-
-
-def trouble_from_proto(message: experiment_pb2.Trouble) -> model.Trouble:
-    """Something that went wrong, as a value."""
-    return model.Trouble(message.kind, message.count, message.example, message.trial_id)
-
-
 def checkpoint_to_proto(value: model.Checkpoint) -> experiment_pb2.Checkpoint:
     """The message of a checkpoint."""
     return experiment_pb2.Checkpoint(

@@ -9,7 +9,8 @@ from itertools import islice
 import click
 
 from ...proto.v1 import experiment_pb2
-from ...shared.convert import experiment_from_proto, trouble_from_proto
+from ...shared.convert import experiment_from_proto
+from ...shared.convert_troubles import trouble_from_proto
 from ...shared.limits import MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client

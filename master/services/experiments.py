@@ -18,6 +18,7 @@ from ...shared.convert_basics import (
     trial_order_from_proto,
     trial_state_from_proto,
 )
+from ...shared.convert_troubles import trouble_to_proto
 from ...shared.errors import FailedPrecondition, InvalidInput
 from ...shared.limits import MAX_ID, MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState, TrialOrder
@@ -84,7 +85,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         experiment = await self._experiment(request.experiment_id)
         troubles = await self._read(lambda: self._reader.troubles(request.experiment_id)) if request.troubles else ()
         return pb.GetExperimentResponse(
-            experiment=convert.experiment_to_proto(experiment), troubles=map(convert.trouble_to_proto, troubles)
+            experiment=convert.experiment_to_proto(experiment), troubles=map(trouble_to_proto, troubles)
         )
 
     async def ListExperiments(  # noqa: N802
