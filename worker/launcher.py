@@ -9,11 +9,15 @@ from collections import OrderedDict
 from itertools import count
 from pathlib import Path
 
+from ..shared.backoff import Backoff
+from ..shared.errors import TRANSIENT
 from .child import Child, Job
 from .guard import Guard
 from .nursery import Nursery
 from .preload import CannotFork
 
+#: Seconds for which a process is tried to be started while the machine is short of memory, processes or open files.
+PATIENCE = 30.0
 #: Fork servers that are kept at once; each holds the imported code of one entrypoint in memory.
 MAX_NURSERIES = 4
 #: Seconds before an entrypoint that could not be preloaded is tried again; each further time twice as long.
@@ -39,7 +43,18 @@ class Launcher:
         self._refusals = _Refusals()
 
     async def start(self, job: Job) -> Child:
-        """Starts the process. Raises OSError where the system cannot."""
+        """Starts the process. Raises OSError where the system cannot; what may be short for a moment is waited for."""
+        until, backoff = asyncio.get_running_loop().time() + PATIENCE, Backoff(0.1, 3.0)
+        while True:
+            try:
+                return await self._start(job)
+            except OSError as error:
+                if error.errno not in TRANSIENT or asyncio.get_running_loop().time() > until:
+                    raise
+                logger.warning("a training process cannot be started now, and is tried again: %s", error.strerror)
+            await asyncio.sleep(backoff.next())
+
+    async def _start(self, job: Job) -> Child:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         if self._fork and job.entrypoint and self._refusals.may_try(job.entrypoint):
             try:
@@ -80,7 +95,8 @@ class Launcher:
         self._nurseries.move_to_end(job.entrypoint)
         try:
             nursery = await asyncio.shield(task)
-        except CannotFork:
+        except (CannotFork, OSError):
+            # What failed once is begun anew by whoever comes next.
             if self._nurseries.get(job.entrypoint) is task:
                 del self._nurseries[job.entrypoint]
             raise

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..shared.errors import CannotStart, RungmasterError
+from ..shared.errors import TRANSIENT, CannotStart, RungmasterError
 from ..shared.failure_text import exception_in, failure_text
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
@@ -109,6 +109,8 @@ class Training:
         except CannotStart as error:
             return Exit(ExitOutcome.CANNOT_START, failure_text(str(error)))
         except (RungmasterError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in TRANSIENT:
+                return Exit(ExitOutcome.GIVEN_BACK, failure_text(f"this machine is short of something: {error}"))
             logger.warning("trial %s cannot be trained here: %s", self._name, error)
             return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])
         finally:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,11 @@ import pytest
 
 from rungmaster.shared.model import Gpu
 from rungmaster.shared.session import Exit, ExitOutcome, Measurement
-from rungmaster.worker import nursery
+from rungmaster.worker import launcher, nursery
+from rungmaster.worker.child import Job
 from rungmaster.worker.gpus import Device
 from rungmaster.worker.guard import Guard
+from rungmaster.worker.launcher import Launcher
 
 from .scripted_master import Record, assignment
 from .worker_harness import Scene, scene, until, write_training
@@ -281,3 +286,65 @@ def test_ending_a_fork_server_that_has_just_ended_does_not_take_its_exit_code_aw
     for _ in range(20):
         assert asyncio.run(story()) in (3, -signal.SIGKILL)
     assert caplog.messages == []
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """As if this process had all files open that it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (max(int(entry.name) for entry in Path("/proc/self/fd").iterdir()) + 1, hard)
+    )
+    held = []
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.dup(0))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in held:
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize("what", ["entrypoint", "command"])
+def test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    write_training(tmp_path, "def train(trial): ...")
+    entrypoint, command = ("training:train", ()) if what == "entrypoint" else ("", ("true",))
+    job = Job(entrypoint, command, tmp_path, dict(os.environ), {}, frozenset(), tmp_path / "log")
+
+    async def story() -> None:
+        guard = Guard()
+        await guard.start()
+        way = Launcher(guard, tmp_path, fork=True)
+        starting = asyncio.create_task(way.start(job))
+        with no_more_files():
+            await until(lambda: "is tried again" in caplog.text)
+            assert not starting.done()
+        for child in (await starting, await way.start(job)):
+            assert await child.wait() == (1 if entrypoint else 0)
+        await way.close()
+        await guard.stop()
+
+    asyncio.run(story())
+    told = (tmp_path / "log").read_text()
+    assert told.count("RUNGMASTER_SOCKET is not set") == (2 if entrypoint else 0), "the code was reached both times"
+    assert "start in fresh processes" not in caplog.text
+
+
+def test_a_machine_that_stays_short_gives_the_trial_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "PATIENCE", 0.0)
+
+    async def story() -> None:
+        async with scene(tmp_path) as it:
+            await until(lambda: it.master.hellos)
+            with no_more_files():
+                record = it.master.assign(assignment())
+                await until(lambda: record.exit)
+            assert record.exit is not None
+            assert record.exit.outcome is ExitOutcome.GIVEN_BACK
+            assert "short of something" in record.exit.error
+
+    asyncio.run(story())
