@@ -122,7 +122,7 @@ class Calls:
         return _pages(page)
 
     def watch_experiment(self, experiment_id: int, after: int = 0) -> Iterator[experiment_pb2.Event]:
-        """Events after the one numbered `after`, each once and in order, until the experiment has ended.
+        """Events after the one numbered `after`, each once and in order, until it has ended with all its trials.
 
         A stream that breaks is opened again after the last event seen.
         """
@@ -136,7 +136,7 @@ class Calls:
                 if event.event_id > last:
                     last = event.event_id
                     yield event
-            if answer.state and experiment_state_from_proto(answer.state).ended:
+            if answer.state and experiment_state_from_proto(answer.state).ended and not answer.ending:
                 return
 
     def list_workers(self) -> cluster_pb2.ListWorkersResponse:

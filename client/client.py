@@ -117,10 +117,10 @@ class Client:
         return map(convert.event_from_proto, self.calls.watch_experiment(experiment_id, after))
 
     def wait(self, experiment_id: int) -> Experiment:
-        """Waits until an experiment has ended, however long that takes, and returns it."""
+        """Waits until an experiment has ended with all its trials, however long that takes, and returns it."""
         experiment = self.get(experiment_id)
-        while not experiment.state.ended:
-            for _ in self.watch(experiment_id):
+        while not experiment.over:
+            for _ in self.watch(experiment_id, after=experiment.last_event_id):
                 pass
             experiment = self.get(experiment_id)
         return experiment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -42,6 +43,8 @@ class Connection:
         self.addresses = addresses
         self.timeout = timeout
         self.credentials = credentials
+        #: Held for what is below: one connection may serve several threads.
+        self._lock = threading.Lock()
         self._channels: dict[str, grpc.Channel] = {}
         self._current = 0
         self._closed = False
@@ -57,20 +60,23 @@ class Connection:
 
     def close(self) -> None:
         """Closes all channels; calls that run fail, and so do later ones."""
-        self._closed = True
-        for channel in self._channels.values():
+        with self._lock:
+            self._closed = True
+            channels = list(self._channels.values())
+            self._channels.clear()
+        for channel in channels:
             channel.close()
-        self._channels.clear()
 
     def call(self, request: Message, answer: type[A]) -> A:
         """The answer to `request`. Raises RungmasterError as `failures.to_error` says."""
         attempts = Attempts(self)
         while True:
+            address, channel = self._channel()
             try:
-                method = self._channel().unary_unary(method_of(request.DESCRIPTOR), _serialize, answer.FromString)
+                method = channel.unary_unary(method_of(request.DESCRIPTOR), _serialize, answer.FromString)
                 return method(request, timeout=attempts.share())
             except grpc.RpcError as error:
-                attempts.failed(error)
+                attempts.failed(address, error)
 
     def stream(self, request: Callable[[], Message], answer: type[A]) -> Iterator[A]:
         """The answers of a server stream, which is opened again whenever it breaks or ends.
@@ -81,35 +87,41 @@ class Connection:
         attempts: Attempts | None = None
         while True:
             opened, failure = time.monotonic(), None
+            address, channel = self._channel()
             try:
-                for message in self._open(request(), answer):
+                for message in _open(channel, request(), answer):
                     attempts = None
                     yield message
             except grpc.RpcError as error:
                 failure = error
             if attempts is None or time.monotonic() - opened > HEALTHY_SECONDS:
                 attempts = Attempts(self)
-            attempts.failed(failure)
+            attempts.failed(address, failure)
 
-    def turn(self) -> None:
-        """Goes on to the next address."""
-        self._current += 1
+    def turn(self, address: str) -> None:
+        """Goes on to the next address, unless another thread has gone on from this one already."""
+        with self._lock:
+            if self.address == address:
+                self._current += 1
 
-    def _open(self, request: Message, answer: type[A]) -> Iterator[A]:
-        method = self._channel().unary_stream(method_of(request.DESCRIPTOR), _serialize, answer.FromString)
-        call: Any = method(request, timeout=STREAM_SECONDS)
-        try:
-            yield from call
-        finally:
-            call.cancel()
+    def _channel(self) -> tuple[str, grpc.Channel]:
+        """The address that the next attempt goes to, and the channel there."""
+        with self._lock:
+            if self._closed:
+                raise Unavailable("the client was closed")
+            address = self.address
+            if address not in self._channels:
+                self._channels[address] = open_channel(address, self.credentials)
+            return address, self._channels[address]
 
-    def _channel(self) -> grpc.Channel:
-        if self._closed:
-            raise Unavailable("the client was closed")
-        address = self.address
-        if address not in self._channels:
-            self._channels[address] = open_channel(address, self.credentials)
-        return self._channels[address]
+
+def _open(channel: grpc.Channel, request: Message, answer: type[A]) -> Iterator[A]:
+    method = channel.unary_stream(method_of(request.DESCRIPTOR), _serialize, answer.FromString)
+    call: Any = method(request, timeout=STREAM_SECONDS)
+    try:
+        yield from call
+    finally:
+        call.cancel()
 
 
 class Attempts:
@@ -126,26 +138,25 @@ class Attempts:
         addresses = len(self._connection.addresses)
         return max(0.001, self._left() / (addresses - self._failures % addresses))
 
-    def failed(self, error: grpc.RpcError | None) -> None:
-        """Returns when it is time for the next attempt; raises RungmasterError where there is none.
+    def failed(self, address: str, error: grpc.RpcError | None) -> None:
+        """Returns when it is time for the next attempt after one at `address`; raises RungmasterError if there is none.
 
         None is for a stream that ended before its time, as one does whose master is being stopped.
         """
         if error is not None and not is_temporary(error):
-            raise to_error(error, self._connection.address, self._waited()) from None
+            raise to_error(error, address, self._waited()) from None
         if error is not None and is_perhaps_tls(error):
-            self._look_for_the_cause()
-        if self._wait():
+            self._look_for_the_cause(address)
+        if self._wait(address):
             return
         everywhere = ", ".join(self._connection.addresses)
         if error is None:
             raise Unavailable(f"the master at {everywhere} keeps ending the stream; is it being stopped?")
         raise to_error(error, everywhere, self._waited()) from None
 
-    def _look_for_the_cause(self) -> None:
+    def _look_for_the_cause(self, address: str) -> None:
         """Raises TlsError where it is one that stays. One look at each address is enough."""
         if self._failures < len(self._connection.addresses) and self._left() > 0:
-            address = self._connection.address
             cause = diagnose(address, self._connection.credentials, min(PATIENCE, self._left()))
             if cause is not None:
                 raise cause
@@ -156,9 +167,9 @@ class Attempts:
     def _left(self) -> float:
         return self._connection.timeout - self._waited()
 
-    def _wait(self) -> bool:
+    def _wait(self, address: str) -> bool:
         self._failures += 1
-        self._connection.turn()
+        self._connection.turn(address)
         whole_round = self._failures % len(self._connection.addresses) == 0
         pause = self._backoff.next() if whole_round else 0.0
         if pause >= self._left():

@@ -77,7 +77,7 @@ def follow(master: Connection, experiment_id: int) -> Iterator[Snapshot]:
         last = _first(master, experiment_id)
         with _Watcher(master, experiment_id, last.experiment) as watcher:
             yield last
-            while not last.experiment.state.ended:
+            while not last.experiment.over:
                 watcher.pause()
                 last = _next(calls, last, watcher.take())
                 yield last
@@ -147,7 +147,7 @@ class _Watcher:
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
     def __enter__(self) -> _Watcher:
-        if not self._start.state.ended:
+        if not self._start.over:
             self._thread.start()
         return self
 

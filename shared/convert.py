@@ -203,6 +203,7 @@ def experiment_to_proto(value: model.Experiment) -> experiment_pb2.Experiment:
         resource_full=value.resource_full,
         thinning=None if value.thinning is None else thinning_to_proto(value.thinning),
         last_event_id=value.last_event_id,
+        ending=value.ending,
     )
 
 
@@ -227,6 +228,7 @@ def experiment_from_proto(message: experiment_pb2.Experiment) -> model.Experimen
         resource_full=message.resource_full,
         thinning=thinning_from_proto(message.thinning) if message.HasField("thinning") else None,
         last_event_id=message.last_event_id,
+        ending=message.ending,
     )
 
 

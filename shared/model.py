@@ -146,6 +146,13 @@ class Experiment:
     best_trial: Trial | None = None
     thinning: Thinning | None = None
     last_event_id: int = 0
+    #: Whether it has ended and its trials are still being ended: its counts follow.
+    ending: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, with all its trials."""
+        return self.state.ended and not self.ending
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,14 @@ class Agent:
         self._room.set()
         self._progress()
 
+    async def abandon(self, reason: str) -> None:
+        """Gives up every lease, and returns when nothing of them is left: the same numbers may come again."""
+        tasks = list(self._tasks.values())
+        for lease in self.outbox.held:
+            self._lose(LeaseLost(lease, reason))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._progress()
+
     def _progress(self) -> None:
         """Something changed: there may be something to send, or nothing left to stay for."""
         if self.outbox.draining and not self._trainings and not self.outbox.held:

@@ -52,6 +52,10 @@ class SessionEnded(Exception):
         super().__init__(reason)
 
 
+class AnotherDatabase(SessionEnded):
+    """The master's database is not the one of the masters before: it continues another history of searches."""
+
+
 class Peer(Protocol):
     """The worker, as its session sees it."""
 
@@ -70,6 +74,10 @@ class Peer(Protocol):
 
     def received(self, response: SessionResponse) -> None:
         """A bundle from the master."""
+        ...
+
+    async def abandon(self, reason: str) -> None:
+        """Gives up every lease, and returns when nothing of them is left."""
         ...
 
 

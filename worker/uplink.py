@@ -11,7 +11,7 @@ from ..shared.backoff import Backoff
 from ..shared.credentials import NO_CREDENTIALS, Credentials
 from ..shared.errors import PermissionDenied, Unauthenticated, Unavailable
 from ..shared.session import Welcome
-from .session import Peer, SessionEnded, converse
+from .session import AnotherDatabase, Peer, SessionEnded, converse
 
 #: Refusals in a row, by masters that would refuse again, after which the worker gives up.
 MAX_REFUSALS = 5
@@ -42,6 +42,7 @@ class Uplink:
         self._longest = _LONGEST_WAIT
         self._backoff = Backoff(maximum=self._longest)
         self._term = 0
+        self._database_id = ""
         self._refusals = 0
         self._welcomed = False
         self._told: dict[str, str] = {}
@@ -61,6 +62,9 @@ class Uplink:
                 return
             self._judge(address, ended, late=loop.time() >= give_up_at)
             self._tell(address, str(ended))
+            if isinstance(ended, AnotherDatabase):
+                await peer.abandon("the master has another database")
+                continue
             if loop.time() - began_at >= _LASTING:
                 self._backoff.reset()
             if await _set_within(leaving, self._backoff.next()):
@@ -85,6 +89,7 @@ class Uplink:
         return outcome
 
     def _accept(self, welcome: Welcome) -> None:
+        self._check_history(welcome.database_id)
         if welcome.term < self._term:
             raise SessionEnded(f"it is a master of term {welcome.term}, replaced by one of term {self._term}")
         self._wait_at_most(min(_LONGEST_WAIT, max(_SHORTEST_WAIT, welcome.lease_ttl / _ATTEMPTS_PER_LEASE)))
@@ -92,6 +97,16 @@ class Uplink:
         self._term = welcome.term
         self._welcomed = True
         self._told.clear()
+
+    def _check_history(self, database_id: str) -> None:
+        """Raises AnotherDatabase where terms and leases of before mean nothing to the master; old ones say nothing."""
+        known, self._database_id = self._database_id, database_id or self._database_id
+        if known and known != self._database_id:
+            self._term = 0
+            raise AnotherDatabase(
+                f"its database ({database_id}) is another one than that of the masters before ({known}), as if it had "
+                "been deleted and begun anew: what this worker trains for the former is given up"
+            )
 
     def _wait_at_most(self, seconds: float) -> None:
         if seconds != self._longest:

@@ -127,7 +127,8 @@ def heading(experiment: Experiment, now: datetime) -> str:
     name = f"experiment {experiment.experiment_id} ({experiment.name})"
     plain = experiment.state is ExperimentState.COMPLETED or not experiment.state_reason
     reason = "" if plain else f" ({experiment.state_reason})"
-    return f"{name} {experiment.state}{reason}, {duration(elapsed(experiment, now))}"
+    ending = ", its trials are being ended" if experiment.ending else ""
+    return f"{name} {experiment.state}{reason}, {duration(elapsed(experiment, now))}{ending}"
 
 
 def workers_line(workers: Sequence[Worker] | None) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from ...shared.session import LeaseLost
 from ..experiment.book import Batch
 from ..experiment.changes import ROWS_AT_ONCE
 from ..experiment.ending import Ending
 from ..experiment.experiment import Experiment
+
+log = logging.getLogger(__name__)
 
 #: Rows that the ending of an experiment may take in one batch.
 PORTION = 1_000
@@ -46,9 +50,18 @@ class Endings:
     def go_on(self, batch: Batch) -> None:
         """Ends what has its turn, as far as there is room in the batch."""
         for number in self._now:
-            ending = self.by_experiment.get(number)
-            if ending is not None:
-                ending.go_on(min(self._portion, ROWS_AT_ONCE - batch.changes.rows), batch)
-                if ending.over:
-                    del self.by_experiment[number]
+            if number in self.by_experiment:
+                self._go_on(number, min(self._portion, ROWS_AT_ONCE - batch.changes.rows), batch)
         self._now.clear()
+
+    def _go_on(self, number: int, rows: int, batch: Batch) -> None:
+        ending = self.by_experiment[number]
+        try:
+            ending.go_on(rows, batch)
+        except Exception:
+            # Its rows contradict each other. The others are to go on, and a master that is started anew tries again.
+            log.exception("the trials of experiment %d cannot be ended", number)
+            del self.by_experiment[number]
+            return
+        if ending.over:
+            del self.by_experiment[number]

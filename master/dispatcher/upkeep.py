@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any, TypeVar
 
-from ...shared.errors import FailedPrecondition, MastershipLost, NotFound, RungmasterError
+from ...shared.errors import FailedPrecondition, MastershipLost, NotFound, RungmasterError, Unavailable
 from ...shared.model import Experiment
 from ..experiment.changes import ThinningRow
 from ..experiment.retention import Sieve, Span, spans
@@ -59,6 +59,8 @@ class Upkeep:
         self._thread = thread
         self._keep_reports = keep_reports
         self._now = now
+        #: What failed, by what was done for which experiment: told once, and tried again each time.
+        self._failures: dict[str, str] = {}
 
     async def run(self) -> None:
         """Works until it is cancelled; raises MastershipLost where another master took over."""
@@ -70,29 +72,41 @@ class Upkeep:
                 raise
             except RungmasterError as error:
                 log.warning("thinning or deleting did not go on: %s", error)
-            except Exception:
-                # A failure here must not end a master that serves.
-                log.exception("thinning or deleting failed")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._writer.chores.wait(), LOOK_INTERVAL)
 
     async def work_off(self) -> None:
-        """Does everything that there is to do now."""
-        await self._choose()
-        for experiment_id in await asyncio.to_thread(self._reader.open_deletions):
-            await self._erase(experiment_id)
-        for thinning in await asyncio.to_thread(self._reader.open_thinnings):
-            await self._thin(thinning)
+        """Does everything that there is to do now; what fails for one experiment is left, and the others go on.
 
-    async def _choose(self) -> None:
-        """Has experiments thinned that ended long enough ago."""
-        days = self._keep_reports
-        if days is None:
-            return
-        for experiment_id in await asyncio.to_thread(self._reader.unthinned, self._now().wall - days * _DAY):
-            with contextlib.suppress(FailedPrecondition, NotFound):
-                why = f"it ended more than {days:g} days ago"
-                await self._writer.execute(lambda core, _, number=experiment_id, why=why: core.thin(number, 0, why))
+        Raises Unavailable where the database takes nothing now.
+        """
+        if self._keep_reports is not None:
+            before = self._now().wall - self._keep_reports * _DAY
+            for number in await asyncio.to_thread(self._reader.unthinned, before):
+                await self._apart(f"having experiment {number} thinned", self._choose(number, self._keep_reports))
+        for number in await asyncio.to_thread(self._reader.open_deletions):
+            await self._apart(f"deleting experiment {number}", self._erase(number))
+        for thinning in await asyncio.to_thread(self._reader.open_thinnings):
+            await self._apart(f"thinning experiment {thinning.experiment_id}", self._thin(thinning))
+
+    async def _apart(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """Does one thing; that it failed is told once."""
+        try:
+            await work
+        except Unavailable:
+            raise
+        except Exception as error:
+            again = self._failures.get(what) == repr(error)
+            self._failures[what] = repr(error)
+            log.log(logging.DEBUG if again else logging.ERROR, "%s failed", what, exc_info=error)
+        else:
+            self._failures.pop(what, None)
+
+    async def _choose(self, experiment_id: int, days: float) -> None:
+        """Has an experiment thinned that ended long enough ago."""
+        with contextlib.suppress(FailedPrecondition, NotFound):
+            why = f"it ended more than {days:g} days ago"
+            await self._writer.execute(lambda core, _: core.thin(experiment_id, 0, why))
 
     async def _erase(self, experiment_id: int) -> None:
         """Gives the files of a deleted experiment up, and deletes its rows."""

@@ -7,7 +7,6 @@ rebuilt from the database before anything else is answered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from ...shared.errors import LimitExceeded, MastershipLost, RungmasterError, Una
 from ...shared.session import SessionResponse
 from ..experiment.changes import Changes
 from ..failpoints import hit
+from .broadcast import Broadcast
 from .clock import Now, system_now
 from .core import Core, Recovered, Terms
 from .outbox import HparamsOf, Outgoing
@@ -54,23 +54,6 @@ class Store(Protocol):
         ...
 
 
-class Bell:
-    """Wakes everybody who waits for the next ring."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        """Wakes those who wait now."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - a deadline is what it is for
-        """Returns at the next ring, or after `timeout` seconds."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), timeout)
-
-
 class Writer:
     """Owns the core. `execute` is the only way to it."""
 
@@ -88,8 +71,8 @@ class Writer:
         #: Whether the last try to get the database back has failed; until the next, commands are refused at once.
         self._out_of_reach = False
         self._failures = 0
-        #: Rings after every commit.
-        self.committed = Bell()
+        #: Tells those who watch experiments.
+        self.broadcast = Broadcast()
         #: Set when something is committed that leaves work for the background: for the upkeep, for the cleanup.
         self.chores, self.endings = asyncio.Event(), asyncio.Event()
 
@@ -180,7 +163,7 @@ class Writer:
         hit("deliver.before")
         self._deliver(core, responses)
         hit("deliver.after")
-        self.committed.ring()
+        self.broadcast.committed(changes)
         if changes.asks_for_upkeep:
             self.chores.set()
         if any(changes.endings.values()):
@@ -224,6 +207,7 @@ class Writer:
             self._out_of_reach = True
             await asyncio.sleep(RECOVERY_PAUSE)
         self._core = await self._recover_patiently()
+        self.broadcast.unknown()
 
     async def _recover(self) -> Core:
         """In the ledger's thread: a million trials take seconds, and the event loop has signs of life to show."""

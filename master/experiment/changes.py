@@ -239,6 +239,11 @@ class Changes:
         )
 
     @property
+    def seen(self) -> set[int]:
+        """Experiments of which whoever watches them sees something else now: their journals, states and endings."""
+        return {event.experiment_id for event in self.new_events} | self.experiments.keys() | self.endings.keys()
+
+    @property
     def asks_for_upkeep(self) -> bool:
         """Whether there is something to do in the background from now on."""
         return bool(self.new_thinnings or self.deleted_experiments)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, literal, select, union_all
 
 from ...shared.errors import NotFound
 from ...shared.model import Bracket, Experiment, ExperimentState, Rung, Thinning, Trial, TrialState
@@ -49,6 +49,9 @@ _last_event = (
     .scalar_subquery()
     .label("last_event_id")
 )
+_ending = (
+    exists().where(tables.endings.c.experiment_id == _E.experiment_id).correlate(tables.experiments).label("ending")
+)
 _listed = [column for column in _E if column.name not in ("spec", "request_id")]
 _thinning = [column.label(f"thinning_{column.name}") for column in tables.thinnings.c]
 _source = tables.experiments.outerjoin(tables.thinnings, tables.thinnings.c.experiment_id == _E.experiment_id)
@@ -56,7 +59,7 @@ _source = tables.experiments.outerjoin(tables.thinnings, tables.thinnings.c.expe
 
 def get_experiment(connection: Connection, experiment_id: int) -> Experiment:
     """One experiment with everything. Raises NotFound."""
-    statement = select(*_listed, *_thinning, _E.spec, _best, _planned, _last_event).select_from(_source)
+    statement = select(*_listed, *_thinning, _ending, _E.spec, _best, _planned, _last_event).select_from(_source)
     statement = statement.where(_E.experiment_id == experiment_id)
     row = connection.execute(statement).one_or_none()
     if row is None:
@@ -68,6 +71,14 @@ def get_experiment(connection: Connection, experiment_id: int) -> Experiment:
         brackets=_brackets(connection, experiment_id),
         last_event_id=row.last_event_id or 0,
     )
+
+
+def standing(connection: Connection, experiment_id: int) -> tuple[ExperimentState, bool]:
+    """An experiment's state, and whether its trials are still being ended. Raises NotFound."""
+    row = connection.execute(select(_E.state, _ending).where(_E.experiment_id == experiment_id)).one_or_none()
+    if row is None:
+        raise _not_found(experiment_id)
+    return ExperimentState(row.state), row.ending
 
 
 def goal_of(connection: Connection, experiment_id: int) -> str:
@@ -82,7 +93,7 @@ def list_experiments(
     connection: Connection, states: Sequence[ExperimentState], name_contains: str, page: Page
 ) -> tuple[list[Experiment], str]:
     """A page of experiments, newest first, and the token of the next one."""
-    statement = select(*_listed, *_thinning, _best, _planned).select_from(_source)
+    statement = select(*_listed, *_thinning, _ending, _best, _planned).select_from(_source)
     if states:
         statement = statement.where(_E.state.in_([state.value for state in states]))
     if name_contains:
@@ -123,6 +134,7 @@ def _experiment(row: Row[Any], best: dict[tuple[int, int], Trial]) -> Experiment
         resource_full=row.resource_full,
         best_trial=best.get((row.experiment_id, row.best)),
         thinning=_thinning_of(row),
+        ending=row.ending,
     )
 
 

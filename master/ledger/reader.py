@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -34,6 +35,15 @@ REPORTS, LARGEST_REPORTS = 1_000, 10_000
 LARGEST_EVENTS = 10_000
 #: Seconds that a query may take, waiting included.
 READ_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is new in an experiment; `ending` is whether its trials are still being ended."""
+
+    events: list[Event]
+    state: ExperimentState
+    ending: bool
 
 
 class Reader:
@@ -141,6 +151,15 @@ class Reader:
             raise InvalidInput(f"limit: must be 1 to {LARGEST_EVENTS:,}, got {limit}")
         with self._snapshot() as connection:
             return trial_queries.events_after(connection, experiment_id, after_event_id, limit)
+
+    def news(self, experiment_id: int, after_event_id: int, limit: int) -> News:
+        """At most `limit` entries of an experiment's journal after the given one, and how it stands then.
+
+        Raises NotFound.
+        """
+        with self._snapshot() as connection:
+            state, ending = experiment_queries.standing(connection, experiment_id)
+            return News(trial_queries.events_after(connection, experiment_id, after_event_id, limit), state, ending)
 
     def open_thinnings(self) -> list[ThinningRow]:
         """Those that have not ended, longest waiting first."""

@@ -24,11 +24,11 @@ from ...shared.limits import MAX_ID, MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.spec import parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
+from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
-from ..dispatcher.writer import Bell
 from ..experiment.retention import thinner
-from ..ledger.reader import Reader
+from ..ledger.reader import News, Reader
 from .bundles import check_text
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ DEFAULT_PAGE, DEFAULT_REPORTS = 100, 1000
 class Commands(Protocol):
     """What these services need of the writer."""
 
-    committed: Bell
+    broadcast: Broadcast
 
     async def execute(self, command: Callable[[Core, Now], T]) -> T:
         """Applies a command and gives its result once it is durable."""
@@ -205,25 +205,27 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
 
     async def WatchExperiment(self, request: pb.WatchExperimentRequest, context: Context) -> None:  # noqa: N802
         """See the .proto."""
-        after, told = request.after_event_id, None
-        while True:
-            experiment = await self._experiment(request.experiment_id)
-            events = await self._read(
-                lambda after=after: self._reader.events_after(request.experiment_id, after, WATCH_PAGE)
-            )
-            if events or experiment.state is not told:
-                told = experiment.state
-                message = pb.WatchExperimentResponse(
-                    events=map(convert.event_to_proto, events), state=experiment_state_to_proto(told)
-                )
-                await context.write(message)
-            if events:
-                after = events[-1].event_id
-            elif experiment.state.ended:
-                return
-            if len(events) < WATCH_PAGE:
-                await asyncio.sleep(WATCH_PACE)
-                await self._writer.committed.wait(WATCH_PATIENCE)
+        number, after, told = request.experiment_id, request.after_event_id, None
+        with self._writer.broadcast.watching(number) as watcher:
+            while True:
+                watcher.forget()
+                news = await self._read(lambda after=after: self._reader.news(number, after, WATCH_PAGE))
+                stands = (news.state, news.ending)
+                if news.events or stands != told:
+                    told = stands
+                    await context.write(_news_to_proto(news))
+                if news.events:
+                    after = news.events[-1].event_id
+                elif news.state.ended and not news.ending:
+                    return
+                if len(news.events) < WATCH_PAGE:
+                    await asyncio.sleep(WATCH_PACE)
+                    await watcher.wait(WATCH_PATIENCE)
+
+
+def _news_to_proto(news: News) -> pb.WatchExperimentResponse:
+    events = map(convert.event_to_proto, news.events)
+    return pb.WatchExperimentResponse(events=events, state=experiment_state_to_proto(news.state), ending=news.ending)
 
 
 def _blueprint(text: str) -> Blueprint:

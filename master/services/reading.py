@@ -9,9 +9,9 @@ import grpc
 
 from ...proto.v1 import cluster_pb2_grpc, experiment_pb2_grpc
 from ...shared.errors import FailedPrecondition
+from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
-from ..dispatcher.writer import Bell
 from ..ledger.reader import Reader
 from .cluster import ClusterServicer
 from .errors import ErrorInterceptor
@@ -26,8 +26,8 @@ class NoWriter:
 
     def __init__(self, database: str) -> None:
         self._database = database
-        #: Never rings: whoever watches looks now and then.
-        self.committed = Bell()
+        #: Never tells: whoever watches looks now and then.
+        self.broadcast = Broadcast()
 
     async def execute(self, command: Callable[[Core, Now], T]) -> NoReturn:
         """Raises FailedPrecondition."""

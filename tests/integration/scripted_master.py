@@ -88,8 +88,10 @@ def pause(lease: LeaseRef, resource: int) -> Decision:
 class ScriptedMaster(WorkerServiceServicer):
     """Hands out the assignments in `queue`, and asks `decide` at each target."""
 
-    def __init__(self, *, term: int = 1, heartbeat: float = 0.2, decide: Decide = stop) -> None:
-        self.welcome = Welcome(term, 30.0, heartbeat, "test")
+    def __init__(
+        self, *, term: int = 1, heartbeat: float = 0.2, decide: Decide = stop, database_id: str = "first"
+    ) -> None:
+        self.welcome = Welcome(term, 30.0, heartbeat, "test", database_id=database_id)
         self.decide = decide
         self.queue: list[Assignment] = []
         self.records: dict[LeaseRef, Record] = {}

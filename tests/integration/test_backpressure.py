@@ -196,6 +196,10 @@ class Member:
             self.outbox.acknowledge(known.lease, known.sequence)
             self.acknowledged = known.sequence
 
+    async def abandon(self, reason: str) -> None:
+        """No master here has another database."""
+        raise AssertionError(reason)
+
     def report(self) -> None:
         """The next report under its lease."""
         self.reported += 1

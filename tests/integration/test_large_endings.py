@@ -25,6 +25,7 @@ from rungmaster.master.failpoints import EXIT_CODE, VARIABLE
 from rungmaster.master.ledger.engine import parse_database, reading_engine, transaction
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.shared.errors import Unavailable
+from rungmaster.shared.model import ExperimentState, TrialState
 
 WORKERS, ROUNDS = 200, 8
 
@@ -79,6 +80,18 @@ def test_a_master_that_is_killed_in_the_middle_of_an_ending_is_followed_by_one_t
     cluster.master()
     wait_for("the end of the ending", lambda: left(cluster.database) == ("cancelled", 0, 0))
     assert check_database(cluster.database).violations == []
+
+
+def test_who_waits_for_its_end_is_told_once_its_counts_are_final(cluster: Cluster) -> None:
+    cluster.master()
+    with Client(cluster.address) as client:
+        cancelled = client.cancel(1)
+        assert cancelled.state is ExperimentState.CANCELLED
+        assert cancelled.ending or sum(cancelled.trial_counts.values()) == cancelled.trial_counts[TrialState.CANCELLED]
+        ended = client.wait(1)
+        assert not ended.ending
+        assert [state for state, count in ended.trial_counts.items() if count and not state.ended] == []
+        assert left(cluster.database) == ("cancelled", 0, 0)
 
 
 class Store(LedgerStore):

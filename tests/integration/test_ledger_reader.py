@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.event import listen
 
 from rungmaster.master.experiment.changes import BracketRow, Changes, RungRow
 from rungmaster.master.ledger.ledger import Ledger
@@ -242,6 +243,22 @@ def test_events_go_on_from_any_point(ledger: Ledger, reader: Reader) -> None:
     assert reader.events_after(1, 0, 1) == [first]
     assert reader.events_after(1, second.event_id, 10) == []
     assert reader.get_experiment(1).last_event_id == second.event_id
+
+
+def test_a_look_for_news_of_an_experiment_is_two_statements(ledger: Ledger, reader: Reader) -> None:
+    ledger.commit(created())
+    statements: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    listen(reader._engine, "before_cursor_execute", note)
+    news = reader.news(1, 0, 10)
+    assert [entry.kind for entry in news.events] == ["experiment_created"]
+    assert (news.state, news.ending) == (ExperimentState.ACTIVE, False)
+    assert len([statement for statement in statements if statement.startswith("SELECT")]) == 2
+    with pytest.raises(NotFound):
+        reader.news(2, 0, 10)
 
 
 def test_what_is_read_while_the_writer_writes_was_true_at_one_moment(ledger: Ledger, reader: Reader) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from rungmaster.master.ledger.engine import parse_database, reading_engine, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.migrate import migrate
+from rungmaster.master.ledger.migrate import check_known, migrate
 from rungmaster.master.ledger.tables import metadata
 
 from .ledger_rows import created
@@ -92,3 +93,11 @@ def test_the_documents_examples_run_on_both_databases(database_url: str, number:
         connection.execute(text(EXAMPLES[number].replace(":", r"\:"))).all()
     engine.dispose()
     ledger.close()
+
+
+def test_what_this_version_knows_of_schemas_is_loaded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A standby looks twice a second."""
+    with engine.begin() as connection:
+        migrate(connection, "test")
+        monkeypatch.setattr(ScriptDirectory, "from_config", None)
+        assert check_known(connection, "test")

@@ -360,3 +360,23 @@ def test_the_file_stays_bounded_while_experiments_come_and_go(
     grown = 3 if what == "thin" else 0.2
     assert last_used - first_used <= 7 * grown, sizes
     assert last_count - first_count <= 7 * grown + 5, sizes
+
+
+def test_what_cannot_be_thinned_keeps_no_other_experiment_from_being_thinned(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def thin_both(ledger: Ledger, writer: Writer, upkeep: Upkeep) -> None:
+        for number in (1, 2):
+            for batch in ended(number):
+                ledger.commit(batch)
+            await writer.execute(lambda core, _, number=number: core.thin(number, 0, "a test"))
+        with closing(sqlite3.connect(parse_database(sqlite_url).path)) as connection, connection:
+            connection.execute("UPDATE reports SET metrics = '{' WHERE experiment_id = 1 AND trial_id = 3")
+        for _ in range(3):
+            await upkeep.work_off()
+
+    with_upkeep(sqlite_url, thin_both)
+    with closing(Reader(sqlite_url)) as reader:
+        assert [thinning.experiment_id for thinning in reader.open_thinnings()] == [1]
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in told] == ["thinning experiment 1 failed"]

@@ -219,6 +219,31 @@ def test_a_replaced_master_is_left_for_the_next_address(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_master_whose_database_was_begun_anew_is_served_and_told_nothing_of_the_former(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(term=5), slots=1) as it:
+            # It waits at its target, which it is never told that it may pass.
+            it.master.decide = lambda lease, resource: None
+            before = it.master.assign(assignment(trial_id=7, target=1))
+            await until(lambda: before.resources)
+            await it.master.shut_down()
+            anew = ScriptedMaster(term=1, database_id="second")
+            # The same numbers come again, and mean something else.
+            record = anew.assign(assignment(trial_id=7, target=3))
+            await anew.start(it.master.port)
+            await until(lambda: record.exit)
+            assert record.resources == [1, 2, 3]
+            assert [hello.held for hello in anew.hellos] == [(before.assignment.lease,), ()]
+            assert await it.drained() == 0
+            await anew.shut_down()
+
+    asyncio.run(story())
+    (line,) = [line for line in caplog.messages if "its database (second) is another one" in line]
+    assert "than that of the masters before (first)" in line
+
+
 def test_a_master_that_was_never_reached_is_given_up_with_a_hint(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     settings = Settings((address,), tmp_path, tmp_path / "logs", connect_timeout=0.3)

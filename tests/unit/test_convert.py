@@ -72,6 +72,7 @@ EXPERIMENTS = st.builds(
     brackets=st.lists(BRACKETS, max_size=2).map(tuple),
     best_trial=st.none() | TRIALS,
     thinning=st.none() | THINNINGS,
+    ending=st.booleans(),
 )
 WORKERS = st.builds(
     model.Worker,

@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import pytest
 from unit.master_harness import Line, make_spec
@@ -280,11 +280,41 @@ def test_a_sign_of_life_does_not_wait_for_the_database() -> None:
     run(scenario)
 
 
-def test_everybody_who_waits_is_told_of_a_commit() -> None:
+def test_those_who_watch_an_experiment_are_told_of_its_commits_and_of_no_others() -> None:
     async def scenario(writer: Writer, store: FaultyStore) -> None:
-        waiting: list[Any] = [asyncio.create_task(writer.committed.wait(30)) for _ in range(3)]
-        await asyncio.sleep(0)
-        await writer.execute(create())
-        await asyncio.gather(*waiting)
+        one, other = await writer.execute(create()), await writer.execute(create())
+        with writer.broadcast.watching(one) as first, writer.broadcast.watching(other) as second:
+            await writer.execute(lambda core, _: core.pause(one))
+            await first.wait(30)
+            told = asyncio.create_task(second.wait(30))
+            await writer.execute(lambda core, _: core.resume(one))
+            assert not told.done()
+            await writer.execute(lambda core, _: core.pause(other))
+            await told
+
+    run(scenario)
+
+
+def test_a_commit_between_a_look_and_the_wait_for_the_next_one_is_not_missed() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        number = await writer.execute(create())
+        with writer.broadcast.watching(number) as watcher:
+            watcher.forget()
+            # Here it looks; then something happens; and only then it waits.
+            await writer.execute(lambda core, _: core.pause(number))
+            waiting = asyncio.create_task(watcher.wait(3600))
+            await asyncio.wait_for(waiting, 10)
+
+    run(scenario)
+
+
+def test_those_who_watch_look_again_where_nobody_knows_what_was_committed() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        number = await writer.execute(create())
+        with writer.broadcast.watching(number) as watcher:
+            store.faults = [("after", Unavailable("a test"))]
+            with pytest.raises(Unavailable):
+                await writer.execute(lambda core, _: core.pause(number))
+            await asyncio.wait_for(watcher.wait(3600), 10)
 
     run(scenario)
