@@ -81,6 +81,8 @@ class Core:
         self._being_deleted: dict[str, str] = {}
         self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
         self._scheduler = Scheduler()
+        #: After a restart it takes a lease's time until those who are still there have come back.
+        self._all_back = now.monotonic + (terms.lease_ttl if recovered.experiments else 0.0)
         self._touched: set[int] = set()
         self._outbox: dict[str, Outgoing] = {}
         self._batch = Batch(Changes(), now.wall)
@@ -235,6 +237,7 @@ class Core:
         if answered is not None:
             self._grant_again(session, answered)
             return
+        self.endings.asked_again(session.session_id, asked.request_id, self._batch)
         session.request = asked
         self._scheduler.wait(session)
 
@@ -277,7 +280,7 @@ class Core:
         """A worker lacks something of an experiment; where they all do, the experiment itself is wrong."""
         session.bar(experiment_id, f"cannot be started here: {error}", now.monotonic)
         experiment = self.experiments[experiment_id]
-        if not experiment.spec.fail_fast or experiment.proven:
+        if not experiment.spec.fail_fast or experiment.proven or now.monotonic < self._all_back:
             return
         if not any(may_start(experiment, other) for other in self.sessions.values()):
             experiment.hopeless = f"no worker can start it: {error}"

@@ -34,6 +34,11 @@ class Endings:
         self._now.append(experiment.experiment_id)
         return self.by_experiment[experiment.experiment_id].lost()
 
+    def asked_again(self, session_id: str, request_id: str, batch: Batch) -> None:
+        """A worker asks for work, maybe for the second time under this id: no lease that answered it stays held."""
+        for ending in self.by_experiment.values():
+            ending.asked_again(session_id, request_id, batch)
+
     def take_turn(self) -> bool:
         """Has one of them go on in this batch, each in turn; whether there is any."""
         number = next(iter(self.by_experiment), None)

@@ -128,12 +128,13 @@ class Scheduler:
 
 
 def may_start(experiment: Experiment, session: Session) -> bool:
-    """Whether the worker is there and for the experiment, large enough, and has not failed to start it."""
-    number = experiment.experiment_id
-    if session.connection is None or session.draining or number in session.bars or not session.takes(number):
+    """Whether the worker is for the experiment, large enough, and has not failed to start it; it may be away now."""
+    number, needs = experiment.experiment_id, experiment.spec.resources
+    if session.draining or number in session.bars or not session.takes(number):
         return False
-    needs = experiment.spec.resources
-    labels = session.hello.labels if session.hello else {}
+    if session.hello is None:
+        return True
+    labels = session.hello.labels
     return session.slots >= needs.slots_per_trial and all(labels.get(k) == v for k, v in needs.labels.items())
 
 

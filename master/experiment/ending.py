@@ -29,6 +29,8 @@ class Ending:
         self._book = experiment.book
         self._keep = experiment.spec.checkpoints.keep
         self._trials = deque(self._book.trials)
+        #: By session and work request, the trial whose lease answered it.
+        self._answered = {(row.session_id, row.request_id): row.trial_id for row in self._book.leases.values()}
         #: Trials whose checkpoints nobody needs; known once all trials have ended.
         self._needless: deque[int] | None = None
 
@@ -43,6 +45,13 @@ class Ending:
         held = self._book.leases.values()
         return [(row.session_id, LeaseLost(LeaseRef(self._id, row.trial_id, row.token), why)) for row in held]
 
+    def asked_again(self, session_id: str, request_id: str, batch: Batch) -> None:
+        """A worker asks for work, maybe under an id that a lease answered which is still held: it ends before its turn,
+        since the ledger takes one held lease for a request."""
+        trial_id = self._answered.pop((session_id, request_id), None)
+        if trial_id in self._book.leases:
+            self._end_trial(trial_id, batch)
+
     def go_on(self, rows: int, batch: Batch) -> None:
         """Ends what about so many rows tell of."""
         while rows > 0 and self._trials:
@@ -55,7 +64,9 @@ class Ending:
 
     def _end_trial(self, trial_id: int, batch: Batch) -> int:
         """Ends a trial, and the lease on it if there is one; how many rows that changed."""
-        trial, rows = self._book.trials[trial_id], 1
+        trial, rows = self._book.trials.get(trial_id), 1
+        if trial is None:
+            return 0
         if not TrialState(trial.state).ended:
             if self._book.state is ExperimentState.COMPLETED:
                 # What still waits at a rung goes no further.

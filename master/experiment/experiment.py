@@ -340,11 +340,8 @@ class Experiment:
         trial.restarts += 1
         self.last_error = error
         told = summary(error)
-        if not self.proven and self._first_attempts.failed(trial.trial_id, error):
-            self.hopeless = (
-                f"{told} (so failed the first attempts of {self.spec.fail_fast} trials, one after the other, before "
-                "anything was reported: see `fail_fast` in the spec)"
-            )
+        if not self.proven:
+            self.hopeless = self._first_attempts.failed(trial.trial_id, error)
         if trial.restarts > self.spec.max_restarts:
             times = "once" if trial.restarts == 1 else f"{trial.restarts} times, the last time"
             self._fail_for_good(trial, f"failed {times} with: {told}", batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from ...shared.failure_text import signature
+from ...shared.failure_text import signature, summary
 
 
 class FirstAttempts:
@@ -33,13 +33,18 @@ class FirstAttempts:
         if self._ended.get(trial_id, "") is None:
             del self._ended[trial_id]
 
-    def failed(self, trial_id: int, error: str) -> bool:
-        """Training code failed; true where by now `limit` first attempts in a row have failed with the same error."""
+    def failed(self, trial_id: int, error: str) -> str:
+        """Training code failed: why that condemns it all, once so many first attempts in a row failed alike, or ""."""
         if self._ended.get(trial_id, "") is not None:
-            return False
+            return ""
         self._ended[trial_id] = signature(error)
         while self._ended and (first := next(iter(self._ended.values()))) is not None:
             self._ended.popitem(last=False)
             self._alike = self._alike + 1 if first == self._last else 1
             self._last = first
-        return self._alike >= self._limit
+        if self._alike < self._limit:
+            return ""
+        return (
+            f"{summary(error)} (so failed the first attempts of {self._limit} trials, one after the other, before "
+            "anything was reported: see `fail_fast` in the spec)"
+        )

@@ -35,9 +35,13 @@ WELCOME_TIMEOUT = 15.0
 class SimWorker:
     """From a start to its end: kill, drain, or the end of the simulation."""
 
-    def __init__(self, world: World, name: str, number: int, slots: int, *, faulty: bool = False) -> None:
+    def __init__(
+        self, world: World, name: str, number: int, slots: int, *, faulty: bool = False, lacking: bool = False
+    ) -> None:
+        """A `faulty` worker can train nothing, a `lacking` one nothing of experiment 1."""
         self._world, self._clockwork = world, world.clockwork
-        self.name, self.session_id, self.slots, self.faulty = name, f"{name}.{number}", slots, faulty
+        self.name, self.session_id, self.slots = name, f"{name}.{number}", slots
+        self.faulty, self.lacking = faulty, lacking
         random = self._clockwork.random
         self._requests = 0
         self.outbox = Outbox(self._new_id, buffer=random.choice((2, 10, 1000)))
@@ -242,6 +246,12 @@ class SimTraining:
         lease, ends = self.assignment.lease, self._worker.ended
         if self._worker.faulty:
             self._end(lambda: ends(self, Exit(ExitOutcome.WORKER_FAULT, "disk full")))
+        elif self._nature == "cannot start" or (self._worker.lacking and lease.experiment_id == 1):
+            self._end(lambda: ends(self, Exit(ExitOutcome.CANNOT_START, "no module named torch")))
+        elif self._nature == "raises":
+            self._end(
+                lambda: ends(self, Exit(ExitOutcome.FAILED, f"exited with code 1: NameError in {lease.trial_id}"))
+            )
         elif self._nature == "invalid" and self.resource == 0:
             self._end(lambda: ends(self, Exit(ExitOutcome.INVALID_HPARAMS, "no such combination")))
         elif self._nature == "fails" or (self._nature == "flaky" and self._random.random() < 0.2):

@@ -26,6 +26,8 @@ STORMY, CALM = 90.0, 5_000.0
 #: Seconds between two faults, on average.
 FAULT_INTERVAL = 3.0
 EXPERIMENTS = 2
+#: What is wrong with an experiment that is submitted beside them, in some of the runs: nobody can run it.
+WRONG = ("", "", "cannot start", "raises")
 
 NATURES = ("plain",) * 8 + ("slow", "coarse", "diverges", "invalid", "fails", "flaky", "poison")
 
@@ -46,9 +48,12 @@ class World:
         self.portion = self.clockwork.random.choice((1, 3, 1000))
         self.master: SimMaster | None = SimMaster(self)
         self.specs = [self._spec() for _ in range(EXPERIMENTS)]
+        self.wrong = self.clockwork.random.choice(WRONG)
+        if self.wrong:
+            self.specs.append(self._spec(fail_fast=3))
         self.workers = [self._new_worker(f"w{n}") for n in range(self.clockwork.random.randint(2, 5))]
 
-    def _spec(self) -> Spec:
+    def _spec(self, **fields: Any) -> Spec:
         random = self.clockwork.random
         searcher = {
             "name": random.choice(("asha", "adaptive_asha")),
@@ -66,6 +71,7 @@ class World:
             checkpoints={"keep": random.choice(("all", "promotable", "best"))},
             max_restarts=random.randint(0, 3),
             seed=random.randint(0, 1000),
+            **fields,
         )
 
     @property
@@ -81,7 +87,7 @@ class World:
         """Everything, with all checks. Raises AssertionError with the seed where something does not hold."""
         try:
             for number, spec in enumerate(self.specs):
-                self.clockwork.after(number * 30.0, lambda n=number, s=spec: self._submit(n, s))
+                self.clockwork.after(number % EXPERIMENTS * 30.0, lambda n=number, s=spec: self._submit(n, s))
             self._plan_fault()
             self.clockwork.run(STORMY)
             self._calm_down()
@@ -89,6 +95,7 @@ class World:
             assert self.ended(), f"no end after {CALM} s without faults: {self._left()}"
             self.database.oracle.check_all_acknowledged()
             self.database.check_tables()
+            self._check_wrong()
         except Exception as error:
             error.add_note(f"replay it: python -P tests/simulation/replay.py {self.seed}")
             raise
@@ -99,6 +106,19 @@ class World:
             self.clockwork.counters[f"journal: {event.kind}"] += 1
         for lease in self.database.model.leases.values():
             self.clockwork.counters[f"lease {lease.outcome}"] += 1
+
+    def is_wrong(self, experiment_id: int) -> bool:
+        """Whether this is the experiment that nobody can run. Numbers are given in the order of arrival."""
+        row = self.database.model.experiments[experiment_id]
+        return bool(self.wrong) and row.request_id == f"request {EXPERIMENTS}"
+
+    def _check_wrong(self) -> None:
+        """What nobody can run has failed, after a few attempts, and no worker is quarantined for it."""
+        for row in self.database.model.experiments.values():
+            if not self.is_wrong(row.experiment_id) or row.state == "cancelled":
+                continue
+            assert row.state == "failed", f"nobody can run experiment {row.experiment_id}, and it is {row.state}"
+            self.clockwork.happened(f"failed fast: {self.wrong}")
 
     def _submit(self, number: int, spec: Spec) -> None:
         """A client that asks until it is answered; it may have been heard long before."""
@@ -129,7 +149,7 @@ class World:
     def ended(self) -> bool:
         """Whether every experiment was created and has ended, with all that it left behind."""
         rows = self.database.model.experiments
-        over = len(rows) == EXPERIMENTS and all(row.end_time is not None for row in rows.values())
+        over = len(rows) == len(self.specs) and all(row.end_time is not None for row in rows.values())
         return over and not self.database.model.endings
 
     def _left(self) -> list[Any]:
@@ -159,7 +179,7 @@ class World:
         self.master.resume()
         for worker in self.workers:
             worker.wake()
-            if worker.faulty or not worker.alive or worker.outbox.draining:
+            if worker.faulty or worker.lacking or not worker.alive or worker.outbox.draining:
                 self.replace(worker)
         for row in list(self.database.model.experiments.values()):
             self._resume(row.experiment_id)
@@ -184,7 +204,8 @@ class World:
         self._incarnations += 1
         slots = self.clockwork.random.randint(2, 4)
         faulty = self.stormy and self.clockwork.chance(0.05)
-        return SimWorker(self, name, self._incarnations, slots, faulty=faulty)
+        lacking = self.stormy and self.clockwork.chance(0.1)
+        return SimWorker(self, name, self._incarnations, slots, faulty=faulty, lacking=lacking)
 
     def replace(self, worker: SimWorker) -> None:
         """A worker is killed where it is not gone yet, and another starts in its place a little later."""
@@ -212,6 +233,8 @@ class World:
     def nature_of(self, assignment: Assignment) -> str:
         """How a trial behaves: a matter of its hyperparameters, so the same wherever it trains."""
         lease = assignment.lease
+        if self.is_wrong(lease.experiment_id):
+            return self.wrong
         return Random(f"{self.seed} {lease.experiment_id} {lease.trial_id}").choice(NATURES)
 
     def curve(self, assignment: Assignment, resource: int) -> float:

@@ -226,3 +226,24 @@ def test_a_batch_that_is_full_leaves_an_ending_for_later() -> None:
     while go_on(master):
         pass
     assert live(master) == 0
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_request_that_one_of_its_leases_answered_can_be_answered_by_another_experiment(restarted: bool) -> None:
+    """The answer was lost with the stream; the ledger takes one held lease for a request."""
+    master, worker = in_training(portion=1)
+    request = [row.request_id for row in master.store.rows.leases.values() if row.end_time is None][-1]
+    master.do(lambda core: core.cancel(1))
+    assert held(master) > 0
+    master.submit(make_spec())
+    if restarted:
+        master.restart()
+    worker.connect()
+    (assignment,) = worker.request(request_id=request).assignments
+    assert assignment.lease.experiment_id == 2
+    holding = [
+        key[0] for key, row in master.store.rows.leases.items() if row.request_id == request and not row.end_time
+    ]
+    assert holding == [2]
+    finish(master, 3)
+    assert (live(master), held(master)) == (0, 1)

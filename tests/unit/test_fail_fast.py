@@ -115,15 +115,40 @@ def test_a_search_that_has_reported_something_waits_for_its_program_to_come_back
 
 
 def test_workers_that_could_not_run_it_anyway_are_not_waited_for(master: Master) -> None:
-    """Too small, without the label, about to leave, or gone."""
+    """Too small, without the label, about to leave, or gone for longer than a lease."""
     document = {"resources": {"slots_per_trial": 2, "labels": {"gpu": "a100"}}, "fail_fast": 3}
     fitting = master.worker("fitting", slots=2, gpu="a100")
     master.worker("small", slots=1, gpu="a100")
     master.worker("other", slots=2)
     master.worker("leaving", slots=2, gpu="a100").send(draining=True)
     master.worker("gone", slots=2, gpu="a100").disconnect()
+    master.advance(31, alive=[fitting])
     master.submit(make_spec(**document))
     fitting.exit(fitting.work(), CANNOT_START, NO_MODULE)
+    assert master.experiment().state == ExperimentState.FAILED
+
+
+def test_a_worker_that_is_away_for_a_moment_may_be_able_to_start_it(master: Master, worker: Worker) -> None:
+    away = master.worker("away")
+    away.disconnect()
+    master.submit(spec())
+    worker.exit(worker.work(), CANNOT_START, NO_MODULE)
+    assert master.experiment().state == ExperimentState.ACTIVE
+    away.connect()
+    away.train(0.5)
+    assert master.experiment().state == ExperimentState.ACTIVE
+
+
+def test_after_a_restart_the_workers_that_were_there_are_waited_for_as_long_as_their_leases(master: Master) -> None:
+    master.submit(spec())
+    master.restart()
+    worker = master.worker("first to come back")
+    worker.exit(worker.work(), CANNOT_START, NO_MODULE)
+    assert master.experiment().state == ExperimentState.ACTIVE
+    worker.request()
+    master.advance(36, alive=[worker])
+    (again,) = worker.received().assignments
+    worker.exit(again, CANNOT_START, NO_MODULE)
     assert master.experiment().state == ExperimentState.FAILED
 
 
