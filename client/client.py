@@ -29,7 +29,7 @@ from ..shared.model import (
 )
 from .calls import Calls
 from .connection import Connection
-from .fetching import choose_checkpoint, fetch_checkpoint
+from .fetching import choose_checkpoint, fetch_checkpoint, located
 from .specs import spec_text
 
 if TYPE_CHECKING:
@@ -200,6 +200,10 @@ class Client:
         chosen = choose_checkpoint(details.trial, details.checkpoints, resource)
         fetch_checkpoint(chosen, Path(to), self._folders())
         return chosen
+
+    def located(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint with its whole address, where its URI is relative and it is found from here."""
+        return located(checkpoint, self._folders())
 
     def _folders(self) -> list[Path]:
         """Where relative checkpoints may lie."""

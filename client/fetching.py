@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from ..shared.errors import InvalidInput, NotFound, RungmasterError
@@ -69,6 +70,14 @@ def _check_target(to: Path) -> None:
         raise InvalidInput(f"{to} is not a folder; name one that is empty, or not there yet")
     if to.is_dir() and any(to.iterdir()):
         raise InvalidInput(f"{to} is not empty; name a folder that is, or that is not there yet")
+
+
+def located(checkpoint: Checkpoint, folders: Iterable[Path]) -> Checkpoint:
+    """The checkpoint with its whole address, where its URI is relative and leads to something below a folder."""
+    found = (folder.absolute() / checkpoint.uri for folder in folders if (folder / checkpoint.uri).exists())
+    relative = "://" not in checkpoint.uri and "::" not in checkpoint.uri
+    path = next(found, None) if relative else None
+    return checkpoint if path is None else replace(checkpoint, uri=f"file://{path}")
 
 
 def _below(checkpoint: Checkpoint, folders: Iterable[Path]) -> Path:

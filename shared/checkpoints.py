@@ -29,6 +29,18 @@ def resolve(url: str, directory: Path) -> str:
     return f"{LOCAL}{os.path.normpath(directory / Path(url).expanduser())}"
 
 
+def address_in(storage: str, *parts: str) -> str:
+    """The address of what lies in a storage: relative where the storage is, so that both may be moved together."""
+    if is_relative(storage):
+        return os.path.normpath("/".join((storage, *parts)))
+    return "/".join((storage.rstrip("/"), *parts))
+
+
+def is_relative(url: str) -> bool:
+    """Whether it is a plain path that leads from one folder or another."""
+    return not (url.startswith(("file:", "/", "~")) or "://" in url or "::" in url)
+
+
 def open_store(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """The file system of a full URL, and the path in it. Raises Unavailable where it cannot be opened."""
     try:

@@ -263,6 +263,7 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         checkpoint_storage=assignment.checkpoint_storage,
         seed=assignment.seed,
         experiment_name=assignment.experiment_name,
+        database_id=assignment.database_id,
     )
     if assignment.checkpoint_interval is not None:
         message.checkpoint_interval.CopyFrom(_duration_to_proto(assignment.checkpoint_interval))
@@ -287,6 +288,7 @@ def _assignment_from_proto(message: pb.Assignment) -> Assignment:
         checkpoint_interval=_seconds(message.checkpoint_interval) if message.HasField("checkpoint_interval") else None,
         seed=message.seed,
         progress_timeout=_seconds(message.progress_timeout) if message.HasField("progress_timeout") else None,
+        database_id=message.database_id,
     )
 
 

@@ -141,6 +141,8 @@ class Assignment:
     checkpoint_interval: float | None
     seed: int
     progress_timeout: float | None
+    #: Names the database, in which experiments and trials are numbered; empty from a master that gives none.
+    database_id: str = ""
 
 
 class Acknowledgement(NamedTuple):

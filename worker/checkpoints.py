@@ -1,6 +1,7 @@
 """The checkpoint store: an fsspec URL under which each checkpoint is one folder, written whole or not at all.
 
-`<storage>/<experiment_id>/<trial_id>/<token>-<resource>-<random>/` holds the files and, written last, `manifest.json`.
+`<storage>/<database_id>/<experiment_id>/<trial_id>/<token>-<resource>-<random>/` holds the files and, written last,
+`manifest.json`; what older versions saved lies without the database's id.
 Everything here blocks; the agent calls it in threads.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import secrets
 import shutil
@@ -18,7 +20,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from ..shared.checkpoints import LOCAL, fetch, open_store, resolve, text_of
+from ..shared.checkpoints import LOCAL, address_in, fetch, is_relative, open_store, resolve, text_of
 from ..shared.errors import InvalidInput, Unavailable
 from ..shared.files import sync
 from ..shared.manifest import MANIFEST, BrokenCheckpoint, Manifest, describe
@@ -26,7 +28,8 @@ from ..shared.model import LeaseRef
 from ..shared.session import CheckpointRef, CheckpointSaved
 from ..shared.storage import check_folder, check_packages
 
-_ADDRESS = re.compile(r"/\d+/\d+/\d+-\d+-[0-9a-f]+/?$")
+_ADDRESS = re.compile(r"(^|/)\d+/\d+/\d+-\d+-[0-9a-f]+/?$")
+_DATABASE = re.compile(r"[0-9a-f]{16}")
 _PARTIAL = re.compile(r"\.(\d+)-\d+-[0-9a-f]+\.partial$")
 
 
@@ -69,16 +72,17 @@ class CheckpointStore:
         manifest = describe(folder)
         content = manifest.to_bytes()
         name = f"{lease.token}-{resource}-{secrets.token_hex(4)}"
-        url = f"{self._resolve(storage).rstrip('/')}/{lease.experiment_id}/{lease.trial_id}/{name}"
+        place = address_in(storage, str(lease.experiment_id), str(lease.trial_id), name)
+        uri = place if is_relative(place) else self._resolve(place)
         try:
-            files, path = open_store(url)
+            files, path = open_store(self._resolve(uri))
             if isinstance(files, LocalFileSystem):
                 _save_locally(Path(path), lease.token, folder, manifest, content)
             else:
                 _save_remotely(files, path, folder, manifest, content)
         except Exception as error:
             raise Unavailable(f"the checkpoint store {storage!r} cannot be written: {text_of(error)}") from error
-        return CheckpointSaved(url, resource, manifest.size_bytes, hashlib.sha256(content).hexdigest())
+        return CheckpointSaved(uri, resource, manifest.size_bytes, hashlib.sha256(content).hexdigest())
 
     def load(self, checkpoints: Sequence[CheckpointRef], folder: Path) -> Loaded:
         """Copies the first whole checkpoint into a folder that it makes; broken ones are passed over and named.
@@ -101,7 +105,7 @@ class CheckpointStore:
 
         Raises InvalidInput for what is not the address of a checkpoint, Unavailable where the store cannot be reached.
         """
-        if not _ADDRESS.search(uri) or ".." in uri.split("/"):
+        if not _ADDRESS.search(uri) or _strays(uri):
             raise InvalidInput(f"{uri!r} is not the address of a checkpoint; nothing was deleted")
         try:
             files, path = open_store(self._resolve(uri))
@@ -117,6 +121,13 @@ class CheckpointStore:
     def _resolve(self, url: str) -> str:
         """A full URL: a plain path becomes an absolute `file:` one."""
         return resolve(url, self._directory)
+
+
+def _strays(uri: str) -> bool:
+    """Whether it leads out of where it begins; a relative storage may itself lie above the worker's folder."""
+    if is_relative(uri):
+        return os.path.normpath(uri) != uri.rstrip("/")
+    return ".." in uri.split("/")
 
 
 def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest, content: bytes) -> None:
@@ -151,10 +162,13 @@ def _sweep(trial_folder: Path, token: int) -> None:
 
 
 def _remove_if_empty(trial_folder: Path) -> None:
-    """Removes the folders of a trial and its experiment that hold nothing any more; a save makes them again."""
+    """Removes the folders of a trial, its experiment and its database that hold nothing; a save makes them again."""
+    experiment_folder = trial_folder.parent
     with contextlib.suppress(OSError):
         trial_folder.rmdir()
-        trial_folder.parent.rmdir()
+        experiment_folder.rmdir()
+        if _DATABASE.fullmatch(experiment_folder.parent.name):
+            experiment_folder.parent.rmdir()
 
 
 def _save_remotely(files: Any, path: str, folder: Path, manifest: Manifest, content: bytes) -> None:

@@ -132,9 +132,9 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    def tail(self, length: int) -> str:
-        """The end of what it printed, at most so many characters."""
-        return output.tail(self._log, length)
+    def tail(self, length: int, since: int = 0) -> str:
+        """The end of what it printed, at most so many characters; its log had `since` bytes when it was started."""
+        return output.tail(self._log, length, since)
 
     async def watch_output(self) -> None:
         """Keeps its log short, until it is cancelled."""

@@ -21,7 +21,7 @@ def shorten(log: Path, limit: int = LIMIT, kept: int = KEPT) -> None:
     It appends, wherever the end is, so the file can be emptied under it; what it prints in that moment comes first or
     is lost. Raises OSError.
     """
-    size = log.stat().st_size if log.exists() else 0
+    size = size_of(log)
     if size <= limit:
         return
     with log.open("rb") as content:
@@ -34,11 +34,18 @@ def shorten(log: Path, limit: int = LIMIT, kept: int = KEPT) -> None:
         shorter.write(beginning + said.encode() + end)
 
 
-def tail(log: Path, length: int = MAX_REASON) -> str:
-    """The end of what was printed, at most so many characters."""
+def size_of(log: Path) -> int:
+    """Its bytes; 0 where it is not there yet."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def tail(log: Path, length: int = MAX_REASON, since: int = 0) -> str:
+    """The end of what was printed, at most so many characters, and nothing of the first `since` bytes."""
     try:
         with log.open("rb") as content:
-            content.seek(max(0, content.seek(0, os.SEEK_END) - 4 * length))
+            size = content.seek(0, os.SEEK_END)
+            # A log that is shorter than it was has lost its middle since, and ends with what was printed last.
+            content.seek(max(since if since <= size else 0, size - 4 * length))
             return content.read().decode(errors="replace").strip()[-length:]
     except OSError as error:
         return f"(its log {log} cannot be read: {error.strerror})"

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..shared.checkpoints import address_in
 from ..shared.errors import TRANSIENT, CannotStart, RungmasterError
 from ..shared.failure_text import exception_in, failure_text
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
+from . import output
 from .checkpoints import CheckpointStore, Loaded
 from .child import Child, Job, describe_exit
 from .conversation import Conversation
@@ -78,6 +80,12 @@ def lease_name(lease: LeaseRef) -> str:
     return f"{lease.experiment_id}/{lease.trial_id}-{lease.token}"
 
 
+def storage_of(assignment: Assignment) -> str:
+    """Where in its experiment's storage the checkpoints of a database's trials lie."""
+    storage, database_id = assignment.checkpoint_storage, assignment.database_id
+    return address_in(storage, database_id) if database_id else storage
+
+
 class Training:
     """Trains what an assignment says."""
 
@@ -89,7 +97,7 @@ class Training:
         self._folder = place.scratch / self._name.replace("/", "-")
         self._uploads = Uploads(
             place.store,
-            assignment.checkpoint_storage,
+            storage_of(assignment),
             assignment.lease,
             self._folder,
             assignment.checkpoint_interval,
@@ -97,6 +105,8 @@ class Training:
         )
         self._conversation: Conversation | None = None
         self._child: Child | None = None
+        #: Bytes that its log had before the process began to print.
+        self._printed_before = 0
         self._ending: Decision | None = None
         self._given_up = False
         self._overdue = False
@@ -190,8 +200,9 @@ class Training:
             base_environment(os.environ, own_devices=seat.devices is not None),
             trial_environment(start, self._folder / "socket", seat.devices),
             frozenset() if seat.devices is None else frozenset({DEVICES}),
-            self._place.logs / f"{self._name}.log",
+            self._place.logs / self.assignment.database_id / f"{self._name}.log",
         )
+        self._printed_before = await asyncio.to_thread(output.size_of, job.log)
         self._child = await self._place.launcher.start(job)
         logger.info("trial %s trains from %d to %d, pid %d", self._name, start.resource, start.target, self._child.pid)
         if self._given_up:
@@ -263,7 +274,7 @@ class Training:
         return exception_in(printed) or (f"it printed last: {last}" if last else "")
 
     def _printed(self, length: int = MAX_REASON) -> str:
-        return self._child.tail(length) if self._child is not None else ""
+        return self._child.tail(length, self._printed_before) if self._child is not None else ""
 
     async def _settle(self, ended: Exit) -> Exit:
         """Waits for the last checkpoint. One that cannot be kept is the worker's fault, where all else went well."""

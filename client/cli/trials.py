@@ -111,6 +111,7 @@ def _print_trial(client: Client, trial: Trial) -> None:
 
 def _print_model(client: Client, trial: Trial) -> None:
     model = model_of(trial, client.trial(trial.experiment_id, trial.trial_id).checkpoints)
+    model = model and client.located(model)
     print_lines(text.model_lines(trial, model, client.get(trial.experiment_id).unit))
 
 

@@ -133,7 +133,7 @@ class Core:
         kept = experiment.book.checkpoints.get(lease.trial_id, ())
         refs = tuple(CheckpointRef(row.uri, row.resource, row.checksum) for row in reversed(kept))
         session.hold(_ref(lease), lease.request_id, lease.slots)
-        self._out(session.session_id).granted.append(Granted(lease, experiment.spec, refs))
+        self._out(session.session_id).granted.append(Granted(lease, experiment.spec, refs, self.terms.database_id))
 
     def _ended(self, experiment: Experiment) -> None:
         """From now on nothing of it is handed out or taken in."""

@@ -30,6 +30,7 @@ class Granted:
     lease: LeaseRow
     spec: Spec
     checkpoints: tuple[CheckpointRef, ...]
+    database_id: str
 
     @property
     def key(self) -> tuple[int, int]:
@@ -59,6 +60,7 @@ class Granted:
             checkpoint_interval=self.spec.checkpoints.interval,
             seed=self.spec.seed,
             progress_timeout=self.spec.progress_timeout,
+            database_id=self.database_id,
         )
 
 

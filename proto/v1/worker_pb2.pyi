@@ -195,7 +195,7 @@ class Welcome(_message.Message):
     def __init__(self, term: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., exit_outcomes: _Optional[int] = ..., database_id: _Optional[str] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name")
+    __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name", "database_id")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     ENTRYPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -210,6 +210,7 @@ class Assignment(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    DATABASE_ID_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     lease: LeaseRef
     entrypoint: str
@@ -224,7 +225,8 @@ class Assignment(_message.Message):
     seed: int
     progress_timeout: _duration_pb2.Duration
     experiment_name: str
-    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., entrypoint: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., hparams_json: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointRef, _Mapping]]] = ..., target: _Optional[int] = ..., slots: _Optional[int] = ..., metric: _Optional[str] = ..., checkpoint_storage: _Optional[str] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed: _Optional[int] = ..., progress_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_name: _Optional[str] = ...) -> None: ...
+    database_id: str
+    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., entrypoint: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., hparams_json: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointRef, _Mapping]]] = ..., target: _Optional[int] = ..., slots: _Optional[int] = ..., metric: _Optional[str] = ..., checkpoint_storage: _Optional[str] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed: _Optional[int] = ..., progress_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_name: _Optional[str] = ..., database_id: _Optional[str] = ...) -> None: ...
 
 class CheckpointRef(_message.Message):
     __slots__ = ("uri", "resource", "checksum")

@@ -59,8 +59,9 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 
 @pytest.fixture
 def folder(searched: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a copy of the database, whose checkpoints lie where the search put them."""
+    """A folder with a copy of the database and its checkpoints."""
     shutil.copyfile(searched[0] / "rungmaster.db", tmp_path / "rungmaster.db")
+    shutil.copytree(searched[0] / "checkpoints", tmp_path / "checkpoints")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RUNGMASTER_MASTER", raising=False)
     return tmp_path
@@ -106,6 +107,7 @@ def test_best_says_where_its_checkpoint_lies(folder: Path, capsys: pytest.Captur
     assert "checkpoint at 4 epochs" in out
     assert "rungmaster checkpoint 1 " in out
     uri = out.split(" of ")[-1].split()[0]
+    assert uri.startswith(f"file://{folder}/checkpoints/")
     assert Path(uri.removeprefix("file://"), "manifest.json").exists()
 
 
@@ -171,7 +173,7 @@ def test_a_folder_that_holds_something_is_left_as_it_is(folder: Path, capsys: py
 def test_a_checkpoint_that_is_not_whole_is_not_fetched(searched: tuple[Path, Result], tmp_path: Path) -> None:
     result = searched[1]
     (early,) = [each for each in result.checkpoints() if each.resource == 2]
-    file = Path(early.uri.removeprefix("file://"), "parts", "x.json")
+    file = searched[0] / early.uri / "parts" / "x.json"
     content = file.read_bytes()
     file.write_bytes(content[:-1] + b"]")
     try:
@@ -203,12 +205,10 @@ def test_a_store_that_cannot_be_opened_is_told(searched: tuple[Path, Result], tm
 def test_a_relative_checkpoint_is_found_beside_the_database_or_here(
     searched: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     from rungmaster.client.fetching import fetch_checkpoint
 
     monkeypatch.chdir(tmp_path)
-    whole = searched[1].checkpoints()[-1]
-    relative = replace(whole, uri=str(Path(whole.uri.removeprefix("file://")).relative_to(searched[0])))
+    relative = searched[1].checkpoints()[-1]
+    assert not Path(relative.uri).is_absolute()
     fetch_checkpoint(relative, tmp_path / "best", [Path(), searched[0]])
     assert model_in(tmp_path / "best")["step"] == 4

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import pytest
 
@@ -40,8 +39,8 @@ def reference(saved: CheckpointSaved) -> CheckpointRef:
     return CheckpointRef(saved.uri, saved.resource, saved.checksum)
 
 
-def in_store(saved: CheckpointSaved) -> bool:
-    return Path(urlparse(saved.uri).path).exists()
+def in_store(folder: Path, saved: CheckpointSaved) -> bool:
+    return (folder / saved.uri).exists()
 
 
 async def finish(it: Scene, **fields: Any) -> Record:
@@ -175,10 +174,10 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> Non
         async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
             (older,) = (await finish(it, token=1, target=2)).saved
             (newer,) = (await finish(it, token=2, target=4, checkpoints=(reference(older),))).saved
-            (Path(urlparse(newer.uri).path) / "counted.txt").write_text("0,1,2,9")
+            (tmp_path / newer.uri / "counted.txt").write_text("0,1,2,9")
             third = await finish(it, token=3, target=5, checkpoints=(reference(newer), reference(older)))
             assert third.resources == [3, 4, 5]
-            (Path(urlparse(older.uri).path) / "manifest.json").unlink()
+            (tmp_path / older.uri / "manifest.json").unlink()
             fourth = await finish(it, token=4, target=2, checkpoints=(reference(newer), reference(older)))
             assert fourth.resources == [1, 2], "with no whole checkpoint it begins from nothing"
             told = {
@@ -258,10 +257,10 @@ def test_checkpoints_are_deleted_when_the_master_asks(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
             (saved,) = (await finish(it, target=1)).saved
-            assert in_store(saved)
+            assert in_store(tmp_path, saved)
             it.master.tell(SessionResponse(delete_checkpoints=(saved.uri, "file:///etc")))
             await until(lambda: it.master.deleted)
             assert it.master.deleted == [saved.uri], "what is no checkpoint is neither deleted nor said to be"
-            assert not in_store(saved)
+            assert not in_store(tmp_path, saved)
 
     asyncio.run(story())

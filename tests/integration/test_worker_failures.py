@@ -267,6 +267,35 @@ def test_what_a_trial_prints_is_kept_in_a_file_of_its_own(tmp_path: Path) -> Non
     assert (tmp_path / "logs/1/5-3.log").read_text() == "to standard output\nto standard error\n"
 
 
+def test_only_what_the_process_itself_printed_is_quoted(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "1" / "1-1.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("ValueError: an old bug, mended long ago\n")
+    code = """
+        import os, signal
+        def train(trial):
+            print("new", flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    ended = ending(tmp_path, code)
+    assert "old bug" not in ended.error
+    assert ended.error.endswith("new")
+    assert log.read_text().startswith("ValueError: an old bug"), "what others printed stays in the file"
+
+
+def test_trials_of_two_databases_share_a_folder_and_nothing_in_it(tmp_path: Path) -> None:
+    code = """
+        def train(trial):
+            print("trained")
+            for step in trial.steps(lambda folder: (folder / "w").write_text("1"), lambda folder: None):
+                trial.report(loss=1)
+    """
+    for database_id in ("00000000000000aa", "00000000000000bb"):
+        ending(tmp_path, code, database_id=database_id, checkpoint_interval=0.0)
+        assert (tmp_path / "logs" / database_id / "1" / "1-1.log").read_text() == "trained\n"
+        assert list((tmp_path / "store" / database_id / "1" / "1").glob("1-*/w"))
+
+
 def test_of_a_flood_of_output_the_beginning_and_the_end_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ def test_two_checkpoints_of_the_same_lease_do_not_overwrite_each_other(
 
 
 def test_the_checksum_is_that_of_the_manifest(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
-    saved = store.save("store", LEASE, 9, folder)
+    saved = store.save(str(tmp_path / "store"), LEASE, 9, folder)
     (path,) = (tmp_path / "store/1/7").iterdir()
     manifest = (path / "manifest.json").read_bytes()
     assert saved.checksum == hashlib.sha256(manifest).hexdigest()
@@ -105,8 +105,25 @@ def test_the_checksum_is_that_of_the_manifest(store: CheckpointStore, tmp_path: 
 def test_a_relative_storage_path_begins_at_the_workers_directory(
     store: CheckpointStore, tmp_path: Path, folder: Path
 ) -> None:
-    for storage in ("./there", "there", f"file://{tmp_path}/there", f"file:{tmp_path}/there"):
+    for storage in ("./there", "there/", "x/../there"):
+        uri = store.save(storage, LEASE, 1, folder).uri
+        assert uri.startswith("there/1/7/3-1-"), "what lies in a relative storage has a relative address"
+        assert (tmp_path / uri / "manifest.json").is_file()
+    for storage in (f"file://{tmp_path}/there", f"file:{tmp_path}/there", f"{tmp_path}/there", "file:there"):
         assert store.save(storage, LEASE, 1, folder).uri.startswith(f"file://{tmp_path}/there/1/7/3-1-")
+
+
+@pytest.mark.parametrize("storage", ["there", ".", "../there", "deep/er/there"])
+def test_what_was_saved_in_a_relative_storage_is_loaded_and_deleted_after_both_were_moved(
+    tmp_path: Path, folder: Path, storage: str
+) -> None:
+    (tmp_path / "all" / "project").mkdir(parents=True)
+    saved = CheckpointStore(tmp_path / "all" / "project").save(storage, LEASE, 1, folder)
+    (tmp_path / "all").rename(tmp_path / "moved")
+    moved = CheckpointStore(tmp_path / "moved" / "project")
+    assert moved.load([reference(saved)], tmp_path / "loaded").source == reference(saved)
+    moved.delete(saved.uri)
+    assert moved.load([reference(saved)], tmp_path / "again").source is None
 
 
 def cut(uri: str) -> None:
@@ -169,7 +186,7 @@ def test_where_all_are_broken_nothing_is_loaded(
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/outside", "a/../../outside", "manifest.json", "a\\b", ""])
 def test_a_manifest_cannot_name_files_outside(store: CheckpointStore, tmp_path: Path, folder: Path, name: str) -> None:
-    saved = store.save("store", LEASE, 3, folder)
+    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
     forged = json.dumps({"version": 1, "files": [{"path": name, "size_bytes": 0, "sha256": ""}]}).encode()
     change(saved.uri, "manifest.json", forged)
     forged_reference = dataclasses.replace(reference(saved), checksum=hashlib.sha256(forged).hexdigest())
@@ -181,7 +198,7 @@ def test_a_manifest_cannot_name_files_outside(store: CheckpointStore, tmp_path: 
 def test_a_manifest_that_cannot_be_read_is_a_broken_checkpoint(
     store: CheckpointStore, tmp_path: Path, folder: Path, forged: bytes
 ) -> None:
-    saved = store.save("store", LEASE, 3, folder)
+    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
     change(saved.uri, "manifest.json", forged)
     forged_reference = dataclasses.replace(reference(saved), checksum=hashlib.sha256(forged).hexdigest())
     (broken,) = store.load([forged_reference], tmp_path / "loaded").broken
@@ -200,8 +217,8 @@ def test_nothing_is_left_of_a_save_that_failed_on_the_way(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "sync", full)
-    with pytest.raises(Unavailable, match=r"'store' cannot be written: .*No space left on device"):
-        store.save("store", LEASE, 3, folder)
+    with pytest.raises(Unavailable, match=r"store' cannot be written: .*No space left on device"):
+        store.save(str(tmp_path / "store"), LEASE, 3, folder)
     assert list((tmp_path / "store/1/7").iterdir()) == []
 
 
@@ -244,7 +261,7 @@ def test_on_a_disk_a_checkpoint_is_in_its_place_only_once_it_is_whole(
         in_place.append([each.name for each in trial.iterdir() if not each.name.startswith(".")])
 
     monkeypatch.setattr(checkpoints, "sync", look)
-    saved = store.save("store", LEASE, 3, folder)
+    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
     *before, last = in_place
     assert before
     assert not any(before)
@@ -257,7 +274,7 @@ def test_the_unfinished_of_an_older_token_is_removed_and_of_the_own_is_not(
     trial = tmp_path / "store/1/7"
     for name in (".2-9-abcd.partial", ".3-9-abcd.partial", ".4-9-abcd.partial", ".x-y-z.partial"):
         (trial / name).mkdir(parents=True)
-    store.save("store", LEASE, 3, folder)
+    store.save(str(tmp_path / "store"), LEASE, 3, folder)
     left = {path.name for path in trial.iterdir() if path.name.startswith(".")}
     assert left == {".3-9-abcd.partial", ".4-9-abcd.partial", ".x-y-z.partial"}
 
@@ -276,14 +293,16 @@ def test_a_deleted_checkpoint_is_gone_and_deleting_it_again_is_no_error(
 def test_with_the_last_checkpoint_of_a_trial_its_folders_go(
     store: CheckpointStore, tmp_path: Path, folder: Path
 ) -> None:
-    first, second = (store.save("store", LEASE, resource, folder) for resource in (3, 9))
+    first, second = (store.save(str(tmp_path / "store"), LEASE, resource, folder) for resource in (3, 9))
     store.delete(first.uri)
     assert (tmp_path / "store/1/7").exists()
     store.delete(second.uri)
     assert list((tmp_path / "store").iterdir()) == []
 
 
-@pytest.mark.parametrize("uri", ["/", "file:///etc", "store", "file:///a/1/7", "/a/../1/7/3-9-abcd", "1/7/../3-9-ab"])
+@pytest.mark.parametrize(
+    "uri", ["/", "file:///etc", "store", "file:///a/1/7", "/a/../1/7/3-9-abcd", "1/7/../3-9-ab", "a/../../b/1/7/3-9-ab"]
+)
 def test_only_checkpoints_can_be_deleted(store: CheckpointStore, tmp_path: Path, uri: str) -> None:
     with pytest.raises(InvalidInput, match="is not the address of a checkpoint"):
         store.delete(uri)
@@ -291,7 +310,7 @@ def test_only_checkpoints_can_be_deleted(store: CheckpointStore, tmp_path: Path,
 
 def test_a_link_to_a_file_is_saved_as_the_file(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
     (folder / "linked").symlink_to(folder / "model.bin")
-    saved = store.save("store", LEASE, 3, folder)
+    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
     store.load([reference(saved)], tmp_path / "loaded")
     assert not (tmp_path / "loaded/linked").is_symlink()
     assert (tmp_path / "loaded/linked").read_bytes() == CONTENT["model.bin"]
@@ -313,12 +332,12 @@ def test_what_a_checkpoint_cannot_hold_is_refused(store: CheckpointStore, tmp_pa
     }
     for folder, complaint in complaints.items():
         with pytest.raises(InvalidInput, match=complaint):
-            store.save("store", LEASE, 1, folder)
+            store.save(str(tmp_path / "store"), LEASE, 1, folder)
     assert not (tmp_path / "store").exists()
 
 
 def test_the_disk_store_really_is_the_local_file_system(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
-    saved = store.save("store", LEASE, 3, folder)
+    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
     files, path = url_to_fs(saved.uri)
     assert isinstance(files, LocalFileSystem)
     assert Path(path).parent == tmp_path / "store/1/7"
