@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 from ..proto.v1 import cluster_pb2, experiment_pb2
@@ -29,9 +30,12 @@ class Calls:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def create_experiment(self, spec: str, request_id: str) -> experiment_pb2.CreateExperimentResponse:
-        """Gives a spec (YAML or JSON text); a repeated `request_id` gives the first answer again."""
-        request = experiment_pb2.CreateExperimentRequest(spec=spec, request_id=request_id)
+    def create_experiment(
+        self, spec: str, request_id: str, code: Mapping[str, str] = MappingProxyType({})
+    ) -> experiment_pb2.CreateExperimentResponse:
+        """Gives a spec (YAML or JSON text) with the fingerprint of its `code`; a repeated `request_id` gives the first
+        answer again."""
+        request = experiment_pb2.CreateExperimentRequest(spec=spec, request_id=request_id, code=code)
         return self.connection.call(request, experiment_pb2.CreateExperimentResponse)
 
     def get_experiment(self, experiment_id: int, *, troubles: bool = False) -> experiment_pb2.GetExperimentResponse:

@@ -30,6 +30,7 @@ from ..shared.model import (
 from .calls import Calls
 from .connection import Connection
 from .fetching import choose_checkpoint, fetch_checkpoint, located
+from .fingerprint import changes, fingerprint_of_spec
 from .specs import spec_text
 
 if TYPE_CHECKING:
@@ -89,9 +90,12 @@ class Client:
 
         `spec` is YAML or JSON text, a Path to a file of it, a dict (whose `entrypoint` may be a function), or a Spec.
         A given `request_id` (at most 64 characters) makes the call repeatable across processes: the same one always
-        returns the same experiment. Raises InvalidSpec with every problem, in which case nothing was stored.
+        returns the same experiment. A fingerprint of the training code in this folder is kept with it, from which
+        `code_changes` tells later what was changed. Raises InvalidSpec with every problem, and then nothing was stored.
         """
-        answer = self.calls.create_experiment(spec_text(spec), request_id or secrets.token_hex(16))
+        text = spec_text(spec)
+        code = fingerprint_of_spec(text, Path.cwd())
+        answer = self.calls.create_experiment(text, request_id or secrets.token_hex(16), code)
         return convert.experiment_from_proto(answer.experiment)
 
     def get(self, experiment_id: int) -> Experiment:
@@ -124,6 +128,15 @@ class Client:
                 pass
             experiment = self.get(experiment_id)
         return experiment
+
+    def code_changes(self, experiment_id: int, folder: str | os.PathLike[str] = ".") -> list[str]:
+        """What of the training code in a folder has changed since the experiment was submitted, a phrase a file.
+
+        Nothing where the folder has none of its files, or nothing was known of them then.
+        """
+        # A journal without events would be watched for ever.
+        created = next(self.watch(experiment_id), None) if self.get(experiment_id).last_event_id else None
+        return changes(created.data.get("code", {}), Path(folder)) if created is not None else []
 
     def pause(self, experiment_id: int) -> Experiment:
         """Hands out no more work; running trials save a checkpoint and give their slots back."""

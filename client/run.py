@@ -13,6 +13,7 @@ from ..shared.model import Experiment, ExperimentState
 from .client import Client
 from .cluster import LocalCluster, default_workers
 from .database import DEFAULT_DATABASE
+from .fingerprint import code_warning
 from .follow import Display, Snapshot, follow
 from .results import Result
 from .specs import spec_text
@@ -103,7 +104,8 @@ def _follow(client: Client, experiment: Experiment, cluster: LocalCluster, displ
     last = None
     for last in follow(client.calls.connection, experiment.experiment_id):
         cluster.check()
-        display.show(last)
+        if not experiment.state.ended:
+            display.show(last)
     assert last is not None, "follow gives at least one snapshot"
     return last
 
@@ -124,6 +126,7 @@ class _Search:
         self._tell_of_others(same or completed)
         if completed is not None:
             self._say(completed, "of this spec has completed; to search again: --again (in Python: again=True)")
+            self._tell_of_changes(completed, "this is the result of the code from before")
             return completed
         if same is None:
             experiment = self._client.submit(self._spec)
@@ -131,6 +134,7 @@ class _Search:
             return experiment
         ended = sum(count for state, count in same.trial_counts.items() if state.ended)
         self._say(same, f"goes on: {ended} of {same.planned_trials} trials have ended")
+        self._tell_of_changes(same, "trials from before and from now on are of different code (--again searches anew)")
         return self._client.resume(same.experiment_id) if same.state is ExperimentState.PAUSED else same
 
     def _known(self, states: tuple[ExperimentState, ...]) -> Experiment | None:
@@ -147,6 +151,10 @@ class _Search:
                 continue
             what = "shares the workers" if self._options.train_all else "is left as it is (--all trains it as well)"
             self._say(other, f"is unfinished too, and {what}")
+
+    def _tell_of_changes(self, experiment: Experiment, meaning: str) -> None:
+        if changed := self._client.code_changes(experiment.experiment_id):
+            self._display.say(f"warning: {code_warning(experiment, changed)}: {meaning}")
 
     def _say(self, experiment: Experiment, words: str) -> None:
         self._display.say(f"experiment {experiment.experiment_id} ({experiment.name}) {words}")

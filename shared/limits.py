@@ -32,6 +32,8 @@ MAX_HELD = 65_536
 #: The URI of a checkpoint, in bytes: PostgreSQL's index over them takes no more than 2,704.
 MAX_URI_BYTES = 2_500
 MAX_CHECKSUM = 128
+#: Files in the fingerprint of a search's training code.
+MAX_CODE_FILES = 200
 
 #: Events and deleted checkpoints in one bundle of a worker; its own code sends at most 1,000 events.
 MAX_EVENTS = 2_000

@@ -15,6 +15,7 @@ from ...shared.limits import MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
 from ..database import DatabaseClient
+from ..fingerprint import code_warning
 from ..results import other_metrics
 from . import text
 from .options import (
@@ -116,8 +117,12 @@ def resume(experiment: int | None, client: Client, as_json: bool) -> None:
 
     Without EXPERIMENT (its id), the only paused one.
     """
-    answer = client.calls.resume_experiment(choose(client, experiment, [ExperimentState.PAUSED]))
+    chosen = choose(client, experiment, [ExperimentState.PAUSED])
+    answer = client.calls.resume_experiment(chosen)
     _show_change(answer, as_json)
+    if changed := client.code_changes(chosen):
+        warning = code_warning(experiment_from_proto(answer.experiment), changed)
+        click.echo(f"warning: {warning}: trials from before and from now on are of different code", err=True)
 
 
 @click.command("cancel")

@@ -10,6 +10,7 @@ import click
 
 from ...shared.convert import experiment_from_proto
 from ..client import Client
+from ..fingerprint import fingerprint_of_spec
 from .documents import read_spec
 from .options import json_option, steering_options
 from .output import print_document
@@ -27,7 +28,9 @@ def command(spec: Path, watching: bool, request_id: str | None, client: Client, 
 
     The master checks it and names every problem; then nothing is stored, and the exit code is 2.
     """
-    answer = client.calls.create_experiment(read_spec(spec), request_id or secrets.token_hex(16))
+    document = read_spec(spec)
+    code = fingerprint_of_spec(document, Path.cwd())
+    answer = client.calls.create_experiment(document, request_id or secrets.token_hex(16), code)
     experiment = experiment_from_proto(answer.experiment)
     number = experiment.experiment_id
     if not as_json:

@@ -6,9 +6,10 @@ only then delivers the outbox and the commands' results.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 
 from ...shared.errors import FailedPrecondition, NotFound
 from ...shared.failure_text import summary
@@ -314,13 +315,16 @@ class Core:
             del self.sessions[session.session_id]
             self._scheduler.drop(session.session_id)
 
-    def create(self, blueprint: Blueprint, request_id: str) -> int:
-        """Begins an experiment and gives its number; a repeated request_id gives the number given before."""
+    def create(self, blueprint: Blueprint, request_id: str, code: Mapping[str, str] = MappingProxyType({})) -> int:
+        """Begins an experiment and gives its number; a repeated request_id gives the number given before.
+
+        `code` is the fingerprint of its training code.
+        """
         if request_id and request_id in self._request_ids:
             return self._request_ids[request_id]
         self._last_experiment_id += 1
         experiment = lifecycle.create(
-            self._last_experiment_id, request_id, blueprint.spec, blueprint.searcher, blueprint.draw, self._batch
+            self._last_experiment_id, request_id, blueprint.spec, blueprint.searcher, blueprint.draw, self._batch, code
         )
         self.experiments[experiment.experiment_id] = experiment
         self._touched.add(experiment.experiment_id)

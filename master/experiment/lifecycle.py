@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from ...shared.errors import FailedPrecondition
 from ...shared.failure_text import summary
@@ -20,8 +21,16 @@ from .experiment import Draw, Experiment
 DISCARDS_BORNE = 100
 
 
-def create(experiment_id: int, request_id: str, spec: Spec, searcher: Searcher, draw: Draw, batch: Batch) -> Experiment:
-    """Begins an experiment from a valid spec."""
+def create(
+    experiment_id: int,
+    request_id: str,
+    spec: Spec,
+    searcher: Searcher,
+    draw: Draw,
+    batch: Batch,
+    code: Mapping[str, str] = MappingProxyType({}),
+) -> Experiment:
+    """Begins an experiment from a valid spec; `code` is the fingerprint of its training code, for its journal."""
     row = ExperimentRow(
         experiment_id,
         spec.name,
@@ -38,7 +47,8 @@ def create(experiment_id: int, request_id: str, spec: Spec, searcher: Searcher, 
     batch.changes.new_experiments.append(row)
     book = Book(row, Goal(spec.metric.goal))
     book.add_brackets(searcher.plan, batch)
-    book.note("experiment_created", None, {"name": spec.name, "rules": RULES}, batch)
+    known = {"code": dict(code)} if code else {}
+    book.note("experiment_created", None, {"name": spec.name, "rules": RULES, **known}, batch)
     return Experiment(book, spec, searcher, draw)
 
 

@@ -20,7 +20,7 @@ from ...shared.convert_basics import (
 )
 from ...shared.convert_troubles import trouble_to_proto
 from ...shared.errors import FailedPrecondition, InvalidInput
-from ...shared.limits import MAX_ID, MAX_KEEP_EVERY
+from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVERY, MAX_URI_BYTES
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.spec import parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
@@ -29,7 +29,7 @@ from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..experiment.retention import thinner
 from ..ledger.reader import News, Reader
-from .bundles import check_text
+from .bundles import check_count, check_text
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext
@@ -73,8 +73,13 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         """See the .proto."""
         del context
         check_text("request_id", request.request_id, MAX_ID)
+        check_count("code", len(request.code), MAX_CODE_FILES)
+        for path, digest in request.code.items():
+            check_text("code", path, MAX_URI_BYTES, least=1, what="a path")
+            check_text(f"code[{path}]", digest, MAX_CHECKSUM)
+        code = dict(sorted(request.code.items()))
         plan = await self._read(lambda: _blueprint(request.spec))
-        created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id))
+        created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id, code))
         return pb.CreateExperimentResponse(experiment=convert.experiment_to_proto(await self._experiment(created)))
 
     async def GetExperiment(  # noqa: N802

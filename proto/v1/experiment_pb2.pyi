@@ -281,12 +281,21 @@ class Event(_message.Message):
     def __init__(self, event_id: _Optional[int] = ..., experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class CreateExperimentRequest(_message.Message):
-    __slots__ = ("spec", "request_id")
+    __slots__ = ("spec", "request_id", "code")
+    class CodeEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SPEC_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     spec: str
     request_id: str
-    def __init__(self, spec: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    code: _containers.ScalarMap[str, str]
+    def __init__(self, spec: _Optional[str] = ..., request_id: _Optional[str] = ..., code: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CreateExperimentResponse(_message.Message):
     __slots__ = ("experiment",)

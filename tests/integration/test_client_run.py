@@ -166,6 +166,22 @@ def test_a_search_that_has_completed_is_shown_and_not_searched_again(folder: Pat
     assert run(spec(seed=3), workers=1, display=Lines()).experiment_id == 3
 
 
+def test_code_that_changed_in_the_middle_of_a_search_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with LocalCluster("rungmaster.db", 1, 1, folder / "search.log") as cluster, Client(cluster.address) as client:
+        client.pause(client.submit(spec()).experiment_id)
+        assert client.code_changes(1) == []
+        (folder / "toy.py").write_text(TRAINING + "# otherwise\n")
+        assert execute(["resume", "1", "--db", "rungmaster.db"]) == 0
+    assert "warning: toy.py was changed" in capsys.readouterr().err
+    goes_on, completed = Lines(), Lines()
+    assert run(spec(), workers=1, display=goes_on).state is ExperimentState.COMPLETED
+    assert run(spec(), workers=1, display=completed).experiment_id == 1
+    for lines, meaning in ((goes_on, "are of different code"), (completed, "the result of the code from before")):
+        assert lines.said[1].startswith("warning: toy.py was changed 20")
+        assert "; experiment 1 began 20" in lines.said[1]
+        assert meaning in lines.said[1]
+
+
 def test_a_search_that_was_cancelled_begins_anew(folder: Path) -> None:
     with LocalCluster("rungmaster.db", 1, 1, folder / "search.log") as cluster, Client(cluster.address) as client:
         client.cancel(client.submit(spec()).experiment_id)

@@ -261,7 +261,9 @@ def test_no_values_of_any_request_make_the_master_fail(
     request = GetMessageClass(method.input_type)()
     for field, number, text in zip(method.input_type.fields, values * 2, texts * 2, strict=False):
         value: Any = text if field.type == field.TYPE_STRING else number
-        if field.is_repeated:
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            getattr(request, field.name)[text] = text
+        elif field.is_repeated:
             getattr(request, field.name).append(value)
         else:
             setattr(request, field.name, value)
@@ -294,6 +296,14 @@ def test_a_request_id_is_bounded(cluster: Cluster) -> None:
         first = client.submit(long_spec(cluster.folder), request_id="r" * limits.MAX_ID)
         assert client.submit(long_spec(cluster.folder), request_id="r" * limits.MAX_ID) == first
         client.cancel(first.experiment_id)
+
+
+def test_a_fingerprint_of_code_is_bounded(cluster: Cluster) -> None:
+    many = {f"{number}.py": "0" for number in range(limits.MAX_CODE_FILES + 1)}
+    with Client(cluster.address) as client:
+        for wrong in (many, {"": "0"}, {"a\0": "0"}, {"a.py": "0" * (limits.MAX_CHECKSUM + 1)}):
+            with pytest.raises(InvalidInput, match=r"^code"):
+                client.calls.create_experiment(long_spec(cluster.folder), "", wrong)
 
 
 def test_a_call_beyond_those_that_a_server_takes_at_once_is_tried_again() -> None:
