@@ -26,6 +26,7 @@ TESTS_FAILED = 1
 LEASES = "tests/unit/test_experiment_leases.py::"
 SEARCHES = "tests/unit/test_experiment_search.py::"
 FAILURES = "tests/unit/test_experiment_failures.py::"
+FAIL_FAST = "tests/unit/test_fail_fast.py::"
 MASTERSHIP = "tests/integration/test_ledger_mastership.py::"
 WRITER = "tests/unit/test_dispatcher_writer.py::"
 CHECKPOINTS = "tests/unit/test_checkpoints.py::"
@@ -364,6 +365,48 @@ MUTANTS = (
         "    if missing != dropped:",
         "    if False:",
         RETENTION + "test_what_was_not_thinned_away_is_missed",
+    ),
+    Mutant(
+        "giving back counts as going well",
+        CORE,
+        "elif end.outcome is ExitOutcome.RELEASED and lease.decision_sequence > 0:",
+        "elif end.outcome in (ExitOutcome.RELEASED, ExitOutcome.GIVEN_BACK):",
+        FAILURES + "test_giving_back_before_a_decision_counts_neither_for_nor_against_anybody",
+    ),
+    Mutant(
+        "what a worker cannot start counts as its fault",
+        CORE,
+        "elif end.outcome is ExitOutcome.CANNOT_START:",
+        "elif end.outcome is ExitOutcome.CANNOT_START and session.fault(now.monotonic) is None:",
+        FAIL_FAST + "test_it_is_tried_again_after_a_while_each_time_a_longer_one",
+    ),
+    Mutant(
+        "one worker that cannot start it condemns an experiment",
+        CORE,
+        "if not any(may_start(experiment, other) for other in self.sessions.values()):",
+        "if True:",
+        FAIL_FAST + "test_what_one_worker_cannot_start_is_trained_by_the_others",
+    ),
+    Mutant(
+        "whoever fails first condemns the others",
+        "master/experiment/first_attempts.py",
+        "(first := next(iter(self._ended.values()))) is not None",
+        "(first := next(filter(None, self._ended.values()), None)) is not None",
+        FAIL_FAST + "test_code_that_fails_with_some_hyperparameters_only_is_left_to_its_restarts",
+    ),
+    Mutant(
+        "an error is told by its last line",
+        "shared/failure_text.py",
+        'return _shortened(error.strip().partition("\\n")[0])',
+        'return _shortened(error.strip().rpartition("\\n")[2])',
+        UNIT + "test_failure_text.py::test_what_ended_it_comes_first_then_the_exception_then_the_output",
+    ),
+    Mutant(
+        "a shortage is remembered",
+        "worker/launcher.py",
+        "        except (CannotFork, OSError):\n            # What",
+        "        except CannotFork:\n            # What",
+        "tests/integration/test_worker_forks.py::test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody[entrypoint]",
     ),
 )
 

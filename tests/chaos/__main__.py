@@ -69,6 +69,7 @@ def _show(outcome: Outcome) -> None:
     print("\nwhat came of it")
     for what, count in (
         ("searches completed", outcome.searches),
+        ("searches that nobody can run, and that failed", verdict.wrong),
         ("leases", f"{verdict.leases.total()} ({', '.join(f'{n} {o}' for o, n in sorted(verdict.leases.items()))})"),
         ("epochs trained", f"{verdict.trained}, {verdict.trained_again} of them again after a loss"),
         ("reports in the ledger", verdict.reports),

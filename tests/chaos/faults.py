@@ -15,7 +15,7 @@ import psutil
 from .databases import LONG_LOCK, Postgresql, Sqlite, forbid_growth
 from .processes import Unit
 from .proxy import Direction
-from .world import LEASE_TTL, World
+from .world import LEASE_TTL, WAYS_TO_BE_WRONG, World, wrong
 
 #: What nobody else may harm meanwhile; "worker" stands for any one of them.
 Target = Literal["master", "worker", "database"]
@@ -177,6 +177,10 @@ def _crash_server(world: World, random: Random, worker: str) -> None:
     world.database.crash()
 
 
+def _submit_wrong(world: World, random: Random, worker: str) -> None:
+    world.submit(wrong(world.storage, random.choice(list(WAYS_TO_BE_WRONG))))
+
+
 _EVERYWHERE = (
     Fault("master: kill -9", _kill_master, ("master",)),
     Fault("master: SIGTERM", _end_master, ("master",)),
@@ -195,6 +199,7 @@ _EVERYWHERE = (
     Fault("network: partition, one way or both, heals", _partition, ("worker",)),
     Fault("network: half-open for good", _half_open, ("worker",)),
     Fault("database: locked by another program", _lock, ("database",)),
+    Fault("somebody submits what nobody can run", _submit_wrong),
 )
 _SQLITE = (
     Fault("database: every write fails (EFBIG)", _fail_writes, ("database", "master")),

@@ -63,6 +63,7 @@ def chaos(
         storm.rage(seconds)
         calm = time.monotonic()
         customer.leave()
+        wait_for("the end of what nobody can run", lambda: world.unfinished() == [], PEACE)
         ended = time.monotonic()
         world.drain()
         verdict = judge(gather(database.url, world.acknowledged, world.epochs))

@@ -15,11 +15,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rungmaster.master.ledger.reader import Reader
 from rungmaster.shared.errors import RungmasterError
-from rungmaster.shared.model import Lease, TrialOrder
+from rungmaster.shared.model import Lease, TrialOrder, WorkerState
 
 from .databases import Postgresql, Sqlite, forbid_growth
 from .verdict import Evidence, Verdict, gather, judge
-from .world import World, marathon
+from .world import WAYS_TO_BE_WRONG, World, marathon, wrong
 
 if TYPE_CHECKING:
     from ..conftest import PostgresqlServer
@@ -183,3 +183,21 @@ def test_a_connection_on_which_the_worker_is_not_heard_any_more_is_found_out_by_
     world.proxies["worker-1"].lose("up")
     search.ends_well()
     assert "no sign of life" in world.workers["worker-1"].log.read_text()
+
+
+def test_what_nobody_can_run_fails_soon_and_costs_the_search_beside_it_nothing(make_world: MakeWorld) -> None:
+    world = make_world(workers=2, slots=2)
+    search = Search(world, max_trials=6)
+    search.wait_for_reports(1)
+    numbers = {way: world.submit(wrong(world.storage, way)) for way in WAYS_TO_BE_WRONG}
+    for way, number in numbers.items():
+        ended = wait_for(f"the failure of a wrong {way}", lambda number=number: world.ended(number))
+        assert ended is not None
+        assert WAYS_TO_BE_WRONG[way][1] in ended.state_reason
+        tried = [row for row in search.evidence().rows["leases"] if row.experiment_id == number]
+        assert len(tried) <= 9, "five in a row, and what the other slots had begun meanwhile"
+    with world.client() as client:
+        assert {worker.state for worker in client.workers()} == {WorkerState.CONNECTED}
+    verdict = search.ends_well()
+    assert set(verdict.leases) == {"released"}
+    assert verdict.wrong == len(WAYS_TO_BE_WRONG)

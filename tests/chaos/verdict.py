@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Row, Table, select
 from rungmaster.master.ledger import tables
 from rungmaster.master.ledger.engine import parse_database, reading_engine
 
+from .world import WAYS_TO_BE_WRONG, WRONG
+
 Key = tuple[Any, ...]
 LEASE = ("experiment_id", "trial_id", "token")
 
@@ -31,6 +33,8 @@ class Verdict:
     #: Epochs that were trained again because the training after the last checkpoint was lost.
     trained: int = 0
     trained_again: int = 0
+    #: Experiments that nobody can run.
+    wrong: int = 0
     leases: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -46,6 +50,19 @@ class Evidence:
     acknowledged: list[dict[str, Any]]
     trained: list[dict[str, Any]]
     rows: dict[str, list[Row[Any]]]
+
+    def of(self, *, wrong: bool) -> Evidence:
+        """What there is about the experiments that nobody can run, or about all others."""
+        numbers = {row.experiment_id for row in self.rows["experiments"] if (row.name == WRONG) is wrong}
+
+        def chosen(name: str, rows: list[Row[Any]]) -> list[Row[Any]]:
+            return rows if name == "workers" else [row for row in rows if row.experiment_id in numbers]
+
+        return Evidence(
+            [entry for entry in self.acknowledged if entry["lease"][0] in numbers],
+            [entry for entry in self.trained if entry["lease"][0] in numbers],
+            {name: chosen(name, rows) for name, rows in self.rows.items()},
+        )
 
 
 def gather(url: str, acknowledged: Path, epochs: Path) -> Evidence:
@@ -70,8 +87,9 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield entry | {"lease": (entry["experiment"], entry["trial"], entry["token"])}
 
 
-def judge(evidence: Evidence) -> Verdict:
-    """Checks everything."""
+def judge(everything: Evidence) -> Verdict:
+    """Checks everything; of what nobody can run, that it has failed."""
+    evidence, wrong = everything.of(wrong=False), everything.of(wrong=True)
     verdict = Verdict(len(evidence.acknowledged), len(evidence.rows["reports"]))
     verdict.leases = Counter(row.outcome or "held" for row in evidence.rows["leases"])
     trained = [entry for entry in evidence.trained if entry["what"] == "epoch"]
@@ -82,6 +100,9 @@ def judge(evidence: Evidence) -> Verdict:
     verdict.double_owners += [*_overlapping(evidence), *_trained_twice(evidence)]
     for check in (_reports_outside, _gaps, _unknown_training, _trials, _rungs, _unpromoted, _experiments):
         verdict.others += check(evidence)
+    verdict.lost += _lost(wrong)
+    verdict.others += _not_failed(wrong)
+    verdict.wrong = len(wrong.rows["experiments"])
     return verdict
 
 
@@ -223,6 +244,17 @@ def _unpromoted(evidence: Evidence) -> Iterator[str]:
         for row in best:
             if not row.promoted:
                 yield f"trial {row.trial_id} is in the best third of rung {key} and was not promoted"
+
+
+def _not_failed(evidence: Evidence) -> Iterator[str]:
+    """What nobody can run has failed, and says why."""
+    reasons = [told for _, told in WAYS_TO_BE_WRONG.values()]
+    for row in evidence.rows["experiments"]:
+        if row.state != "failed" or not any(told in row.state_reason for told in reasons):
+            yield f"experiment {row.experiment_id}, which nobody can run, is {row.state}: {row.state_reason}"
+    for row in evidence.rows["trials"]:
+        if row.state not in ("failed", "cancelled"):
+            yield f"trial {row.trial_id} of an experiment that nobody can run is {row.state}"
 
 
 def _experiments(evidence: Evidence) -> Iterator[str]:

@@ -51,6 +51,22 @@ def marathon(storage: Path, *, max_trials: int, seconds_per_epoch: float, seed: 
     )
 
 
+#: The name of the experiments that nobody can run, what is wrong with them, and what people are told.
+WRONG = "wrong"
+WAYS_TO_BE_WRONG: dict[str, tuple[str | list[str], str]] = {
+    "program": (["pyhton", "marathon.py"], "no worker can start it: cannot run 'pyhton'"),
+    "module": ("marathno:train", "no worker can start it: entrypoint 'marathno:train': there is no module 'marathno'"),
+    "function": ("marathon:trian", "has no function 'trian'; did you mean 'train'?"),
+    "code": ("raising:train", "exited with code 1: RuntimeError: no data for trial"),
+}
+
+
+def wrong(storage: Path, way: str) -> str:
+    """A spec that can be trained nowhere, and wants every slot there is."""
+    document = yaml.safe_load(marathon(storage, max_trials=100, seconds_per_epoch=0.1, seed=1))
+    return yaml.safe_dump(document | {"name": WRONG, "entrypoint": WAYS_TO_BE_WRONG[way][0], "weight": 1000})
+
+
 class World:
     """Everything that runs, and what it wrote down."""
 
@@ -139,6 +155,16 @@ class World:
         """The experiment, once it has ended."""
         found = self.experiment(experiment_id)
         return found if found is not None and found.state is not ExperimentState.ACTIVE else None
+
+    def unfinished(self) -> list[int] | None:
+        """The experiments that have not ended; None while the database cannot be read."""
+        reader = Reader(self.database.url, timeout=5)
+        try:
+            return [each.experiment_id for each in reader.list_experiments([ExperimentState.ACTIVE])[0]]
+        except RungmasterError:
+            return None
+        finally:
+            reader.close()
 
     def replace_master(self, random: Random) -> None:
         """The master stands still, its standby takes over, and then the old one wakes up and must leave."""
