@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .limits import MAX_ERROR
@@ -12,6 +12,9 @@ from .limits import MAX_ERROR
 #: The most characters of a first line; the message of an exception may be a page long.
 MAX_SUMMARY = 500
 
+_TRACEBACK = "Traceback (most recent call last):"
+#: What colours a terminal.
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _LIBRARY = re.compile(r"^<|/(?:site|dist)-packages/|/lib/python\d[.\d]*/")
 _VARYING = (
     # Paths first: what is in them is told by the rest.
@@ -27,7 +30,7 @@ _VARYING = (
 def failure_text(headline: str, exception: str = "", output: str = "") -> str:
     """What ended a training (`headline`), the exception in one line where there was one, and the end of the output."""
     first = f"{headline}: {exception}" if exception else headline
-    first = _shortened(" ".join(first.split()))
+    first = _shortened(" ".join(_ESCAPES.sub("", first).split()))
     return f"{first}\n{output[-(MAX_ERROR - len(first) - 1) :]}".strip()
 
 
@@ -36,20 +39,35 @@ def exception_line(error: BaseException) -> str:
     told = next(text for text in traceback.format_exception_only(error) if not text.startswith(" "))
     told = " ".join(told.split())
     if isinstance(error, SyntaxError):
-        return told
+        return told + _place([(error.filename or "<unknown>", error.lineno or 0, "")])
     return told + _place([(f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(error.__traceback__)])
 
 
 def exception_in(output: str) -> str:
-    """The exception of the last traceback that a Python program printed, in one line; empty where there is none."""
-    _, found, block = output.rpartition("Traceback (most recent call last):\n")
+    """The exception of the last traceback that a Python program printed, in one line; empty where there is none.
+
+    Each line may begin with what a launcher of several processes puts before it, such as `[rank0]: `.
+    """
+    lines = _ESCAPES.sub("", output).splitlines()
+    begun = next((n for n in reversed(range(len(lines))) if _TRACEBACK in lines[n]), len(lines))
     frames: list[tuple[str, int, str]] = []
-    for line in block.splitlines() if found else ():
+    for line in _without(lines[begun].partition(_TRACEBACK)[0], lines[begun + 1 :]) if begun < len(lines) else ():
         if frame := re.match(r'  File "(.*)", line (\d+)(?:, in (.*))?$', line):
             frames.append((frame[1], int(frame[2]), frame[3] or ""))
         elif line and not line.startswith(" "):
             return line.strip() + _place(frames)
     return ""
+
+
+def _without(prefix: str, lines: Sequence[str]) -> Iterator[str]:
+    """The lines that begin with the prefix of their traceback, without it."""
+    prefix = "  | " if prefix == "  + Exception Group " else prefix
+    return (line.removeprefix(prefix) for line in lines if line.startswith(prefix))
+
+
+def last_line(output: str) -> str:
+    """The last line that says anything; of a progress bar its last state."""
+    return next((line.strip() for line in reversed(_ESCAPES.sub("", output).splitlines()) if line.strip()), "")
 
 
 def _place(frames: Sequence[tuple[str, int, str]]) -> str:
@@ -68,6 +86,7 @@ def summary(error: str) -> str:
 
 
 def _shortened(line: str) -> str:
+    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
     return line if len(line) <= MAX_SUMMARY else f"{line[: MAX_SUMMARY - 1]}…"
 
 

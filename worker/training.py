@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..shared.checkpoints import address_in
 from ..shared.errors import TRANSIENT, CannotStart, RungmasterError
-from ..shared.failure_text import exception_in, failure_text
+from ..shared.failure_text import exception_in, failure_text, last_line
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
 from . import output
@@ -270,7 +270,7 @@ class Training:
         if code <= 0:
             return ""
         printed = self._printed(_SEARCHED)
-        last = printed.rpartition("\n")[2]
+        last = last_line(printed)
         return exception_in(printed) or (f"it printed last: {last}" if last else "")
 
     def _printed(self, length: int = MAX_REASON) -> str:
