@@ -76,7 +76,7 @@ def test_no_number_makes_another_error(whole: int, number: float, address: int) 
 
 def raised(code: str) -> BaseException:
     try:
-        exec(compile(code, "/work/train.py", "exec"), {})
+        exec(compile(code, "/code/train.py", "exec"), {})
     except BaseException as error:  # noqa: BLE001
         return error
     raise AssertionError("nothing was raised")
@@ -116,7 +116,7 @@ def test_an_exception_is_told_by_its_line_and_the_last_place_that_is_no_library(
         ("Traceback (most recent call last):\n  cut short", ""),
         (
             "[rank1]: Traceback (most recent call last):\nother process\n"
-            '[rank1]:   File "/work/train.py", line 3, in fit\n[rank1]:     x()\n[rank1]: RuntimeError: NCCL\nbye',
+            '[rank1]:   File "/code/train.py", line 3, in fit\n[rank1]:     x()\n[rank1]: RuntimeError: NCCL\nbye',
             "RuntimeError: NCCL (train.py, line 3, in fit)",
         ),
         (
