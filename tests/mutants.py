@@ -37,6 +37,7 @@ TOKENS = "tests/unit/test_tokens.py::"
 RETENTION = "tests/integration/test_retention.py::"
 KEPT = "tests/unit/test_retention.py::test_those_stay_that_decided_and_each_trials_best_and_last"
 UNIT = "tests/unit/"
+DATABASE = "tests/integration/test_database_client.py::"
 
 EXPERIMENT = "master/experiment/experiment.py"
 CORE = "master/dispatcher/core.py"
@@ -56,6 +57,41 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant(
+        "a worker gets work of experiments that it is not for",
+        "master/dispatcher/scheduler.py",
+        "or not session.takes(number) or session.barred(number, now.monotonic)",
+        "or session.barred(number, now.monotonic)",
+        UNIT + "test_dispatcher_scheduling.py::test_a_worker_gets_work_of_the_experiments_that_it_is_for_and_no_other",
+    ),
+    Mutant(
+        "a copy of a database leads to the master of the original",
+        "master/ledger/reader.py",
+        "if owner is not None and is_held(self.database, connection, owner.term) else None",
+        "",
+        DATABASE + "test_a_copy_does_not_lead_to_the_master_of_the_original",
+    ),
+    Mutant(
+        "any master at the address counts as that of the database",
+        "client/database.py",
+        "if (info.database_id, info.holder, info.term) != (owner.database_id, owner.holder, owner.term):",
+        "if not owner.address:",
+        DATABASE + "test_another_master_at_the_address_is_not_taken_for_the_one_of_the_database",
+    ),
+    Mutant(
+        "what a killed master left in its log is not read",
+        "master/ledger/read_only.py",
+        "        if not _log_of(self._path).exists():",
+        "        if self._path.exists():",
+        DATABASE + "test_everything_is_read_that_a_killed_master_left_in_its_log[True]",
+    ),
+    Mutant(
+        "what was begun to be written while it was read goes unnoticed",
+        "master/ledger/read_only.py",
+        "if before is not None and self._state() != before:",
+        "if before == ():",
+        DATABASE + "test_a_file_that_changes_while_nobody_had_it_open_is_read_again",
+    ),
     Mutant(
         "events are taken under any token",
         EXPERIMENT,

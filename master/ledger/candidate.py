@@ -13,7 +13,7 @@ from .engine import parse_database, reading_engine, transaction, writing_engine
 from .ledger import Ledger
 from .lock import term_lock
 from .mastership import Owner, check_term, end_writers, read_owner
-from .migrate import check_known
+from .revisions import check_known
 
 #: Seconds that a look at the database may take.
 LOOK_TIMEOUT = 10.0

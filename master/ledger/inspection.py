@@ -25,8 +25,8 @@ from ..experiment.changes import (
 from ..experiment.replay import Entry
 from . import tables
 from .engine import parse_database, read_in_order, reading_engine, transaction
-from .migrate import check_current
 from .recovery import rows_of
+from .revisions import check_current
 from .tables import columns_of
 
 Row = TypeVar("Row", ReportRow, TrialRow)

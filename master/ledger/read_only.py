@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from sqlalchemy import Engine, NullPool, create_engine, event
 
 from ...shared.errors import DatabaseError, Unavailable
 from .engine import Database, reading_engine, transaction
-from .migrate import check_current
+from .revisions import check_current
 
 _MAGIC = b"SQLite format 3\0"
 #: What SQLite says where the map of the log is needed and can be neither found nor made.
@@ -35,14 +34,24 @@ class ReadOnly:
         self._database = database
         if database.kind == "sqlite":
             _check_file(database)
-            self.engine = _file_engine(database, timeout)
+            opener = _Opener(database, timeout)
+            self.engine, self._tidy = _file_engine(opener), opener.close
         else:
-            self.engine = reading_engine(database, timeout)
+            self.engine, self._tidy = reading_engine(database, timeout), _nothing
+
+    def close(self) -> None:
+        """Closes the connections that are not in use, and removes what was copied."""
+        self.engine.dispose()
+        self._tidy()
 
     def check_schema(self) -> None:
-        """Raises DatabaseError where the schema is not the one of this version."""
-        with self.unchanged(), transaction(self.engine, self._database) as connection:
-            check_current(connection, self._database.name)
+        """Raises DatabaseError where the schema is not the one of this version, and closes then."""
+        try:
+            with self.unchanged(), transaction(self.engine, self._database) as connection:
+                check_current(connection, self._database.name)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -80,9 +89,13 @@ def _check_file(database: Database) -> None:
         raise DatabaseError(f"database {database.name}: the file is not an SQLite database; give another path")
 
 
-def _file_engine(database: Database, timeout: float) -> Engine:
+def _nothing() -> None:
+    pass
+
+
+def _file_engine(opener: _Opener) -> Engine:
     """A connection for each transaction: which way the file is to be read may change between two of them."""
-    engine = create_engine("sqlite://", creator=_Opener(database, timeout).open, poolclass=NullPool)
+    engine = create_engine("sqlite://", creator=opener.open, poolclass=NullPool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
 
@@ -109,6 +122,11 @@ class _Opener:
         self._copy = self._copied()
         return self._connect(self._copy, "mode=rw")
 
+    def close(self) -> None:
+        """Removes the copy, where one was needed."""
+        if self._copy is not None:
+            shutil.rmtree(self._copy.parent, ignore_errors=True)
+
     def _connect(self, path: Path, how: str) -> sqlite3.Connection:
         # Without isolation level the driver leaves it to us when transactions begin.
         address = f"file:{quote(str(path))}?{how}"
@@ -126,7 +144,6 @@ class _Opener:
     def _copied(self) -> Path:
         """A copy of the file and its log: where the folder takes no map, nobody writes to it, and a copy stays true."""
         folder = Path(tempfile.mkdtemp(prefix="rungmaster-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         for source in (self._path, _log_of(self._path)):
             shutil.copyfile(source, folder / source.name)
         return folder / self._path.name

@@ -65,10 +65,11 @@ class Reader:
         self._unchanged: Callable[[], AbstractContextManager[None]] = nullcontext
         if from_outside:
             source = ReadOnly(self.database, timeout)
+            self._engine, self._unchanged, self._close = source.engine, source.unchanged, source.close
             source.check_schema()
-            self._engine, self._unchanged = source.engine, source.unchanged
         else:
             self._engine = reading_engine(self.database, timeout)
+            self._close = self._engine.dispose
 
     def owner(self) -> Owner | None:
         """The master that runs on the database now; None where there is none.
@@ -194,7 +195,7 @@ class Reader:
 
     def close(self) -> None:
         """Closes the connections that are not in use."""
-        self._engine.dispose()
+        self._close()
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from rungmaster.master.ledger.engine import parse_database, reading_engine, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.migrate import check_known, migrate
+from rungmaster.master.ledger.migrate import config_for, migrate
+from rungmaster.master.ledger.revisions import check_known, known_revisions
 from rungmaster.master.ledger.tables import metadata
 
 from .ledger_rows import created
@@ -53,6 +54,12 @@ def test_migrations_make_what_the_code_expects(engine: Engine) -> None:
         metadata.drop_all(connection)
         metadata.create_all(connection)
         assert described(connection) == migrated
+
+
+def test_the_revisions_are_told_from_the_names_of_their_files(engine: Engine) -> None:
+    with engine.begin() as connection:
+        scripts = ScriptDirectory.from_config(config_for(connection))
+    assert [revision.revision for revision in scripts.walk_revisions()][::-1] == list(known_revisions())
 
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:
@@ -99,5 +106,5 @@ def test_what_this_version_knows_of_schemas_is_loaded_once(engine: Engine, monke
     """A standby looks twice a second."""
     with engine.begin() as connection:
         migrate(connection, "test")
-        monkeypatch.setattr(ScriptDirectory, "from_config", None)
+        monkeypatch.setattr(Path, "glob", None)
         assert check_known(connection, "test")
