@@ -66,8 +66,8 @@ class DatabaseClient(Client):
         self._reading.close()
 
     def _folders(self) -> list[Path]:
-        beside = [] if "://" in self.database else [Path(self.database).absolute().parent]
-        return [Path(), *beside]
+        file = file_of(self.database)
+        return [Path(), *([] if file is None else [file.absolute().parent])]
 
     def master(self, *, timeout: float = 30.0, credentials: Credentials = NO_CREDENTIALS) -> Client:
         """A Client of the master that runs on the database, which has shown that it is that one.
@@ -93,6 +93,12 @@ class DatabaseClient(Client):
             return Client(owner.address, timeout=timeout, credentials=credentials)
         finally:
             client.close()
+
+
+def file_of(database: str) -> Path | None:
+    """The file of an SQLite database, None for another kind."""
+    path = database.removeprefix("sqlite:///")
+    return None if "://" in path else Path(path)
 
 
 def shown(database: str) -> str:

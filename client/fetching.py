@@ -41,14 +41,17 @@ def fetch_checkpoint(checkpoint: Checkpoint, to: Path, folders: Iterable[Path]) 
     """Copies a checkpoint's files into the folder `to`, each verified; `to` is there only once all of them are.
 
     A relative URI is looked for below each of `folders`. Raises InvalidInput where `to` is there and not empty,
-    RungmasterError where the checkpoint is not whole, Unavailable where its store cannot be reached.
+    RungmasterError where the checkpoint is not whole, CannotStart where a package for its store is missing, and
+    Unavailable where that cannot be reached.
     """
     # Imported late: file systems take a while, and most commands need none.
     from ..shared.checkpoints import fetch
     from ..shared.manifest import BrokenCheckpoint
     from ..shared.session import CheckpointRef
+    from ..shared.storage import check_packages
 
     _check_target(to)
+    check_packages(checkpoint.uri)
     partial = to.absolute().with_name(f"{to.absolute().name}.part-{os.getpid()}")
     try:
         fetch(

@@ -7,12 +7,11 @@ import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from pathlib import Path
 
 from ..shared.errors import NotFound
 from ..shared.model import Checkpoint, Experiment, Report, Trial, TrialOrder, TrialState
 from .calls import Calls
-from .database import DatabaseClient
+from .database import DatabaseClient, file_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class Result(Experiment):
     def of(cls, experiment: Experiment, database: str) -> Result:
         """The result of an experiment that lies in a database (a file, or a URL)."""
         values = {each.name: getattr(experiment, each.name) for each in fields(Experiment)}
-        return cls(**values, database=database if "://" in database else str(Path(database).absolute()))
+        file = file_of(database)
+        return cls(**values, database=database if file is None else str(file.absolute()))
 
     @property
     def best(self) -> Trial | None:

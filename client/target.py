@@ -13,15 +13,24 @@ from ..shared.errors import RungmasterError, Unavailable
 from .client import Client
 from .database import DEFAULT_DATABASE, DatabaseClient, shown
 
+#: Seconds that a call may take; and where a master is only looked for at its usual address.
+TIMEOUT, TRY_TIMEOUT = 10.0, 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a person named, if anything: the `addresses` of a master, or a `database`. `timeout` is in seconds."""
+    """What a person named, if anything: the `addresses` of a master, or a `database`; and how many seconds to try."""
 
     addresses: str | None = None
     database: str | None = None
-    timeout: float = 10.0
     credentials: Credentials = field(default=NO_CREDENTIALS)
+    patience: float | None = None
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a call may take: where nobody said that there is a master, a wait for one is a nuisance."""
+        known = self.addresses is not None or self.database is not None or Path(DEFAULT_DATABASE).is_file()
+        return self.patience or (TIMEOUT if known else TRY_TIMEOUT)
 
     @contextmanager
     def to_look(self) -> Iterator[Client]:
@@ -75,9 +84,9 @@ class Target:
             try:
                 yield client
             except Unavailable as error:
-                if self.addresses is not None:
+                if self.addresses is not None or not str(error).startswith("no master answers"):
                     raise
                 raise Unavailable(
-                    f"{error}; nor is there a {DEFAULT_DATABASE} in this folder: name a master by --master HOST:PORT, "
-                    "or a database by --db"
+                    f"no master answers at {DEFAULT_ADDRESS}, the usual address, nor is there a {DEFAULT_DATABASE} in "
+                    "this folder: name a master by --master HOST:PORT, or a database by --db"
                 ) from error

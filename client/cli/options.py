@@ -18,7 +18,7 @@ from ...shared.errors import InvalidInput
 from ...shared.model import Experiment, ExperimentState
 from ..client import Client
 from ..database import DEFAULT_DATABASE, DatabaseClient, shown
-from ..target import Target
+from ..target import TIMEOUT, TRY_TIMEOUT, Target
 
 UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
 _SHOWN = 5
@@ -55,10 +55,8 @@ def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -
     @click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
-        default=10.0,
-        show_default=True,
         metavar="SECONDS",
-        help="How long to try while no master answers.",
+        help=f"How long to try while no master answers.  [default: {TIMEOUT:.0f}; {TRY_TIMEOUT:.0f} if none is named]",
     )
     @credential_options
     @functools.wraps(function)
@@ -66,7 +64,7 @@ def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -
         *args: Any,
         addresses: str | None,
         database: str | None,
-        timeout: float,
+        timeout: float | None,
         credentials: Credentials,
         **kwargs: Any,
     ) -> Any:
@@ -77,12 +75,12 @@ def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -
     return command
 
 
-def _target(addresses: str | None, database: str | None, timeout: float, credentials: Credentials) -> Target:
+def _target(addresses: str | None, database: str | None, timeout: float | None, credentials: Credentials) -> Target:
     if addresses is not None and database is not None:
         raise click.UsageError("--master and --db: who is to be asked, that master or that database? Leave one out")
     if addresses is None and database is None:
         addresses = os.environ.get("RUNGMASTER_MASTER") or None
-    return Target(addresses, database, timeout, credentials)
+    return Target(addresses, database, credentials, timeout)
 
 
 def say_if_at_rest(client: Client) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import yaml
 from rungmaster import run
 from rungmaster.client import Result
 from rungmaster.client.cli.main import execute
-from rungmaster.shared.errors import DatabaseError, InvalidInput, NotFound, RungmasterError, Unavailable
+from rungmaster.client.fetching import fetch_checkpoint
+from rungmaster.shared.errors import CannotStart, DatabaseError, InvalidInput, NotFound, RungmasterError
 
 TRAINING = """
 import json
@@ -191,13 +194,22 @@ def test_a_wrong_target_is_refused_before_anything_is_read(searched: tuple[Path,
         searched[1].fetch_checkpoint(tmp_path / "full")
 
 
-def test_a_store_that_cannot_be_opened_is_told(searched: tuple[Path, Result], tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from rungmaster.client.fetching import fetch_checkpoint
-
-    elsewhere = replace(searched[1].checkpoints()[-1], uri="nowhere://bucket/1/0/1-4-abc")
-    with pytest.raises(Unavailable, match="cannot be opened"):
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("nowhere://bucket/1/0/1-4-abc", "nowhere"),
+        pytest.param(
+            "s3://bucket/1/0/1-4-abc",
+            r"pip install 'rungmaster\[s3\]'",
+            marks=pytest.mark.skipif(find_spec("s3fs") is not None, reason="s3fs is installed"),
+        ),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_told(
+    searched: tuple[Path, Result], tmp_path: Path, uri: str, words: str
+) -> None:
+    elsewhere = replace(searched[1].checkpoints()[-1], uri=uri)
+    with pytest.raises(CannotStart, match=words):
         fetch_checkpoint(elsewhere, tmp_path / "best", [tmp_path])
     assert list(tmp_path.iterdir()) == []
 
