@@ -413,8 +413,8 @@ MUTANTS = (
         "what a worker cannot start counts as its fault",
         CORE,
         "elif end.outcome is ExitOutcome.CANNOT_START:",
-        "elif end.outcome is ExitOutcome.CANNOT_START and session.fault(now.monotonic) is None:",
-        FAIL_FAST + "test_it_is_tried_again_after_a_while_each_time_a_longer_one",
+        "elif end.outcome is ExitOutcome.CANNOT_START and session.fault(ref.experiment_id, end.error, now.monotonic) is None:",
+        FAIL_FAST + "test_what_one_worker_cannot_start_is_trained_by_the_others",
     ),
     Mutant(
         "one worker that cannot start it condemns an experiment",

@@ -268,7 +268,7 @@ class Core:
         ref = _ref(lease)
         session.release(ref)
         if end.outcome is ExitOutcome.WORKER_FAULT:
-            session.fault(now.monotonic)
+            session.fault(ref.experiment_id, summary(end.error), now.monotonic)
         elif end.outcome is ExitOutcome.RELEASED and lease.decision_sequence > 0:
             session.training_went_well(ref)
         elif end.outcome is ExitOutcome.CANNOT_START:

@@ -61,7 +61,8 @@ class Session:
     #: The lease that answered each work request, while it is held.
     answered: dict[str, LeaseRef] = field(default_factory=dict)
     waiting_reason: str = ""
-    faults: int = 0
+    #: By experiment, faults of the worker since the last trial that went well here.
+    faults: dict[int, int] = field(default_factory=dict)
     #: By experiment, its trials whose code has failed here since the last that did not.
     failed: dict[int, set[int]] = field(default_factory=dict)
     #: Experiments whose last trial here went well.
@@ -91,11 +92,17 @@ class Session:
         for request_id in [key for key, value in self.answered.items() if value == ref]:
             del self.answered[request_id]
 
-    def fault(self, now: float) -> None:
-        """Counts a fault of the worker itself; after several in a row it gets no work for a while."""
-        self.faults += 1
-        if self.faults >= FAULTS_BORNE:
-            self.quarantined_until = now + QUARANTINE * 2 ** min(self.faults - FAULTS_BORNE, 6)
+    def fault(self, experiment_id: int, error: str, now: float) -> None:
+        """Counts a fault of the worker itself. After several in a row it gets no work for a while: none at all where
+        several experiments have met them, and none of the one that has where it is the only one."""
+        self.faults[experiment_id] = self.faults.get(experiment_id, 0) + 1
+        more = sum(self.faults.values()) - FAULTS_BORNE
+        if more < 0:
+            return
+        if len(self.faults) > 1:
+            self.quarantined_until = now + QUARANTINE * 2 ** min(more, 6)
+        else:
+            self.bar(experiment_id, f"meets faults of this worker: {error}", now, QUARANTINE)
 
     def training_failed(self, ref: LeaseRef, error: str, now: float, *, works_elsewhere: bool) -> None:
         """Training code failed here. The worker is to blame where several trials in a row do that go well elsewhere:
@@ -106,12 +113,12 @@ class Session:
         if len(failed) >= FAULTS_BORNE and works_elsewhere:
             self.bar(ref.experiment_id, f"fails here, and goes well elsewhere: {error}", now)
 
-    def bar(self, experiment_id: int, reason: str, now: float) -> None:
+    def bar(self, experiment_id: int, reason: str, now: float, first: float = FIRST_BAR) -> None:
         """This worker cannot run the experiment now: it gets none of it for a while, longer each time."""
         before = self.bars.get(experiment_id)
         if before is not None and now < before.until:
             return
-        pause = FIRST_BAR if before is None else min(2 * before.pause, LONGEST_BAR)
+        pause = first if before is None else min(2 * before.pause, LONGEST_BAR)
         self.bars[experiment_id] = Bar(reason, now + pause, pause)
 
     def takes(self, experiment_id: int) -> bool:
@@ -132,7 +139,7 @@ class Session:
 
     def training_went_well(self, ref: LeaseRef) -> None:
         """A trial came to its end, or to its rung, here."""
-        self.faults = 0
+        self.faults.clear()
         self.forget(ref.experiment_id)
         self.worked.add(ref.experiment_id)
 

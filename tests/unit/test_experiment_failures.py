@@ -119,12 +119,22 @@ def test_a_worker_that_faults_again_and_again_gets_no_work_for_a_while(master: M
     for _ in range(3):
         worker.exit(worker.work(), FAULT, "disk full")
     assert worker.ask() is None
-    assert master.core.workers(master.now)[0].state is WorkerState.QUARANTINED
+    assert "disk full" in master.core.workers(master.now)[0].waiting_reason
     assert master.worker("healthy").work().lease.trial_id == 0
     master.advance(29, alive=[worker])
     assert not worker.received().assignments
     master.advance(2, alive=[worker])
     assert worker.received().assignments
+
+
+def test_a_worker_that_faults_with_several_experiments_gets_no_work_at_all_for_a_while(
+    master: Master, worker: Worker
+) -> None:
+    for priority in range(3):
+        master.submit(make_spec(priority=priority))
+        worker.exit(worker.work(), FAULT, "disk full")
+    assert worker.ask() is None
+    assert master.core.workers(master.now)[0].state is WorkerState.QUARANTINED
 
 
 def test_a_trial_that_failed_is_tried_again_on_another_worker(master: Master, worker: Worker) -> None:
@@ -214,7 +224,7 @@ def test_giving_back_before_a_decision_counts_neither_for_nor_against_anybody(
     worker.exit(worker.work(), FAULT, "disk full")
     worker.exit(worker.work(), outcome)
     (session,) = master.core.sessions.values()
-    assert (session.faults, session.worked) == (1, set())
+    assert (session.faults, session.worked) == ({1: 1}, set())
     trial = master.trial(0)
     assert (trial.state, trial.restarts, trial.workers_lost) == (TrialState.PENDING, 0, 1)
 

@@ -66,6 +66,7 @@ def test_what_one_worker_cannot_start_is_trained_by_the_others(master: Master, w
     assert worker.ask() is None
     seen = {each.worker: each for each in master.core.workers(master.now)}["w"]
     assert seen.state is WorkerState.CONNECTED
+    assert master.core.sessions[worker.session_id].faults == {}
     assert "experiment 1 cannot be started here: no module 'torch' (tried again in 5 s)" in seen.waiting_reason
     assert other.work().lease == LeaseRef(1, 0, 2), "first in line, and nothing is counted"
 

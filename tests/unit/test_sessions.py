@@ -74,26 +74,41 @@ def test_however_irregular_the_looks_a_session_that_was_just_seen_is_not_lost(st
         assert watch.look([one], now) == []
 
 
-def test_three_faults_in_a_row_are_a_quarantine_and_each_more_doubles_it() -> None:
+def test_three_faults_in_a_row_with_several_experiments_are_a_quarantine_and_each_more_doubles_it() -> None:
     one = session()
     one.request = WorkRequest("r", 1)
     for _ in range(2):
-        one.fault(100.0)
+        one.fault(1, "disk full", 100.0)
     assert one.wants_work(100.0)
-    one.fault(100.0)
+    one.fault(2, "disk full", 100.0)
     assert not one.wants_work(100.0)
     assert one.state(100.0) is WorkerState.QUARANTINED
     assert one.wants_work(100.0 + QUARANTINE)
-    one.fault(200.0)
+    one.fault(1, "disk full", 200.0)
     assert not one.wants_work(200.0 + QUARANTINE)
     assert one.wants_work(200.0 + 2 * QUARANTINE)
 
 
 def test_a_quarantine_has_an_end_however_many_faults_there_were() -> None:
     one = session()
-    for _ in range(10_000):
-        one.fault(0.0)
+    for number in range(10_000):
+        one.fault(number % 2, "disk full", 0.0)
     assert one.quarantined_until == QUARANTINE * 2**6
+
+
+def test_faults_with_one_experiment_alone_keep_nothing_but_that_one_away() -> None:
+    one = session()
+    one.request = WorkRequest("r", 1)
+    for _ in range(3):
+        one.fault(1, "disk full", 100.0)
+    assert one.state(100.0) is WorkerState.CONNECTED
+    assert (one.may_run(1, 100.0), one.may_run(2, 100.0)) == (False, True)
+    assert "experiment 1 meets faults of this worker: disk full (tried again in 30 s)" in one.waits_for(100.0)
+    assert one.may_run(1, 100.0 + QUARANTINE)
+    one.fault(1, "disk full", 200.0)
+    assert not one.may_run(1, 200.0 + QUARANTINE)
+    one.training_went_well(LeaseRef(1, 0, 1))
+    assert one.may_run(1, 200.0)
 
 
 def test_a_lease_is_found_by_the_request_that_it_answered_while_it_is_held() -> None:
