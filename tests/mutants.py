@@ -413,7 +413,7 @@ MUTANTS = (
         "what a worker cannot start counts as its fault",
         CORE,
         "elif end.outcome is ExitOutcome.CANNOT_START:",
-        "elif end.outcome is ExitOutcome.CANNOT_START and session.fault(ref.experiment_id, end.error, now.monotonic) is None:",
+        "elif session.fault(0, end.error, 0.0) is None and end.outcome is ExitOutcome.CANNOT_START:",
         FAIL_FAST + "test_what_one_worker_cannot_start_is_trained_by_the_others",
     ),
     Mutant(
