@@ -12,7 +12,7 @@ from rungmaster.master.dispatcher.blueprint import blueprint_from_json
 from rungmaster.master.dispatcher.clock import system_now
 from rungmaster.master.dispatcher.core import Core, Recovered, Terms
 from rungmaster.master.dispatcher.store import LedgerStore
-from rungmaster.master.experiment.changes import Changes, RungResultRow, TrialRow
+from rungmaster.master.experiment.changes import Changes, CheckpointRow, RungResultRow, TrialRow
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.shared.session import (
     CheckpointSaved,
@@ -95,12 +95,15 @@ def _trial(experiment: int, number: int, promoted: bool, metric: float) -> Trial
     )
 
 
-def fill(path: Path, trials: int) -> float:
-    """A search whose first rung holds `trials` results, the best quarter promoted and failed since: seconds it took."""
+def fill(database: Path | str, trials: int, *, checkpoints: bool = False) -> float:
+    """A search whose first rung holds `trials` results, the best quarter promoted and failed since: seconds it took.
+
+    With `checkpoints` each trial that was not promoted has one.
+    """
     start, rng = time.perf_counter(), random.Random(1)
     values = [rng.random() for _ in range(trials)]
     threshold = sorted(values)[trials // ETA - 1]
-    ledger = Ledger.open(str(path), holder="benchmark")
+    ledger = Ledger.open(str(database), holder="benchmark")
     master = Master(ledger)
     experiment = master.create(trials + 10**6)
     promoted = sum(value <= threshold for value in values)
@@ -111,6 +114,11 @@ def fill(path: Path, trials: int) -> float:
             batch.new_trials.append(_trial(experiment, number, goes_on, value))
             ids = (experiment, 0)
             batch.new_results.append(RungResultRow(*ids, 0, number, 1, value, goes_on, 1.7e9 + number))
+            if checkpoints and not goes_on:
+                uri = f"file:///checkpoints/{experiment}/{number}/1-1-0123456789abcdef"
+                batch.new_checkpoints.append(
+                    CheckpointRow(experiment, number, 1, 2, uri, 1, 10**7, "0" * 64, 1.7e9 + number)
+                )
             if goes_on:
                 batch.new_results.append(RungResultRow(*ids, 1, number, ETA, None, False, 1.7e9 + number))
         ledger.commit(batch)

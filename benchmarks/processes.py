@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,25 @@ def master(database: str, lease_ttl: float = 600.0) -> Iterator[Server]:
     options = ["--listen", "127.0.0.1:0", "--db", database, "--lease-ttl", str(lease_ttl), "--grace", "0"]
     with _serving(rungmaster("master", *options)) as server:
         yield server
+
+
+@contextmanager
+def standby(database: str) -> Iterator[str]:
+    """A second master on a database that has one: it waits. Gives the address at which it will serve if it has to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with subprocess.Popen(
+        rungmaster("master", "--listen", address, "--db", database, "--grace", "0"), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if "waiting" not in line:
+                raise RuntimeError(f"the standby does not wait: it said {line!r}, and its error is above")
+            yield address
+        finally:
+            process.kill()
 
 
 def rungmaster(*arguments: str) -> list[str]:

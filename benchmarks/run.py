@@ -31,6 +31,7 @@ BENCHMARKS = (
     "search",
     "ledger",
     "retention",
+    "ending",
     "floors",
 )
 FOLDER = Path(__file__).parent.parent / "docs" / "benchmarks"

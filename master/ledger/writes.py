@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, insert, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, func, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ...shared.errors import DatabaseError
@@ -134,10 +134,11 @@ _promote = (
     .where(_results.rung_id == bindparam("k"), _results.trial_id == bindparam("t"))
     .values(promoted=True)
 )
+# The first time counts. Were it asked for in the condition, PostgreSQL would go through all that are needed for each.
 _unneed = (
     update(tables.checkpoints)
-    .where(_checkpoints.uri == bindparam("which"), _checkpoints.delete_time.is_(None))
-    .values(delete_time=bindparam("when"))
+    .where(_checkpoints.uri == bindparam("which"))
+    .values(delete_time=func.coalesce(_checkpoints.delete_time, bindparam("when")))
 )
 _mark_deleted = update(tables.checkpoints).where(_checkpoints.uri == bindparam("which")).values(deleted=True)
 _forget_orphan = delete(tables.checkpoints).where(

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+import bench_ending
 import bench_floors
 import bench_growth
 import bench_latency
@@ -36,6 +37,12 @@ def test_growth_is_measured_on_databases_that_a_master_can_take_up() -> None:
 def test_thinning_and_deleting_are_measured_beside_a_search() -> None:
     found = bench_retention.measure(bench_retention.QUICK)
     assert all(figure.value > 0 for figure in found.figures)
+
+
+def test_the_end_of_a_large_search_is_measured_beside_another() -> None:
+    found = bench_ending.measure(bench_ending.QUICK)
+    assert found.notes == []
+    assert {figure.name.split(": ")[1]: figure.met for figure in found.figures}["changes of term"]
 
 
 def test_what_was_killed_is_replaced() -> None:

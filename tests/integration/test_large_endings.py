@@ -7,11 +7,14 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from e2e.cluster import Cluster, wait_for
 from sqlalchemy import text
+from sqlalchemy.event import listen
 
 from large_search import Master, Workers
 from rungmaster.client import Client
@@ -26,6 +29,8 @@ from rungmaster.master.ledger.engine import parse_database, reading_engine, tran
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.model import ExperimentState, TrialState
+
+from .ledger_rows import checkpoint, created
 
 WORKERS, ROUNDS = 200, 8
 
@@ -128,3 +133,23 @@ def test_an_ending_goes_on_after_a_commit_that_failed(large: str, where: str, mo
     with ThreadPoolExecutor(1) as thread, closing(Ledger.open(large, holder="test")) as ledger:
         asyncio.run(asyncio.wait_for(story(ledger, thread), 60))
     assert check_database(large).violations == []
+
+
+@pytest.mark.postgresql
+def test_postgresql_finds_each_checkpoint_by_its_uri_in_a_table_that_has_just_been_filled(postgresql_url: str) -> None:
+    """Otherwise it goes through all that are needed, for each that is not needed any more."""
+    plans: list[str] = []
+
+    def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("UPDATE checkpoints"):
+            with cursor.connection.cursor() as beside:
+                beside.execute(f"EXPLAIN {statement}", parameters[0])
+                plans.append("\n".join(row[0] for row in beside.fetchall()))
+
+    with closing(Ledger.open(postgresql_url, holder="test")) as ledger:
+        needed = [checkpoint(number, 1) for number in range(2000)]
+        ledger.commit(replace(created(trials=0), new_checkpoints=needed))
+        listen(ledger._engine, "before_cursor_execute", explain)
+        ledger.commit(Changes(unneeded_checkpoints={row.uri: 1.8e9 for row in needed}))
+    assert len(plans) == 1
+    assert "ix_checkpoints_uri" in plans[0]
