@@ -163,6 +163,67 @@ MUTANTS = (
         MASTERSHIP + "test_a_master_whose_term_is_over_writes_nothing[sqlite]",
     ),
     Mutant(
+        "a sign of life counts though the term is over",
+        "master/ledger/mastership.py",
+        'exists().where(mastership.c.term == bindparam("mine"))',
+        'exists().where(mastership.c.term >= bindparam("mine"))',
+        "tests/integration/test_standby.py::"
+        "test_the_first_of_several_candidates_wins_and_the_others_wait_for_it[sqlite]",
+    ),
+    Mutant(
+        "silence that a lock may have caused is taken for a hanging master",
+        "master/ledger/candidate.py",
+        "                self._check_not_locked(term)\n",
+        "                pass\n",
+        "tests/integration/test_standby.py::"
+        "test_a_master_that_a_lock_keeps_silent_is_not_taken_for_one_that_hangs[sqlite]",
+    ),
+    Mutant(
+        "an ending is forgotten at a restart",
+        "master/ledger/recovery.py",
+        "or_(tables.experiments.c.state.in_(_LIVE), tables.experiments.c.experiment_id.in_(going_on))",
+        "tables.experiments.c.state.in_(_LIVE)",
+        "tests/integration/test_large_endings.py::"
+        "test_a_master_that_is_killed_in_the_middle_of_an_ending_is_followed_by_one_that_goes_on"
+        "[sqlite-ending.after]",
+    ),
+    Mutant(
+        "a large experiment ends in one transaction",
+        "master/dispatcher/endings.py",
+        "min(self._portion, ROWS_AT_ONCE - batch.changes.rows)",
+        "10**9",
+        UNIT + "test_endings.py::test_no_batch_ends_more_than_a_portion",
+    ),
+    Mutant(
+        "a batch is full by commands alone",
+        "master/dispatcher/writer.py",
+        "len(batch) < BATCH_LIMIT and not core.full",
+        "len(batch) < BATCH_LIMIT",
+        WRITER + "test_a_batch_is_full_by_the_rows_that_change",
+    ),
+    Mutant(
+        "what happens while a watcher looks is forgotten",
+        "master/dispatcher/broadcast.py",
+        "        self._changed.set()\n",
+        "        self._changed.set()\n        self._changed.clear()\n",
+        WRITER + "test_a_commit_between_a_look_and_the_wait_for_the_next_one_is_not_missed",
+    ),
+    Mutant(
+        "every watcher is told of every commit",
+        "master/dispatcher/broadcast.py",
+        "in changes.seen & self._watchers.keys():",
+        "in list(self._watchers):",
+        WRITER + "test_those_who_watch_an_experiment_are_told_of_its_commits_and_of_no_others",
+    ),
+    Mutant(
+        "leases of a former database are kept",
+        "worker/uplink.py",
+        '                await peer.abandon("the master has another database")\n',
+        "",
+        "tests/integration/test_worker_session.py::"
+        "test_a_master_whose_database_was_begun_anew_is_served_and_told_nothing_of_the_former",
+    ),
+    Mutant(
         "acknowledged though the commit failed",
         "master/dispatcher/writer.py",
         "        self._store.commit(changes)\n",

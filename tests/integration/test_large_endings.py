@@ -147,9 +147,10 @@ def test_postgresql_finds_each_checkpoint_by_its_uri_in_a_table_that_has_just_be
                 plans.append("\n".join(row[0] for row in beside.fetchall()))
 
     with closing(Ledger.open(postgresql_url, holder="test")) as ledger:
-        needed = [checkpoint(number, 1) for number in range(2000)]
+        needed = [checkpoint(number, 1) for number in range(10_000)]
         ledger.commit(replace(created(trials=0), new_checkpoints=needed))
         listen(ledger._engine, "before_cursor_execute", explain)
         ledger.commit(Changes(unneeded_checkpoints={row.uri: 1.8e9 for row in needed}))
     assert len(plans) == 1
     assert "ix_checkpoints_uri" in plans[0]
+    assert "ix_checkpoints_needed" not in plans[0]

@@ -17,7 +17,7 @@ from rungmaster.master.dispatcher import writer as writer_module
 from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core, Recovered, Terms
 from rungmaster.master.dispatcher.writer import Writer
-from rungmaster.master.experiment.changes import Changes
+from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes
 from rungmaster.shared.errors import FailedPrecondition, LimitExceeded, MastershipLost, Unavailable
 from rungmaster.shared.session import Hello, SessionRequest, WorkRequest
 
@@ -276,6 +276,23 @@ def test_a_sign_of_life_does_not_wait_for_the_database() -> None:
         assert session.last_seen == NOW.monotonic
         store.gate.set()
         await slow
+
+    run(scenario)
+
+
+def test_a_batch_is_full_by_the_rows_that_change() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        def much(number: int) -> Callable[[Core, Now], None]:
+            uris = [f"{number}/{n}" for n in range(ROWS_AT_ONCE // 2)]
+            return lambda core, _: core.give_up(uris)
+
+        store.gate.clear()
+        first = writer.submit(lambda core, now: None)
+        await asyncio.to_thread(store.committing.wait, 30)
+        waiting = [writer.submit(much(number)) for number in range(6)]
+        store.gate.set()
+        await asyncio.gather(first, *waiting)
+        assert store.commits == 1 + 3
 
     run(scenario)
 
