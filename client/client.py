@@ -187,7 +187,7 @@ class Client:
         return map(convert.report_from_proto, self.calls.list_metrics(experiment_id, trial_id))
 
     def best(self, experiment_id: int) -> Trial | None:
-        """The trial with the best metric at the last rung that it entered; None before the first result."""
+        """The best trial, by the result that the spec's `metric.best` names; None before the first result."""
         return self.get(experiment_id).best_trial
 
     def fetch_checkpoint(
@@ -210,7 +210,7 @@ class Client:
                 raise NotFound(f"experiment {experiment_id} has no result yet, so there is no best trial")
             trial_id = best.trial_id
         details = self.trial(experiment_id, trial_id)
-        chosen = choose_checkpoint(details.trial, details.checkpoints, resource)
+        chosen = choose_checkpoint(self.get(experiment_id), details.trial, details.checkpoints, resource)
         fetch_checkpoint(chosen, Path(to), self._folders())
         return chosen
 

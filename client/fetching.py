@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..shared.errors import InvalidInput, NotFound, RungmasterError
-from ..shared.model import Checkpoint, Trial
+from ..shared.model import Checkpoint, Experiment, Trial
 
 
 def kept(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
@@ -17,18 +17,20 @@ def kept(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
     return sorted((each for each in checkpoints if each.delete_time is None), key=lambda each: each.resource)
 
 
-def model_of(trial: Trial, checkpoints: Iterable[Checkpoint]) -> Checkpoint | None:
+def model_of(experiment: Experiment, trial: Trial, checkpoints: Iterable[Checkpoint]) -> Checkpoint | None:
     """The checkpoint with a trial's result, or where that is not kept the furthest trained; None where none is kept."""
     there = kept(checkpoints)
-    of_result = [each for each in there if each.resource == trial.metric_resource]
+    of_result = [each for each in there if each.resource == experiment.result_of(trial)[1]]
     return next(reversed(of_result or there), None)
 
 
-def choose_checkpoint(trial: Trial, checkpoints: Iterable[Checkpoint], resource: int | None) -> Checkpoint:
+def choose_checkpoint(
+    experiment: Experiment, trial: Trial, checkpoints: Iterable[Checkpoint], resource: int | None
+) -> Checkpoint:
     """The checkpoint at that resource, or with the result. Raises NotFound, which tells which there are."""
     there = kept(checkpoints)
     wanted = [each for each in there if each.resource == resource]
-    chosen = model_of(trial, there) if resource is None else next(reversed(wanted), None)
+    chosen = model_of(experiment, trial, there) if resource is None else next(reversed(wanted), None)
     if chosen is not None:
         return chosen
     what = f"trial {trial.trial_id} of experiment {trial.experiment_id} has no checkpoint"

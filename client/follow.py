@@ -103,17 +103,17 @@ def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> S
         experiment,
         _workers(calls),
         events,
-        other_metrics=other_metrics(calls, best, experiment.metric),
-        model=_model(calls, best),
+        other_metrics=other_metrics(calls, experiment, best),
+        model=_model(calls, experiment, best),
         troubles=tuple(map(trouble_from_proto, calls.get_experiment(experiment_id, troubles=True).troubles)),
     )
 
 
-def _model(calls: Calls, best: Trial | None) -> Checkpoint | None:
+def _model(calls: Calls, experiment: Experiment, best: Trial | None) -> Checkpoint | None:
     if best is None:
         return None
     checkpoints = calls.get_trial(best.experiment_id, best.trial_id).checkpoints
-    return model_of(best, map(checkpoint_from_proto, checkpoints))
+    return model_of(experiment, best, map(checkpoint_from_proto, checkpoints))
 
 
 def _workers(calls: Calls) -> tuple[Worker, ...] | None:

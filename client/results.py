@@ -70,15 +70,16 @@ class Result(Experiment):
         return client
 
 
-def other_metrics(calls: Calls, trial: Trial | None, metric: str) -> dict[str, float]:
-    """What a trial reported beside `metric`, the searcher's, at the resource of its result; empty for nothing.
+def other_metrics(calls: Calls, experiment: Experiment, trial: Trial | None) -> dict[str, float]:
+    """What a trial reported beside the searcher's metric at the resource of its result; empty for nothing.
 
     It reads all reports of the trial, so it is for the end of a search, and for one trial at a time.
     """
     found: dict[str, float] = {}
-    if trial is not None and trial.metric is not None:
+    result, resource = experiment.result_of(trial) if trial is not None else (None, 0)
+    if trial is not None and result is not None:
         for report in calls.list_metrics(trial.experiment_id, trial.trial_id):
-            if report.resource == trial.metric_resource:
+            if report.resource == resource:
                 found = dict(sorted(report.metrics.items()))
-    found.pop(metric, None)
+    found.pop(experiment.metric, None)
     return found

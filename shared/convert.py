@@ -146,6 +146,8 @@ def trial_to_proto(value: model.Trial) -> experiment_pb2.Trial:
         create_time=time_to_proto(value.create_time),
         end_time=time_to_proto(value.end_time),
         worker=value.worker,
+        best_metric=value.best_metric,
+        best_resource=value.best_resource,
     )
 
 
@@ -168,7 +170,13 @@ def trial_from_proto(message: experiment_pb2.Trial) -> model.Trial:
         create_time=time_from_proto(message.create_time),
         end_time=optional_time_from_proto(message, "end_time"),
         worker=message.worker,
+        best_metric=message.best_metric if message.HasField("best_metric") else None,
+        best_resource=message.best_resource,
     )
+
+
+def _optional_trial(value: model.Trial | None) -> experiment_pb2.Trial | None:
+    return None if value is None else trial_to_proto(value)
 
 
 def trial_counts_to_proto(counts: Mapping[model.TrialState, int], planned: int) -> experiment_pb2.TrialCounts:
@@ -196,7 +204,10 @@ def experiment_to_proto(value: model.Experiment) -> experiment_pb2.Experiment:
         end_time=time_to_proto(value.end_time),
         trial_counts=trial_counts_to_proto(value.trial_counts, value.planned_trials),
         brackets=[bracket_to_proto(bracket) for bracket in value.brackets],
-        best_trial=None if value.best_trial is None else trial_to_proto(value.best_trial),
+        best_by=value.best_by,
+        best_trial=_optional_trial(value.best_trial),
+        leading_trial=_optional_trial(value.leading_trial),
+        furthest_trial=_optional_trial(value.furthest_trial),
         resource_spent=value.resource_spent,
         resource_full=value.resource_full,
         thinning=None if value.thinning is None else thinning_to_proto(value.thinning),
@@ -221,7 +232,10 @@ def experiment_from_proto(message: experiment_pb2.Experiment) -> model.Experimen
         trial_counts=trial_counts_from_proto(message.trial_counts),
         planned_trials=message.trial_counts.planned,
         brackets=tuple(bracket_from_proto(bracket) for bracket in message.brackets),
+        best_by=message.best_by or "last",
         best_trial=trial_from_proto(message.best_trial) if message.HasField("best_trial") else None,
+        leading_trial=trial_from_proto(message.leading_trial) if message.HasField("leading_trial") else None,
+        furthest_trial=trial_from_proto(message.furthest_trial) if message.HasField("furthest_trial") else None,
         resource_spent=message.resource_spent,
         resource_full=message.resource_full,
         thinning=thinning_from_proto(message.thinning) if message.HasField("thinning") else None,

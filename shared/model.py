@@ -112,6 +112,9 @@ class Trial:
     create_time: datetime
     end_time: datetime | None
     worker: str
+    #: The best result of any report, and the resource at which it was measured.
+    best_metric: float | None = None
+    best_resource: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +151,22 @@ class Experiment:
     last_event_id: int = 0
     #: Whether it has ended and its trials are still being ended: its counts follow.
     ending: bool = False
+    #: Which result of a trial counts when the best is named: "any", or the "last" at a rung.
+    best_by: str = "any"
+    #: The trial with the best result of any report, and the best of those trained furthest (not in lists).
+    leading_trial: Trial | None = None
+    furthest_trial: Trial | None = None
 
     @property
     def over(self) -> bool:
         """Whether it has ended, with all its trials."""
         return self.state.ended and not self.ending
+
+    def result_of(self, trial: Trial) -> tuple[float | None, int]:
+        """The result of one of its trials that counts when the best is named, and the resource of it."""
+        if self.best_by == "any":
+            return trial.best_metric, trial.best_resource
+        return trial.metric, trial.metric_resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,10 +116,15 @@ def _switched_off(value: object) -> object:
 
 
 class MetricSpec(Model):
-    """What the training code reports and the search goes by, and what it should become."""
+    """What the training code reports and the search goes by, and what it should become.
+
+    `best`: which trial is called the best: that with the best result of any report, or that with the best last one,
+    as it was at the last rung that it entered.
+    """
 
     name: Annotated[str, text(MAX_NAME)]
     goal: Annotated[Goal, one_of("minimize", "maximize")]
+    best: Annotated[Literal["any", "last"], one_of("any", "last")] = "any"
 
 
 class SamplerSpec(Model):

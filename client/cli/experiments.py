@@ -51,7 +51,7 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
     value = experiment_from_proto(answer.experiment)
     reads = isinstance(client, DatabaseClient)
     workers = None if reads else () if value.state.ended else client.workers()
-    more = other_metrics(client.calls, value.best_trial, value.metric) if value.state.ended else {}
+    more = other_metrics(client.calls, value, value.best_trial) if value.state.ended else {}
     print_lines(text.overview(value, datetime.now(UTC), workers, more))
     print_troubles(tuple(map(trouble_from_proto, answer.troubles)))
     if not value.state.ended:
@@ -90,7 +90,7 @@ def _list_rows(experiments: Iterator[Experiment]) -> Iterator[tuple[str, ...]]:
             experiment.state.value,
             f"{made}/{experiment.planned_trials}",
             f"{experiment.resource_spent} {experiment.unit}",
-            text.number(experiment.best_trial.metric if experiment.best_trial else None),
+            text.number(experiment.result_of(experiment.best_trial)[0] if experiment.best_trial else None),
             text.duration((now - experiment.create_time).total_seconds()),
         )
 

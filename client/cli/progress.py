@@ -102,7 +102,7 @@ def status_line(snapshot: Snapshot) -> str:
     """How things stand, in one line."""
     experiment = snapshot.experiment
     age = text.duration(text.elapsed(experiment, datetime.now(UTC)))
-    parts = [text.counts(experiment), text.trained(experiment), text.best_line(experiment)]
+    parts = [text.counts(experiment), text.trained(experiment), text.best_so_far(experiment)]
     parts.append(_away(snapshot) if snapshot.away_for else text.workers_line(snapshot.workers))
     return f"[{age}] " + "; ".join(parts)
 
@@ -119,10 +119,10 @@ def _shortened(lines: list[str]) -> list[str]:
 def _news(snapshot: Snapshot) -> Any:
     """What makes a line worth printing when it changes."""
     experiment: Experiment = snapshot.experiment
-    best = experiment.best_trial
+    best = experiment.leading_trial
     return (
         experiment.state,
-        best and (best.trial_id, best.metric),
+        best and (best.trial_id, best.best_metric),
         [(rung.promoted, rung.failed) for bracket in experiment.brackets for rung in bracket.rungs],
         experiment.trial_counts.get(TrialState.COMPLETED),
         len(snapshot.workers or ()),

@@ -113,13 +113,31 @@ def thinned_lines(experiment: Experiment) -> list[str]:
     ]
 
 
-def best_line(experiment: Experiment) -> str:
-    """The best trial in one line, without its hyperparameters."""
-    trial = experiment.best_trial
+def best_so_far(experiment: Experiment) -> str:
+    """The best result of any report in one line; it never gets worse."""
+    trial = experiment.leading_trial
     if trial is None:
         return f"no {experiment.metric} yet"
-    at = f"at {trial.metric_resource} {experiment.unit}"
-    return f"best {experiment.metric} {number(trial.metric)} (trial {trial.trial_id} {at})"
+    return f"best {experiment.metric} {_result(experiment, trial, trial.best_metric, trial.best_resource)}"
+
+
+def best_lines(experiment: Experiment) -> list[str]:
+    """The best trial by the result that counts; before it, where they are others, the best result of any report and the
+    best of the trials that were trained furthest."""
+    best, leading, furthest = experiment.best_trial, experiment.leading_trial, experiment.furthest_trial
+    if best is None:
+        return [best_so_far(experiment)]
+    results = {"": _result(experiment, best, *experiment.result_of(best))}
+    if leading is not None:
+        results["of any report "] = _result(experiment, leading, leading.best_metric, leading.best_resource)
+    if furthest is not None:
+        results["of those trained furthest "] = _result(experiment, furthest, furthest.metric, furthest.metric_resource)
+    others = [what for what, result in results.items() if what and result != results[""]]
+    return [f"best {experiment.metric} {what}{results[what]}" for what in [*others, ""]]
+
+
+def _result(experiment: Experiment, trial: Trial, metric: float | None, resource: int) -> str:
+    return f"{number(metric)} (trial {trial.trial_id} at {resource} {experiment.unit})"
 
 
 def heading(experiment: Experiment, now: datetime) -> str:
@@ -155,7 +173,8 @@ def overview(
     ended = experiment.state.ended
     lines = [heading(experiment, now), counts(experiment), saved(experiment) if ended else trained(experiment)]
     lines += thinned_lines(experiment) if ended else [workers_line(workers)]
-    best = [best_line(experiment), *(f"  {name} {number(value)}" for name, value in other_metrics.items())]
+    others = (f"  {name} {number(value)}" for name, value in other_metrics.items())
+    best = [*best_lines(experiment), *others]
     values = experiment.best_trial.hparams if experiment.best_trial else {}
     return [*lines, "", *rung_table(experiment), "", *best, *(["with", *listing(values)] if values else [])]
 
@@ -175,6 +194,7 @@ def trial_row(trial: Trial) -> tuple[str, ...]:
         str(trial.rung_id),
         str(trial.resource),
         number(trial.metric),
+        number(trial.best_metric),
         str(trial.restarts),
         trial.worker or "-",
         hparams(trial.hparams),
@@ -194,23 +214,39 @@ def checkpoint(value: Checkpoint, unit: str) -> str:
     return f"checkpoint at {value.resource} {unit} ({value.size_bytes:,} bytes) of {value.uri}"
 
 
-def trial_lines(trial: Trial, metric: str, unit: str, other_metrics: Mapping[str, float]) -> list[str]:
-    """One trial: where it stands and why, its result, and its hyperparameters, one a line."""
+def trial_lines(experiment: Experiment, trial: Trial, other_metrics: Mapping[str, float]) -> list[str]:
+    """One trial: where it stands and why, its results, and its hyperparameters, one a line."""
+    metric, unit = experiment.metric, experiment.unit
     reason = f" ({trial.state_reason})" if trial.state_reason else ""
-    at = f" at {trial.metric_resource} {unit}"
-    result = f"no {metric} yet" if trial.metric is None else f"{metric} {number(trial.metric)}{at}"
+    value, resource = experiment.result_of(trial)
+    result = f"no {metric} yet" if value is None else f"{metric} {number(value)} at {resource} {unit}"
     return [
         f"trial {trial.trial_id} of experiment {trial.experiment_id}: {trial.state}{reason}",
         f"bracket {trial.bracket_id}, rung {trial.rung_id}, trained to {trial.resource} {unit}",
         result,
         *(f"  {name} {number(value)}" for name, value in other_metrics.items()),
+        *_other_result(experiment, trial),
         "with",
         *listing(trial.hparams),
     ]
 
 
-TRIAL_HEADER = ("trial", "state", "bracket", "rung", "resource", "metric", "restarts", "worker", "hyperparameters")
-TRIAL_LEFT = frozenset({1, 7, 8})
+def _other_result(experiment: Experiment, trial: Trial) -> list[str]:
+    """The result that does not count when the best is named, where it is another."""
+    if experiment.best_by == "any":
+        what, value, resource = "at its last rung", trial.metric, trial.metric_resource
+    else:
+        what, value, resource = "its best", trial.best_metric, trial.best_resource
+    if value is None or (value, resource) == experiment.result_of(trial):
+        return []
+    return [f"{what} {experiment.metric} {number(value)} at {resource} {experiment.unit}"]
+
+
+TRIAL_HEADER = (
+    *("trial", "state", "bracket", "rung", "resource", "metric", "best"),
+    *("restarts", "worker", "hyperparameters"),
+)
+TRIAL_LEFT = frozenset({1, 8, 9})
 
 
 def noteworthy(event: Event) -> str | None:

@@ -59,7 +59,8 @@ def trials(
 def best(experiment: int | None, top: int, only_hparams: bool, client: Client, as_json: bool) -> int:
     """Show the best trial of an experiment so far, or the N best; with --json one a line.
 
-    The best has the best metric at the last rung that it entered. Exit code 1 where there is no result yet.
+    The best has the best result of any of its reports, or with `metric: {best: last}` in the specification the best at
+    the last rung that it entered. Exit code 1 where there is no result yet.
     Without EXPERIMENT (its id), of the only unfinished one, or where all have ended of the newest.
     """
     chosen = choose(client, experiment)
@@ -105,14 +106,15 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
 
 def _print_trial(client: Client, trial: Trial) -> None:
     experiment = client.get(trial.experiment_id)
-    more = other_metrics(client.calls, trial, experiment.metric)
-    print_lines(text.trial_lines(trial, experiment.metric, experiment.unit, more))
+    print_lines(text.trial_lines(experiment, trial, other_metrics(client.calls, experiment, trial)))
 
 
 def _print_model(client: Client, trial: Trial) -> None:
-    model = model_of(trial, client.trial(trial.experiment_id, trial.trial_id).checkpoints)
+    experiment = client.get(trial.experiment_id)
+    model = model_of(experiment, trial, client.trial(trial.experiment_id, trial.trial_id).checkpoints)
     model = model and client.located(model)
-    print_lines(text.model_lines(trial, model, client.get(trial.experiment_id).unit))
+    print_lines(text.model_lines(trial, model, experiment.unit))
+    print_lines(text.best_lines(experiment)[:-1])
 
 
 _LEASE_HEADER = ("lease", "worker", "from", "to", "time", "outcome", "error")

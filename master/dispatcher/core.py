@@ -302,7 +302,8 @@ class Core:
             self._garbage[uri] = None
 
     def look(self, now: Now) -> None:
-        """Ends the leases of workers that were silent for too long; of very many, those that fit into a batch."""
+        """Ends the leases of workers that were silent for too long; of very many, those that fit into a batch. Writes
+        the best results that are not written yet."""
         for session in self._watch.look(list(self.sessions.values()), now.monotonic):
             if self.full:
                 return
@@ -314,6 +315,8 @@ class Core:
                 self.disconnect(session.session_id, session.connection)
             del self.sessions[session.session_id]
             self._scheduler.drop(session.session_id)
+        for experiment in self.experiments.values():
+            experiment.book.write_bests(self._batch)
 
     def create(self, blueprint: Blueprint, request_id: str, code: Mapping[str, str] = MappingProxyType({})) -> int:
         """Begins an experiment and gives its number; a repeated request_id gives the number given before.

@@ -29,6 +29,9 @@ from .changes import (
 )
 from .states import check_experiment_move, check_trial_move
 
+#: A metric, less being better whatever the goal, and whose it is.
+Rank = tuple[float, int]
+
 
 @dataclass(slots=True)
 class Batch:
@@ -50,8 +53,16 @@ class Book:
         self.leases: dict[int, LeaseRow] = {}
         self.checkpoints: dict[int, list[CheckpointRow]] = {}
         self.completed: set[int] = set()
-        #: The best metric of the trials that have left the book, and whose it is.
-        self._best_ended: tuple[float, int] | None = None
+        #: The best metric of the trials that have left the book, and whose it is: of their last ones, and of any.
+        self._best_ended: Rank | None = None
+        self._lead_ended: Rank | None = None
+        #: The best result of any report so far, and whose it is.
+        self._lead: Rank | None = None
+        #: Trials whose best is better than what their rows say in the ledger.
+        self._unwritten: set[int] = set()
+        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._metric: str = row.spec["metric"]["name"]
+        self._best_is: str = row.spec["metric"].get("best", "any")
 
     @property
     def experiment_id(self) -> int:
@@ -141,8 +152,16 @@ class Book:
         trial.state, trial.state_reason = state.value, reason
         if state.ended:
             trial.end_time = batch.now
+            if state is TrialState.DISCARDED:
+                self._discount(trial)
             self._forget_if_over(trial.trial_id)
         self.touch_trial(trial, batch)
+
+    def _discount(self, trial: TrialRow) -> None:
+        """What a discarded trial reported is no result of the experiment."""
+        trial.best_metric, trial.best_resource = None, 0
+        if self._lead is not None and self._lead[1] == trial.trial_id:
+            self._lead = _least([self._lead_ended, *map(self._any_rank, self.trials.values())])
 
     def _count(self, state: TrialState, change: int, batch: Batch) -> None:
         self.row.counts[state.value] = self.row.counts.get(state.value, 0) + change
@@ -158,21 +177,30 @@ class Book:
         """Keeps the little that is needed of a trial that has ended."""
         if trial.state == TrialState.COMPLETED:
             self.completed.add(trial.trial_id)
-        rank = self._rank(trial)
-        if rank is not None and (self._best_ended is None or rank < self._best_ended):
-            self._best_ended = rank
+        self._best_ended = _least([self._best_ended, self._last_rank(trial)])
+        self._lead_ended = _least([self._lead_ended, self._any_rank(trial)])
+        self._lead = _least([self._lead, self._lead_ended])
 
-    def _rank(self, trial: TrialRow) -> tuple[float, int] | None:
+    def adopt(self, trial: TrialRow) -> None:
+        """Takes up a trial that goes on."""
+        self.trials[trial.trial_id] = trial
+        self._lead = _least([self._lead, self._any_rank(trial)])
+
+    def _last_rank(self, trial: TrialRow) -> Rank | None:
         if trial.metric is None or trial.state in (TrialState.FAILED, TrialState.DISCARDED):
             return None
-        return (trial.metric if self.goal is Goal.MINIMIZE else -trial.metric), trial.trial_id
+        return self._sign * trial.metric, trial.trial_id
+
+    def _any_rank(self, trial: TrialRow) -> Rank | None:
+        return None if trial.best_metric is None else (self._sign * trial.best_metric, trial.trial_id)
 
     def best(self) -> int | None:
-        """The trial with the best metric at the last rung that it entered, ties to the lower number."""
-        ranks = [rank for trial in self.trials.values() if (rank := self._rank(trial))]
-        if self._best_ended is not None:
-            ranks.append(self._best_ended)
-        return min(ranks)[1] if ranks else None
+        """The trial that the spec's `metric.best` calls the best, ties to the lower number."""
+        if self._best_is == "any":
+            best = self._lead
+        else:
+            best = _least([self._best_ended, *map(self._last_rank, self.trials.values())])
+        return None if best is None else best[1]
 
     def open_lease(self, lease: LeaseRow, batch: Batch) -> None:
         """Records a new lease as held."""
@@ -199,6 +227,25 @@ class Book:
             self.row.resource_spent = min(self.row.resource_spent + report.resource - trial.resource, MAX_TOTAL)
             trial.resource = report.resource
             self.touch(batch)
+        metric = report.metrics.get(self._metric)
+        if metric is not None and trial.improve(metric, report.resource, self._sign):
+            self._improved(trial, batch)
+
+    def _improved(self, trial: TrialRow, batch: Batch) -> None:
+        """Writes at once what leads the experiment, and leaves the rest to `write_bests`: trials may improve with every
+        report, and their rows are not written for each."""
+        rank = self._any_rank(trial)
+        if rank == _least([self._lead, rank]):
+            self._lead = rank
+            self.touch_trial(trial, batch)
+        else:
+            self._unwritten.add(trial.trial_id)
+
+    def write_bests(self, batch: Batch) -> None:
+        """Writes the trials whose best has changed since the last time."""
+        for trial_id in self._unwritten & self.trials.keys():
+            self.touch_trial(self.trials[trial_id], batch)
+        self._unwritten.clear()
 
     def add_checkpoint(
         self, trial: TrialRow, ref: LeaseRef, sequence: int, saved: CheckpointSaved, batch: Batch
@@ -276,6 +323,10 @@ class Book:
             assert lease.token == self.trials[trial_id].token
         running = {t.trial_id for t in self.trials.values() if t.state == TrialState.RUNNING}
         assert running <= self.leases.keys(), f"running without a lease: {running - self.leases.keys()}"
+
+
+def _least(ranks: Iterable[Rank | None]) -> Rank | None:
+    return min((rank for rank in ranks if rank is not None), default=None)
 
 
 def finite(value: float | None) -> float | None:

@@ -6,6 +6,7 @@ people only: nothing is decided by them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,6 +75,8 @@ class TrialRow:
     """A trial as stored. `hparams` is None in an update (they never change) and set in an insert.
 
     `resource` is the furthest reported, written when something else of the row is (the reports have it at any time).
+    `best_metric` is the best finite result of any of its reports, the first of equal ones, at `best_resource`; written
+    at once where it is the best of the experiment, and otherwise a moment later. A discarded trial has none.
     """
 
     experiment_id: int
@@ -92,6 +95,17 @@ class TrialRow:
     create_time: float
     end_time: float | None
     hparams: Json | None = None
+    best_metric: float | None = None
+    best_resource: int = 0
+
+    def improve(self, metric: float, resource: int, sign: float) -> bool:
+        """Takes in a result, where less is better once multiplied with `sign`; whether it is its best so far."""
+        if not math.isfinite(metric):
+            return False
+        if self.best_metric is not None and sign * metric >= sign * self.best_metric:
+            return False
+        self.best_metric, self.best_resource = metric, resource
+        return True
 
 
 @dataclass(slots=True)

@@ -62,7 +62,7 @@ def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Exp
         if TrialState(row.state).ended and row.trial_id not in book.leases:
             book.remember(row)
         else:
-            book.trials[row.trial_id] = row
+            book.adopt(row)
     for checkpoint in records.checkpoints:
         book.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
     for kept in book.checkpoints.values():

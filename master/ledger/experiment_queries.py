@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,28 +13,35 @@ from ...shared.errors import NotFound
 from ...shared.model import Bracket, Experiment, ExperimentState, Rung, Thinning, Trial, TrialState
 from . import tables
 from .paging import Page
-from .trial_queries import RANKED_STATES, as_time, trials_by_key
+from .trial_queries import RANKED_STATES, RESULTS, as_time, trials_by_key
 from .values import CleanText
 
 _E, _B, _K, _T = tables.experiments.c, tables.brackets.c, tables.rungs.c, tables.trials.c
 
 
-def _best_of_state(state: TrialState, order: ColumnElement[Any]) -> Select[Any]:
-    best = select(_T.trial_id, _T.metric).where(
-        _T.experiment_id == _E.experiment_id, _T.state == state.value, _T.metric.is_not(None)
+def _best_of_state(state: TrialState, column: ColumnElement[Any], order: ColumnElement[Any]) -> Select[Any]:
+    best = select(_T.trial_id, column.label("result")).where(
+        _T.experiment_id == _E.experiment_id, _T.state == state.value, column.is_not(None)
     )
     return select(best.order_by(order, _T.trial_id).limit(1).correlate(tables.experiments).subquery())
 
 
-def _best_trial_id(goal: str) -> ColumnElement[Any]:
+def _first_trial_id(result: str, goal: str) -> ColumnElement[Any]:
     """The best trial of the experiment around this expression: the best of each state's first in the index."""
-    order = _T.metric.desc() if goal == "maximize" else _T.metric
-    best = union_all(*(_best_of_state(state, order) for state in RANKED_STATES)).subquery()
-    metric = best.c.metric.desc() if goal == "maximize" else best.c.metric
+    column = _T[RESULTS[result]]
+    order = column.desc() if goal == "maximize" else column
+    states = RANKED_STATES if result == "last" else tuple(TrialState)
+    best = union_all(*(_best_of_state(state, column, order) for state in states)).subquery()
+    metric = best.c.result.desc() if goal == "maximize" else best.c.result
     return select(best.c.trial_id).order_by(metric, best.c.trial_id).limit(1).scalar_subquery()
 
 
-_best = case((_E.goal == "maximize", _best_trial_id("maximize")), else_=_best_trial_id("minimize")).label("best")
+def _by_goal(result: str) -> ColumnElement[Any]:
+    return case((_E.goal == "maximize", _first_trial_id(result, "maximize")), else_=_first_trial_id(result, "minimize"))
+
+
+_best_trial = case((_E.best_by == "last", _by_goal("last")), else_=_by_goal("any")).label("best_trial")
+_leading_trial = _by_goal("any").label("leading_trial")
 _planned = (
     select(func.coalesce(func.sum(_B.max_trials), 0))
     .where(_B.experiment_id == _E.experiment_id)
@@ -59,16 +66,23 @@ _source = tables.experiments.outerjoin(tables.thinnings, tables.thinnings.c.expe
 
 def get_experiment(connection: Connection, experiment_id: int) -> Experiment:
     """One experiment with everything. Raises NotFound."""
-    statement = select(*_listed, *_thinning, _ending, _E.spec, _best, _planned, _last_event).select_from(_source)
+    statement = select(
+        *_listed, *_thinning, _ending, _E.spec, _best_trial, _leading_trial, _planned, _last_event
+    ).select_from(_source)
     statement = statement.where(_E.experiment_id == experiment_id)
     row = connection.execute(statement).one_or_none()
     if row is None:
         raise _not_found(experiment_id)
-    best = trials_by_key(connection, _best_keys([row]))
+    brackets = _brackets(connection, experiment_id)
+    furthest = _furthest_trial_id(connection, row, brackets)
+    wanted = {number for number in (row.best_trial, row.leading_trial, furthest) if number is not None}
+    shown = trials_by_key(connection, [(experiment_id, number) for number in wanted])
     return replace(
-        _experiment(row, best),
+        _experiment(row, shown),
         spec=row.spec,
-        brackets=_brackets(connection, experiment_id),
+        brackets=brackets,
+        leading_trial=shown.get((experiment_id, row.leading_trial)),
+        furthest_trial=shown.get((experiment_id, furthest)),
         last_event_id=row.last_event_id or 0,
     )
 
@@ -81,19 +95,36 @@ def standing(connection: Connection, experiment_id: int) -> tuple[ExperimentStat
     return ExperimentState(row.state), row.ending
 
 
-def goal_of(connection: Connection, experiment_id: int) -> str:
-    """An experiment's goal. Raises NotFound."""
-    goal = connection.scalar(select(_E.goal).where(_E.experiment_id == experiment_id))
-    if goal is None:
+def _furthest_trial_id(connection: Connection, row: Row[Any], brackets: Iterable[Bracket]) -> int | None:
+    """Of the trials that were trained to the highest resource of a rung, the best there."""
+    sign = -1.0 if row.goal == "maximize" else 1.0
+    rungs = [
+        (-rung.resource, sign * rung.best_metric, bracket.bracket_id, rung)
+        for bracket in brackets
+        for rung in bracket.rungs
+        if rung.best_metric is not None
+    ]
+    if not rungs:
+        return None
+    *_, bracket_id, rung = min(rungs, key=lambda each: each[:3])
+    c = tables.rung_results.c
+    there = (c.experiment_id == row.experiment_id, c.bracket_id == bracket_id, c.rung_id == rung.rung_id)
+    return connection.scalar(select(func.min(c.trial_id)).where(*there, c.metric == rung.best_metric))
+
+
+def order_of(connection: Connection, experiment_id: int) -> tuple[str, str]:
+    """An experiment's goal, and which result counts when its best trials are named. Raises NotFound."""
+    row = connection.execute(select(_E.goal, _E.best_by).where(_E.experiment_id == experiment_id)).one_or_none()
+    if row is None:
         raise _not_found(experiment_id)
-    return goal
+    return row.goal, row.best_by
 
 
 def list_experiments(
     connection: Connection, states: Sequence[ExperimentState], name_contains: str, page: Page
 ) -> tuple[list[Experiment], str]:
     """A page of experiments, newest first, and the token of the next one."""
-    statement = select(*_listed, *_thinning, _ending, _best, _planned).select_from(_source)
+    statement = select(*_listed, *_thinning, _ending, _best_trial, _planned).select_from(_source)
     if states:
         statement = statement.where(_E.state.in_([state.value for state in states]))
     if name_contains:
@@ -113,7 +144,7 @@ def _not_found(experiment_id: int) -> NotFound:
 
 
 def _best_keys(rows: Sequence[Row[Any]]) -> list[tuple[int, int]]:
-    return [(row.experiment_id, row.best) for row in rows if row.best is not None]
+    return [(row.experiment_id, row.best_trial) for row in rows if row.best_trial is not None]
 
 
 def _experiment(row: Row[Any], best: dict[tuple[int, int], Trial]) -> Experiment:
@@ -132,7 +163,8 @@ def _experiment(row: Row[Any], best: dict[tuple[int, int], Trial]) -> Experiment
         planned_trials=row.planned,
         resource_spent=row.resource_spent,
         resource_full=row.resource_full,
-        best_trial=best.get((row.experiment_id, row.best)),
+        best_by=row.best_by,
+        best_trial=best.get((row.experiment_id, row.best_trial)),
         thinning=_thinning_of(row),
         ending=row.ending,
     )

@@ -119,13 +119,13 @@ class Reader:
         kinds = (int,) if order is TrialOrder.ID else (float, int)
         page = parse_page(query, kinds, page_size, page_token, LARGEST_PAGE, PAGE)
         with self._snapshot() as connection:
-            goal = experiment_queries.goal_of(connection, experiment_id)
-            return trial_queries.list_trials(connection, experiment_id, goal, states, order, page)
+            goal, best = experiment_queries.order_of(connection, experiment_id)
+            return trial_queries.list_trials(connection, experiment_id, goal, best, states, order, page)
 
     def get_trial(self, experiment_id: int, trial_id: int) -> tuple[Trial, list[Lease], list[Checkpoint]]:
         """One trial with its leases and checkpoints, oldest first. Raises NotFound."""
         with self._snapshot() as connection:
-            experiment_queries.goal_of(connection, experiment_id)
+            experiment_queries.order_of(connection, experiment_id)
             return (
                 trial_queries.get_trial(connection, experiment_id, trial_id),
                 trial_queries.leases_of(connection, experiment_id, trial_id),
@@ -139,7 +139,7 @@ class Reader:
         query = ["reports", experiment_id, trial_id]
         page = parse_page(query, (int, int), page_size, page_token, LARGEST_REPORTS, REPORTS)
         with self._snapshot() as connection:
-            experiment_queries.goal_of(connection, experiment_id)
+            experiment_queries.order_of(connection, experiment_id)
             trial_queries.get_trial(connection, experiment_id, trial_id)
             return trial_queries.list_reports(connection, experiment_id, trial_id, page)
 

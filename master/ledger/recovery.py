@@ -6,7 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, func, null, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Table,
+    Text,
+    and_,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    type_coerce,
+)
 
 from ...shared.model import ExperimentState
 from ..experiment.changes import (
@@ -21,6 +34,7 @@ from ..experiment.changes import (
 )
 from . import tables
 from .tables import columns_of
+from .values import load_metric
 
 Row = TypeVar("Row")
 _PART = 10_000
@@ -84,6 +98,7 @@ def _experiment(connection: Connection, row: ExperimentRow) -> Records:
     furthest = {lease.trial_id: resource for lease, resource in leases}
     for trial in trials:
         trial.resource = max(trial.resource, furthest.get(trial.trial_id, 0))
+    _improve(connection, row, trials)
     return Records(
         row,
         rows_of(connection, tables.brackets, BracketRow, row.experiment_id),
@@ -93,6 +108,24 @@ def _experiment(connection: Connection, row: ExperimentRow) -> Records:
         [lease for lease, _ in leases],
         rows_of(connection, tables.checkpoints, CheckpointRow, row.experiment_id, "delete_time IS NULL"),
     )
+
+
+def _improve(connection: Connection, row: ExperimentRow, trials: list[TrialRow]) -> None:
+    """Has trials that are under a lease know their best results, of which their rows may lag behind."""
+    leases, reports, metric = tables.leases.c, tables.reports.c, row.spec["metric"]
+    same = [reports[name] == leases[name] for name in ("experiment_id", "trial_id", "token")]
+    statement = (
+        select(reports.trial_id, reports.resource, type_coerce(reports.metrics, Text))
+        .join_from(tables.leases, tables.reports, and_(*same))
+        .where(leases.experiment_id == row.experiment_id, leases.end_time.is_(None))
+        .order_by(reports.trial_id, reports.token, reports.sequence)
+    )
+    by_id = {trial.trial_id: trial for trial in trials}
+    sign = 1.0 if metric["goal"] == "minimize" else -1.0
+    for trial_id, resource, metrics in connection.execute(statement):
+        value = load_metric(metrics, metric["name"])
+        if value is not None:
+            by_id[trial_id].improve(value, resource, sign)
 
 
 def rows_of(

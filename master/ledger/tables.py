@@ -65,6 +65,7 @@ experiments = _table(
     Column("resource_spent", BigInteger, nullable=False),
     Column("resource_full", BigInteger, nullable=False),
     Column("spec", JsonText, nullable=False),
+    Column("best_by", String(16), nullable=False, server_default="any"),
     _partial("uq_experiments_request", "request_id", where="request_id <> ''", unique=True),
 )
 
@@ -101,7 +102,8 @@ rung_results = _table(
     Column("enter_time", Double, nullable=False),
 )
 
-_metric = Column("metric", Metric)
+_metric, _best_metric = Column("metric", Metric), Column("best_metric", Metric)
+_OF_STATE = ("experiment_id", "state")
 
 trials = _table(
     "trials",
@@ -121,10 +123,14 @@ trials = _table(
     Column("create_time", Double, nullable=False),
     Column("end_time", Double),
     Column("hparams", JsonText, nullable=False),
+    _best_metric,
+    Column("best_resource", BigInteger, nullable=False, server_default="0"),
     Index("ix_trials_state", "experiment_id", "state", "trial_id"),
     # One for each goal: equal metrics go by the lower trial id in both, which one index read backwards would not give.
     _partial("ix_trials_lowest", "experiment_id", "state", "metric", "trial_id", where="metric IS NOT NULL"),
     _partial("ix_trials_highest", "experiment_id", "state", _metric.desc(), "trial_id", where="metric IS NOT NULL"),
+    _partial("ix_trials_best_lowest", *_OF_STATE, "best_metric", "trial_id", where="best_metric IS NOT NULL"),
+    _partial("ix_trials_best_highest", *_OF_STATE, _best_metric.desc(), "trial_id", where="best_metric IS NOT NULL"),
 )
 
 leases = _table(

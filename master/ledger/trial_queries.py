@@ -15,7 +15,9 @@ from .paging import Page
 
 _T, _L, _R = tables.trials.c, tables.leases.c, tables.reports.c
 _EVERY_STATE = tuple(TrialState)
-#: States whose trials may be called the best.
+#: By what an experiment's `best` says, the column with the result that counts.
+RESULTS = {"any": "best_metric", "last": "metric"}
+#: States whose trials may be called the best by their last result; by any of their results all may.
 RANKED_STATES = tuple(state for state in TrialState if state not in (TrialState.FAILED, TrialState.DISCARDED))
 
 
@@ -25,13 +27,20 @@ def as_time(seconds: float | None) -> datetime | None:
 
 
 def list_trials(
-    connection: Connection, experiment_id: int, goal: str, states: Sequence[TrialState], order: TrialOrder, page: Page
+    connection: Connection,
+    experiment_id: int,
+    goal: str,
+    best: str,
+    states: Sequence[TrialState],
+    order: TrialOrder,
+    page: Page,
 ) -> tuple[list[Trial], str]:
-    """A page of trials and the token of the next one (empty on the last)."""
+    """A page of trials and the token of the next one (empty on the last); `best` names the result that counts."""
     if order is TrialOrder.ID:
         ranges, keys = _by_id(experiment_id, states, page.after), ("trial_id",)
     else:
-        ranges, keys = _by_metric(experiment_id, goal, states or _EVERY_STATE, page.after), ("metric", "trial_id")
+        keys = (RESULTS[best], "trial_id")
+        ranges = _by_metric(experiment_id, goal, _T[keys[0]], states or _EVERY_STATE, page.after)
     found = _read_page(connection, experiment_id, ranges, keys, goal == "maximize", page.size + 1)
     rows, more = page.cut(found)
     token = page.token([getattr(rows[-1], key) for key in keys]) if more else ""
@@ -46,20 +55,24 @@ def _by_id(experiment_id: int, states: Sequence[TrialState], after: tuple[Any, .
 
 
 def _by_metric(
-    experiment_id: int, goal: str, states: Iterable[TrialState], after: tuple[Any, ...] | None
+    experiment_id: int,
+    goal: str,
+    column: ColumnElement[Any],
+    states: Iterable[TrialState],
+    after: tuple[Any, ...] | None,
 ) -> list[Select[Any, Any]]:
     """For each state the trials after a position, as ranges of the index: first the equal metrics, then the worse."""
     ranges = []
     for state in dict.fromkeys(states):
-        base = select(_T.metric, _T.trial_id).where(
-            _T.experiment_id == experiment_id, _T.state == state.value, _T.metric.is_not(None)
+        base = select(column, _T.trial_id).where(
+            _T.experiment_id == experiment_id, _T.state == state.value, column.is_not(None)
         )
         if after is None:
             ranges.append(base)
             continue
         metric, trial_id = after
-        worse = _T.metric < metric if goal == "maximize" else _T.metric > metric
-        ranges += [base.where(_T.metric == metric, _T.trial_id > trial_id), base.where(worse)]
+        worse = column < metric if goal == "maximize" else column > metric
+        ranges += [base.where(column == metric, _T.trial_id > trial_id), base.where(worse)]
     return ranges
 
 
@@ -74,7 +87,7 @@ def _read_page(
     """The first trials of several ranges merged. Each range is cut off before they are sorted, and only then read."""
 
     def ordered(columns: Any) -> list[ColumnElement[Any]]:
-        return [columns[key].desc() if descending and key == "metric" else columns[key] for key in keys]
+        return [columns[key].desc() if descending and key != "trial_id" else columns[key] for key in keys]
 
     cut = [select(part.order_by(*ordered(_T)).limit(limit).subquery()) for part in ranges]
     merged = (union_all(*cut) if len(cut) > 1 else cut[0]).subquery("merged")
@@ -125,6 +138,8 @@ def _trial(row: Row[Any]) -> Trial:
         create_time=datetime.fromtimestamp(row.create_time, UTC),
         end_time=as_time(row.end_time),
         worker=row.worker or "",
+        best_metric=row.best_metric,
+        best_resource=row.best_resource,
     )
 
 

@@ -121,6 +121,7 @@ _RUNGS = Update(tables.rungs, "entered", "promoted", "failed", "best_metric")
 _TRIALS = Update(
     tables.trials,
     *("state", "state_reason", "rung_id", "resource", "target", "metric", "metric_resource"),
+    *("best_metric", "best_resource"),
     *("restarts", "workers_lost", "token", "end_time"),
 )
 _LEASES = Update(
@@ -205,7 +206,12 @@ def _add(connection: Connection, rows: Sequence[Any]) -> None:
 
 def _experiment_values(row: ExperimentRow) -> dict[str, Any]:
     metric = row.spec["metric"]
-    return asdict(row) | {"metric": metric["name"], "goal": metric["goal"], "unit": row.spec["unit"]}
+    return asdict(row) | {
+        "metric": metric["name"],
+        "goal": metric["goal"],
+        "best_by": metric.get("best", "any"),
+        "unit": row.spec["unit"],
+    }
 
 
 def _mark(connection: Connection, changes: Changes) -> None:

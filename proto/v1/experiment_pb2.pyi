@@ -66,7 +66,7 @@ TRIAL_ORDER_ID: TrialOrder
 TRIAL_ORDER_BEST: TrialOrder
 
 class Experiment(_message.Message):
-    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending")
+    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +85,9 @@ class Experiment(_message.Message):
     THINNING_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     ENDING_FIELD_NUMBER: _ClassVar[int]
+    BEST_BY_FIELD_NUMBER: _ClassVar[int]
+    LEADING_TRIAL_FIELD_NUMBER: _ClassVar[int]
+    FURTHEST_TRIAL_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
     name: str
     state: ExperimentState
@@ -103,7 +106,10 @@ class Experiment(_message.Message):
     thinning: Thinning
     last_event_id: int
     ending: bool
-    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ...) -> None: ...
+    best_by: str
+    leading_trial: Trial
+    furthest_trial: Trial
+    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ...) -> None: ...
 
 class Thinning(_message.Message):
     __slots__ = ("keep_every", "reports_dropped", "start_time", "end_time")
@@ -170,7 +176,7 @@ class Rung(_message.Message):
     def __init__(self, rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., entered: _Optional[int] = ..., promoted: _Optional[int] = ..., failed: _Optional[int] = ..., best_metric: _Optional[float] = ...) -> None: ...
 
 class Trial(_message.Message):
-    __slots__ = ("experiment_id", "trial_id", "state", "hparams", "bracket_id", "rung_id", "resource", "target", "metric", "metric_resource", "restarts", "workers_lost", "state_reason", "create_time", "end_time", "worker")
+    __slots__ = ("experiment_id", "trial_id", "state", "hparams", "bracket_id", "rung_id", "resource", "target", "metric", "metric_resource", "restarts", "workers_lost", "state_reason", "create_time", "end_time", "worker", "best_metric", "best_resource")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +193,8 @@ class Trial(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
+    BEST_METRIC_FIELD_NUMBER: _ClassVar[int]
+    BEST_RESOURCE_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
     trial_id: int
     state: TrialState
@@ -203,7 +211,9 @@ class Trial(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     worker: str
-    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., hparams: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., bracket_id: _Optional[int] = ..., rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., target: _Optional[int] = ..., metric: _Optional[float] = ..., metric_resource: _Optional[int] = ..., restarts: _Optional[int] = ..., workers_lost: _Optional[int] = ..., state_reason: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ...) -> None: ...
+    best_metric: float
+    best_resource: int
+    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., hparams: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., bracket_id: _Optional[int] = ..., rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., target: _Optional[int] = ..., metric: _Optional[float] = ..., metric_resource: _Optional[int] = ..., restarts: _Optional[int] = ..., workers_lost: _Optional[int] = ..., state_reason: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ..., best_metric: _Optional[float] = ..., best_resource: _Optional[int] = ...) -> None: ...
 
 class Lease(_message.Message):
     __slots__ = ("token", "worker", "from_resource", "target", "start_time", "end_time", "outcome", "error")

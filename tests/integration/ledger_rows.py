@@ -21,8 +21,9 @@ from rungmaster.master.experiment.changes import (
 START = 1_700_000_000.0
 
 
-def experiment(experiment_id: int = 1, goal: str = "minimize", **changed: Any) -> ExperimentRow:
-    spec = {"name": "digits", "metric": {"name": "loss", "goal": goal}, "unit": "epochs", "seed": 7}
+def experiment(experiment_id: int = 1, goal: str = "minimize", best_by: str = "last", **changed: Any) -> ExperimentRow:
+    metric = {"name": "loss", "goal": goal, "best": best_by}
+    spec = {"name": "digits", "metric": metric, "unit": "epochs", "seed": 7}
     values: dict[str, Any] = {
         "experiment_id": experiment_id,
         "name": "digits",
@@ -116,10 +117,10 @@ def worker(session_id: str = "session", **changed: Any) -> WorkerRow:
     return WorkerRow(session_id, **values | changed)
 
 
-def created(experiment_id: int = 1, trials: int = 2, goal: str = "minimize") -> Changes:
+def created(experiment_id: int = 1, trials: int = 2, goal: str = "minimize", best_by: str = "last") -> Changes:
     """An experiment with two rungs of one bracket and its first trials, all pending."""
     return Changes(
-        new_experiments=[experiment(experiment_id, goal)],
+        new_experiments=[experiment(experiment_id, goal, best_by)],
         new_brackets=[BracketRow(experiment_id, 0, 9, None, trials)],
         new_rungs=[RungRow(experiment_id, 0, k, resource, 0, 0, 0, None) for k, resource in enumerate((3, 9))],
         new_trials=[trial(number, experiment_id) for number in range(trials)],

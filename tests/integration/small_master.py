@@ -42,6 +42,7 @@ def experiment(number: int, state: ExperimentState = ExperimentState.ACTIVE) -> 
         spec={"name": f"search-{number}"},
         brackets=(model.Bracket(0, 8, None, 4, rungs),),
         best_trial=trial(number, 1),
+        leading_trial=trial(number, 1),
     )
 
 
@@ -57,6 +58,8 @@ def trial(experiment_id: int, number: int) -> model.Trial:
         target=1,
         metric=1 / (number + 1),
         metric_resource=1,
+        best_metric=1 / (number + 1),
+        best_resource=1,
         restarts=0,
         workers_lost=0,
         state_reason="",

@@ -61,6 +61,25 @@ def test_an_experiment_is_shown_with_its_brackets_rungs_and_best_trial(ledger: L
     assert found.best_trial.hparams == {"width": 17, "solver": "sgd"}
 
 
+@pytest.mark.parametrize(("goal", "best"), [("minimize", 5), ("maximize", 1)])
+def test_the_best_trial_by_any_of_its_results_is_the_first_by_goal_and_number(
+    ledger: Ledger, reader: Reader, goal: str, best: int
+) -> None:
+    batch = created(trials=0, goal=goal, best_by="any")
+    results = {0: None, 1: 8.0, 2: -3.0, 3: -3.0, 4: 8.0, 5: -4.0}
+    states = {1: "failed", 2: "running", 5: "failed"}
+    batch.new_trials = [
+        trial(n, metric=0.0, best_metric=result, best_resource=n, state=states.get(n, "paused"))
+        for n, result in results.items()
+    ]
+    ledger.commit(batch)
+    found = reader.get_experiment(1)
+    assert found.best_trial is not None
+    assert (found.best_trial.trial_id, found.best_trial.best_resource) == (best, best)
+    assert found.leading_trial == found.best_trial == reader.list_experiments()[0][0].best_trial
+    assert reader.list_trials(1, order=TrialOrder.BEST)[0][0] == found.best_trial
+
+
 @pytest.mark.parametrize(("goal", "best"), [("minimize", 2), ("maximize", 1)])
 def test_the_best_trial_is_the_first_by_goal_and_number_of_those_that_count(
     ledger: Ledger, reader: Reader, goal: str, best: int
@@ -147,6 +166,7 @@ _metrics = st.one_of(st.none(), st.sampled_from([0.0, 1.0, -1.0]), st.floats(all
 @given(
     rows=st.lists(st.tuples(st.sampled_from(TrialState), _metrics), max_size=30),
     goal=st.sampled_from(["minimize", "maximize"]),
+    best_by=st.sampled_from(["any", "last"]),
     states=st.lists(st.sampled_from(TrialState), max_size=3),
     size=st.integers(1, 7),
 )
@@ -155,12 +175,16 @@ def test_pages_hold_every_trial_once_and_in_order(
     reader: Reader,
     rows: list[tuple[TrialState, float | None]],
     goal: str,
+    best_by: str,
     states: list[TrialState],
     size: int,
 ) -> None:
     number = ledger.load().last_experiment_id + 1
-    batch = created(number, trials=0, goal=goal)
-    batch.new_trials = [trial(n, number, state=state.value, metric=metric) for n, (state, metric) in enumerate(rows)]
+    batch = created(number, trials=0, goal=goal, best_by=best_by)
+    column = {"any": "best_metric", "last": "metric"}[best_by]
+    batch.new_trials = [
+        trial(n, number, state=state.value, **{column: metric}) for n, (state, metric) in enumerate(rows)
+    ]
     ledger.commit(batch)
     wanted = [(n, metric) for n, (state, metric) in enumerate(rows) if state in states or not states]
     sign = -1 if goal == "maximize" else 1

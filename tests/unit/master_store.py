@@ -142,7 +142,14 @@ class MemoryStore:
         under = [(lease.experiment_id, lease.trial_id, lease.token) for lease in held]
         ids = (trial.experiment_id, trial.trial_id)
         reported = [row.resource for key, row in self.reports.items() if key[:2] == ids and key[:3] in under]
-        return replace(trial, hparams=None, resource=max([trial.resource, *reported]))
+        recovered = replace(trial, hparams=None, resource=max([trial.resource, *reported]))
+        metric = self.experiments[trial.experiment_id].spec["metric"]
+        for key in sorted(key for key in self.reports if key[:2] == ids and key[:3] in under):
+            row = self.reports[key]
+            if metric["name"] in row.metrics:
+                sign = 1.0 if metric["goal"] == "minimize" else -1.0
+                recovered.improve(row.metrics[metric["name"]], row.resource, sign)
+        return recovered
 
 
 def _change_and_add(table: dict[Any, Any], new: list[Any], changed: dict[Any, Any]) -> None:

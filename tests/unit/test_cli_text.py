@@ -36,6 +36,8 @@ BEST = Trial(
     START,
     None,
     "",
+    best_metric=0.0111,
+    best_resource=27,
 )
 SEARCH = Experiment(
     experiment_id=1,
@@ -53,6 +55,8 @@ SEARCH = Experiment(
     resource_full=1728,
     brackets=(Bracket(0, 64, None, 11, (Rung(0, 9, 10, 3, 1, 0.05), Rung(1, 27, 2, 0, 0, 0.0111))),),
     best_trial=BEST,
+    leading_trial=BEST,
+    furthest_trial=BEST,
 )
 
 
@@ -119,8 +123,32 @@ def test_an_overview_has_rungs_and_the_best_trial() -> None:
     ]
 
 
+def test_an_overview_tells_of_the_best_of_any_report_and_of_those_trained_furthest() -> None:
+    leading = replace(BEST, trial_id=3, metric=0.05, metric_resource=9, best_metric=0.009, best_resource=5)
+    furthest = replace(BEST, best_metric=0.0100, best_resource=20)
+    both = replace(SEARCH, best_trial=leading, leading_trial=leading, furthest_trial=furthest)
+    assert text.best_lines(both) == [
+        "best error of those trained furthest 0.0111 (trial 17 at 27 epochs)",
+        "best error 0.009 (trial 3 at 5 epochs)",
+    ]
+    by_the_last = replace(both, best_by="last", best_trial=furthest)
+    assert text.best_lines(by_the_last) == [
+        "best error of any report 0.009 (trial 3 at 5 epochs)",
+        "best error 0.0111 (trial 17 at 27 epochs)",
+    ]
+    assert text.best_so_far(by_the_last) == "best error 0.009 (trial 3 at 5 epochs)"
+
+
+def test_a_trial_has_its_best_result_and_its_last_one() -> None:
+    trial = replace(BEST, best_metric=0.009, best_resource=5)
+    lines = text.trial_lines(SEARCH, trial, {})
+    assert lines[2:4] == ["error 0.009 at 5 epochs", "at its last rung error 0.0111 at 27 epochs"]
+    lines = text.trial_lines(replace(SEARCH, best_by="last"), trial, {})
+    assert lines[2:4] == ["error 0.0111 at 27 epochs", "its best error 0.009 at 5 epochs"]
+
+
 def test_an_overview_before_the_first_result_says_so() -> None:
-    assert text.overview(replace(SEARCH, best_trial=None, brackets=()), START)[-1] == "no error yet"
+    assert text.overview(replace(SEARCH, best_trial=None, leading_trial=None, brackets=()), START)[-1] == "no error yet"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +200,7 @@ def test_plain_progress_is_a_line_for_news_at_most_every_few_seconds() -> None:
     stream, clock = io.StringIO(), Clock()
     display = PlainDisplay(stream, clock)
     display.show(Snapshot(SEARCH, ()))
-    better = replace(SEARCH, best_trial=replace(BEST, metric=0.01))
+    better = replace(SEARCH, leading_trial=replace(BEST, best_metric=0.01))
     for clock.now, experiment in [(1.0, better), (2.0, better), (6.0, better), (12.0, better), (70.0, better)]:
         display.show(Snapshot(experiment, ()))
     lines = stream.getvalue().splitlines()

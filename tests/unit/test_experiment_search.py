@@ -270,9 +270,21 @@ def test_deletions_are_asked_again_after_a_crash_of_the_master(master: Master, w
     assert worker.connect(*master.core.sessions[worker.session_id].leases).delete_checkpoints == (uri,)
 
 
-@pytest.mark.parametrize(("keep", "kept"), [("all", {0, 1, 2, 3}), ("promotable", {0, 3}), ("best", {3})])
-def test_at_the_end_checkpoints_are_kept_by_policy(master: Master, worker: Worker, keep: str, kept: set[int]) -> None:
-    spec = make_spec({"max_trials": 4, "max_rungs": 2, "max_resource": 3}, checkpoints={"keep": keep})
+@pytest.mark.parametrize(
+    ("keep", "best", "kept"),
+    [
+        ("all", "any", {0, 1, 2, 3}),
+        ("promotable", "last", {0, 3}),
+        ("promotable", "any", {0}),
+        ("best", "last", {3}),
+        ("best", "any", {0}),
+    ],
+)
+def test_at_the_end_checkpoints_are_kept_by_policy(
+    master: Master, worker: Worker, keep: str, best: str, kept: set[int]
+) -> None:
+    metric = {"name": "error", "goal": "minimize", "best": best}
+    spec = make_spec({"max_trials": 4, "max_rungs": 2, "max_resource": 3}, checkpoints={"keep": keep}, metric=metric)
     master.submit(spec)
     for error in (0.2, 0.5, 0.6):
         worker.train(error)
@@ -333,3 +345,54 @@ def test_the_adaptive_search_fills_its_brackets(master: Master, worker: Worker) 
     for trial in range(12):
         worker.train(trial / 10)
     assert {key[1] for key in master.store.rows.results} == {0, 1, 2}
+
+
+def test_the_best_result_of_any_report_is_known_at_once_and_never_gets_worse(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}))
+    first, second = worker.work(), master.worker("other").work()
+    assert worker.report(first, 1, 0.3) is None
+    worker.report(first, 2, 0.1)
+    assert (master.trial(0).best_metric, master.trial(0).best_resource) == (0.1, 2)
+    worker.report(first, 3, 0.2)
+    worker.report(first, 4, float("-inf"))
+    worker.report(first, 9, 0.4)
+    assert (master.trial(0).best_metric, master.trial(0).best_resource) == (0.1, 2)
+    assert master.trial(0).metric == 0.4
+    assert second.lease.trial_id == 1
+
+
+def test_the_best_of_a_trial_that_does_not_lead_is_written_a_moment_later(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}))
+    other = master.worker("other")
+    leader, behind = worker.work(), other.work()
+    worker.report(leader, 1, 0.1)
+    other.report(behind, 1, 0.5)
+    other.report(behind, 2, 0.4)
+    assert master.trial(1).best_metric is None
+    master.restart()
+    assert master.core.experiments[1].book.trials[1].best_metric == 0.4, "read back from the reports"
+    other.connect(behind.lease)
+    worker.connect(leader.lease)
+    other.report(behind, 3, 0.3)
+    master.advance(1, alive=[worker, other])
+    assert (master.trial(1).best_metric, master.trial(1).best_resource) == (0.3, 3)
+
+
+def test_a_trial_that_failed_keeps_its_result_and_a_discarded_one_has_none(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}, max_restarts=0))
+    for error, outcome in ((0.2, ExitOutcome.FAILED), (0.1, ExitOutcome.INVALID_HPARAMS)):
+        assignment = worker.work()
+        worker.report(assignment, 1, error)
+        worker.exit(assignment, outcome, "boom")
+    assert [master.trial(n).best_metric for n in (0, 1)] == [0.2, None]
+    assert master.core.experiments[1].book.best() == 0
+
+
+def test_of_equal_results_the_first_is_the_best_where_the_goal_is_to_maximize_too(
+    master: Master, worker: Worker
+) -> None:
+    master.submit(make_spec({"max_rungs": 1}, metric={"name": "error", "goal": "maximize"}))
+    assignment = worker.work()
+    for resource, accuracy in enumerate((0.5, 0.7, 0.7, 0.6), 1):
+        worker.report(assignment, resource, accuracy)
+    assert (master.trial(0).best_metric, master.trial(0).best_resource) == (0.7, 2)

@@ -54,7 +54,7 @@ def small(**changes: Any) -> dict[str, Any]:
     document: dict[str, Any] = {
         "name": "small",
         "entrypoint": "training:train",
-        "metric": {"name": "loss", "goal": "minimize"},
+        "metric": {"name": "loss", "goal": "minimize", "best": "any"},
         "hyperparameters": {"rate": {"type": "float", "low": 0, "high": 1}},
         "searcher": {"name": "asha", "max_trials": 10, "max_resource": 9},
     }

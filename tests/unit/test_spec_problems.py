@@ -55,7 +55,7 @@ WRONG: list[tuple[str, Any, str]] = [
     # Fields.
     ("sed", 1, 'sed: unknown field; did you mean "seed"?'),
     ("metric.gaol", 1, 'metric.gaol: unknown field; did you mean "goal"?'),
-    ("metric.x", 1, "metric.x: unknown field; the fields here are goal, name"),
+    ("metric.x", 1, "metric.x: unknown field; the fields here are best, goal, name"),
     ("searcher.moed", 1, 'searcher.moed: unknown field; did you mean "mode"?'),
     ("hyperparameters.rate.hihg", 1, 'hyperparameters.rate.hihg: unknown field; did you mean "high"?'),
     (

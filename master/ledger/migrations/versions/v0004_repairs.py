@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import secrets
 import time
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,8 +20,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes what is new; of what is stored only the place of the last sign of life changes."""
+    """Makes what is new. Of what is stored only the last sign of life moves; best results are read from the reports."""
     _begin_new_rules()
+    _best_results()
     _mastership()
     op.create_table(
         "endings",
@@ -32,6 +38,53 @@ def _begin_new_rules() -> None:
         "SELECT experiment_id, :now, 'rules_changed', :data FROM experiments WHERE end_time IS NULL"
     )
     op.get_bind().execute(note, {"now": time.time(), "data": '{"rules":2}'})
+
+
+def _best_results() -> None:
+    """Adds the best result of each trial, of any of its reports, which are read once for it."""
+    op.add_column("experiments", sa.Column("best_by", sa.String(16), nullable=False, server_default="any"))
+    op.add_column("trials", sa.Column("best_metric", sa.Double(), nullable=True))
+    op.add_column("trials", sa.Column("best_resource", sa.BigInteger(), nullable=False, server_default="0"))
+    connection = op.get_bind()
+    experiments = connection.execute(sa.text("SELECT experiment_id, metric, goal FROM experiments")).all()
+    for experiment_id, metric, goal in experiments:
+        if rows := list(_bests(connection, experiment_id, metric, 1.0 if goal == "minimize" else -1.0)):
+            connection.execute(
+                sa.text(
+                    "UPDATE trials SET best_metric = :metric, best_resource = :resource "
+                    "WHERE experiment_id = :experiment_id AND trial_id = :trial_id AND state <> 'discarded'"
+                ),
+                rows,
+            )
+    here, where = ["experiment_id", "state"], sa.text("best_metric IS NOT NULL")
+    for name, order in (("lowest", "best_metric"), ("highest", "best_metric DESC")):
+        op.create_index(
+            f"ix_trials_best_{name}",
+            "trials",
+            [*here, sa.text(order), "trial_id"],
+            sqlite_where=where,
+            postgresql_where=where,
+        )
+
+
+def _bests(connection: sa.Connection, experiment_id: int, metric: str, sign: float) -> Iterator[dict[str, Any]]:
+    """Of each trial with a finite result the best one, the first of equal ones."""
+    statement = sa.text(
+        "SELECT trial_id, resource, metrics FROM reports WHERE experiment_id = :experiment_id "
+        "ORDER BY trial_id, token, sequence"
+    ).execution_options(stream_results=True, yield_per=10_000)
+    reports = connection.execute(statement, {"experiment_id": experiment_id})
+    for trial_id, of_trial in groupby(reports, lambda row: row.trial_id):
+        results = ((float(json.loads(row.metrics).get(metric, "nan")), row.resource) for row in of_trial)
+        finite = [(sign * value, resource) for value, resource in results if math.isfinite(value)]
+        if finite:
+            value, resource = min(finite, key=lambda result: result[0])
+            yield {
+                "experiment_id": experiment_id,
+                "trial_id": trial_id,
+                "metric": sign * value,
+                "resource": resource,
+            }
 
 
 def _mastership() -> None:
