@@ -82,7 +82,7 @@ def get_experiment(connection: Connection, experiment_id: int) -> Experiment:
         spec=row.spec,
         brackets=brackets,
         leading_trial=shown.get((experiment_id, row.leading_trial)),
-        furthest_trial=shown.get((experiment_id, furthest)),
+        furthest_trial=shown.get((experiment_id, -1 if furthest is None else furthest)),
         last_event_id=row.last_event_id or 0,
     )
 
