@@ -74,6 +74,9 @@ def check_command(command: Sequence[str], directory: Path) -> None:
     found = shutil.which(program) if os.sep not in program else shutil.which(directory / program)
     if found is None:
         raise CannotStart(f"cannot run {program!r} in {directory}: {_program_problem(program, directory)}")
+    if (interpreter := _missing_interpreter(Path(found))) is not None:
+        problem = f"its first line names {interpreter!r}, which is not here"
+        raise CannotStart(f"cannot run {program!r} in {directory}: {problem}")
     script = command[1] if len(command) > 1 else "-"
     runs_scripts = Path(program).name.rstrip("0123456789.") in _INTERPRETERS
     if runs_scripts and not script.startswith("-") and not ((directory / script).exists() or shutil.which(script)):
@@ -81,6 +84,23 @@ def check_command(command: Sequence[str], directory: Path) -> None:
         names = [each.name for each in beside.iterdir()] if beside.is_dir() else []
         problem = f"there is no file {script!r}{_did_you_mean(Path(script).name, names)}"
         raise CannotStart(f"cannot run {program!r} in {directory}: {problem}")
+
+
+def _missing_interpreter(program: Path) -> str | None:
+    """What the first line of a script asks for (`#!/usr/bin/env python`), where it is not there."""
+    try:
+        with program.open("rb") as script:
+            words = script.readline(1_000).decode(errors="replace")
+    except OSError:
+        return None
+    if not words.startswith("#!"):
+        return None
+    interpreter, *arguments = words[2:].strip(" \t\n").split(" ")
+    if interpreter and not Path(interpreter).exists():
+        return interpreter
+    if Path(interpreter).name == "env" and arguments and arguments[0].isidentifier() and not shutil.which(arguments[0]):
+        return arguments[0]
+    return None
 
 
 def _program_problem(program: str, directory: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -60,3 +61,9 @@ def check_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise CannotStart(f"the folder for checkpoints, {folder}, cannot be made: {error.strerror}") from error
+    except FileExistsError as error:
+        if folder.is_file():
+            raise CannotStart(f"the folder for checkpoints, {folder}, cannot be made: it is a file") from error
+        raise
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CannotStart(f"the folder for checkpoints, {folder}, may not be written by this user")

@@ -46,13 +46,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         {},
         {"entrypoint": ["python3", "train.py", "--fast"]},
         {"entrypoint": ["sh", "-c", "exit 0"]},
+        {"entrypoint": ["./good.sh"]},
         {"checkpoints": {"storage": "deep/inside/here"}},
         {"checkpoints": {"storage": "memory://x"}},
     ],
 )
 def test_what_can_be_started_is_not_objected_to_and_leaves_nothing_behind(here: Path, fields: dict[str, Any]) -> None:
+    (here / "good.sh").write_text("#! /usr/bin/env -S sh -e\n")
+    (here / "good.sh").chmod(0o755)
     rehearse(spec(**fields), here)
-    assert {path.name for path in here.iterdir()} <= {"train.py", "__pycache__"}
+    assert {path.name for path in here.iterdir()} <= {"train.py", "__pycache__", "good.sh"}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,10 @@ def test_what_can_be_started_is_not_objected_to_and_leaves_nothing_behind(here: 
         ({"entrypoint": "crashing:train"}, "the process that imported it ended with code -9"),
         ({"entrypoint": ["pyhton", "train.py"]}, "cannot run 'pyhton' .* did you mean 'python"),
         ({"entrypoint": ["python3", "trian.py"]}, "there is no file 'trian.py'; did you mean 'train.py'"),
+        ({"entrypoint": ["./nowhere.sh"]}, "its first line names '/no/such/shell', which is not here"),
+        ({"entrypoint": ["./env.sh"]}, "its first line names 'pyhton', which is not here"),
+        ({"entrypoint": ["./windows.sh"]}, r"its first line names '/bin/sh\\r', which is not here"),
+        ({"checkpoints": {"storage": "train.py"}}, "train.py, cannot be made: it is a file"),
         ({"checkpoints": {"storage": "s3://bucket/x"}}, r"not installed here: pip install 'rungmaster\[s3\]'"),
         ({"checkpoints": {"storage": "simplecache::az://bucket/x"}}, r"pip install 'rungmaster\[azure\]'"),
         ({"checkpoints": {"storage": "/proc/nope/ck"}}, "/proc/nope/ck, cannot be made"),
@@ -76,6 +83,9 @@ def test_what_can_be_started_is_not_objected_to_and_leaves_nothing_behind(here: 
     ],
 )
 def test_what_is_missing_is_told(here: Path, fields: dict[str, Any], complaint: str) -> None:
+    for name, line in (("nowhere", "/no/such/shell -e"), ("env", "/usr/bin/env pyhton"), ("windows", "/bin/sh\r")):
+        (here / f"{name}.sh").write_bytes(f"#!{line}\n".encode())
+        (here / f"{name}.sh").chmod(0o755)
     (here / "lacking.py").write_text("import nowhere\n")
     (here / "raising.py").write_text("\nraise ValueError('no data')\n")
     (here / "leaving.py").write_text("raise SystemExit(3)\n")
