@@ -10,7 +10,7 @@ from ...shared.convert import checkpoint_to_proto
 from ..client import Client
 from . import text
 from .options import TRIAL_ID, choose, experiment_argument, json_option, looking_options
-from .output import print_document
+from .output import print_document, print_lines
 
 
 @click.command("checkpoint")
@@ -45,5 +45,8 @@ def command(
     if as_json:
         print_document(checkpoint_to_proto(fetched))
         return
-    unit = client.get(chosen).unit
-    click.echo(f"{folder} has the {text.checkpoint(fetched, unit)}, verified")
+    searched = client.get(chosen)
+    click.echo(f"{folder} has the {text.checkpoint(fetched, searched.unit)}, verified")
+    its = searched.best_trial if trial is None else client.trial(chosen, trial).trial
+    if its is not None and resource is None:
+        print_lines(text.other_model(searched, its, fetched))

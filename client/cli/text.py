@@ -201,12 +201,20 @@ def trial_row(trial: Trial) -> tuple[str, ...]:
     )
 
 
-def model_lines(trial: Trial, model: Checkpoint | None, unit: str) -> list[str]:
+def model_lines(experiment: Experiment, trial: Trial, model: Checkpoint | None) -> list[str]:
     """Where a trial's model lies, and how to have it."""
     if model is None:
         return ["no checkpoint of it is kept"]
     fetch = f"to have its files: rungmaster checkpoint {trial.experiment_id} {trial.trial_id} --to DIR"
-    return [checkpoint(model, unit), fetch]
+    return [checkpoint(model, experiment.unit), *other_model(experiment, trial, model), fetch]
+
+
+def other_model(experiment: Experiment, trial: Trial, model: Checkpoint) -> list[str]:
+    """That a checkpoint is not the one with the trial's result; nothing where it is."""
+    resource = experiment.result_of(trial)[1]
+    if model.resource == resource:
+        return []
+    return [f"its result is that of {resource} {experiment.unit}, of which no checkpoint is kept"]
 
 
 def checkpoint(value: Checkpoint, unit: str) -> str:

@@ -113,7 +113,7 @@ def _print_model(client: Client, trial: Trial) -> None:
     experiment = client.get(trial.experiment_id)
     model = model_of(experiment, trial, client.trial(trial.experiment_id, trial.trial_id).checkpoints)
     model = model and client.located(model)
-    print_lines(text.model_lines(trial, model, experiment.unit))
+    print_lines(text.model_lines(experiment, trial, model))
     print_lines(text.best_lines(experiment)[:-1])
 
 

@@ -66,7 +66,7 @@ def print_result(last: Snapshot, as_json: bool) -> int:
     else:
         print_lines(text.overview(last.experiment, datetime.now(UTC), last.workers, last.other_metrics))
         if last.model is not None and last.experiment.best_trial is not None:
-            print_lines(text.model_lines(last.experiment.best_trial, last.model, last.experiment.unit))
+            print_lines(text.model_lines(last.experiment, last.experiment.best_trial, last.model))
         print_troubles(last.troubles)
     return outcome(last.experiment)
 

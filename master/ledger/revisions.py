@@ -46,4 +46,7 @@ def check_current(connection: Connection, database: str) -> None:
     revisions = check_known(connection, database)
     if revisions != known_revisions()[-1:]:
         has = f"has the older schema revision {', '.join(revisions)}" if revisions else "has no tables of Rungmaster"
-        raise DatabaseError(f"database {database} {has}; a master of this version brings it up to date at its start")
+        raise DatabaseError(
+            f"database {database} {has}; a master of this version brings it up to date at its start, that of "
+            "`rungmaster run` as well"
+        )

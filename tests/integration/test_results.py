@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -151,6 +153,13 @@ def test_checkpoint_fetches_that_of_another_trial_or_resource(
     assert model_in(folder / "early")["step"] == 2
     assert execute(["checkpoint", "1", number, "--resource", "3", "--to", "none"]) == 1
     assert "has no checkpoint at 3; there is one at 2, 4" in capsys.readouterr().err
+    with closing(sqlite3.connect("rungmaster.db")) as connection:
+        connection.execute("UPDATE checkpoints SET delete_time = 1 WHERE resource = 4")
+        connection.commit()
+    assert execute(["checkpoint", "1", number, "--to", "nearest"]) == 0
+    assert "its result is that of 4 epochs, of which no checkpoint is kept" in capsys.readouterr().out
+    assert execute(["best"]) == 0
+    assert "its result is that of 4 epochs, of which no checkpoint is kept" in capsys.readouterr().out
     stopped = next(trial for trial in result.trials() if not any(c.delete_time is None for c in _of(result, trial)))
     assert execute(["checkpoint", "1", str(stopped.trial_id), "--to", "none"]) == 1
     assert "has no checkpoint that is kept" in capsys.readouterr().err
