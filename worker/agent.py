@@ -85,7 +85,7 @@ class Agent:
             self._spill = SpillFolder(scratch, settings.spill)
             launcher = Launcher(self._guard, scratch, fork=not settings.fresh_processes)
             self._place = Place(settings.directory, settings.logs, scratch, self._store, launcher)
-            await self._guard.start()
+            await self._guard.begin()
             try:
                 await self._uplink.stay_connected(self, self._leaving)
             finally:

@@ -1,24 +1,23 @@
-"""Starts and ends one training process: a process group of its own, its output in a log file."""
+"""Starts and ends one training process, its output in a log file."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from ..shared.errors import Unavailable
 from . import output
 from .guard import Guard
+from .processes import Process
 
 #: Seconds between SIGTERM and SIGKILL.
 KILL_GRACE = 5.0
+#: Seconds after SIGKILL until a process that does not end is looked at as one whose parents do not do their work.
+_STUCK = 20.0
 #: Of what an import prints, at most so many bytes go into each trial's log.
 _PRINTED = 64 << 10
 
@@ -43,58 +42,27 @@ class Job:
 
     @property
     def arguments(self) -> list[str]:
-        """The command line of a fresh process."""
-        what = ["entrypoint", self.entrypoint] if self.entrypoint else ["command", *self.command]
-        return [sys.executable, "-P", "-m", f"{__package__}.child_main", str(os.getpid()), *what]
+        """What a fresh process is told to run."""
+        return ["entrypoint", self.entrypoint] if self.entrypoint else ["command", *self.command]
 
-    def begin_log(self, output: Path) -> None:
+    def begin_log(self, printed: Path) -> None:
         """Puts what was printed while the code was imported, or its beginning, where a fresh process would have."""
-        with self.log.open("ab") as log, output.open("rb") as printed:
-            log.write(printed.read(_PRINTED))
-
-
-class Process(Protocol):
-    """A process that was started, whichever way."""
-
-    @property
-    def pid(self) -> int:
-        """Its id."""
-        ...
-
-    @property
-    def returncode(self) -> int | None:
-        """Its exit code, once it has ended."""
-        ...
-
-    async def wait(self) -> int:
-        """Waits for its end."""
-        ...
+        with contextlib.suppress(FileNotFoundError), printed.open("rb") as beginning, self.log.open("ab") as log:
+            log.write(beginning.read(_PRINTED))
 
 
 class Child:
-    """A running training process, the first of its group."""
+    """A running training process, with all that it starts."""
 
-    def __init__(self, process: Process, log: Path, guard: Guard) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
         self._process = process
         self._log = log
-        self._guard = guard
-        self._gone = False
 
     @classmethod
     async def start(cls, job: Job, guard: Guard) -> Child:
-        """Starts a fresh process. Raises OSError where the system cannot."""
-        with job.log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *job.arguments,
-                cwd=job.directory,
-                env={**job.base, **job.told},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
-        guard.watch(process.pid)
-        return cls(process, job.log, guard)
+        """Starts a fresh process. Raises OSError where the system cannot, Unavailable where the worker does not."""
+        environment = {**job.base, **job.told}
+        return cls(await guard.run("child_main", job.arguments, job.directory, environment, job.log), job.log)
 
     @property
     def pid(self) -> int:
@@ -102,35 +70,23 @@ class Child:
         return self._process.pid
 
     async def wait(self) -> int:
-        """Waits for the end, ends what the process left running in its group, and returns the exit code.
+        """Waits for the end, also of what the process left running, and returns the exit code.
 
         A process that a signal ended has the negative number of that signal. Raises Unavailable where it was the
         worker that lost it.
         """
-        try:
-            return await self._process.wait()
-        finally:
-            if self._process.returncode is not None and not self._gone:
-                self._signal(signal.SIGKILL)
-                self._guard.forget(self.pid)
-                self._gone = True
+        return await self._process.wait()
 
     async def kill(self, *, at_once: bool = False) -> None:
-        """Ends the whole group: SIGTERM, and after a grace SIGKILL, or `at_once` SIGKILL."""
-        if self._process.returncode is None and not at_once:
-            self._signal(signal.SIGTERM)
-            with contextlib.suppress(TimeoutError, Unavailable):
-                await asyncio.wait_for(self._process.wait(), KILL_GRACE)
-        self._signal(signal.SIGKILL)
-        with contextlib.suppress(Unavailable):
-            await self.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        """Signals the group, which may outlive its first process; once it is gone its id may be another's."""
-        if self._gone:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        """Ends it and all that it has started: SIGTERM, and after a grace SIGKILL, or `at_once` SIGKILL."""
+        grace = 0.0 if at_once else KILL_GRACE
+        self._process.end(grace)
+        try:
+            async with asyncio.timeout(grace + _STUCK):
+                await self._process.over()
+        except TimeoutError:
+            logger.error("process %d does not end; what it was started from is ended", self.pid)
+            await self._process.give_up()
 
     def tail(self, length: int, since: int = 0) -> str:
         """The end of what it printed, at most so many characters; its log had `since` bytes when it was started."""

@@ -1,7 +1,9 @@
 """The first program of every training process: runs a Python entrypoint, or becomes a command.
 
-Usage: python -P -m rungmaster.worker.child_main PARENT_PID entrypoint MODULE:FUNCTION
-       python -P -m rungmaster.worker.child_main PARENT_PID command PROGRAM [ARGUMENT]…
+Usage: python -P -m rungmaster.worker.child_main PARENT_PID DESCRIPTOR entrypoint MODULE:FUNCTION
+       python -P -m rungmaster.worker.child_main PARENT_PID DESCRIPTOR command PROGRAM [ARGUMENT]…
+
+The DESCRIPTOR tells which signals are meant for this process, see `signals.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from ..shared.errors import TRANSIENT, CannotStart
 from ..shared.failure_text import exception_line
 from .connection import Connection
 from .protocol import MAX_REASON
+from .signals import hear_as_usual, let_pass
 from .trial import Trial
 
 _PR_SET_PDEATHSIG = 1
@@ -25,10 +28,13 @@ _PR_SET_PDEATHSIG = 1
 
 def main(arguments: list[str]) -> None:
     """Runs what the arguments name. Exits with 1 where it cannot be run or fails."""
-    parent, kind, *rest = arguments
+    parent, meant, kind, *rest = arguments
     die_with(int(parent))
+    os.set_inheritable(int(meant), False)
     if kind == "command":
+        hear_as_usual()
         _become(rest)
+    let_pass(int(meant))
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system wants a string
     sys.argv = [rest[0]]
     run_entrypoint(rest[0])

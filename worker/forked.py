@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from .chance import Chance
 from .child_main import die_with, run_entrypoint
 from .protocol import decode
-
-#: What a child says once it is a process group of its own and cannot outlive its parent.
-BORN = b"."
+from .signals import Handlers, let_pass
 
 
-def live(parent: int, line: socket.socket, inherited: Iterable[int], entrypoint: str, chance: Chance) -> NoReturn:
+class Nature(NamedTuple):
+    """What all forks have from the import: which random numbers it seeded, and its handlers of signals."""
+
+    chance: Chance
+    handlers: Handlers
+
+
+def live(
+    parent: int, line: socket.socket, inherited: Iterable[int], meant: int, entrypoint: str, nature: Nature
+) -> NoReturn:
     """Everything that a new fork does. Its orders come over `line`; without any it just ends.
 
-    `inherited` are the descriptors that belong to the parent alone.
+    `inherited` are the descriptors that belong to the parent alone; `meant` tells which signals are for this process.
     """
     code = 1
     try:
@@ -30,11 +38,14 @@ def live(parent: int, line: socket.socket, inherited: Iterable[int], entrypoint:
         die_with(parent)
         for descriptor in inherited:
             os.close(descriptor)
-        line.sendall(BORN)
-        code = _obey(_read(line), entrypoint, chance)
+        let_pass(meant, nature.handlers)
+        code = _obey(_read(line), entrypoint, nature.chance)
     except BaseException as error:  # noqa: BLE001 - printed as the interpreter does
         sys.excepthook(type(error), error, error.__traceback__)
     finally:
+        if code < 0:
+            signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
         os._exit(code)
 
 
@@ -63,12 +74,18 @@ def _print_to(log: Path) -> None:
 
 
 def as_interpreter(run: Callable[[], None]) -> int:
-    """Runs a program, and does what the interpreter does at its end but for taking itself apart. The exit code."""
+    """Runs a program, and does what the interpreter does at its end but for taking itself apart.
+
+    The exit code; the negative number of a signal that the process is to die of.
+    """
     try:
         run()
         code = 0
     except SystemExit as end:
         code = _code_of(end)
+    except KeyboardInterrupt as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = -signal.SIGINT
     except BaseException as error:  # noqa: BLE001 - printed as the interpreter does
         sys.excepthook(type(error), error, error.__traceback__)
         code = 1

@@ -3,29 +3,28 @@
 Usage: python -P -m rungmaster.worker.forkserver PARENT_PID DESCRIPTOR MODULE:FUNCTION [VARIABLE]…
 
 It has one thread, no event loop and no gRPC, and touches no GPU, so that a fork of it is as good as a fresh process.
-Over the socket DESCRIPTOR go JSON lines. First it says `{"ready": true}` or `{"refused": "why"}`. Each
-`{"log": "/file", "environment": {…}}` is answered by `{"pid": 7}` or `{"refused": "why"}`, and each end of a process is
-told as `{"exited": 7, "code": 0}`. `{"retire": true}` lets it end after its last child. The VARIABLEs differ from trial
-to trial, as all RUNGMASTER_ ones do. One child is forked ahead, so that no trial has to wait for the fork.
+Its standard input is a socket; see `process_server.py` for what goes over it. First it says `{"ready": true}` or
+`{"refused": "why"}`. A request has `"log": "/file", "environment": {…}`. `{"retire": true}` lets it end after its last
+child. The VARIABLEs differ from trial to trial, as all RUNGMASTER_ ones do. One child is forked ahead, so that no
+trial has to wait for the fork.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
-import signal
 import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import forked
 from .chance import Chance
 from .child_main import die_with
+from .forked import Nature, live
 from .preload import CannotFork, Stamp, changed, check_devices, check_threads, preload
-from .protocol import decode, encode
+from .process_server import ProcessServer, Supervised
+from .protocol import encode
+from .signals import hear_nothing, installed_handlers
 
 #: Milliseconds of quiet before a child is forked ahead, so as not to be in the way of the trial that just began.
 _QUIET = 5
@@ -33,131 +32,104 @@ _QUIET = 5
 
 def main(arguments: list[str]) -> None:
     """Serves until the worker closes the socket, or retires this and the last child has ended."""
-    parent, descriptor, entrypoint, *variables = arguments
+    parent, meant, entrypoint, *variables = arguments
+    hear_nothing()
     die_with(int(parent))
+    os.close(int(meant))
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system wants a string
     sys.argv = [entrypoint]
-    ForkServer(socket.socket(fileno=int(descriptor)), entrypoint).serve(frozenset(variables))
+    channel = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    ForkServer(channel, entrypoint).serve(frozenset(variables))
 
 
-@dataclass(frozen=True, slots=True)
-class _Child:
-    """A forked process: its id, a descriptor that tells of its end, and the line over which it gets its orders."""
-
-    pid: int
-    descriptor: int
-    line: socket.socket
-
-
-class ForkServer:
+class ForkServer(ProcessServer):
     """One preloaded entrypoint and the processes that were forked for it."""
 
     def __init__(self, channel: socket.socket, entrypoint: str) -> None:
-        self._channel = channel
-        self._unread = b""
+        super().__init__(channel)
         self._entrypoint = entrypoint
-        self._chance = Chance()
+        self._nature = Nature(Chance(), {})
         self._sources: dict[str, Stamp] = {}
-        self._poll = select.poll()
-        #: By descriptor.
-        self._children: dict[int, _Child] = {}
-        self._spare: _Child | None = None
+        #: The one that was forked ahead, and the line over which it gets its orders.
+        self._spare: tuple[Supervised, socket.socket] | None = None
         self._retired = False
 
     def serve(self, variables: frozenset[str]) -> None:
         """Preloads, says how that went, and answers requests."""
         module = self._entrypoint.partition(":")[0]
+        chance = self._nature.chance
         try:
-            with self._chance:
+            with chance:
                 self._sources = preload(module, lambda name: name.startswith("RUNGMASTER_") or name in variables)
-            os.close(os.pidfd_open(os.getpid()))
         except CannotFork as why:
             return self._tell({"refused": str(why)})
-        except OSError as error:
-            return self._tell({"refused": f"this kernel has no descriptors of processes: {error.strerror}"})
+        self._nature = Nature(chance, installed_handlers())
+        hear_nothing()
+        self.open()
         self._tell({"ready": True})
-        self._poll.register(self._channel, select.POLLIN)
-        while (self._children or not self._retired) and self._turn():
+        while (self._children or not self._retired) and self._go_on():
             pass
         return None
 
-    def _turn(self) -> bool:
+    def _go_on(self) -> bool:
         """Waits for something to happen, and sees to it. False at the end of the channel."""
-        ready = self._poll.poll(_QUIET if self._spare is None and not self._retired else None)
-        if not ready:
-            with contextlib.suppress(CannotFork):
+        happened = self.turn(_QUIET if self._spare is None and not self._retired else None)
+        if happened is None:
+            with contextlib.suppress(CannotFork, OSError):
                 self._spare = self._fork()
-            ready = self._poll.poll()
-        for descriptor, _ in ready:
-            if descriptor in self._children:
-                self._bury(self._children[descriptor])
-            elif not self._receive():
-                return False
-        return True
-
-    def _receive(self) -> bool:
-        received = self._channel.recv(1 << 16)
-        *lines, self._unread = (self._unread + received).split(b"\n")
-        for line in lines:
-            self._obey(decode(line))
-        return bool(received)
+            happened = self.turn()
+        return happened is not False
 
     def _obey(self, request: Mapping[str, Any]) -> None:
-        spare, self._spare = self._spare, None
         if "retire" in request:
             self._retired = True
-            if spare is not None:
-                spare.line.close()
-            return
+            if self._spare is not None:
+                self._spare[1].close()
+                self._spare = None
+        else:
+            super()._obey(request)
+
+    def _begin(self, number: int, request: Mapping[str, Any]) -> None:
+        """Sets a child to work, where all is as it was when the code was imported."""
         try:
-            self._tell({"pid": self._begin(spare, request)})
+            if (file := changed(self._sources)) is not None:
+                raise CannotFork(f"{file} was changed")
+            child, line = self._spare or self._fork()
         except CannotFork as why:
-            self._spare = spare
-            self._tell({"refused": str(why)})
+            return self._tell({"refused": number, "why": str(why)})
+        except OSError as error:
+            return self._refuse(number, error)
+        self._spare = None
+        child.number = number
+        with line, contextlib.suppress(OSError):
+            line.sendall(encode(request))
+        return self._tell_started(child)
 
-    def _begin(self, spare: _Child | None, request: Mapping[str, Any]) -> int:
-        """Sets a child to work, and gives its process id. Raises CannotFork."""
-        if (file := changed(self._sources)) is not None:
-            raise CannotFork(f"{file} was changed")
-        child = spare or self._fork()
-        with child.line:
-            try:
-                child.line.recv(len(forked.BORN))
-                child.line.sendall(encode(request))
-            except OSError as error:
-                raise CannotFork(f"a fork died before it began ({error.strerror})") from error
-        return child.pid
+    def _bury(self, child: Supervised) -> None:
+        if self._spare is not None and self._spare[0] is child:
+            self._spare[1].close()
+            self._spare = None
+        super()._bury(child)
 
-    def _fork(self) -> _Child:
+    def _fork(self) -> tuple[Supervised, socket.socket]:
+        """A process that waits for its orders. Raises CannotFork and OSError."""
         check_devices()
         check_threads()
-        server, (line, its_end) = os.getpid(), socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            ours = [self._channel.detach(), line.detach(), *self._children]
-            forked.live(server, its_end, ours, self._entrypoint, self._chance)
-        its_end.close()
-        child = _Child(pid, os.pidfd_open(pid), line)
-        self._children[child.descriptor] = child
-        self._poll.register(child.descriptor, select.POLLIN)
-        return child
+        line, its_end = socket.socketpair()
 
-    def _bury(self, child: _Child) -> None:
-        """Ends what a child left running in its group while its id cannot be another's yet, and tells its end."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        _, status = os.waitpid(child.pid, 0)
-        self._poll.unregister(child.descriptor)
-        os.close(child.descriptor)
-        del self._children[child.descriptor]
-        if child is self._spare:
-            self._spare = None
-            child.line.close()
-        else:
-            self._tell({"exited": child.pid, "code": os.waitstatus_to_exitcode(status)})
+        def start(meant: int, inherited: Sequence[int]) -> int:
+            supervisor = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                live(supervisor, its_end, inherited, meant, self._entrypoint, self._nature)
+            its_end.close()
+            return pid
 
-    def _tell(self, message: Mapping[str, Any]) -> None:
-        self._channel.sendall(encode(message))
+        with its_end:
+            return self._supervise(start, [line.fileno()]), line
 
 
 if __name__ == "__main__":

@@ -1,78 +1,118 @@
-"""Ends the training when the worker itself was killed: a small process that outlives it for a moment.
-
-The worker writes `+<process group>` and `-<process group>` lines to the guard's standard input. When that closes,
-the guard kills the groups that are left, whole: also what a shell or a training program started itself.
-"""
+"""The worker's handle on its reaper, the ancestor of all training, which ends that with the worker."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import logging
 import signal
+import socket
+import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ..shared.errors import Unavailable
+from .descendants import PATIENCE
+from .preload import CannotFork
+from .processes import Process, ProcessLine
+from .signals import FOR_THE_WORKER
+
+logger = logging.getLogger(__name__)
 
 
 class Guard:
-    """The worker's handle on its guard process."""
+    """Starts programs; none of them, nor what they start, outlives the worker."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._reaper: subprocess.Popen[bytes] | None = None
+        self._line: ProcessLine | None = None
+        self._passing: socket.socket | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._beginning = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Starts the guard process, out of reach of the terminal's signals."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            __name__,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
+    async def run(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        channel: socket.socket | None = None,
+    ) -> Process:
+        """Runs a program of this package, with `channel` as its standard input; what it prints goes to `log`.
+
+        Raises OSError where the system cannot, Unavailable where the reaper does not.
+        """
+        await self.begin()
+        assert self._line is not None
+        assert self._passing is not None
+        if channel is not None:
+            socket.send_fds(self._passing, [b"."], [channel.fileno()])
+        order = {"module": module, "arguments": list(arguments), "directory": str(directory), "log": str(log)}
+        try:
+            return await self._line.start({**order, "environment": dict(environment), "input": channel is not None})
+        except CannotFork as error:
+            raise Unavailable(f"the worker could not start {module}: {error}") from error
+
+    async def begin(self) -> None:
+        """Starts a reaper where there is none: the first, or another where somebody has killed it."""
+        async with self._beginning:
+            if self._listening is None or self._listening.done():
+                await self._start()
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._passing, passed = socket.socketpair()
+        with theirs, passed:
+            self._reaper = _start_reaper(theirs.fileno(), passed.fileno())
+        line = ProcessLine(*await asyncio.open_unix_connection(sock=ours), self._kill)
+        self._line = line
+        self._listening = asyncio.create_task(self._listen(line, self._reaper, self._passing))
+
+    async def _listen(self, line: ProcessLine, reaper: subprocess.Popen[bytes], passing: socket.socket) -> None:
+        await line.listen()
+        await asyncio.to_thread(reaper.wait)
+        passing.close()
+        line.close()
+        if reaper.returncode != 0:
+            logger.error("the process that all training was started from has ended with %d", reaper.returncode)
+        line.lose_all("the process that all training was started from was killed, and the trial with it")
+
+    async def _kill(self) -> None:
+        """Nothing else helps; the supervisors of the trials see that it is gone, and end them."""
+        if self._reaper is not None:
+            self._reaper.kill()
+        if self._listening is not None:
+            await asyncio.shield(self._listening)
+
+    async def stop(self) -> None:
+        """Ends everything that still runs."""
+        if self._line is None or self._listening is None:
+            return
+        self._line.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE + 2):
+                await asyncio.shield(self._listening)
+        await self._kill()
+
+
+def _start_reaper(*descriptors: int) -> subprocess.Popen[bytes]:
+    with _held_back():
+        return subprocess.Popen(  # noqa: S603 - a program of this package
+            [sys.executable, "-P", "-m", f"{__package__}.reaper", *map(str, descriptors)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=descriptors,
             start_new_session=True,
         )
 
-    def watch(self, group: int) -> None:
-        """The process group dies with this worker."""
-        self._write(f"+{group}\n")
 
-    def forget(self, group: int) -> None:
-        """The process group is gone."""
-        self._write(f"-{group}\n")
-
-    async def stop(self) -> None:
-        """Ends the guard, and with it whatever is still watched."""
-        if self._process is None:
-            return
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        await self._process.wait()
-
-    def _write(self, line: str) -> None:
-        if self._process is not None and self._process.stdin is not None and self._process.returncode is None:
-            self._process.stdin.write(line.encode())
-
-
-def survivors(lines: Iterable[str]) -> set[int]:
-    """The process groups that were named and not taken back."""
-    groups: set[int] = set()
-    for line in lines:
-        group = int(line[1:])
-        if line.startswith("+"):
-            groups.add(group)
-        else:
-            groups.discard(group)
-    return groups
-
-
-def main() -> None:
-    """Waits for standard input to close, then kills what is left."""
-    for caught in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(caught, signal.SIG_IGN)
-    for group in survivors(sys.stdin):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main()
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Signals to the worker wait, so that none meets its child before that has learnt to ignore it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_WORKER)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from ..shared.backoff import Backoff
-from ..shared.errors import TRANSIENT
+from ..shared.errors import TRANSIENT, Unavailable
 from .child import Child, Job
 from .guard import Guard
 from .nursery import Nursery
@@ -43,7 +43,10 @@ class Launcher:
         self._refusals = _Refusals()
 
     async def start(self, job: Job) -> Child:
-        """Starts the process. Raises OSError where the system cannot; what may be short for a moment is waited for."""
+        """Starts the process; what may be short for a moment is waited for.
+
+        Raises OSError where the system cannot, Unavailable where parts of the worker do not.
+        """
         until, backoff = asyncio.get_running_loop().time() + PATIENCE, Backoff(0.1, 3.0)
         while True:
             try:
@@ -55,7 +58,7 @@ class Launcher:
             await asyncio.sleep(backoff.next())
 
     async def _start(self, job: Job) -> Child:
-        job.log.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(job.log.parent.mkdir, parents=True, exist_ok=True)
         if self._fork and job.entrypoint and self._refusals.may_try(job.entrypoint):
             try:
                 return await self._forked(job)
@@ -80,12 +83,11 @@ class Launcher:
 
     async def _fork_of(self, nursery: Nursery, job: Job) -> Child:
         output = self._outputs.get(job.entrypoint)
-        if output is not None and output.exists():
-            job.begin_log(output)
-        child = await nursery.fork(job.log, job.told)
+        if output is not None:
+            await asyncio.to_thread(job.begin_log, output)
+        process = await nursery.fork(job.log, job.told)
         self._refusals.forget(job.entrypoint)
-        self._guard.watch(child.pid)
-        return Child(child, job.log, self._guard)
+        return Child(process, job.log)
 
     async def _nursery(self, job: Job) -> Nursery:
         """The running one, or a new one; several trials that begin at once wait for the same."""
@@ -95,7 +97,7 @@ class Launcher:
         self._nurseries.move_to_end(job.entrypoint)
         try:
             nursery = await asyncio.shield(task)
-        except (CannotFork, OSError):
+        except (CannotFork, OSError, Unavailable):
             # What failed once is begun anew by whoever comes next.
             if self._nurseries.get(job.entrypoint) is task:
                 del self._nurseries[job.entrypoint]

@@ -7,8 +7,6 @@ import logging
 import os
 import resource
 import signal
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,9 +36,12 @@ TELLING = """
 
     def train(trial):
         print("trains", trial.trial_id)
+        supervisor = os.getppid()
         for step in trial.steps():
             trial.report(
-                loss=1.0, pid=os.getpid(), parent=os.getppid(), group=os.getpgid(0), session=os.getsid(0),
+                loss=1.0, pid=os.getpid(), supervisor=supervisor,
+                server=int(open(f"/proc/{supervisor}/stat").read().split()[3]),
+                group=os.getpgid(0), session=os.getsid(0),
                 chance=random.random(), told=int(os.environ["RUNGMASTER_TRIAL_ID"]),
                 device=int(os.environ.get("CUDA_VISIBLE_DEVICES", -1)), arguments=len(sys.argv),
             )
@@ -81,8 +82,8 @@ def both(directory: Path, code: str = TELLING, **settings: Any) -> tuple[dict[st
 def test_the_code_is_imported_once_and_each_trial_has_a_process_of_its_own(tmp_path: Path) -> None:
     first, second = both(tmp_path)
     (server,) = imports(tmp_path)
-    assert first["parent"] == second["parent"] == server
-    assert len({first["pid"], second["pid"], server}) == 3
+    assert first["server"] == second["server"] == server
+    assert len({server, *(each[who] for each in (first, second) for who in ("pid", "supervisor"))}) == 5
     for each in (first, second):
         assert each["group"] == each["session"] == each["pid"], "signals to one trial reach no other"
 
@@ -187,7 +188,7 @@ ENDLESS = """
     import os, time
     def train(trial):
         for step in trial.steps():
-            trial.report(loss=1.0, pid=os.getpid(), parent=os.getppid())
+            trial.report(loss=1.0, pid=os.getpid(), server=int(open(f"/proc/{os.getppid()}/stat").read().split()[3]))
             time.sleep(0.02)
 """
 
@@ -197,14 +198,14 @@ def test_a_killed_fork_server_takes_its_trials_down_and_the_next_one_has_another
         async with scene(tmp_path, ENDLESS) as it:
             record = it.master.assign(assignment(target=10**6))
             await until(lambda: record.resources)
-            os.kill(int(told(record)["parent"]), signal.SIGKILL)
+            os.kill(int(told(record)["server"]), signal.SIGKILL)
             await until(lambda: record.exit)
             assert record.exit is not None
             assert record.exit.outcome is ExitOutcome.WORKER_FAULT, "the training code is not to blame"
             assert "was killed" in record.exit.error
             await until(lambda: not psutil.pid_exists(int(told(record)["pid"])))
             (after,) = await trained(it, count=1, first=2)
-            assert told(after)["parent"] != told(record)["parent"]
+            assert told(after)["server"] != told(record)["server"]
 
     asyncio.run(story())
 
@@ -270,24 +271,6 @@ def test_of_many_entrypoints_a_few_stay_in_memory(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_ending_a_fork_server_that_has_just_ended_does_not_take_its_exit_code_away(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async def story() -> int | None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            ending = "import os; os._exit(3)"
-            process = await asyncio.create_subprocess_exec(sys.executable, "-c", ending, pass_fds=(theirs.fileno(),))
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        await reader.read()  # the kernel closes its descriptors a moment before it can be waited for
-        await nursery.Nursery(process, Guard(), reader, writer).close()
-        return process.returncode
-
-    for _ in range(20):
-        assert asyncio.run(story()) in (3, -signal.SIGKILL)
-    assert caplog.messages == []
-
-
 @contextmanager
 def no_more_files() -> Iterator[None]:
     """As if this process had all files open that it may have."""
@@ -307,6 +290,17 @@ def no_more_files() -> Iterator[None]:
             os.close(descriptor)
 
 
+@contextmanager
+def no_more_files_for(process: psutil.Process) -> Iterator[None]:
+    """As if another process had all files open that it may have."""
+    before = process.rlimit(psutil.RLIMIT_NOFILE)
+    process.rlimit(psutil.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        process.rlimit(psutil.RLIMIT_NOFILE, before)
+
+
 @pytest.mark.parametrize("what", ["entrypoint", "command"])
 def test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
@@ -317,10 +311,13 @@ def test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody(
 
     async def story() -> None:
         guard = Guard()
-        await guard.start()
+        await guard.begin()
+        (reaper,) = psutil.Process().children()
         way = Launcher(guard, tmp_path, fork=True)
-        starting = asyncio.create_task(way.start(job))
-        with no_more_files():
+        if not entrypoint:
+            await (await way.start(job)).wait()  # the reaper has begun
+        with no_more_files() if entrypoint else no_more_files_for(reaper):
+            starting = asyncio.create_task(way.start(job))
             await until(lambda: "is tried again" in caplog.text)
             assert not starting.done()
         for child in (await starting, await way.start(job)):

@@ -20,7 +20,6 @@ from rungmaster.worker import scratch
 from rungmaster.worker.child import describe_exit
 from rungmaster.worker.environment import base_environment, trial_environment
 from rungmaster.worker.gpus import Device, find_gpus
-from rungmaster.worker.guard import survivors
 from rungmaster.worker.protocol import Answer, Start, checked_metrics, decode, encode, metrics_to_json
 from rungmaster.worker.slots import Slots
 
@@ -239,10 +238,6 @@ def test_no_line_confuses_the_reader(line: bytes) -> None:
 def test_deeply_nested_lines_are_refused() -> None:
     with pytest.raises(InvalidInput, match="not a JSON line"):
         decode(b"[" * 100_000)
-
-
-def test_the_guard_kills_what_was_named_and_not_taken_back() -> None:
-    assert survivors(["+10\n", "+11\n", "-10\n", "+12\n", "-12\n", "-99\n"]) == {11}
 
 
 def test_exits_are_described_in_words() -> None:
