@@ -105,11 +105,15 @@ def choose(client: Client, experiment_id: int | None, states: Sequence[Experimen
         return candidates[0].experiment_id
     if not candidates:
         raise InvalidInput(
-            f"no experiment is {' or '.join(states)}" if states else "this master has no experiments yet"
+            f"no experiment is {' or '.join(states)}" if states else f"{_place(client)} has no experiments yet"
         )
     names = ", ".join(f"{candidate.experiment_id} ({candidate.name})" for candidate in candidates[:_SHOWN])
     more = ", …" if len(candidates) > _SHOWN else ""
     raise InvalidInput(f"which experiment? {' or '.join(states or UNFINISHED)} are: {names}{more}")
+
+
+def _place(client: Client) -> str:
+    return shown(client.database) if isinstance(client, DatabaseClient) else "this master"
 
 
 def _first(client: Client, states: Sequence[ExperimentState], count: int) -> list[Experiment]:

@@ -218,6 +218,15 @@ def test_commands_find_the_database_of_their_folder(folder: Path, capsys: pytest
     assert execute(["watch", "--events"]) == 0
 
 
+def test_a_database_without_experiments_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Ledger.open("new.db", holder="me").close()
+    assert execute(["best", "--db", "new.db"]) == 2
+    assert capsys.readouterr().err == "Error: new.db has no experiments yet\n"
+
+
 def test_steering_without_a_master_says_where_it_looked_and_what_to_do(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
