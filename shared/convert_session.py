@@ -12,7 +12,14 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from ..proto.v1 import worker_pb2 as pb
-from .convert_basics import gpu_from_proto, gpu_to_proto, lease_ref_from_proto, lease_ref_to_proto
+from .convert_basics import (
+    goal_from_proto,
+    goal_to_proto,
+    gpu_from_proto,
+    gpu_to_proto,
+    lease_ref_from_proto,
+    lease_ref_to_proto,
+)
 from .errors import InvalidInput
 from .limits import last_of
 from .model import LeaseRef
@@ -264,6 +271,8 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         seed=assignment.seed,
         experiment_name=assignment.experiment_name,
         database_id=assignment.database_id,
+        save_best=goal_to_proto(assignment.save_best) if assignment.save_best else 0,
+        best_metric=assignment.best_metric,
     )
     if assignment.checkpoint_interval is not None:
         message.checkpoint_interval.CopyFrom(_duration_to_proto(assignment.checkpoint_interval))
@@ -289,6 +298,8 @@ def _assignment_from_proto(message: pb.Assignment) -> Assignment:
         seed=message.seed,
         progress_timeout=_seconds(message.progress_timeout) if message.HasField("progress_timeout") else None,
         database_id=message.database_id,
+        save_best=goal_from_proto(message.save_best) if message.save_best else "",
+        best_metric=message.best_metric if message.HasField("best_metric") else None,
     )
 
 

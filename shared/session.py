@@ -141,6 +141,10 @@ class Assignment:
     checkpoint_interval: float | None
     seed: int
     progress_timeout: float | None
+    #: What the metric should become where the model of the experiment's best result is kept; empty where it is not.
+    save_best: str = ""
+    #: The experiment's best result so far.
+    best_metric: float | None = None
     #: Names the database, in which experiments and trials are numbered; empty from a master that gives none.
     database_id: str = ""
 

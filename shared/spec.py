@@ -201,6 +201,11 @@ class Spec(Model):
     weight: Annotated[int | float, number(above=0, maximum=1e6)] = 1.0
     seed: Annotated[int, whole(0)] = 0
 
+    @property
+    def keeps_best_result(self) -> bool:
+        """Whether the model of the best result of any report is kept."""
+        return self.checkpoints.keep == "best" and self.metric.best == "any"
+
     @model_validator(mode="after")
     def _space_fits(self) -> Self:
         problems = space_problems(self.hyperparameters, self.forbidden)

@@ -308,6 +308,20 @@ MUTANTS = (
         UNIT + "test_replay.py::test_a_search_that_ended_by_the_rules_of_old_is_not_called_wrong",
     ),
     Mutant(
+        "the best gets worse",
+        "master/experiment/changes.py",
+        "if self.best_metric is not None and sign * metric >= sign * self.best_metric:",
+        "if False:",
+        SEARCHES + "test_the_best_result_of_any_report_is_known_at_once_and_never_gets_worse",
+    ),
+    Mutant(
+        "the model of the best result goes with its trial",
+        "master/experiment/book.py",
+        "if row.resource == resource]:",
+        "if False]:",
+        SEARCHES + "test_the_model_of_the_best_result_stays_where_its_trial_fails_or_its_search_is_cancelled",
+    ),
+    Mutant(
         "a checkpoint's files are not verified",
         "shared/checkpoints.py",
         "if sha256_of(target) != entry.sha256:",

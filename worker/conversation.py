@@ -10,6 +10,7 @@ from typing import Any
 from ..shared.errors import FailedPrecondition, InvalidInput, RungmasterError
 from ..shared.limits import MAX_RESOURCE
 from ..shared.session import Decision, DecisionKind, Measurement
+from .best import BestSoFar
 from .protocol import (
     MAX_REASON,
     Answer,
@@ -31,13 +32,16 @@ class Conversation:
         take_checkpoint: Callable[[int, Path], Awaitable[None]],
         wants_checkpoint: Callable[[], bool],
         now: Callable[[], float],
+        best: BestSoFar | None = None,
     ) -> None:
-        """`record` passes a measurement on and gives its sequence number; `take_checkpoint` takes a folder over."""
+        """`record` passes a measurement on and gives its sequence number; `take_checkpoint` takes a folder over. With
+        `best` each report that improves it is followed by a checkpoint."""
         self._start = start
         self._record = record
         self._take_checkpoint = take_checkpoint
         self._wants_checkpoint = wants_checkpoint
         self._now = now
+        self._best = best
         self._lock = asyncio.Lock()
         self._wish: Decision | None = None
         self._waiting: tuple[int, asyncio.Event] | None = None
@@ -113,7 +117,8 @@ class Conversation:
         self.resource = resource
         if resource >= self.target and self._wish is None:
             await self._wait_for_decision(sequence)
-        return self._answer()
+        improved = self._best is not None and self._best.improves(metrics.get(self._start.metric))
+        return self._answer(improved)
 
     async def _wait_for_decision(self, sequence: int) -> None:
         decided = asyncio.Event()
@@ -123,10 +128,10 @@ class Conversation:
         finally:
             self._waiting = None
 
-    def _answer(self) -> Answer:
+    def _answer(self, improved: bool) -> Answer:
         if self._wish is None:
-            return Answer("continue", self.target, self._wants_checkpoint())
-        save = self._wish.kind is DecisionKind.PAUSE or self._wish.save_checkpoint
+            return Answer("continue", self.target, improved or self._wants_checkpoint())
+        save = improved or self._wish.kind is DecisionKind.PAUSE or self._wish.save_checkpoint
         self.told = Answer("pause" if self._wish.kind is DecisionKind.PAUSE else "stop", self.target, save)
         return self.told
 

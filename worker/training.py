@@ -17,6 +17,7 @@ from ..shared.failure_text import exception_in, failure_text, last_line
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
 from . import output
+from .best import BestSoFar
 from .checkpoints import CheckpointStore, Loaded
 from .child import Child, Job, describe_exit
 from .conversation import Conversation
@@ -149,7 +150,15 @@ class Training:
         await asyncio.to_thread(self._place.store.check, self.assignment.checkpoint_storage)
         start = await self._load()
         loop = asyncio.get_running_loop()
-        conversation = Conversation(start, self._listener.measured, self._uploads.take, self._uploads.wanted, loop.time)
+        save_best, best_metric = self.assignment.save_best, self.assignment.best_metric
+        conversation = Conversation(
+            start,
+            self._listener.measured,
+            self._uploads.take,
+            self._uploads.wanted,
+            loop.time,
+            BestSoFar(save_best, best_metric) if save_best else None,
+        )
         self._conversation = conversation
         server = LocalServer(self._folder / "socket", self._handle)
         await server.start()

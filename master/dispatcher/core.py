@@ -134,7 +134,8 @@ class Core:
         kept = experiment.book.checkpoints.get(lease.trial_id, ())
         refs = tuple(CheckpointRef(row.uri, row.resource, row.checksum) for row in reversed(kept))
         session.hold(_ref(lease), lease.request_id, lease.slots)
-        self._out(session.session_id).granted.append(Granted(lease, experiment.spec, refs, self.terms.database_id))
+        granted = Granted(lease, experiment.spec, refs, self.terms.database_id, experiment.book.best_metric)
+        self._out(session.session_id).granted.append(granted)
 
     def _ended(self, experiment: Experiment) -> None:
         """From now on nothing of it is handed out or taken in."""

@@ -31,6 +31,8 @@ class Granted:
     spec: Spec
     checkpoints: tuple[CheckpointRef, ...]
     database_id: str
+    #: The experiment's best result, as far as it was known.
+    best_metric: float | None = None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -61,6 +63,8 @@ class Granted:
             seed=self.spec.seed,
             progress_timeout=self.spec.progress_timeout,
             database_id=self.database_id,
+            save_best=self.spec.metric.goal if self.spec.keeps_best_result else "",
+            best_metric=self.best_metric,
         )
 
 

@@ -231,8 +231,8 @@ def _states(rows: Rows) -> Iterator[str]:
 def _checkpoints(rows: Rows) -> Iterator[str]:
     needed = Counter(row.trial_id for row in rows.checkpoints if row.delete_time is None)
     for trial_id, number in needed.items():
-        if number > 2:
-            yield f"trial {trial_id} keeps {number} checkpoints, two are needed"
+        if number > 3:
+            yield f"trial {trial_id} keeps {number} checkpoints, three are needed at most"
     for row in rows.checkpoints:
         if row.deleted and row.delete_time is None:
             yield f"the files of a checkpoint of trial {row.trial_id} at {row.resource} are gone, and it is needed"

@@ -29,8 +29,8 @@ from .changes import (
 )
 from .states import check_experiment_move, check_trial_move
 
-#: A metric, less being better whatever the goal, and whose it is.
-Rank = tuple[float, int]
+#: A metric, less being better whatever the goal, whose it is, and at which resource.
+Rank = tuple[float, int, int]
 
 
 @dataclass(slots=True)
@@ -63,6 +63,8 @@ class Book:
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         self._metric: str = row.spec["metric"]["name"]
         self._best_is: str = row.spec["metric"].get("best", "any")
+        keep = row.spec.get("checkpoints", {}).get("keep")
+        self._keeps_best_result = keep == "best" and self._best_is == "any"
 
     @property
     def experiment_id(self) -> int:
@@ -189,10 +191,17 @@ class Book:
     def _last_rank(self, trial: TrialRow) -> Rank | None:
         if trial.metric is None or trial.state in (TrialState.FAILED, TrialState.DISCARDED):
             return None
-        return self._sign * trial.metric, trial.trial_id
+        return self._sign * trial.metric, trial.trial_id, trial.metric_resource
 
     def _any_rank(self, trial: TrialRow) -> Rank | None:
-        return None if trial.best_metric is None else (self._sign * trial.best_metric, trial.trial_id)
+        if trial.best_metric is None:
+            return None
+        return self._sign * trial.best_metric, trial.trial_id, trial.best_resource
+
+    @property
+    def best_metric(self) -> float | None:
+        """The best result of any report."""
+        return None if self._lead is None else self._sign * self._lead[0]
 
     def best(self) -> int | None:
         """The trial that the spec's `metric.best` calls the best, ties to the lower number."""
@@ -258,13 +267,25 @@ class Book:
         kept = self.checkpoints.setdefault(trial.trial_id, [])
         kept.append(row)
         kept.sort(key=lambda checkpoint: (checkpoint.resource, checkpoint.token, checkpoint.sequence))
-        while len(kept) > 2:
-            self._drop(kept.pop(0), batch)
+        needless = [row for row in kept[:-2] if not self._has_best_result(row, trial)]
+        for row in needless:
+            kept.remove(row)
+            self._drop(row, batch)
+
+    def _has_best_result(self, row: CheckpointRow, trial: TrialRow) -> bool:
+        """Whether it holds the model of its trial's best result, where that of the experiment's best is kept."""
+        return self._keeps_best_result and trial.best_metric is not None and row.resource == trial.best_resource
 
     def drop_checkpoints(self, trial_id: int, batch: Batch) -> None:
-        """The trial needs no checkpoint any more."""
-        for row in self.checkpoints.pop(trial_id, ()):
-            self._drop(row, batch)
+        """The trial needs no checkpoint any more; the model of the experiment's best result stays where it is kept."""
+        leads = self._keeps_best_result and self._lead is not None and self._lead[1] == trial_id
+        resource = self._lead[2] if leads and self._lead is not None else None
+        rows = self.checkpoints.pop(trial_id, [])
+        if stay := [row for row in rows if row.resource == resource]:
+            self.checkpoints[trial_id] = stay
+        for row in rows:
+            if row.resource != resource:
+                self._drop(row, batch)
 
     @staticmethod
     def _drop(row: CheckpointRow, batch: Batch) -> None:

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
+from rungmaster.proto.v1 import experiment_pb2 as _experiment_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -195,7 +196,7 @@ class Welcome(_message.Message):
     def __init__(self, term: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., exit_outcomes: _Optional[int] = ..., database_id: _Optional[str] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name", "database_id")
+    __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name", "database_id", "save_best", "best_metric")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     ENTRYPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +212,8 @@ class Assignment(_message.Message):
     PROGRESS_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_NAME_FIELD_NUMBER: _ClassVar[int]
     DATABASE_ID_FIELD_NUMBER: _ClassVar[int]
+    SAVE_BEST_FIELD_NUMBER: _ClassVar[int]
+    BEST_METRIC_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     lease: LeaseRef
     entrypoint: str
@@ -226,7 +229,9 @@ class Assignment(_message.Message):
     progress_timeout: _duration_pb2.Duration
     experiment_name: str
     database_id: str
-    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., entrypoint: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., hparams_json: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointRef, _Mapping]]] = ..., target: _Optional[int] = ..., slots: _Optional[int] = ..., metric: _Optional[str] = ..., checkpoint_storage: _Optional[str] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed: _Optional[int] = ..., progress_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_name: _Optional[str] = ..., database_id: _Optional[str] = ...) -> None: ...
+    save_best: _experiment_pb2.Goal
+    best_metric: float
+    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., entrypoint: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., hparams_json: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointRef, _Mapping]]] = ..., target: _Optional[int] = ..., slots: _Optional[int] = ..., metric: _Optional[str] = ..., checkpoint_storage: _Optional[str] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed: _Optional[int] = ..., progress_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_name: _Optional[str] = ..., database_id: _Optional[str] = ..., save_best: _Optional[_Union[_experiment_pb2.Goal, str]] = ..., best_metric: _Optional[float] = ...) -> None: ...
 
 class CheckpointRef(_message.Message):
     __slots__ = ("uri", "resource", "checksum")

@@ -6,7 +6,7 @@ import pytest
 from unit.master_harness import Master, Worker, make_spec
 
 from rungmaster.shared.model import ExperimentState, TrialState
-from rungmaster.shared.session import CheckpointSaved, DecisionKind, ExitOutcome, Measurement
+from rungmaster.shared.session import Assignment, CheckpointSaved, DecisionKind, ExitOutcome, Measurement
 
 
 @pytest.fixture
@@ -396,3 +396,48 @@ def test_of_equal_results_the_first_is_the_best_where_the_goal_is_to_maximize_to
     for resource, accuracy in enumerate((0.5, 0.7, 0.7, 0.6), 1):
         worker.report(assignment, resource, accuracy)
     assert (master.trial(0).best_metric, master.trial(0).best_resource) == (0.7, 2)
+
+
+BEST_MODEL = {"checkpoints": {"keep": "best"}, "max_restarts": 0}
+
+
+def kept(master: Master) -> set[tuple[int, int]]:
+    """Trial and resource of each checkpoint that stays."""
+    rows = master.store.rows.checkpoints.values()
+    return {(row.trial_id, row.resource) for row in rows if row.delete_time is None}
+
+
+def report_and_save(worker: Worker, assignment: Assignment, *errors: float) -> None:
+    for resource, error in enumerate(errors, 1):
+        worker.report(assignment, resource, error)
+        worker.save(assignment, resource)
+
+
+def test_the_model_of_the_best_result_stays_though_its_trial_trains_on(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}, **BEST_MODEL))
+    assignment = worker.work()
+    assert (assignment.save_best, assignment.best_metric) == ("minimize", None)
+    report_and_save(worker, assignment, 0.5, 0.1, 0.3, 0.4, 0.5)
+    assert kept(master) == {(0, 2), (0, 4), (0, 5)}
+    assert master.worker("other").work().best_metric == 0.1
+
+
+def test_the_model_of_the_best_result_stays_where_its_trial_fails_or_its_search_is_cancelled(
+    master: Master, worker: Worker
+) -> None:
+    master.submit(make_spec({"max_rungs": 1}, **BEST_MODEL))
+    first, second = worker.work(), master.worker("other").work()
+    report_and_save(worker, first, 0.5, 0.1, 0.3)
+    worker.exit(first, ExitOutcome.FAILED, "boom")
+    assert kept(master) == {(0, 2)}
+    assert second.lease.trial_id == 1
+    master.do(lambda core: core.cancel(1))
+    assert kept(master) == {(0, 2)}
+
+
+def test_without_keep_best_no_checkpoint_is_asked_for_or_kept_for_a_result(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}))
+    assignment = worker.work()
+    assert assignment.save_best == ""
+    report_and_save(worker, assignment, 0.1, 0.3, 0.4)
+    assert kept(master) == {(0, 2), (0, 3)}
