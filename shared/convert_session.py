@@ -271,7 +271,7 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         seed=assignment.seed,
         experiment_name=assignment.experiment_name,
         database_id=assignment.database_id,
-        save_best=goal_to_proto(assignment.save_best) if assignment.save_best else 0,
+        save_best=goal_to_proto(assignment.save_best) if assignment.save_best else None,
         best_metric=assignment.best_metric,
     )
     if assignment.checkpoint_interval is not None:
