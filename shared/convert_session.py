@@ -14,7 +14,6 @@ from google.protobuf.duration_pb2 import Duration
 from ..proto.v1 import worker_pb2 as pb
 from .convert_basics import (
     goal_from_proto,
-    goal_to_proto,
     gpu_from_proto,
     gpu_to_proto,
     lease_ref_from_proto,
@@ -271,7 +270,7 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         seed=assignment.seed,
         experiment_name=assignment.experiment_name,
         database_id=assignment.database_id,
-        save_best=goal_to_proto(assignment.save_best) if assignment.save_best else None,
+        save_best=f"GOAL_{assignment.save_best.upper()}" if assignment.save_best else None,
         best_metric=assignment.best_metric,
     )
     if assignment.checkpoint_interval is not None:
