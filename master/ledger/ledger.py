@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -50,6 +50,8 @@ class Ledger:
         self.database = database.kind
         self._address = database
         self._engine = engine
+        #: The same connection, for transactions that only read.
+        self._reading = engine.execution_options(**READING)
         self._lock = lock
 
     @classmethod
@@ -122,7 +124,7 @@ class Ledger:
 
     def load(self) -> Recovered:
         """Everything that a master must have in memory."""
-        with self._transaction(READING) as connection:
+        with self._transaction(self._reading) as connection:
             return recover(connection)
 
     def hparams(self, trial_ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
@@ -175,8 +177,8 @@ class Ledger:
         hit("chore.after")
 
     @contextmanager
-    def _transaction(self, options: Mapping[str, Any] | None = None) -> Iterator[Connection]:
-        with transaction(self._engine.execution_options(**options or {}), self._address) as connection:
+    def _transaction(self, engine: Engine | None = None) -> Iterator[Connection]:
+        with transaction(engine or self._engine, self._address) as connection:
             check_term(connection, self.term)
             yield connection
 
