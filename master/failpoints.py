@@ -27,6 +27,7 @@ NAMES: dict[str, str] = {
     "start.before": "nothing of the database was touched yet",
     "term.before": "the new term, and perhaps a new schema, are written and not committed",
     "term.after": "the new term is committed, nothing is in memory",
+    "recover.before": "nothing is in memory, and signs of life are shown",
     "recover.after": "the memory is built, and nobody is served",
     "serve.after": "the first call can be answered",
     "renew.before": "a sign of life is written and not committed",

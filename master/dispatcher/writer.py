@@ -214,6 +214,7 @@ class Writer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._rebuilt)
 
     def _rebuilt(self) -> Core:
+        hit("recover.before")
         recovered = self._store.recover()
         return Core(self._terms, recovered, self._now(), self.look_interval)
 

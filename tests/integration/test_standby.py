@@ -16,11 +16,13 @@ from e2e.cluster import Cluster, Process, free_port, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of, trained
 
 from rungmaster.client import Client
+from rungmaster.master.failpoints import VARIABLE
 from rungmaster.master.ledger import candidate as candidate_module
 from rungmaster.master.ledger import ledger as ledger_module
 from rungmaster.master.ledger.candidate import Candidate, Silence
+from rungmaster.master.ledger.engine import parse_database, reading_engine, transaction
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.mastership import Owner
+from rungmaster.master.ledger.mastership import Owner, read_owner
 from rungmaster.shared.errors import DatabaseError, MastershipLost, Unavailable
 
 from .locks import locked
@@ -113,6 +115,30 @@ def test_a_search_goes_on_at_the_standby_when_the_master_is_killed(pair: Pair, t
         assert set(reports_of(client, experiment_id).values()) == {1}
         assert reports_of(client, experiment_id) == trained(pair.cluster)
         assert client.master_info().term == 2
+
+
+def test_a_master_whose_recovery_takes_longer_than_a_standby_waits_is_not_replaced(pair: Pair) -> None:
+    pair.cluster.environment[VARIABLE] = "recover.before:delay=8"
+    first = pair.cluster.start("master", "master", "--listen", pair.cluster.address, "--db", pair.cluster.database)
+    del pair.cluster.environment[VARIABLE]
+    wait_for("its term", lambda: _term(pair.cluster.database) == 1)
+    standby = pair.standby()
+    first.wait_for_line("(term 1)")
+    assert standby.popen.poll() is None
+    assert _term(pair.cluster.database) == 1
+
+
+def _term(database_url: str) -> int:
+    database = parse_database(database_url)
+    if database.kind == "sqlite" and not database.path.exists():
+        return 0
+    engine = reading_engine(database, 5)
+    try:
+        with transaction(engine, database) as connection:
+            owner = read_owner(connection)
+    finally:
+        engine.dispose()
+    return owner.term if owner else 0
 
 
 def test_a_master_that_hangs_is_replaced_and_can_do_nothing_when_it_wakes_up(pair: Pair, tmp_path: Path) -> None:
