@@ -12,6 +12,7 @@ from grpc_status import rpc_status
 
 from ..shared.diagnosis import may_be_tls
 from ..shared.errors import (
+    DatabaseError,
     FailedPrecondition,
     InvalidInput,
     InvalidSpec,
@@ -78,6 +79,9 @@ def to_error(error: grpc.RpcError, address: str, waited: float) -> RungmasterErr
         )
     if code in _ERRORS:
         return _ERRORS[code](text)
+    if address.startswith("unix:"):
+        # The process that reads a database for this one: it has no other errors of its own.
+        return DatabaseError(text)
     return RungmasterError(f"the master at {address} answered {code.name}: {text}")
 
 

@@ -152,6 +152,13 @@ def test_a_database_of_another_program_is_told(folder: Path) -> None:
         DatabaseClient("other.db")
 
 
+def test_a_database_that_was_damaged_is_told_in_its_own_words(folder: Path) -> None:
+    with closing(sqlite3.connect("rungmaster.db")) as connection:
+        connection.execute("DROP TABLE rungs")
+    with DatabaseClient() as client, pytest.raises(DatabaseError, match=r"^database rungmaster.db refused a statement"):
+        client.get(1)
+
+
 def test_an_older_database_is_told_and_left_as_it_is(folder: Path) -> None:
     old = old_database(folder / "old.db")
     before = old.read_bytes()
