@@ -15,8 +15,6 @@ from ..shared.model import LeaseRef
 from ..shared.session import (
     Assignment,
     CheckpointSaved,
-    Decision,
-    DecisionKind,
     Exit,
     ExitOutcome,
     Hello,
@@ -107,8 +105,8 @@ class Agent:
             return
         logger.info("draining: saving and giving back %d trials", len(self._trainings))
         self.outbox.drain()
-        for lease, training in self._trainings.items():
-            training.decide(Decision(lease, 0, DecisionKind.PAUSE, reason="the worker drains"))
+        for training in self._trainings.values():
+            training.drain()
         self._seats.turn_away()
         asyncio.get_running_loop().call_later(self._settings.grace, self._lose_patience)
         self._progress()

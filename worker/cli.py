@@ -149,11 +149,14 @@ def _label(text: str) -> tuple[str, str]:
 
 async def _work(settings: Settings, exit_with_parent: bool) -> int:
     from .agent import Agent
+    from .signals import FOR_THE_WORKER
 
     agent = Agent(settings)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, agent.drain)
+    for number in FOR_THE_WORKER:
+        # A terminal that closes says SIGHUP, which nohup lets nobody hear.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, agent.drain)
     if exit_with_parent:
         threading.Thread(target=_drain_at_end_of_input, args=(loop, agent), daemon=True).start()
     return await agent.run()

@@ -53,6 +53,11 @@ class Conversation:
         self.invalid_reason: str | None = None
         self.fault_reason: str | None = None
         self.cannot_start: str | None = None
+        #: Whether it has reported since it was told to end, and not begun to save.
+        self.disobeys = False
+        #: The longest time between two reports, in seconds.
+        self.pace = 0.0
+        self._last_report = now()
         #: When the training process last got an answer.
         self.last_answer = now()
 
@@ -60,6 +65,11 @@ class Conversation:
     def busy(self) -> bool:
         """Whether the training process waits for an answer now."""
         return self._answering > 0
+
+    @property
+    def knows(self) -> bool:
+        """Whether the training process was told to end."""
+        return self.told is not None
 
     def decide(self, decision: Decision) -> None:
         """Takes in what the master decided. A decision that was obeyed already changes nothing."""
@@ -109,12 +119,14 @@ class Conversation:
 
     async def _report(self, request: Mapping[str, Any]) -> Answer:
         if self.told is not None:
+            self.disobeys = True
             raise FailedPrecondition(f"report: the trial was told to {self.told.decision}; exit with 0")
         resource = checked_resource(request.get("resource"), self.resource)
         metrics = checked_metrics(request.get("metrics"))
         check_has_metric(self._start.metric, metrics, resource, self.target)
         sequence = await self._record(Measurement(resource, metrics))
         self.resource = resource
+        self.pace, self._last_report = max(self.pace, self._now() - self._last_report), self._now()
         if resource >= self.target and self._wish is None:
             await self._wait_for_decision(sequence)
         improved = self._best is not None and self._best.improves(metrics.get(self._start.metric))
@@ -141,6 +153,7 @@ class Conversation:
             raise InvalidInput(f"resource: must be a whole number of units, from 1 to {MAX_RESOURCE}, got {resource!r}")
         if not isinstance(path, str) or not path.startswith("/"):
             raise InvalidInput(f"path: must be the absolute path of a folder that holds the checkpoint, got {path!r}")
+        self.disobeys = False
         await self._take_checkpoint(resource, Path(path))
 
 

@@ -21,6 +21,7 @@ from .best import BestSoFar
 from .checkpoints import CheckpointStore, Loaded
 from .child import Child, Job, describe_exit
 from .conversation import Conversation
+from .ending import MOMENT, may_be_of_the_worker, overdue
 from .environment import DEVICES, base_environment, trial_environment
 from .launcher import Launcher
 from .local_server import LocalServer
@@ -29,8 +30,8 @@ from .seats import Seat
 from .seeds import trial_seed
 from .uploads import Uploads
 
-#: Seconds that a trial which is stopped between two reports may train on before its process is ended.
-STOP_PATIENCE = 10.0
+#: Seconds between two looks at a process that is to end.
+_LOOK = 0.2
 #: Of a command's output, so many characters at its end are searched for a traceback.
 _SEARCHED = 64_000
 
@@ -111,6 +112,8 @@ class Training:
         self._ending: Decision | None = None
         self._given_up = False
         self._overdue = False
+        self._draining = asyncio.Event()
+        self._seeing_off: asyncio.Task[None] | None = None
         self._helpers: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Exit:
@@ -128,7 +131,7 @@ class Training:
             await self._clean_up()
 
     def decide(self, decision: Decision) -> None:
-        """Takes in a decision of the master, or (a pause with sequence 0) the worker's own wish to drain."""
+        """Takes in a decision of the master; one with sequence 0 is about no report."""
         if decision.kind is not DecisionKind.CONTINUE:
             self._ending = self._ending if self._was_decided else decision
         elif decision.sequence == 0:
@@ -136,8 +139,13 @@ class Training:
         if self._conversation is None:
             return
         self._conversation.decide(decision)
-        if decision.kind is DecisionKind.STOP and not decision.save_checkpoint:
-            self._help(self._stop_soon(self._conversation))
+        if self._ending is not None and self._seeing_off is None:
+            self._seeing_off = self._help(self._see_off(self._conversation))
+
+    def drain(self) -> None:
+        """The worker wants to leave: the trial saves and goes back."""
+        self._draining.set()
+        self.decide(Decision(self.assignment.lease, 0, DecisionKind.PAUSE, reason="the worker drains"))
 
     def give_up(self) -> None:
         """Ends the process at once; the trial goes back as it was last saved."""
@@ -169,7 +177,7 @@ class Training:
             code = await self._train(start, conversation, seat)
         finally:
             await server.close()
-        return await self._settle(await asyncio.to_thread(self._judge, code, conversation))
+        return await self._settle(await self._judged(code, conversation))
 
     async def _handle(self, line: bytes) -> dict[str, Any]:
         conversation = self._conversation
@@ -230,15 +238,41 @@ class Training:
         left = patience
         while left > 0:
             await asyncio.sleep(left)
+            if conversation.knows:
+                # From here on it is not late with a report, but at most with its end.
+                return
             left = patience if conversation.busy else conversation.last_answer + patience - loop.time()
         self._overdue = True
         await child.kill()
 
-    async def _stop_soon(self, conversation: Conversation) -> None:
-        await asyncio.sleep(STOP_PATIENCE)
-        if conversation.told is None and self._child is not None:
-            self._given_up = True
-            await self._child.kill()
+    async def _see_off(self, conversation: Conversation) -> None:
+        """Ends a process that was to end and does not; it goes back as it was last saved."""
+        loop = asyncio.get_running_loop()
+        decided_at = loop.time()
+        while self._ending is not None:
+            await asyncio.sleep(_LOOK)
+            # What a draining worker can wait for an answer is its own grace.
+            told_or_due = conversation.knows or not self._draining.is_set()
+            late = self._ending and overdue(self._ending, loop.time() - decided_at, conversation)
+            if late and told_or_due and self._child is not None:
+                logger.warning("trial %s is ended, and goes back as it was last saved: %s", self._name, late)
+                self._given_up = True
+                return await self._child.kill()
+        self._seeing_off = None
+        return None
+
+    async def _judged(self, code: int, conversation: Conversation) -> Exit:
+        """How it ended; what the end of its worker has brought about is not its fault."""
+        ended = await asyncio.to_thread(self._judge, code, conversation)
+        if ended.outcome is not ExitOutcome.FAILED or self._overdue:
+            return ended
+        if not may_be_of_the_worker(code, knows=conversation.knows):
+            return ended
+        try:
+            await asyncio.wait_for(self._draining.wait(), MOMENT)
+        except TimeoutError:
+            return ended
+        return Exit(ExitOutcome.GIVEN_BACK, failure_text(f"it ended with its worker: {describe_exit(code)}"))
 
     def _judge(self, code: int, conversation: Conversation) -> Exit:
         if conversation.invalid_reason is not None:
@@ -295,10 +329,11 @@ class Training:
             logger.warning("trial %s: its last checkpoint is lost: %s", self._name, error)
         return ended
 
-    def _help(self, work: Coroutine[None, None, None]) -> None:
+    def _help(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._helpers.add(task)
         task.add_done_callback(self._helpers.discard)
+        return task
 
     async def _clean_up(self) -> None:
         for helper in list(self._helpers):

@@ -18,7 +18,7 @@ from rungmaster.shared.session import (
     Measurement,
     SessionResponse,
 )
-from rungmaster.worker import training
+from rungmaster.worker import ending
 from rungmaster.worker.gpus import Device
 from rungmaster.worker.seeds import trial_seed
 
@@ -137,7 +137,7 @@ def test_a_stop_can_ask_for_a_last_checkpoint(tmp_path: Path) -> None:
 def test_a_stopped_trial_that_does_not_report_is_ended_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "STOP_PATIENCE", 0.1)
+    monkeypatch.setattr(ending, "STOP_PATIENCE", 0.1)
     code = """
         import time
         def train(trial):

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -58,7 +59,7 @@ def runs(pid: int) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def working(directory: Path, *options: str, code: str = ENDLESS) -> AsyncIterator[Running]:
+async def working(directory: Path, *options: str, code: str = ENDLESS, **fields: Any) -> AsyncIterator[Running]:
     """A worker process that trains one endless trial."""
     write_training(directory, code)
     master = ScriptedMaster()
@@ -71,7 +72,7 @@ async def working(directory: Path, *options: str, code: str = ENDLESS) -> AsyncI
         stderr=subprocess.PIPE,
     )
     try:
-        record = master.assign(assignment(target=10**6))
+        record = master.assign(assignment(target=10**6, **fields))
         await until(lambda: len(record.events) >= 2)
         yield Running(master, process, record)
     finally:
