@@ -179,6 +179,14 @@ MUTANTS = (
         "test_a_master_that_a_lock_keeps_silent_is_not_taken_for_one_that_hangs[sqlite]",
     ),
     Mutant(
+        "a recovery keeps signs of life from being shown",
+        "master/dispatcher/writer.py",
+        "return await asyncio.get_running_loop().run_in_executor(self._thread, self._rebuilt)",
+        "return self._rebuilt()",
+        "tests/integration/test_standby.py::"
+        "test_a_master_whose_recovery_takes_longer_than_a_standby_waits_is_not_replaced[sqlite]",
+    ),
+    Mutant(
         "an ending is forgotten at a restart",
         "master/ledger/recovery.py",
         "or_(tables.experiments.c.state.in_(_LIVE), tables.experiments.c.experiment_id.in_(going_on))",
