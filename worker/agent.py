@@ -154,6 +154,10 @@ class Agent:
             self._lose(lost)
         for known in response.acknowledgements:
             self._witness.note(self.outbox.acknowledge(known.lease, known.sequence))
+        for lease, why in self.outbox.give_up_what_is_lost().items():
+            logger.error("trial %s is given back: %s", lease_name(lease), why)
+            if lease in self._tasks:
+                self._tasks[lease].cancel()
         # A decision may be about an assignment that is given again beside it.
         for assignment in response.assignments:
             self._begin(assignment)

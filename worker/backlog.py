@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Protocol
 
+from ..shared.errors import Unavailable
 from ..shared.session import LeaseEvent
 
 #: Events of each lease that stay in memory, however many leases share it; enough to keep a stream busy.
@@ -54,6 +55,8 @@ class Backlog:
         self._spilled = 0
         #: What follows those on disk and found no room there.
         self._last: deque[LeaseEvent] = deque()
+        #: Why what was on disk, and all after it, is lost.
+        self.lost = ""
 
     def __len__(self) -> int:
         return len(self._first) + self._spilled + len(self._last)
@@ -78,7 +81,9 @@ class Backlog:
         return self._spill
 
     def append(self, event: LeaseEvent) -> None:
-        """Adds an event at the end; beyond all limits where it has to be."""
+        """Adds an event at the end; beyond all limits where it has to be. Nothing follows what is lost."""
+        if self.lost:
+            return
         if self._has_memory():
             self._first.append(event)
             self._memory.used += 1
@@ -108,7 +113,11 @@ class Backlog:
         """Brings on what comes next, in good portions, as memory becomes free."""
         if self._spilled and self._spill is not None and len(self._first) <= MINIMUM // 2:
             room = max(MINIMUM, self._memory.limit - self._memory.used) - len(self._first)
-            events = self._spill.take(min(self._spilled, room))
+            try:
+                events = self._spill.take(min(self._spilled, room))
+            except Unavailable as error:
+                self._lose(str(error))
+                return
             self._spilled -= len(events)
             self._first += events
             self._memory.used += len(events)
@@ -116,8 +125,17 @@ class Backlog:
             self._first += self._last
             self._last.clear()
 
+    def _lose(self, why: str) -> None:
+        """The events on disk cannot be read, and what follows them is of no use without them."""
+        kept = list(self._first)
+        self.clear()
+        self._first.extend(kept)
+        self._memory.used += len(kept)
+        self.lost = why
+
     def clear(self) -> None:
         """Forgets everything, on disk as well."""
+        self.lost = ""
         self._memory.used -= len(self._first) + len(self._last)
         self._first.clear()
         self._last.clear()

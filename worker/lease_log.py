@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..shared.model import LeaseRef
-from ..shared.session import CheckpointSaved, Exit, LeaseEvent, Measurement
+from ..shared.session import CheckpointSaved, Exit, ExitOutcome, LeaseEvent, Measurement
 from .backlog import Backlog
 
 #: So many beats without progress mean that what was sent did not arrive.
@@ -38,7 +38,7 @@ class LeaseLog:
     @property
     def settled(self) -> bool:
         """Whether the lease has ended on both sides: its end is acknowledged."""
-        return self._exited and not self._kept
+        return self._exited and not self._kept and not self._kept.lost
 
     def record(self, event: Measurement | CheckpointSaved | Exit) -> int:
         """Adds an event and returns its sequence number. Raises ValueError after the exit."""
@@ -95,6 +95,17 @@ class LeaseLog:
         if self._silent_beats >= PATIENCE:
             self._rewind()
             self._held_back = False
+
+    def give_up_what_is_lost(self) -> str | None:
+        """Where events that the master has not seen were lost: why. The lease ends here, after those that are left."""
+        if not (why := self._kept.lost):
+            return None
+        self._kept.lost = ""
+        self._recorded = self._acknowledged + len(self._kept)
+        self._sent = min(self._sent, self._recorded)
+        self._exited = False
+        self.record(Exit(ExitOutcome.GIVEN_BACK, why))
+        return why
 
     def close(self) -> None:
         """Forgets what it keeps."""

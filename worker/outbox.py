@@ -89,6 +89,11 @@ class Outbox:
             self.drop(lease)
         return durable
 
+    def give_up_what_is_lost(self) -> dict[LeaseRef, str]:
+        """The leases that end here, since events of theirs were lost on this worker, and why."""
+        given_up = {lease: log.give_up_what_is_lost() for lease, log in self._logs.items()}
+        return {lease: why for lease, why in given_up.items() if why is not None}
+
     def set_free_slots(self, free: int) -> None:
         """Asks for an assignment of at most so many slots; 0 withdraws the wish."""
         self._free_slots = free

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 FOR_THE_WORKER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -43,7 +44,24 @@ def let_pass(meant: int, installed: Handlers | None = None) -> None:
 
     for number in FOR_THE_WORKER:
         signal.signal(number, (installed or {}).get(number, pass_on))
-    os.register_at_fork(after_in_child=as_usual)
+    _change_in_forks(as_usual)
+
+
+def _change_in_forks(change: Callable[[], None]) -> None:
+    """Calls `change` in each fork of this process; a signal that is sent to the fork before that waits for it."""
+    masks = threading.local()
+
+    def hold_back() -> None:
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_WORKER)
+
+    def let_through() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
+    def begin() -> None:
+        change()
+        let_through()
+
+    os.register_at_fork(before=hold_back, after_in_parent=let_through, after_in_child=begin)
 
 
 def hear_as_usual() -> None:

@@ -84,8 +84,12 @@ class SpillFile:
 
     def _next(self) -> LeaseEvent:
         length = _LENGTH.unpack(self._read(_LENGTH.size))[0]
-        # Written by this process, into a folder that only its user can enter.
-        sequence, event, broken = pickle.loads(self._read(length))  # noqa: S301
+        content = self._read(length)
+        try:
+            # Written by this process, into a folder that only its user can enter.
+            sequence, event, broken = pickle.loads(content)  # noqa: S301
+        except Exception as error:
+            raise Unavailable(f"{self._path} is damaged, and the reports in it are lost: {error!r}") from error
         return LeaseEvent(self._lease, sequence, event, broken)
 
     def _read(self, length: int) -> bytes:

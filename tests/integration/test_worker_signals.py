@@ -109,13 +109,14 @@ def test_what_training_code_starts_can_be_ended_by_signals(tmp_path: Path) -> No
     code = """
         import multiprocessing, subprocess, time
         def train(trial):
-            helpers = [multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))]
-            helpers[0].start()
-            helpers.append(subprocess.Popen(["sleep", "600"]))
-            for helper in helpers:
+            for _ in range(30):
+                helper = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+                helper.start()
                 helper.terminate()
-            helpers[0].join()
-            helpers[1].wait()
+                helper.join()
+            helper = subprocess.Popen(["sleep", "600"])
+            helper.terminate()
+            helper.wait()
             for step in trial.steps():
                 trial.report(loss=1.0)
     """

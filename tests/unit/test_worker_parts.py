@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import socket
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import Any
@@ -247,10 +249,40 @@ def test_exits_are_described_in_words() -> None:
     assert describe_exit(-64) in ("killed by SIGRTMAX", "killed by signal 64")
 
 
-def test_a_temporary_folder_too_deep_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporary_folder_too_deep_for_sockets_has_a_short_way_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deep = tmp_path / ("d" * 60)
     deep.mkdir()
-    monkeypatch.setattr(scratch.tempfile, "gettempdir", lambda: str(deep))
-    with pytest.raises(InvalidInput, match="set TMPDIR to a shorter one"), scratch.scratch_folder():
-        pass
+    monkeypatch.setattr(scratch.tempfile, "tempdir", str(deep))
+    with scratch.scratch_folder() as folder, socket.socket(socket.AF_UNIX) as listening:
+        (folder / "1000000-1000000-1000000").mkdir()
+        listening.bind(str(folder / "1000000-1000000-1000000" / "socket"))
+        (inside,) = deep.iterdir()
+        assert folder.resolve() == inside
     assert list(deep.iterdir()) == []
+    assert not folder.parent.exists()
+
+
+def test_workers_that_start_together_leave_each_others_folders_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
+    missing: list[Path] = []
+
+    def start_and_end() -> None:
+        for _ in range(60):
+            with scratch.scratch_folder() as folder:
+                if not (folder / "lock").exists():
+                    missing.append(folder)
+                scratch._sweep(tmp_path)
+                if not (folder / "lock").exists():
+                    missing.append(folder)
+
+    workers = [threading.Thread(target=start_and_end) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert missing == []
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.session import CheckpointSaved, Exit, ExitOutcome, LeaseEvent, Measurement
 from rungmaster.worker.backlog import MINIMUM, Backlog, Memory
+from rungmaster.worker.outbox import Outbox
 from rungmaster.worker.spill import SpillFile, SpillFolder
 
 LEASE = LeaseRef(1, 2, 3)
@@ -127,3 +128,40 @@ def test_what_must_not_wait_is_kept_beyond_all_limits(tmp_path: Path) -> None:
     assert backlog.full
     assert [backlog.pop().sequence for _ in range(3)] == [1, 2, 3]
     assert not backlog.full
+
+
+@pytest.mark.parametrize("damage", ["cut short", "overwritten"])
+def test_a_file_that_cannot_be_read_ends_its_lease_and_no_other(tmp_path: Path, damage: str) -> None:
+    folder = SpillFolder(tmp_path, 1 << 20)
+    outbox = Outbox(lambda: "request", 8, folder.open)
+    leases = [LeaseRef(1, 1, 1), LeaseRef(1, 2, 1)]
+    for lease in leases:
+        outbox.open(lease, "")
+        for step in range(200):
+            outbox.record(lease, Measurement(step + 1, {"loss": 1.0}))
+    path = tmp_path / "spill-1"
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[: size // 2] if damage == "cut short" else b"\1\0\0\0!" * (size // 5 + 1))
+    acknowledged, given_up = 0, {}
+    while not given_up:
+        acknowledged += 1
+        for lease in leases:
+            outbox.acknowledge(lease, acknowledged)
+        given_up = outbox.give_up_what_is_lost()
+    assert list(given_up) == leases[:1]
+    assert str(path) in given_up[leases[0]]
+    outbox.reconnect()
+    outbox.acknowledge(leases[0], acknowledged)
+    events = [event for event in bundle_events(outbox) if event.lease == leases[0]]
+    assert [event.sequence for event in events] == list(range(acknowledged + 1, acknowledged + 1 + len(events)))
+    assert isinstance(events[-1].event, Exit)
+    assert events[-1].event.outcome is ExitOutcome.GIVEN_BACK
+    for later in range(acknowledged, 201):
+        outbox.acknowledge(leases[1], later)
+    assert outbox.give_up_what_is_lost() == {}
+
+
+def bundle_events(outbox: Outbox) -> list[LeaseEvent]:
+    bundle = outbox.bundle()
+    assert bundle is not None
+    return list(bundle.events)
