@@ -45,10 +45,12 @@ class Job:
         """What a fresh process is told to run."""
         return ["entrypoint", self.entrypoint] if self.entrypoint else ["command", *self.command]
 
-    def begin_log(self, printed: Path) -> None:
-        """Puts what was printed while the code was imported, or its beginning, where a fresh process would have."""
-        with contextlib.suppress(FileNotFoundError), printed.open("rb") as beginning, self.log.open("ab") as log:
-            log.write(beginning.read(_PRINTED))
+    def begin_log(self, printed: Path | None = None) -> None:
+        """Makes the log's folder, and puts what was `printed` while the code was imported, or its beginning, first."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if printed is not None:
+            with contextlib.suppress(FileNotFoundError), printed.open("rb") as beginning, self.log.open("ab") as log:
+                log.write(beginning.read(_PRINTED))
 
 
 class Child:

@@ -34,6 +34,8 @@ def live(
     """
     code = 1
     try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         die_with(parent)
         for descriptor in inherited:

@@ -5,8 +5,8 @@ Usage: python -P -m rungmaster.worker.forkserver PARENT_PID DESCRIPTOR MODULE:FU
 It has one thread, no event loop and no gRPC, and touches no GPU, so that a fork of it is as good as a fresh process.
 Its standard input is a socket; see `process_server.py` for what goes over it. First it says `{"ready": true}` or
 `{"refused": "why"}`. A request has `"log": "/file", "environment": {…}`. `{"retire": true}` lets it end after its last
-child. The VARIABLEs differ from trial to trial, as all RUNGMASTER_ ones do. One child is forked ahead, so that no
-trial has to wait for the fork.
+child. The VARIABLEs differ from trial to trial, as all RUNGMASTER_ ones do. Children are forked ahead, so that no
+trial has to wait for the fork; a supervisor has one after the other.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ from .preload import CannotFork, Stamp, changed, check_devices, check_threads, p
 from .process_server import ProcessServer, Supervised
 from .protocol import encode
 from .signals import hear_nothing, installed_handlers
-
-#: Milliseconds of quiet before a child is forked ahead, so as not to be in the way of the trial that just began.
-_QUIET = 5
+from .supervisor import QUIET
 
 
 def main(arguments: list[str]) -> None:
@@ -53,8 +51,8 @@ class ForkServer(ProcessServer):
         self._entrypoint = entrypoint
         self._nature = Nature(Chance(), {})
         self._sources: dict[str, Stamp] = {}
-        #: The one that was forked ahead, and the line over which it gets its orders.
-        self._spare: tuple[Supervised, socket.socket] | None = None
+        #: In a supervisor: the line over which the process that was forked ahead gets its orders.
+        self._orders: socket.socket | None = None
         self._retired = False
 
     def serve(self, variables: frozenset[str]) -> None:
@@ -76,19 +74,23 @@ class ForkServer(ProcessServer):
 
     def _go_on(self) -> bool:
         """Waits for something to happen, and sees to it. False at the end of the channel."""
-        happened = self.turn(_QUIET if self._spare is None and not self._retired else None)
+        happened = self.turn(1000 * QUIET if self._idle() is None and not self._retired else None)
         if happened is None:
             with contextlib.suppress(CannotFork, OSError):
-                self._spare = self._fork()
+                self._fork()
             happened = self.turn()
         return happened is not False
+
+    def _idle(self) -> Supervised | None:
+        """A child that waits for orders, or will in a moment; rather one whose process was forked already."""
+        idle = [child for child in self._children.values() if child.number is None and not child.over]
+        return max(idle, key=lambda child: child.pid is not None, default=None)
 
     def _obey(self, request: Mapping[str, Any]) -> None:
         if "retire" in request:
             self._retired = True
-            if self._spare is not None:
-                self._spare[1].close()
-                self._spare = None
+            while (idle := self._idle()) is not None:
+                _dismiss(idle)
         else:
             super()._obey(request)
 
@@ -97,39 +99,49 @@ class ForkServer(ProcessServer):
         try:
             if (file := changed(self._sources)) is not None:
                 raise CannotFork(f"{file} was changed")
-            child, line = self._spare or self._fork()
+            child = self._idle() or self._fork()
         except CannotFork as why:
             return self._tell({"refused": number, "why": str(why)})
         except OSError as error:
             return self._refuse(number, error)
-        self._spare = None
         child.number = number
-        with line, contextlib.suppress(OSError):
-            line.sendall(encode(request))
+        with contextlib.suppress(OSError):
+            child.line.sendall(encode(request))
         return self._tell_started(child)
 
-    def _bury(self, child: Supervised) -> None:
-        if self._spare is not None and self._spare[0] is child:
-            self._spare[1].close()
-            self._spare = None
-        super()._bury(child)
+    def _tell_ended(self, child: Supervised, code: int) -> None:
+        super()._tell_ended(child, code)
+        if self._retired and not child.over:
+            _dismiss(child)
 
-    def _fork(self) -> tuple[Supervised, socket.socket]:
+    def _fork(self) -> Supervised:
         """A process that waits for its orders. Raises CannotFork and OSError."""
         check_devices()
         check_threads()
-        line, its_end = socket.socketpair()
+        return self._supervise(self._start, deliver=self._deliver)
 
-        def start(meant: int, inherited: Sequence[int]) -> int:
-            supervisor = os.getpid()
-            pid = os.fork()
-            if pid == 0:
-                live(supervisor, its_end, inherited, meant, self._entrypoint, self._nature)
-            its_end.close()
-            return pid
+    def _start(self, meant: int, inherited: Sequence[int]) -> int:
+        """In a supervisor: forks a process that waits for its orders."""
+        self._orders, its_end = socket.socketpair()
+        supervisor, orders = os.getpid(), self._orders.fileno()
+        pid = os.fork()
+        if pid == 0:
+            live(supervisor, its_end, [*inherited, orders], meant, self._entrypoint, self._nature)
+        its_end.close()
+        return pid
 
-        with its_end:
-            return self._supervise(start, [line.fileno()]), line
+    def _deliver(self, order: Mapping[str, Any]) -> None:
+        """In a supervisor: gives the process that waits its orders."""
+        assert self._orders is not None
+        with self._orders, contextlib.suppress(OSError):
+            self._orders.sendall(encode(order))
+
+
+def _dismiss(child: Supervised) -> None:
+    """Its supervisor ends the process that waits, and leaves."""
+    child.over = True
+    with contextlib.suppress(OSError):
+        child.line.shutdown(socket.SHUT_WR)
 
 
 if __name__ == "__main__":

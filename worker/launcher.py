@@ -58,12 +58,12 @@ class Launcher:
             await asyncio.sleep(backoff.next())
 
     async def _start(self, job: Job) -> Child:
-        await asyncio.to_thread(job.log.parent.mkdir, parents=True, exist_ok=True)
         if self._fork and job.entrypoint and self._refusals.may_try(job.entrypoint):
             try:
                 return await self._forked(job)
             except CannotFork as why:
                 self._refusals.note(job.entrypoint, str(why))
+        await asyncio.to_thread(job.begin_log)
         return await Child.start(job, self._guard)
 
     async def _forked(self, job: Job) -> Child:
@@ -82,9 +82,7 @@ class Launcher:
             raise
 
     async def _fork_of(self, nursery: Nursery, job: Job) -> Child:
-        output = self._outputs.get(job.entrypoint)
-        if output is not None:
-            await asyncio.to_thread(job.begin_log, output)
+        await asyncio.to_thread(job.begin_log, self._outputs.get(job.entrypoint))
         process = await nursery.fork(job.log, job.told)
         self._refusals.forget(job.entrypoint)
         return Child(process, job.log)

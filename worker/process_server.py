@@ -13,13 +13,13 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .descendants import LINUX, adopt_orphans, descendants, end_all
 from .protocol import decode, encode
-from .supervisor import Start, supervise
+from .supervisor import Deliver, Start, supervise
 
 
 @dataclass(slots=True)
@@ -31,8 +31,7 @@ class Supervised:
     #: Who asked for it; None for one that was started ahead.
     number: int | None = None
     pid: int | None = None
-    code: int = -signal.SIGKILL
-    refused: bool = False
+    over: bool = False
     unread: bytes = b""
 
 
@@ -47,6 +46,8 @@ class ProcessServer:
         self._children: dict[int, Supervised] = {}
         #: What this process has started besides.
         self._own: frozenset[int] = frozenset()
+        #: Other descriptors that no child may have.
+        self._private: tuple[int, ...] = ()
 
     def _begin(self, number: int, request: Mapping[str, Any]) -> None:
         """Starts a process for a request, or refuses it. For the two kinds of server to say how."""
@@ -80,25 +81,25 @@ class ProcessServer:
         elif "end" in request:
             for child in self._children.values():
                 if child.number == request["end"]:
-                    _write(child.line, {"grace": request["grace"]})
+                    _write(child.line, {"of": child.number, "grace": request["grace"]})
 
     def _refuse(self, number: int | None, error: OSError) -> None:
         self._tell({"refused": number, "errno": error.errno or 0, "why": str(error)})
 
-    def _supervise(self, start: Start, inherited: Iterable[int] = ()) -> Supervised:
-        """Forks a supervisor, and that what `start` starts. Raises OSError."""
+    def _supervise(self, start: Start, *, number: int | None = None, deliver: Deliver | None = None) -> Supervised:
+        """Forks a supervisor, and that what `start` starts: for a number, or to wait for orders. Raises OSError."""
         ours, its_end = socket.socketpair()
-        others = [self._channel.fileno(), ours.fileno(), *inherited, *self._children]
+        others = [self._channel.fileno(), ours.fileno(), *self._private, *self._children]
         try:
             supervisor = os.fork()
             if supervisor == 0:
-                supervise(its_end, others, start)
+                supervise(its_end, others, start, number, deliver)
         except OSError:
             ours.close()
             raise
         finally:
             its_end.close()
-        child = Supervised(supervisor, ours)
+        child = Supervised(supervisor, ours, number)
         self._children[ours.fileno()] = child
         self._poll.register(ours, select.POLLIN)
         return child
@@ -116,26 +117,35 @@ class ProcessServer:
             child.pid = said["pid"]
             self._tell_started(child)
         elif "errno" in said:
-            child.refused = True
+            child.over = True
             if child.number is not None:
                 self._tell({"refused": child.number, **said})
+        elif said["of"] == (child.number or 0):
+            self._tell_ended(child, said["code"])
         else:
-            child.code = said["code"]
+            # It ended while orders were on their way, which the next one gets.
+            child.pid = None
 
     def _tell_started(self, child: Supervised) -> None:
         if child.number is not None and child.pid is not None:
             self._tell({"started": child.number, "pid": child.pid})
 
     def _bury(self, child: Supervised) -> None:
-        """A supervisor has ended; had somebody killed it, what it watched over is an orphan, and comes here."""
+        """A supervisor is gone; where somebody has killed it, what it watched over is an orphan, and comes here."""
         self._poll.unregister(child.line)
         del self._children[child.line.fileno()]
         child.line.close()
         os.waitpid(child.supervisor, 0)
-        if LINUX and child.code == -signal.SIGKILL:
-            end_all(self._own | {each.supervisor for each in self._children.values()})
-        if child.number is not None and not child.refused:
-            self._tell({"exited": child.number, "code": child.code})
+        if not child.over:
+            if LINUX and (child.number is not None or child.pid is not None):
+                end_all(self._own | {each.supervisor for each in self._children.values()})
+            self._tell_ended(child, -signal.SIGKILL)
+
+    def _tell_ended(self, child: Supervised, code: int) -> None:
+        """Nothing of its process is left; its supervisor may take a moment more to go, or waits for the next orders."""
+        if child.number is not None:
+            self._tell({"exited": child.number, "code": code})
+        child.number = child.pid = None
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):

@@ -40,6 +40,7 @@ class Reaper(ProcessServer):
     def __init__(self, channel: socket.socket, passing: socket.socket) -> None:
         super().__init__(channel)
         self._passing = passing
+        self._private = (passing.fileno(),)
 
     def serve(self) -> None:
         """Returns once the worker is gone, and everything that was started with it."""
@@ -53,11 +54,9 @@ class Reaper(ProcessServer):
         try:
             if request["input"] and not given:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            child = self._supervise(partial(_run, request, given), [self._passing.fileno()])
+            self._supervise(partial(_run, request, given), number=number)
         except OSError as error:
             self._refuse(number, error)
-        else:
-            child.number = number
         for descriptor in given:
             os.close(descriptor)
 

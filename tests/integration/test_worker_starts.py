@@ -11,6 +11,7 @@ from random import Random
 from types import coroutine
 from typing import Any
 
+import psutil
 import pytest
 
 from rungmaster.worker.child import Child, Job
@@ -107,6 +108,28 @@ def test_of_many_starts_and_cancellations_each_requester_gets_its_own_process(tm
             assert set(children) >= set(range(0, 40, 4))
             await only(it, children)
             await asyncio.gather(*(child.kill(at_once=True) for child in children.values()))
+            await only(it, {})
+
+    asyncio.run(story())
+
+
+def test_a_process_that_is_killed_while_it_waits_for_orders_is_replaced(tmp_path: Path) -> None:
+    """Whatever the moment: an order is obeyed once, or refused, or its process counts as killed."""
+
+    async def story() -> None:
+        async with place(tmp_path) as it:
+            for number in range(20):
+                random = Random(number)
+                child = await it.launcher.start(it.job(2 * number))
+                trained = list(psutil.Process(child.pid).parents()[1].children(recursive=True))
+                starting = asyncio.create_task(it.launcher.start(it.job(2 * number + 1)))
+                await asyncio.sleep(0.01 * random.random())
+                for process in trained:
+                    if process.pid != child.pid and not process.children():
+                        process.kill()
+                second = await starting
+                await asyncio.sleep(0.01 * random.random())
+                await asyncio.gather(child.kill(at_once=True), second.kill(at_once=True))
             await only(it, {})
 
     asyncio.run(story())
