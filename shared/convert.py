@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from ..proto.v1 import experiment_pb2
 from . import model
 from .convert_basics import (
+    document_from_json,
+    document_to_json,
     experiment_state_from_proto,
     experiment_state_to_proto,
     goal_from_proto,
@@ -32,7 +34,6 @@ from .convert_basics import (
     worker_state_to_proto,
 )
 from .convert_cluster import master_info_from_proto, master_info_to_proto, worker_from_proto, worker_to_proto
-from .structs import struct_from_proto, struct_to_proto
 
 __all__ = [
     "bracket_from_proto",
@@ -60,8 +61,6 @@ __all__ = [
     "report_to_proto",
     "rung_from_proto",
     "rung_to_proto",
-    "struct_from_proto",
-    "struct_to_proto",
     "thinning_from_proto",
     "thinning_to_proto",
     "time_from_proto",
@@ -133,7 +132,7 @@ def trial_to_proto(value: model.Trial) -> experiment_pb2.Trial:
         experiment_id=value.experiment_id,
         trial_id=value.trial_id,
         state=trial_state_to_proto(value.state),
-        hparams=struct_to_proto(value.hparams),
+        hparams_json=document_to_json(value.hparams),
         bracket_id=value.bracket_id,
         rung_id=value.rung_id,
         resource=value.resource,
@@ -152,12 +151,12 @@ def trial_to_proto(value: model.Trial) -> experiment_pb2.Trial:
 
 
 def trial_from_proto(message: experiment_pb2.Trial) -> model.Trial:
-    """A trial; the whole numbers among its hyperparameters are int (see `structs.struct_from_proto`)."""
+    """A trial."""
     return model.Trial(
         experiment_id=message.experiment_id,
         trial_id=message.trial_id,
         state=trial_state_from_proto(message.state),
-        hparams=struct_from_proto(message.hparams),
+        hparams=document_from_json(message.hparams_json, "hparams_json"),
         bracket_id=message.bracket_id,
         rung_id=message.rung_id,
         resource=message.resource,
@@ -196,7 +195,7 @@ def experiment_to_proto(value: model.Experiment) -> experiment_pb2.Experiment:
         name=value.name,
         state=experiment_state_to_proto(value.state),
         state_reason=value.state_reason,
-        spec=struct_to_proto(value.spec) if value.spec else None,
+        spec_json=document_to_json(value.spec) if value.spec else "",
         metric=value.metric,
         goal=goal_to_proto(value.goal),
         unit=value.unit,
@@ -217,13 +216,13 @@ def experiment_to_proto(value: model.Experiment) -> experiment_pb2.Experiment:
 
 
 def experiment_from_proto(message: experiment_pb2.Experiment) -> model.Experiment:
-    """An experiment; the whole numbers in its spec are int (see `structs.struct_from_proto`)."""
+    """An experiment."""
     return model.Experiment(
         experiment_id=message.experiment_id,
         name=message.name,
         state=experiment_state_from_proto(message.state),
         state_reason=message.state_reason,
-        spec=struct_from_proto(message.spec),
+        spec=document_from_json(message.spec_json, "spec_json"),
         metric=message.metric,
         goal=goal_from_proto(message.goal),
         unit=message.unit,
@@ -328,7 +327,7 @@ def event_to_proto(value: model.Event) -> experiment_pb2.Event:
         trial_id=value.trial_id,
         create_time=time_to_proto(value.create_time),
         kind=value.kind,
-        data=struct_to_proto(value.data),
+        data_json=document_to_json(value.data),
     )
 
 
@@ -340,5 +339,5 @@ def event_from_proto(message: experiment_pb2.Event) -> model.Event:
         trial_id=message.trial_id if message.HasField("trial_id") else None,
         create_time=time_from_proto(message.create_time),
         kind=message.kind,
-        data=struct_from_proto(message.data),
+        data=document_from_json(message.data_json, "data_json"),
     )

@@ -1,10 +1,11 @@
-"""The small change of `convert.py` and `convert_session.py`: states, times and names between protobuf and Python."""
+"""What `convert.py` and `convert_session.py` share: states, times, names and documents, between protobuf and Python."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -132,6 +133,28 @@ def time_from_proto(message: Timestamp) -> datetime:
 def optional_time_from_proto(message: Message, field: str) -> datetime | None:
     """The time in `field` of `message`, or None where it is unset."""
     return time_from_proto(getattr(message, field)) if message.HasField(field) else None
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def document_to_json(values: Mapping[str, Any]) -> str:
+    """Hyperparameters, a spec or an event's particulars as JSON text, which keeps types, digits and the keys' order.
+
+    Raises ValueError for NaN and infinities, and TypeError for a value that JSON does not have.
+    """
+    return _encode(dict(values))
+
+
+def document_from_json(text: str, field: str) -> dict[str, Any]:
+    """What `document_to_json` was given; nothing where the field is unset. Raises InvalidInput for any other text."""
+    try:
+        document = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{field}: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidInput(f"{field}: must be a JSON object, got {text[:100]!r}")
+    return document
 
 
 def lease_ref_to_proto(value: model.LeaseRef) -> worker_pb2.LeaseRef:

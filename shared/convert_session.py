@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
-from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from ..proto.v1 import worker_pb2 as pb
 from .convert_basics import (
+    document_from_json,
+    document_to_json,
     goal_from_proto,
     gpu_from_proto,
     gpu_to_proto,
@@ -258,7 +258,7 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         lease=lease_ref_to_proto(assignment.lease),
         entrypoint=assignment.entrypoint,
         command=assignment.command,
-        hparams_json=json.dumps(dict(assignment.hparams), allow_nan=False),
+        hparams_json=document_to_json(assignment.hparams),
         checkpoints=[
             pb.CheckpointRef(uri=saved.uri, resource=saved.resource, checksum=saved.checksum)
             for saved in assignment.checkpoints
@@ -287,7 +287,7 @@ def _assignment_from_proto(message: pb.Assignment) -> Assignment:
         experiment_name=message.experiment_name,
         entrypoint=message.entrypoint,
         command=tuple(message.command),
-        hparams=_hparams(message.hparams_json),
+        hparams=document_from_json(message.hparams_json, "hparams_json"),
         checkpoints=tuple(CheckpointRef(saved.uri, saved.resource, saved.checksum) for saved in message.checkpoints),
         target=message.target,
         slots=message.slots,
@@ -300,16 +300,6 @@ def _assignment_from_proto(message: pb.Assignment) -> Assignment:
         save_best=goal_from_proto(message.save_best) if message.save_best else "",
         best_metric=message.best_metric if message.HasField("best_metric") else None,
     )
-
-
-def _hparams(text: str) -> dict[str, Any]:
-    try:
-        hparams = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"assignments.hparams_json: not JSON: {error}") from error
-    if not isinstance(hparams, dict):
-        raise InvalidInput(f"assignments.hparams_json: must be a JSON object, got {text[:100]!r}")
-    return hparams
 
 
 def _duration_to_proto(seconds: float) -> Duration:

@@ -10,9 +10,7 @@ from difflib import get_close_matches
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from .errors import Problem
-
-LARGEST_WHOLE = 2**53 - 1
-"""The largest whole number that every JSON reader holds exactly."""
+from .limits import LARGEST_WHOLE
 
 MAX_NAME = 100
 """The longest name, in characters."""

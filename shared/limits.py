@@ -6,11 +6,14 @@ it checks what its training code says first. Lengths of text are in characters.
 
 from __future__ import annotations
 
+#: The largest whole number that every JSON reader holds exactly.
+LARGEST_WHOLE = 2**53 - 1
+
 #: Metrics in one report, and the length of a metric's name.
 MAX_METRICS = 100
 MAX_METRIC_NAME = 100
-#: The largest resource, in units: the largest whole number that every JSON reader holds exactly.
-MAX_RESOURCE = 2**53 - 1
+#: The largest resource, in units.
+MAX_RESOURCE = LARGEST_WHOLE
 #: The largest number that a column of the database holds; sums of resources stop there.
 MAX_TOTAL = 2**63 - 1
 #: The end of an error or a reason that is kept.

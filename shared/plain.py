@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import InvalidSpec, Problem
-from .fields import LARGEST_WHOLE, got
+from .fields import got
+from .limits import LARGEST_WHOLE
 from .paths import dotted
 from .yaml_values import MAX_DEPTH, MAX_VALUES
 

@@ -1,4 +1,4 @@
-"""How commands print: messages as JSON in protobuf's mapping, and lines."""
+"""How commands print: messages as JSON, much as protobuf maps them, and lines."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from ...shared.limits import LARGEST_WHOLE
 from ...shared.model import Experiment, ExperimentState
+
+_TEXT = "_json"
+_WHOLE = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
+_PACKAGE = "rungmaster.v1"
 
 
 def print_document(message: Message) -> None:
     """Prints an answer as one JSON document."""
-    click.echo(json.dumps(_plain(message), indent=2, sort_keys=True, ensure_ascii=False))
+    click.echo(json.dumps(_plain(message), indent=2, ensure_ascii=False))
 
 
 def print_json_lines(messages: Iterable[Message]) -> None:
     """Prints each message as JSON on a line of its own, at once."""
     for message in messages:
-        click.echo(json.dumps(_plain(message), sort_keys=True, ensure_ascii=False))
+        click.echo(json.dumps(_plain(message), ensure_ascii=False))
 
 
 def print_values(documents: Sequence[Mapping[str, Any]], as_json: bool) -> None:
@@ -51,15 +57,27 @@ def outcome(experiment: Experiment) -> int:
 
 
 def _plain(message: Message) -> Any:
-    return _narrowed(
-        MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-    )
+    document = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return _readable(document, message.DESCRIPTOR)
 
 
-def _narrowed(value: Any) -> Any:
-    """Doubles that are whole numbers as JSON writes them elsewhere: 64, not 64.0."""
-    if isinstance(value, dict):
-        return {key: _narrowed(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_narrowed(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53 else value
+def _readable(document: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """Protobuf's mapping with JSON text as what it says (`spec_json` as `spec`), and 64-bit numbers as numbers."""
+    shown: dict[str, Any] = {}
+    for name, value in document.items():
+        field = kind.fields_by_name[name]
+        if name.endswith(_TEXT):
+            shown |= {name.removesuffix(_TEXT): json.loads(value)} if value else {}
+        elif isinstance(value, list):
+            shown[name] = [_readable_value(item, field) for item in value]
+        else:
+            shown[name] = _readable_value(value, field)
+    return shown
+
+
+def _readable_value(value: Any, field: Any) -> Any:
+    if field.cpp_type in _WHOLE:
+        return number if abs(number := int(value)) <= LARGEST_WHOLE else value
+    kind = field.message_type
+    ours = kind is not None and kind.file.package == _PACKAGE and not kind.GetOptions().map_entry
+    return _readable(value, kind) if ours else value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -12,6 +14,7 @@ from ...shared.failure_text import summary
 from ...shared.model import Checkpoint, Event, Experiment, ExperimentState, Trial, TrialState, Worker, WorkerState
 
 _ROWS_AT_ONCE = 1000
+_WORD = re.compile(r"[^\W\d][\w./:+@-]*")
 
 
 def number(value: float | None) -> str:
@@ -31,9 +34,24 @@ def elapsed(experiment: Experiment, now: datetime) -> float:
     return max(0.0, ((experiment.end_time or now) - experiment.create_time).total_seconds())
 
 
+def metrics(values: Mapping[str, float]) -> str:
+    """Metrics in one line."""
+    return " ".join(f"{name}={number(value)}" for name, value in values.items())
+
+
 def hparams(values: Mapping[str, Any]) -> str:
-    """Hyperparameters in one line."""
-    return " ".join(f"{name}={_plain(value)}" for name, value in values.items())
+    """Hyperparameters in one line, floats with at most six significant digits."""
+    return " ".join(f"{name}={_rounded(value)}" for name, value in values.items())
+
+
+def exactly(value: Any) -> str:
+    """A hyperparameter's value as a spec has it, with its type and all its digits: 1.0 is not 1, and "1" is neither."""
+    plain = isinstance(value, str) and _WORD.fullmatch(value) and value not in ("true", "false", "null")
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def _rounded(value: Any) -> str:
+    return exactly(float(number(value)) if isinstance(value, float) else value)
 
 
 def _plain(value: Any) -> str:
@@ -182,7 +200,7 @@ def overview(
 def listing(values: Mapping[str, Any]) -> list[str]:
     """Hyperparameters, one a line."""
     width = max(map(len, values), default=0)
-    return [f"  {name.ljust(width)}  {_plain(value)}" for name, value in values.items()]
+    return [f"  {name.ljust(width)}  {exactly(value)}" for name, value in values.items()]
 
 
 def trial_row(trial: Trial) -> tuple[str, ...]:

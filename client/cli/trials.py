@@ -160,4 +160,4 @@ def metrics(experiment: int, trial: int, limit: int | None, client: Client, as_j
 def _report_rows(reports: Iterator[Report]) -> Iterator[tuple[str, ...]]:
     for report in reports:
         time = f"{report.receive_time.astimezone():%H:%M:%S}"
-        yield str(report.resource), time, text.hparams(dict(sorted(report.metrics.items())))
+        yield str(report.resource), time, text.metrics(dict(sorted(report.metrics.items())))

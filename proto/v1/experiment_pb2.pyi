@@ -1,6 +1,5 @@
 import datetime
 
-from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -66,12 +65,12 @@ TRIAL_ORDER_ID: TrialOrder
 TRIAL_ORDER_BEST: TrialOrder
 
 class Experiment(_message.Message):
-    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial")
+    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec_json", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     STATE_REASON_FIELD_NUMBER: _ClassVar[int]
-    SPEC_FIELD_NUMBER: _ClassVar[int]
+    SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     GOAL_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
@@ -92,7 +91,7 @@ class Experiment(_message.Message):
     name: str
     state: ExperimentState
     state_reason: str
-    spec: _struct_pb2.Struct
+    spec_json: str
     metric: str
     goal: Goal
     unit: str
@@ -109,7 +108,7 @@ class Experiment(_message.Message):
     best_by: str
     leading_trial: Trial
     furthest_trial: Trial
-    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ...) -> None: ...
+    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec_json: _Optional[str] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ...) -> None: ...
 
 class Thinning(_message.Message):
     __slots__ = ("keep_every", "reports_dropped", "start_time", "end_time")
@@ -176,11 +175,11 @@ class Rung(_message.Message):
     def __init__(self, rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., entered: _Optional[int] = ..., promoted: _Optional[int] = ..., failed: _Optional[int] = ..., best_metric: _Optional[float] = ...) -> None: ...
 
 class Trial(_message.Message):
-    __slots__ = ("experiment_id", "trial_id", "state", "hparams", "bracket_id", "rung_id", "resource", "target", "metric", "metric_resource", "restarts", "workers_lost", "state_reason", "create_time", "end_time", "worker", "best_metric", "best_resource")
+    __slots__ = ("experiment_id", "trial_id", "state", "hparams_json", "bracket_id", "rung_id", "resource", "target", "metric", "metric_resource", "restarts", "workers_lost", "state_reason", "create_time", "end_time", "worker", "best_metric", "best_resource")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
-    HPARAMS_FIELD_NUMBER: _ClassVar[int]
+    HPARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
     BRACKET_ID_FIELD_NUMBER: _ClassVar[int]
     RUNG_ID_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -198,7 +197,7 @@ class Trial(_message.Message):
     experiment_id: int
     trial_id: int
     state: TrialState
-    hparams: _struct_pb2.Struct
+    hparams_json: str
     bracket_id: int
     rung_id: int
     resource: int
@@ -213,7 +212,7 @@ class Trial(_message.Message):
     worker: str
     best_metric: float
     best_resource: int
-    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., hparams: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., bracket_id: _Optional[int] = ..., rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., target: _Optional[int] = ..., metric: _Optional[float] = ..., metric_resource: _Optional[int] = ..., restarts: _Optional[int] = ..., workers_lost: _Optional[int] = ..., state_reason: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ..., best_metric: _Optional[float] = ..., best_resource: _Optional[int] = ...) -> None: ...
+    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., hparams_json: _Optional[str] = ..., bracket_id: _Optional[int] = ..., rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., target: _Optional[int] = ..., metric: _Optional[float] = ..., metric_resource: _Optional[int] = ..., restarts: _Optional[int] = ..., workers_lost: _Optional[int] = ..., state_reason: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ..., best_metric: _Optional[float] = ..., best_resource: _Optional[int] = ...) -> None: ...
 
 class Lease(_message.Message):
     __slots__ = ("token", "worker", "from_resource", "target", "start_time", "end_time", "outcome", "error")
@@ -275,20 +274,20 @@ class Report(_message.Message):
     def __init__(self, resource: _Optional[int] = ..., metrics: _Optional[_Mapping[str, float]] = ..., token: _Optional[int] = ..., sequence: _Optional[int] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("event_id", "experiment_id", "trial_id", "create_time", "kind", "data")
+    __slots__ = ("event_id", "experiment_id", "trial_id", "create_time", "kind", "data_json")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
-    DATA_FIELD_NUMBER: _ClassVar[int]
+    DATA_JSON_FIELD_NUMBER: _ClassVar[int]
     event_id: int
     experiment_id: int
     trial_id: int
     create_time: _timestamp_pb2.Timestamp
     kind: str
-    data: _struct_pb2.Struct
-    def __init__(self, event_id: _Optional[int] = ..., experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., data: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    data_json: str
+    def __init__(self, event_id: _Optional[int] = ..., experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., data_json: _Optional[str] = ...) -> None: ...
 
 class CreateExperimentRequest(_message.Message):
     __slots__ = ("spec", "request_id", "code")

@@ -61,10 +61,10 @@ def test_status_as_json_is_the_answer_of_get_experiment(
     answer = document(capsys, "status", "1")["experiment"]
     assert answer["experiment_id"] == 1
     assert answer["state"] == "EXPERIMENT_STATE_ACTIVE"
-    assert answer["resource_spent"] == "6"
+    assert answer["resource_spent"] == 6
     assert answer["trial_counts"]["discarded"] == 0
     assert answer["state_reason"] == ""
-    assert answer["best_trial"]["hparams"] == {"rate": 0.5, "width": 17}
+    assert list(answer["best_trial"]["hparams"].items()) == [("width", 17), ("rate", 0.5)]
     assert "end_time" not in answer
 
 
@@ -120,7 +120,7 @@ def test_list_shows_experiments_and_as_json_one_a_line(master: SmallMaster, caps
 
 
 def test_trials_are_listed_and_as_json_one_a_line(master: SmallMaster, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "rate=0.5 width=16" in printed(capsys, "trials", "1")
+    assert "width=16 rate=0.5" in printed(capsys, "trials", "1")
     assert [one["trial_id"] for one in documents(capsys, "trials", "1")] == [0, 1, 2, 3, 4]
     assert [one["trial_id"] for one in documents(capsys, "trials", "1", "--order", "best", "--limit", "2")] == [4, 3]
 
@@ -148,7 +148,7 @@ def test_a_trial_is_shown_with_its_leases_and_checkpoints(
 def test_metrics_are_listed_and_as_json_one_a_line(master: SmallMaster, capsys: pytest.CaptureFixture[str]) -> None:
     assert "loss=nan validation_error=0.5" in printed(capsys, "metrics", "1", "0")
     lines = documents(capsys, "metrics", "1", "0")
-    assert [line["resource"] for line in lines] == ["1", "2", "3"]
+    assert [line["resource"] for line in lines] == [1, 2, 3]
     assert lines[0]["metrics"]["loss"] == "NaN"
 
 
@@ -252,7 +252,7 @@ def test_watching_goes_on_while_the_master_restarts(master: SmallMaster, capsys:
 def test_watching_as_json_is_an_event_a_line(master: SmallMaster, capsys: pytest.CaptureFixture[str]) -> None:
     end(master)
     master.events = [event(number) for number in (1, 2, 3)]
-    assert [one["event_id"] for one in documents(capsys, "watch", "--after", "1")] == ["2", "3"]
+    assert [one["event_id"] for one in documents(capsys, "watch", "--after", "1")] == [2, 3]
     assert "decision resource=2" in printed(capsys, "watch", "--events")
 
 

@@ -118,7 +118,7 @@ def test_an_overview_has_rungs_and_the_best_trial() -> None:
         "best error 0.0111 (trial 17 at 27 epochs)",
         "  test_accuracy 0.9833",
         "with",
-        "  rate    0.0123457",
+        "  rate    0.012345678",
         "  solver  adam",
     ]
 

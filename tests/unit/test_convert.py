@@ -13,9 +13,10 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rungmaster.proto.v1 import experiment_pb2
 from rungmaster.shared import convert, convert_basics, model
+from rungmaster.shared.convert_basics import document_from_json, document_to_json
 from rungmaster.shared.errors import InvalidInput
-from rungmaster.shared.structs import struct_from_proto, struct_to_proto
 
 INT32 = st.integers(0, 2**31 - 1)
 INT64 = st.integers(0, 2**63 - 1)
@@ -110,7 +111,6 @@ CASES: dict[str, st.SearchStrategy[Any]] = {
     "worker_state": st.sampled_from(model.WorkerState),
     "goal": st.sampled_from(["minimize", "maximize"]),
     "time": TIMES,
-    "struct": DOCUMENTS,
 }
 
 
@@ -156,32 +156,31 @@ def test_a_goal_is_minimize_or_maximize() -> None:
         convert.goal_to_proto("lower")
 
 
-def test_whole_numbers_come_back_as_int_and_others_as_float() -> None:
-    numbers = struct_from_proto(struct_to_proto({"width": 64, "rate": 0.5, "scale": 1.0, "huge": 1e300}))
-    assert {name: type(number) for name, number in numbers.items()} == {
-        "width": int,
-        "rate": float,
-        "scale": int,
-        "huge": float,
-    }
-
-
 @given(document=DOCUMENTS)
-@settings(max_examples=20)
-def test_keys_come_in_alphabetical_order(document: dict[str, Any]) -> None:
-    assert list(struct_from_proto(struct_to_proto(document))) == sorted(document)
+def test_a_document_keeps_its_types_and_the_order_of_its_keys(document: dict[str, Any]) -> None:
+    back = document_from_json(document_to_json(document), "spec_json")
+    assert repr(back) == repr(document)
 
 
-@pytest.mark.parametrize(("number", "text"), [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf")])
-def test_non_finite_numbers_become_text_in_a_document(number: float, text: str) -> None:
-    struct = struct_to_proto({"metric": number})
-    assert struct_from_proto(struct) == {"metric": text}
-    assert json_format.MessageToDict(struct) == {"metric": text}
+@pytest.mark.parametrize("value", [1, 1.0, True, "1", 2**60, 0.1 + 0.2, [1.0, 1, None], {"lr": 1.0, "a": {"n": 1}}])
+def test_hyperparameters_and_specs_keep_their_types_on_the_wire(value: Any) -> None:
+    hparams = {"z": value, "a": 1}
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    trial = model.Trial(1, 0, model.TrialState.PAUSED, hparams, 0, 0, 1, 1, None, 0, 0, 0, "", now, None, "")
+    back = convert.trial_from_proto(experiment_pb2.Trial.FromString(convert.trial_to_proto(trial).SerializeToString()))
+    assert repr(back.hparams) == repr(hparams)
 
 
-def test_a_value_without_a_json_form_is_refused() -> None:
-    with pytest.raises(TypeError, match="is not null, a boolean"):
-        struct_to_proto({"model": object()})
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_document_with_a_number_that_json_lacks_is_refused(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        document_to_json({"metric": number})
+
+
+@pytest.mark.parametrize(("text", "problem"), [("{", "data_json: not JSON"), ("[1]", "data_json: must be a JSON obj")])
+def test_a_message_with_another_text_than_an_object_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem):
+        document_from_json(text, "data_json")
 
 
 def test_non_finite_metrics_survive_in_a_report() -> None:
@@ -202,6 +201,6 @@ def test_an_experiment_in_a_list_has_neither_spec_nor_best_trial() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     bare = model.Experiment(1, "n", model.ExperimentState.ACTIVE, "", "m", "minimize", "u", now, None, {}, 5, 0, 10)
     message = convert.experiment_to_proto(bare)
-    assert not message.HasField("spec")
+    assert message.spec_json == ""
     assert not message.HasField("best_trial")
     assert sum(convert.experiment_from_proto(message).trial_counts.values()) == 0
