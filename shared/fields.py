@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from .elsewhere import FIELDS, known_as
 from .errors import Problem
 from .limits import LARGEST_WHOLE
 
@@ -134,7 +135,8 @@ def one_of(*names: str) -> BeforeValidator:
     def check(value: object) -> str:
         if isinstance(value, str) and value in names:
             return value
-        raise ValueError(f"must be one of {', '.join(names)}; got {got(value)}{did_you_mean(value, names)}")
+        suggestion = known_as(value, FIELDS) or did_you_mean(value, names)
+        raise ValueError(f"must be one of {', '.join(names)}; got {got(value)}{suggestion}")
 
     return BeforeValidator(check)
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from . import elsewhere
 from .errors import Problem
 from .fields import FieldProblems, did_you_mean, got
 from .hyperparameters import TYPES
@@ -61,7 +62,8 @@ def _without_variant(location: Location) -> Location:
 
 def _unknown_field(location: Location, root: type[BaseModel]) -> str:
     known = sorted(_model_at(location[:-1], root).model_fields)
-    suggestion = did_you_mean(str(location[-1]), known)
+    field = str(location[-1])
+    suggestion = elsewhere.known_as(field, elsewhere.FIELDS) or did_you_mean(field, known)
     return f"unknown field{suggestion or '; the fields here are ' + ', '.join(known)}"
 
 
@@ -97,4 +99,6 @@ def _unknown_variant(path: str, location: Location, value: Any) -> Problem:
         return Problem(joined(path, field), f"is missing; it must be one of {choice}")
     named = value[field]
     what = f"unknown {'searcher' if searcher else 'type'} {got(named).removeprefix('text ')}"
-    return Problem(joined(path, field), f"{what}{did_you_mean(named, names)}; known: {choice}")
+    table = elsewhere.SEARCHERS if searcher else elsewhere.TYPES
+    suggestion = elsewhere.known_as(named, table) or did_you_mean(named, names)
+    return Problem(joined(path, field), f"{what}{suggestion}; known: {choice}")

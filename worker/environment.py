@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .protocol import Start
 
-#: Longer values do not fit into an environment; what is left out can be had over the socket.
-MAX_VALUE = 64 << 10
+#: Linux takes no longer variable than 128 KiB, in bytes, with its name; what is left out can be had over the socket.
+MAX_VARIABLE = 120 << 10
+#: Names the hyperparameters that have no variable of their own, as a JSON list; unset where all have one.
+LEFT_OUT = "RUNGMASTER_HPARAMS_LEFT_OUT"
 #: Tells a process which GPUs it may use.
 DEVICES = "CUDA_VISIBLE_DEVICES"
 
@@ -41,11 +44,28 @@ def trial_environment(start: Start, socket: Path, devices: Sequence[str] | None)
         "RUNGMASTER_TARGET": str(start.target),
     }
     told |= {_variable(name): _plain(value) for name, value in start.hparams.items()}
+    if alone := without_variable(start.hparams):
+        told = {name: value for name, value in told.items() if name not in set(map(_variable, alone))}
+        told[LEFT_OUT] = json.dumps(alone)
     if start.checkpoint is not None:
         told["RUNGMASTER_CHECKPOINT"] = start.checkpoint
     if devices is not None:
         told[DEVICES] = ",".join(devices)
-    return {name: value for name, value in told.items() if len(value) <= MAX_VALUE and "\0" not in value}
+    return {name: value for name, value in told.items() if _fits(name, value)}
+
+
+def without_variable(hparams: Mapping[str, Any]) -> list[str]:
+    """Hyperparameters that get no variable: those that would share one, and those whose value does not fit in."""
+    shared = Counter(map(_variable, hparams))
+    return [
+        name
+        for name, value in hparams.items()
+        if shared[_variable(name)] > 1 or not _fits(_variable(name), _plain(value))
+    ]
+
+
+def _fits(name: str, value: str) -> bool:
+    return len(name) + len(value.encode(errors="replace")) < MAX_VARIABLE and "\0" not in value
 
 
 def _variable(name: str) -> str:

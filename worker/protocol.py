@@ -75,7 +75,7 @@ class Answer:
 
 def encode(message: Mapping[str, Any]) -> bytes:
     """One line of the protocol."""
-    return json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
 def decode(line: bytes) -> dict[str, Any]:

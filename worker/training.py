@@ -22,7 +22,7 @@ from .checkpoints import CheckpointStore, Loaded
 from .child import Child, Job, describe_exit
 from .conversation import Conversation
 from .ending import MOMENT, may_be_of_the_worker, overdue
-from .environment import DEVICES, base_environment, trial_environment
+from .environment import DEVICES, base_environment, trial_environment, without_variable
 from .launcher import Launcher
 from .local_server import LocalServer
 from .protocol import LAST_WORD, MAX_REASON, Start
@@ -210,6 +210,9 @@ class Training:
         )
 
     async def _train(self, start: Start, conversation: Conversation, seat: Seat) -> int:
+        if self.assignment.command and (alone := without_variable(start.hparams)):
+            which = ", ".join(alone)
+            logger.warning("trial %s: no variable of their own, only RUNGMASTER_HPARAMS, have: %s", self._name, which)
         job = Job(
             self.assignment.entrypoint,
             self.assignment.command,

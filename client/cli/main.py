@@ -72,6 +72,9 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         )
     except click.exceptions.Abort:
         return 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.UsageError as error:
         return _complain(error, _usage(error), error.exit_code)
     except click.ClickException as error:

@@ -38,14 +38,14 @@ while :; do
     ask '{"op": "report", "resource": '"$epoch"', "metrics": {"validation_error": '"$error"'}}'
     report=$answer
     case $report in
-    *'"save":true'*)
+    *'"save": true'*)
         mkdir -p "$work/checkpoint"
         cp "$work/weights" "$work/checkpoint/weights"
         ask '{"op": "checkpoint", "resource": '"$epoch"', "path": "'"$work/checkpoint"'"}'
         ;;
     esac
     case $report in
-    *'"decision":"continue"'*) ;;
+    *'"decision": "continue"'*) ;;
     *) exit 0 ;;
     esac
 done

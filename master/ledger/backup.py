@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import time
 from contextlib import closing
@@ -33,11 +34,17 @@ def back_up(url: str, target: Path) -> None:
     if database.kind != "sqlite":
         raise InvalidInput(
             f"{database.name}: PostgreSQL has its own tool, which may run beside the master: "
-            f"pg_dump --format=custom --file={target} '{database.name}'"
+            + shlex.join(["pg_dump", "--format=custom", f"--file={target}", _dumped(database)])
         )
     if not database.path.is_file():
         raise DatabaseError(f"database {database.name}: there is no such file")
     copy(database.path, target, database)
+
+
+def _dumped(database: Database) -> str:
+    """The database for PostgreSQL's own tools: the whole URL (`?host=` may be the only way there), less a password."""
+    url = database.url.set(drivername="postgresql", password=None)
+    return url.difference_update_query([key for key in url.query if "password" in key]).render_as_string()
 
 
 def copy(source: Path, target: Path, database: Database) -> None:

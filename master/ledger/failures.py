@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import exc
 
 from ...shared.errors import DatabaseError, RungmasterError, Unavailable
+
+#: A server that asks for no password tells of an unknown user only in words.
+_NO_ROLE = re.compile(r'role ".*" does not exist')
 
 _SQLITE_LATER = {
     "SQLITE_BUSY": "another program has held its write lock for too long; end that program, or try again",
@@ -73,6 +78,8 @@ def _disconnected(error: Exception, cause: BaseException, code: str) -> bool:
 
 def _unreachable(database: str, cause: BaseException) -> RungmasterError:
     text = str(cause)
+    if _NO_ROLE.search(text):
+        return DatabaseError(f"database {database}: the server has no user (role) of that name ({_brief(cause)})")
     for words, meaning in (
         ("password authentication failed", _POSTGRESQL_NEVER["28"]),
         ("no password supplied", _POSTGRESQL_NEVER["28"]),

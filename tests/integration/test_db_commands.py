@@ -218,6 +218,7 @@ def test_for_postgresql_backup_names_the_right_tool(postgresql_url: str, tmp_pat
     advice = rungmaster("db", "backup", "--db", postgresql_url, str(tmp_path / "copy"))
     assert advice.returncode == 2
     assert "pg_dump --format=custom" in advice.stderr
+    assert "?host=" in advice.stderr or "host" not in postgresql_url
 
 
 def test_a_damaged_file_is_not_backed_up_silently(database: Path, tmp_path: Path) -> None:

@@ -123,3 +123,18 @@ def test_control_c_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_command_that_is_not_in_the_table_is_none() -> None:
     assert cli.get_command(click.Context(cli), "nothing") is None
+
+
+def test_a_bare_command_prints_its_help_and_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute([]) == 2
+    told = capsys.readouterr()
+    assert (told.out + told.err).startswith("Usage: rungmaster")
+    assert "Error" not in told.out + told.err
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("stauts", "status"), ("wokers", "workers"), ("sumbit", "submit")])
+def test_a_misspelt_command_is_told_with_the_closest(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute([typed]) == 2
+    assert f'there is no command "{typed}"; did you mean "{meant}"?' in capsys.readouterr().err

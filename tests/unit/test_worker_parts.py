@@ -202,9 +202,20 @@ def test_a_trial_sees_the_gpus_of_its_slots_only() -> None:
 
 
 def test_what_does_not_fit_into_an_environment_is_left_to_the_socket() -> None:
-    start = Start({"text": "x" * 100_000, "zero": "a\0b"}, 1, 7, 5, 0, 9, "loss", None, "digits")
+    start = Start({"text": "x" * 130_000, "zero": "a\0b"}, 1, 7, 5, 0, 9, "loss", None, "digits")
     variables = trial_environment(start, Path("/s"), None)
     assert not {"RUNGMASTER_HPARAMS", "RUNGMASTER_HPARAM_TEXT", "RUNGMASTER_HPARAM_ZERO"} & variables.keys()
+    assert json.loads(variables["RUNGMASTER_HPARAMS_LEFT_OUT"]) == ["text", "zero"]
+
+
+@pytest.mark.parametrize("names", [["lr-max", "lr_max", "LR.max"], ["α", "β"], ["a b", "a_b"], ["x", "X"]])
+def test_hyperparameters_that_would_share_a_variable_have_none_and_are_named(names: list[str]) -> None:
+    hparams = {**{name: place for place, name in enumerate(names)}, "alone": 1.0}
+    variables = trial_environment(Start(hparams, 1, 7, 5, 0, 9, "loss", None, "digits"), Path("/s"), None)
+    own = {name for name in variables if name.startswith("RUNGMASTER_HPARAM_")}
+    assert own == {"RUNGMASTER_HPARAM_ALONE"}
+    assert json.loads(variables["RUNGMASTER_HPARAMS_LEFT_OUT"]) == names
+    assert repr(json.loads(variables["RUNGMASTER_HPARAMS"])) == repr(hparams)
 
 
 @given(
