@@ -53,6 +53,7 @@ class Agent:
         self._trainings: dict[LeaseRef, Training] = {}
         self._told = Repeats()
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
+        self._last_trained = 0.0
         self._deletions: set[asyncio.Task[None]] = set()
         self._store = CheckpointStore(settings.directory)
         self._guard = Guard()
@@ -84,9 +85,11 @@ class Agent:
             launcher = Launcher(self._guard, scratch, fork=not settings.fresh_processes)
             self._place = Place(settings.directory, settings.logs, scratch, self._store, launcher)
             await self._guard.begin()
+            idling = asyncio.create_task(self._leave_when_idle())
             try:
                 await self._uplink.stay_connected(self, self._leaving)
             finally:
+                idling.cancel()
                 await self._end_everything()
                 await launcher.close()
                 await self._guard.stop()
@@ -110,6 +113,19 @@ class Agent:
         self._seats.turn_away()
         asyncio.get_running_loop().call_later(self._settings.grace, self._lose_patience)
         self._progress()
+
+    async def _leave_when_idle(self) -> None:
+        """Drains once the worker has had nothing to train for as long as the settings say, with a master or without."""
+        patience = self._settings.exit_when_idle
+        clock = asyncio.get_running_loop().time
+        self._last_trained = clock()
+        while patience is not None:
+            left = patience if self._trainings else self._last_trained + patience - clock()
+            if left <= 0:
+                logger.info("nothing to train for %g s", patience)
+                self.drain()
+                return
+            await asyncio.sleep(left)
 
     def stop(self) -> None:
         """Ends all training without saving, and leaves at once."""
@@ -216,6 +232,7 @@ class Agent:
             ended = Exit(ExitOutcome.WORKER_FAULT, f"the worker failed: {error!r}")
         finally:
             del self._trainings[lease], self._tasks[lease]
+            self._last_trained = asyncio.get_running_loop().time()
             reporter.process_ended()
         self._log_end(lease, ended)
         self.outbox.record(lease, ended)

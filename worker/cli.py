@@ -86,6 +86,12 @@ if TYPE_CHECKING:
     hidden=True,
     help="Write down every event that the master has acknowledged (for tests).",
 )
+@click.option(
+    "--exit-when-idle",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Leave, with exit code 0, after this long without anything to train.",
+)
 @click.option("--exit-with-parent", is_flag=True, help="Drain and leave when standard input closes.")
 @click.option("--verbose", is_flag=True, help="Say more on standard error.")
 def command(
@@ -101,6 +107,7 @@ def command(
     connect_timeout: float,
     fresh_processes: bool,
     acknowledged: Path | None,
+    exit_when_idle: float | None,
     exit_with_parent: bool,
     verbose: bool,
 ) -> None:
@@ -127,6 +134,7 @@ def command(
         devices=_behind(devices, slots),
         labels=dict(_label(text) for text in labels),
         experiment_ids=frozenset(experiments),
+        exit_when_idle=exit_when_idle,
         grace=grace,
         connect_timeout=connect_timeout,
         fresh_processes=fresh_processes,

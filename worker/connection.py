@@ -44,9 +44,12 @@ class Connection:
         """What to train, from where and how far."""
         return Start.from_json(self._ask({"op": "start"}))
 
-    def report(self, resource: int, metrics: Mapping[str, float]) -> Answer:
-        """Hands in a measurement; waits for the master's decision where it reaches the target."""
-        return Answer.from_json(self._ask({"op": "report", "resource": resource, "metrics": metrics_to_json(metrics)}))
+    def report(self, resource: int | None, metrics: Mapping[str, float]) -> Answer:
+        """Hands in a measurement; waits for the master's decision where it reaches the target.
+
+        Without a resource it is one more than the last.
+        """
+        return Answer.from_json(self._ask({"op": "report", **_at(resource), "metrics": metrics_to_json(metrics)}))
 
     def new_folder(self) -> Path:
         """An empty folder for a checkpoint, beside the socket, from where the worker can take it without copying."""
@@ -54,9 +57,9 @@ class Connection:
 
         return Path(tempfile.mkdtemp(prefix="save-", dir=self._folder))
 
-    def checkpoint(self, resource: int, folder: Path) -> None:
-        """Hands over a folder that holds a checkpoint."""
-        self._ask({"op": "checkpoint", "resource": resource, "path": str(folder)})
+    def checkpoint(self, resource: int | None, folder: Path) -> None:
+        """Hands over a folder that holds a checkpoint, without a resource that of the last report."""
+        self._ask({"op": "checkpoint", **_at(resource), "path": str(folder)})
 
     def invalid(self, reason: str) -> None:
         """Says that the hyperparameters cannot be trained."""
@@ -93,3 +96,7 @@ class Connection:
         if "error" in reply:
             raise InvalidInput(reply["error"])
         return reply
+
+
+def _at(resource: int | None) -> dict[str, int]:
+    return {} if resource is None else {"resource": resource}

@@ -121,7 +121,7 @@ class Conversation:
         if self.told is not None:
             self.disobeys = True
             raise FailedPrecondition(f"report: the trial was told to {self.told.decision}; exit with 0")
-        resource = checked_resource(request.get("resource"), self.resource)
+        resource = checked_resource(request.get("resource", self.resource + 1), self.resource)
         metrics = checked_metrics(request.get("metrics"))
         check_has_metric(self._start.metric, metrics, resource, self.target)
         sequence = await self._record(Measurement(resource, metrics))
@@ -148,7 +148,7 @@ class Conversation:
         return self.told
 
     async def _checkpoint(self, request: Mapping[str, Any]) -> None:
-        resource, path = request.get("resource"), request.get("path")
+        resource, path = request.get("resource", self.resource), request.get("path")
         if isinstance(resource, bool) or not isinstance(resource, int) or not 1 <= resource <= MAX_RESOURCE:
             raise InvalidInput(f"resource: must be a whole number of units, from 1 to {MAX_RESOURCE}, got {resource!r}")
         if not isinstance(path, str) or not path.startswith("/"):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from .protocol import Start
@@ -26,6 +29,9 @@ def base_environment(inherited: Mapping[str, str], *, own_devices: bool) -> dict
     """
     base = {name: value for name, value in inherited.items() if not name.startswith("RUNGMASTER_")}
     base["PYTHONUNBUFFERED"] = "1"
+    if which("rungmaster", path=base.get("PATH", "")) is None:
+        # Last, so that it hides nothing: shell programs say `rungmaster report`.
+        base["PATH"] = os.pathsep.join(filter(None, [base.get("PATH"), str(Path(sys.executable).parent)]))
     if own_devices:
         base.pop(DEVICES, None)
         base.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
@@ -43,7 +49,7 @@ def trial_environment(start: Start, socket: Path, devices: Sequence[str] | None)
         "RUNGMASTER_RESOURCE": str(start.resource),
         "RUNGMASTER_TARGET": str(start.target),
     }
-    told |= {_variable(name): _plain(value) for name, value in start.hparams.items()}
+    told |= {_variable(name): as_text(value) for name, value in start.hparams.items()}
     if alone := without_variable(start.hparams):
         told = {name: value for name, value in told.items() if name not in set(map(_variable, alone))}
         told[LEFT_OUT] = json.dumps(alone)
@@ -60,7 +66,7 @@ def without_variable(hparams: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, value in hparams.items()
-        if shared[_variable(name)] > 1 or not _fits(_variable(name), _plain(value))
+        if shared[_variable(name)] > 1 or not _fits(_variable(name), as_text(value))
     ]
 
 
@@ -72,6 +78,6 @@ def _variable(name: str) -> str:
     return "RUNGMASTER_HPARAM_" + re.sub(r"[^A-Z0-9_]", "_", name.upper())
 
 
-def _plain(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Texts as they are, everything else as JSON: 0.1, true, null."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -27,6 +27,8 @@ class Settings:
     slots: int = 1
     devices: tuple[Device, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: Seconds without anything to train after which it leaves; None: it waits for ever.
+    exit_when_idle: float | None = None
     #: The experiments that it works for; none named: any.
     experiment_ids: frozenset[int] = frozenset()
     name: str = field(default_factory=default_name)

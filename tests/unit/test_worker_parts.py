@@ -187,7 +187,8 @@ def test_training_code_finds_its_hyperparameters_in_the_environment() -> None:
 
 def test_the_workers_own_settings_and_secrets_are_not_passed_on() -> None:
     inherited = {"RUNGMASTER_TOKEN": "secret", "RUNGMASTER_CHECKPOINT": "/old", "PATH": "/bin"}
-    assert base_environment(inherited, own_devices=False) == {"PATH": "/bin", "PYTHONUNBUFFERED": "1"}
+    base = base_environment(inherited, own_devices=False)
+    assert base == {"PATH": f"/bin:{Path(sys.executable).parent}", "PYTHONUNBUFFERED": "1"}
 
 
 def test_a_trial_sees_the_gpus_of_its_slots_only() -> None:
