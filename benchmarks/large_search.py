@@ -66,7 +66,8 @@ class Master:
             now = system_now()
             self.core.begin(now)
             command(self.core, now)
-        changes, outbox = self.core.finish(system_now())
+        turn = self.core.finish(system_now())
+        changes, outbox = turn.changes, turn.outbox
         self._store.commit(changes)
         keys = {granted.key for out in outbox.values() for granted in out.granted}
         hparams = self._store.hparams(keys) if keys else {}

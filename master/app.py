@@ -134,7 +134,6 @@ async def _serve(
             hit("serve.after")
             await _announce(ledger, thread, reachable(options.listen, port))
             announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
-            asyncio.get_running_loop().run_in_executor(None, store.prepare)
             upkeep = Upkeep(writer, ledger, reader, thread, options.keep_reports)
             await _run(writer, server, upkeep, renewing, options, stop)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..shared.errors import InvalidInput
 from ..shared.model import LeaseRef
 from ..shared.session import Exit, ExitOutcome, LeaseEvent
+from .dispatcher.blueprint import Refused
 from .dispatcher.store import LedgerStore
 from .experiment import lifecycle
 from .experiment.book import Batch
@@ -46,6 +47,9 @@ def restore(url: str, backup: Path | None) -> int:
 def _end_leases(store: LedgerStore) -> tuple[Changes, int]:
     batch, ended = Batch(Changes(), time.time()), 0
     for records, blueprint in store.recover().experiments:
+        if isinstance(blueprint, Refused):
+            # It cannot go on anyhow, and a master that is started ends its leases.
+            continue
         experiment = lifecycle.restore(records, blueprint.spec, blueprint.searcher, blueprint.draw)
         for lease in list(experiment.book.leases.values()):
             ref = LeaseRef(lease.experiment_id, lease.trial_id, lease.token)

@@ -12,6 +12,7 @@ RungmasterError
 ├── TlsError                TLS is set up differently at the two ends        (at a caller)        exit 1
 ├── Unavailable             the master or its database is out of reach       UNAVAILABLE          exit 1
 │   └── MastershipLost      another master owns the database now
+├── InternalError           the master met an error of its own               INTERNAL             exit 1
 └── DatabaseError           the database cannot be used as it is             (at start)           exit 1
 """
 
@@ -86,6 +87,10 @@ class Unavailable(RungmasterError):
 
 class MastershipLost(Unavailable):
     """Another master has taken over the database; this one can commit nothing more."""
+
+
+class InternalError(RungmasterError):
+    """The master met an error of its own, whose particulars are in its log; nothing was changed by the call."""
 
 
 class DatabaseError(RungmasterError):

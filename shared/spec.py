@@ -65,6 +65,7 @@ __all__ = [
     "parse_spec",
     "spec_from_json",
     "spec_to_json",
+    "stored_spec",
 ]
 
 MAX_PROBLEMS = 100
@@ -242,6 +243,14 @@ def parse_searcher(text: str, *, source: str = "spec") -> tuple[SearcherSpec, st
 def spec_from_json(document: Mapping[str, Any]) -> Spec:
     """The spec in a mapping, from Python or from `spec_to_json`. Raises InvalidSpec with every problem of it."""
     return _spec_of(document)
+
+
+def stored_spec(document: Mapping[str, Any]) -> Spec:
+    """The spec in a mapping that was accepted once: nothing is drawn to see whether that is possible.
+
+    Raises InvalidSpec where it is none by today's rules.
+    """
+    return _validated(Spec, document)
 
 
 def spec_to_json(spec: Spec) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any
 
 from ...shared.space import Space
-from ...shared.spec import Spec, spec_from_json
+from ...shared.spec import Spec, stored_spec
 from ..experiment.experiment import Draw
 from ..search.interface import Goal, Searcher
 from ..search.registry import build_searcher
@@ -24,20 +24,59 @@ class Blueprint:
     draw: Draw
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """In place of a blueprint where a stored spec does not make one by today's rules."""
+
+    error: Exception
+
+
 def blueprint(spec: Spec) -> Blueprint:
     """Builds the searcher and the search space of a valid spec."""
     space = Space(spec.hyperparameters, spec.forbidden)
-    return Blueprint(spec, build_searcher(spec.searcher, Goal(spec.metric.goal)), partial(space.draw, spec.seed))
+    return _blueprint(spec, partial(space.draw, spec.seed))
+
+
+def _blueprint(spec: Spec, draw: Draw) -> Blueprint:
+    return Blueprint(spec, build_searcher(spec.searcher, Goal(spec.metric.goal)), draw)
 
 
 def blueprint_from_json(spec: Mapping[str, Any]) -> Blueprint:
     """The same from a spec as the ledger has it; its search space, checked long ago, is made when it is needed."""
-    valid = spec_from_json(dict(spec))
-    return Blueprint(valid, build_searcher(valid.searcher, Goal(valid.metric.goal)), LazyDraw(valid))
+    valid = stored_spec(spec)
+    return _blueprint(valid, LazyDraw(valid))
+
+
+class Blueprints:
+    """Makes the blueprints of stored experiments, whose specs are read once however often the memory is rebuilt."""
+
+    def __init__(self) -> None:
+        self._read: dict[int, tuple[Mapping[str, Any], Blueprint | Refused]] = {}
+
+    def of(self, experiment_id: int, spec: Mapping[str, Any]) -> Blueprint | Refused:
+        """The blueprint of an experiment from its spec as the ledger has it, with a searcher that has seen nothing."""
+        stored, read = self._read.get(experiment_id, (None, None))
+        if read is None or stored != spec:
+            read = _leniently(spec)
+            self._read[experiment_id] = spec, read
+            return read
+        return read if isinstance(read, Refused) else _blueprint(read.spec, read.draw)
+
+    def keep(self, experiments: Container[int]) -> None:
+        """Forgets all others."""
+        self._read = {number: read for number, read in self._read.items() if number in experiments}
+
+
+def _leniently(spec: Mapping[str, Any]) -> Blueprint | Refused:
+    try:
+        return blueprint_from_json(spec)
+    except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
+        # Whatever a stored document holds, it is the trouble of its own experiment.
+        return Refused(error)
 
 
 class LazyDraw:
-    """Draws from a search space that is made at the first draw, or before by `prepare`.
+    """Draws from a search space that is made at the first draw; from any thread.
 
     The library of search spaces takes a second to import: a master that was restarted serves before that.
     """
@@ -49,11 +88,7 @@ class LazyDraw:
 
     def __call__(self, trial: int) -> Mapping[str, Any]:
         """The hyperparameters of the trial with this number."""
-        return self.prepare().draw(self._spec.seed, trial)
-
-    def prepare(self) -> Space:
-        """Makes the space, unless that is done; from any thread."""
         with self._lock:
             if self._space is None:
                 self._space = Space(self._spec.hyperparameters, self._spec.forbidden)
-            return self._space
+        return self._space.draw(self._spec.seed, trial)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 
 from ...shared.session import LeaseLost
-from ..experiment.book import Batch
+from ..experiment.book import Book
 from ..experiment.changes import ROWS_AT_ONCE
 from ..experiment.ending import Ending
-from ..experiment.experiment import Experiment
-
-log = logging.getLogger(__name__)
+from .isolation import Parts
 
 #: Rows that the ending of an experiment may take in one batch.
 PORTION = 1_000
@@ -24,20 +22,20 @@ class Endings:
         self._portion = portion
         self._now: list[int] = []
 
-    def add(self, experiment: Experiment) -> None:
-        """An experiment has ended, now or before the last start."""
-        self.by_experiment[experiment.experiment_id] = Ending(experiment)
+    def add(self, book: Book, keep: str) -> None:
+        """An experiment has ended, now or before the last start; `keep` says which checkpoints stay, as in a spec."""
+        self.by_experiment[book.experiment_id] = Ending(book, keep)
 
-    def begin(self, experiment: Experiment) -> list[tuple[str, LeaseLost]]:
+    def begin(self, book: Book, keep: str) -> list[tuple[str, LeaseLost]]:
         """An experiment has ended now, and a small one is done with in this batch: whom to tell what at once."""
-        self.add(experiment)
-        self._now.append(experiment.experiment_id)
-        return self.by_experiment[experiment.experiment_id].lost()
+        self.add(book, keep)
+        self._now.append(book.experiment_id)
+        return self.by_experiment[book.experiment_id].lost()
 
-    def asked_again(self, session_id: str, request_id: str, batch: Batch) -> None:
+    def asked_again(self, session_id: str, request_id: str, parts: Parts) -> None:
         """A worker asks for work, maybe for the second time under this id: no lease that answered it stays held."""
-        for ending in self.by_experiment.values():
-            ending.asked_again(session_id, request_id, batch)
+        for number, ending in self.by_experiment.items():
+            ending.asked_again(session_id, request_id, parts.of(number))
 
     def take_turn(self) -> bool:
         """Has one of them go on in this batch, each in turn; whether there is any."""
@@ -52,21 +50,19 @@ class Endings:
         """Forgets a deleted experiment, whose rows go in another way."""
         self.by_experiment.pop(experiment_id, None)
 
-    def go_on(self, batch: Batch) -> None:
-        """Ends what has its turn, as far as there is room in the batch."""
+    def go_on(self, parts: Parts, set_aside: Callable[[int, Exception], None]) -> None:
+        """Ends what has its turn, as far as there is room in the batch. What raises is set aside."""
         for number in self._now:
             if number in self.by_experiment:
-                self._go_on(number, min(self._portion, ROWS_AT_ONCE - batch.changes.rows), batch)
+                try:
+                    self._go_on(number, min(self._portion, ROWS_AT_ONCE - parts.rows), parts)
+                except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
+                    # Its rows contradict each other; a master that is started anew tries again.
+                    set_aside(number, error)
         self._now.clear()
 
-    def _go_on(self, number: int, rows: int, batch: Batch) -> None:
+    def _go_on(self, number: int, rows: int, parts: Parts) -> None:
         ending = self.by_experiment[number]
-        try:
-            ending.go_on(rows, batch)
-        except Exception:
-            # Its rows contradict each other. The others are to go on, and a master that is started anew tries again.
-            log.exception("the trials of experiment %d cannot be ended", number)
-            del self.by_experiment[number]
-            return
+        ending.go_on(rows, parts.of(number))
         if ending.over:
             del self.by_experiment[number]

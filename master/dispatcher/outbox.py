@@ -15,6 +15,7 @@ from ...shared.session import (
     LeaseLost,
     SessionResponse,
     Welcome,
+    WorkRequest,
 )
 from ...shared.spec import Spec
 from ..experiment.changes import LeaseRow
@@ -33,6 +34,8 @@ class Granted:
     database_id: str
     #: The experiment's best result, as far as it was known.
     best_metric: float | None = None
+    #: What it answers; None where it is only told again.
+    request: WorkRequest | None = None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -82,6 +85,15 @@ class Outgoing:
     def lose(self, lease_lost: LeaseLost) -> None:
         """Tells of a lost lease, once."""
         self.lost.setdefault(lease_lost.lease, lease_lost)
+
+    def drop(self, experiment_id: int) -> WorkRequest | None:
+        """Leaves out what an experiment says; the request for work that is unanswered then, if there is one."""
+        mine = [granted for granted in self.granted if granted.lease.experiment_id == experiment_id]
+        self.granted = [granted for granted in self.granted if granted.lease.experiment_id != experiment_id]
+        self.acknowledged = {ref: n for ref, n in self.acknowledged.items() if ref.experiment_id != experiment_id}
+        self.decisions = [each for each in self.decisions if each.lease.experiment_id != experiment_id]
+        self.lost = {ref: lost for ref, lost in self.lost.items() if ref.experiment_id != experiment_id}
+        return next((granted.request for granted in reversed(mine) if granted.request), None)
 
     def response(self, hparams: HparamsOf) -> SessionResponse:
         """The bundle. What was given and taken away again in the same batch is not given."""

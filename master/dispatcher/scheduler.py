@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ..experiment.book import Batch
+from ...shared.session import WorkRequest
 from ..experiment.changes import LeaseRow
 from ..experiment.experiment import Experiment, Holder
 from .allocation import Demand, Line, Offer, Reservations, fits_labels
@@ -15,11 +16,16 @@ from .sessions import Session
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A new lease for a session."""
+    """A new lease for a session, and the request that it answers."""
 
     session: Session
     experiment: Experiment
     lease: LeaseRow
+    request: WorkRequest
+
+
+#: Has an experiment do something of its own (its method, and the arguments before the batch); None where it raised.
+Do = Callable[..., Any]
 
 
 class Scheduler:
@@ -52,10 +58,13 @@ class Scheduler:
         experiments: Mapping[int, Experiment],
         sessions: Mapping[str, Session],
         touched: Iterable[int],
-        batch: Batch,
+        do: Do,
         now: Now,
     ) -> Iterator[Grant]:
-        """Grants what can be granted now. `touched` are the experiments to which something has happened."""
+        """Grants what can be granted now. `touched` are the experiments to which something has happened.
+
+        An experiment that raises when it is to `do` something has nothing to hand out.
+        """
         for experiment_id in touched:
             self._line_up(experiment_id, experiments)
         self.rested.clear()
@@ -71,7 +80,7 @@ class Scheduler:
             if session is None or session.request is None:
                 del self._waiting[session_id]
             elif session.wants_work(now.monotonic):
-                grant = self._place(session, experiments, batch, now, alone=len(sessions) == 1)
+                grant = self._place(session, experiments, do, now, alone=len(sessions) == 1)
                 if grant is not None:
                     del self._waiting[session_id]
                     yield grant
@@ -84,7 +93,7 @@ class Scheduler:
             self._line.drop(experiment_id)
 
     def _place(
-        self, session: Session, experiments: Mapping[int, Experiment], batch: Batch, now: Now, *, alone: bool
+        self, session: Session, experiments: Mapping[int, Experiment], do: Do, now: Now, *, alone: bool
     ) -> Grant | None:
         assert session.request is not None
         assert session.hello is not None
@@ -96,12 +105,12 @@ class Scheduler:
                 continue
             experiment = experiments[demand.experiment_id]
             if demand.slots <= offer.free_slots:
-                lease = self._assign(session, experiment, batch, alone=alone)
-                if lease is not None:
-                    return Grant(session, experiment, lease)
+                grant = self._assign(session, experiment, do, alone=alone)
+                if grant is not None:
+                    return grant
                 self._rest(demand.experiment_id)
             elif demand.slots <= offer.capacity and self._reservations.may_reserve(demand, offer):
-                if experiment.prepare(batch):
+                if do(experiment, experiment.prepare):
                     self._reservations.by_experiment[demand.experiment_id] = offer.session_id
                     session.waiting_reason = (
                         f"kept free for experiment {demand.experiment_id}, whose trials need {demand.slots} slots"
@@ -110,15 +119,17 @@ class Scheduler:
                 self._rest(demand.experiment_id)
         return None
 
-    def _assign(self, session: Session, experiment: Experiment, batch: Batch, *, alone: bool) -> LeaseRow | None:
-        assert session.request is not None
+    def _assign(self, session: Session, experiment: Experiment, do: Do, *, alone: bool) -> Grant | None:
+        request = session.request
+        assert request is not None
         holder = Holder(session.session_id, session.worker, alone)
-        lease = experiment.assign(holder, session.request.request_id, batch)
-        if lease is not None:
-            session.request = None
-            self._line.put(_demand(experiment))
-            self._reservations.by_experiment.pop(experiment.experiment_id, None)
-        return lease
+        lease: LeaseRow | None = do(experiment, experiment.assign, holder, request.request_id)
+        if lease is None:
+            return None
+        session.request = None
+        self._line.put(_demand(experiment))
+        self._reservations.by_experiment.pop(experiment.experiment_id, None)
+        return Grant(session, experiment, lease, request)
 
     def _rest(self, experiment_id: int) -> None:
         """The experiment has nothing to hand out until something happens to it."""

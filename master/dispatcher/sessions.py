@@ -92,6 +92,11 @@ class Session:
         for request_id in [key for key, value in self.answered.items() if value == ref]:
             del self.answered[request_id]
 
+    def release_all(self, experiment_id: int) -> None:
+        """Notes that every lease of an experiment is over."""
+        for ref in [ref for ref in self.leases if ref.experiment_id == experiment_id]:
+            self.release(ref)
+
     def fault(self, experiment_id: int, error: str, now: float) -> None:
         """Counts a fault of the worker itself. After several in a row it gets no work for a while: none at all where
         several experiments have met them, and none of the one that has where it is the only one."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..experiment.changes import Changes
+from ..experiment.changes import Changes, Records
 from ..ledger.ledger import Ledger
-from .blueprint import LazyDraw, blueprint_from_json
+from .blueprint import Blueprint, Blueprints, Refused
 from .core import Recovered
 
 
@@ -15,7 +15,7 @@ class LedgerStore:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._draws: list[LazyDraw] = []
+        self._blueprints = Blueprints()
 
     def commit(self, changes: Changes) -> None:
         """Writes a batch whole or not at all; raises Unavailable or MastershipLost."""
@@ -28,11 +28,14 @@ class LedgerStore:
     def recover(self) -> Recovered:
         """Everything that the memory is built from."""
         loaded = self._ledger.load()
-        experiments = [(found, blueprint_from_json(found.row.spec)) for found in loaded.experiments]
-        self._draws = [blueprint.draw for _, blueprint in experiments if isinstance(blueprint.draw, LazyDraw)]
+        experiments = [self._planned(records) for records in loaded.experiments]
+        self._blueprints.keep({records.row.experiment_id for records in loaded.experiments})
         return Recovered(loaded.last_experiment_id, loaded.request_ids, experiments, loaded.unneeded_checkpoints)
 
-    def prepare(self) -> None:
-        """Makes the search spaces of what was recovered, which takes a second; from any thread, and without haste."""
-        for draw in self._draws:
-            draw.prepare()
+    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
+        """One experiment; None where there is none, or it has ended."""
+        records = self._ledger.load_experiment(experiment_id)
+        return self._planned(records) if records is not None else None
+
+    def _planned(self, records: Records) -> tuple[Records, Blueprint | Refused]:
+        return records, self._blueprints.of(records.row.experiment_id, records.row.spec)

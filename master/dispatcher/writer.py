@@ -7,19 +7,23 @@ rebuilt from the database before anything else is answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, Protocol, TypeVar
 
-from ...shared.errors import LimitExceeded, MastershipLost, RungmasterError, Unavailable
+from ...shared.errors import InternalError, LimitExceeded, MastershipLost, RungmasterError, Unavailable
 from ...shared.session import SessionResponse
-from ..experiment.changes import Changes
+from ..experiment.changes import Changes, Records
 from ..failpoints import hit
+from .blueprint import Blueprint, Refused
 from .broadcast import Broadcast
 from .clock import Now, system_now
 from .core import Core, Recovered, Terms
+from .drawing import Drawer
+from .isolation import Turn
 from .outbox import HparamsOf, Outgoing
 
 log = logging.getLogger(__name__)
@@ -27,6 +31,7 @@ T = TypeVar("T")
 
 #: A command changes the core and gives a result, or raises a RungmasterError.
 Command = Callable[[Core, Now], Any]
+Queued = tuple[Command, asyncio.Future[Any]]
 
 #: Commands that may wait; more are refused.
 QUEUE_LIMIT = 50_000
@@ -53,6 +58,10 @@ class Store(Protocol):
         """Everything that the memory is built from."""
         ...
 
+    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
+        """The same of one experiment; None where there is none, or it has ended."""
+        ...
+
 
 class Writer:
     """Owns the core. `execute` is the only way to it."""
@@ -63,7 +72,8 @@ class Writer:
         self._terms = terms
         self._thread = thread
         self._now = now
-        self._queue: deque[tuple[Command, asyncio.Future[Any]]] = deque()
+        self._drawer = Drawer(self._drawn)
+        self._queue: deque[Queued] = deque()
         self._filled = asyncio.Event()
         self._core: Core | None = None
         #: Whether the last batch was committed.
@@ -118,42 +128,80 @@ class Writer:
 
     async def run(self) -> None:
         """Commits batch after batch, until it is cancelled or the mastership is lost (MastershipLost)."""
-        while True:
-            await self._filled_queue()
-            batch: list[tuple[Command, asyncio.Future[Any]]] = []
-            try:
-                await self._process(batch)
-            except BaseException as error:
-                _refuse(batch, Unavailable("the master is stopping; try again"))
-                if isinstance(error, MastershipLost | asyncio.CancelledError):
-                    raise
-                log.exception("a batch of %d commands could not be applied", len(batch))
-                await self._start_over("the master met an error of its own; come again")
+        try:
+            while True:
+                await self._filled_queue()
+                await self._process_or_take_apart(self._queue)
+        finally:
+            self._drawer.close()
 
     async def _filled_queue(self) -> None:
+        """Waits for commands. Before all others comes the suspension of an experiment that was set aside."""
+        while self._core is not None and self._core.isolation.broken:
+            suspension = await self._suspension(self._core)
+            await self._process_or_take_apart(deque(suspension))
         while not self._queue:
             self._filled.clear()
             await self._filled.wait()
 
-    async def _process(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
+    async def _suspension(self, core: Core) -> list[Queued]:
+        """The command that pauses an experiment which was set aside, as the ledger has it now."""
+        experiment_id, error = next(iter(core.isolation.broken.items()))
+        log.error("experiment %d met an error and is paused", experiment_id, exc_info=error)
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._thread, self._store.experiment, experiment_id)
+        except MastershipLost:
+            raise
+        except Unavailable as error:
+            log.warning("the database did not tell of experiment %d: %s", experiment_id, error)
+            await self._start_over("the master could not read its database; come again")
+            return []
+        done: asyncio.Future[Any] = loop.create_future()
+        # Nobody waits for it, and asyncio is not to complain of that.
+        done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return [(lambda core, _: core.suspend(experiment_id, found), done)]
+
+    async def _process_or_take_apart(self, queue: deque[Queued]) -> None:
+        """Applies a batch, or where that raises, each of its commands by itself on a memory that is rebuilt."""
+        batch: list[Queued] = []
+        try:
+            await self._process(queue, batch)
+        except (MastershipLost, asyncio.CancelledError):
+            _refuse(batch, Unavailable("the master is stopping; try again"))
+            raise
+        except Exception as error:
+            log.exception("a batch of %d commands could not be applied", len(batch))
+            if len(batch) == 1:
+                _refuse(batch, InternalError(f"the master met an error of its own ({error!r}); its log has more"))
+            await self._start_over("the master met an error of its own; come again")
+            await self._one_by_one(batch if len(batch) > 1 else [])
+
+    async def _one_by_one(self, batch: list[Queued]) -> None:
+        try:
+            for queued in batch:
+                await self._process_or_take_apart(deque([queued]))
+        finally:
+            _refuse(batch, Unavailable("the master is stopping; try again"))
+
+    async def _process(self, queue: deque[Queued], batch: list[Queued]) -> None:
         """Takes as many commands from the queue into the batch as fit into one transaction."""
         core = self._core
         assert core is not None
         # What is applied together happened together: one time for all, which also lets the ledger write it at one go.
         now = self._now()
         core.begin(now)
-        results: list[Any] = []
-        while self._queue and len(batch) < BATCH_LIMIT and not core.full:
-            batch.append(self._queue.popleft())
+        results: list[tuple[Any, int | None]] = []
+        while queue and len(batch) < BATCH_LIMIT and not core.full:
+            batch.append(queue.popleft())
             results.append(_apply(core, batch[-1][0], now))
-        changes, outbox = core.finish(now)
+        turn = core.finish(now)
         hit("apply.after")
-        loop = asyncio.get_running_loop()
         try:
-            responses = await loop.run_in_executor(self._thread, self._commit, changes, outbox)
+            responses = await self._write(core, turn)
+        except MastershipLost:
+            raise
         except Unavailable as error:
-            if isinstance(error, MastershipLost):
-                raise
             log.warning("the database did not take a batch: %s", error)
             self.takes_writes = False
             _refuse(batch, error)
@@ -163,23 +211,50 @@ class Writer:
         hit("deliver.before")
         self._deliver(core, responses)
         hit("deliver.after")
-        self.broadcast.committed(changes)
-        if changes.asks_for_upkeep:
+        self.broadcast.committed(turn.changes)
+        if turn.changes.asks_for_upkeep:
             self.chores.set()
-        if any(changes.endings.values()):
+        if any(turn.changes.endings.values()):
             self.endings.set()
-        for (_, done), result in zip(batch, results, strict=True):
-            if done.done():
-                continue
-            if isinstance(result, RungmasterError):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
+        for (_, done), (result, subject) in zip(batch, results, strict=True):
+            _answer(done, core.isolation.refusal(subject) or result)
         hit("answer.after")
+
+    async def _write(self, core: Core, turn: Turn) -> dict[str, SessionResponse]:
+        """Writes a turn and gives the bundles that tell of it, without those whose part was not taken."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, self._commit, turn.changes, turn.outbox)
+        except Unavailable:
+            raise
+        except Exception as error:
+            if not turn.parts:
+                raise
+            log.warning("a batch was not written as a whole, its parts are written one by one: %s", error)
+        refused = await loop.run_in_executor(self._thread, self._commit_parts, turn)
+        for experiment_id, error in refused.items():
+            core.set_aside(experiment_id, error, turn.outbox)
+        return await loop.run_in_executor(self._thread, self._responses, turn.changes, turn.outbox)
+
+    def _commit_parts(self, turn: Turn) -> dict[int, Exception]:
+        """In the ledger's thread: the experiments whose changes the database does not take, and why."""
+        self._store.commit(turn.common)
+        refused: dict[int, Exception] = {}
+        for experiment_id, changes in turn.parts.items():
+            try:
+                self._store.commit(changes)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
+                refused[experiment_id] = error
+        return refused
 
     def _commit(self, changes: Changes, outbox: dict[str, Outgoing]) -> dict[str, SessionResponse]:
         """In the ledger's thread: writes the batch and makes the bundles that tell of it."""
         self._store.commit(changes)
+        return self._responses(changes, outbox)
+
+    def _responses(self, changes: Changes, outbox: dict[str, Outgoing]) -> dict[str, SessionResponse]:
         hparams = self._hparams({granted.key for out in outbox.values() for granted in out.granted}, changes)
         return {session_id: out.response(hparams) for session_id, out in outbox.items()}
 
@@ -216,7 +291,12 @@ class Writer:
     def _rebuilt(self) -> Core:
         hit("recover.before")
         recovered = self._store.recover()
-        return Core(self._terms, recovered, self._now(), self.look_interval)
+        return Core(self._terms, recovered, self._now(), self.look_interval, ahead=self._drawer.ahead)
+
+    def _drawn(self, experiment_id: int) -> None:
+        """The next trial of an experiment can be handed out."""
+        with contextlib.suppress(RungmasterError):
+            self.submit(lambda core, _: core.wake(experiment_id))
 
     async def _recover_patiently(self) -> Core:
         while True:
@@ -233,14 +313,25 @@ class Writer:
                 return core
 
 
-def _apply(core: Core, command: Command, now: Now) -> Any:
+def _apply(core: Core, command: Command, now: Now) -> tuple[Any, int | None]:
+    """The command's result, or the error for its caller, and the experiment that it steers."""
+    core.subject = None
     try:
-        return command(core, now)
+        result = command(core, now)
     except RungmasterError as error:
-        return error
+        result = error
+    return result, core.subject
 
 
-def _refuse(batch: list[tuple[Command, asyncio.Future[Any]]], error: RungmasterError) -> None:
+def _refuse(batch: list[Queued], error: RungmasterError) -> None:
     for _, done in batch:
-        if not done.done():
-            done.set_exception(error)
+        _answer(done, error)
+
+
+def _answer(done: asyncio.Future[Any], result: Any) -> None:
+    if done.done():
+        return
+    if isinstance(result, RungmasterError):
+        done.set_exception(result)
+    else:
+        done.set_result(result)

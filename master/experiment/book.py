@@ -53,6 +53,8 @@ class Book:
         self.leases: dict[int, LeaseRow] = {}
         self.checkpoints: dict[int, list[CheckpointRow]] = {}
         self.completed: set[int] = set()
+        #: Trials that its brackets may still create.
+        self.trials_left = 0
         #: The best metric of the trials that have left the book, and whose it is: of their last ones, and of any.
         self._best_ended: Rank | None = None
         self._lead_ended: Rank | None = None
@@ -81,6 +83,7 @@ class Book:
         for b, bracket in enumerate(plan):
             row = BracketRow(self.experiment_id, b, bracket.max_trials, bracket.max_concurrent_trials, 0)
             self.brackets[b] = row
+            self.trials_left += row.max_trials
             batch.changes.new_brackets.append(row)
             for k, resource in enumerate(bracket.rungs):
                 rung = RungRow(self.experiment_id, b, k, resource, 0, 0, 0, None)
@@ -136,6 +139,7 @@ class Book:
         self._count(TrialState.PENDING, 1, batch)
         row = self.brackets[bracket]
         row.trials_created += 1
+        self.trials_left -= 1
         batch.changes.brackets[self.experiment_id, bracket] = row
         self.note("trial_created", trial_id, {"bracket": bracket, "target": target}, batch)
 
@@ -143,6 +147,7 @@ class Book:
         """A discarded trial does not count toward its bracket's max_trials."""
         row = self.brackets[bracket]
         row.trials_created -= 1
+        self.trials_left += 1
         batch.changes.brackets[self.experiment_id, bracket] = row
 
     def move_trial(self, trial: TrialRow, state: TrialState, reason: str, batch: Batch) -> None:

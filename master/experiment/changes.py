@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -238,6 +238,15 @@ class Changes:
 
     #: Experiments that have ended, and whether some of their trials, leases or checkpoints are still to follow.
     endings: dict[int, bool] = field(default_factory=dict)
+
+    def add(self, other: Changes) -> None:
+        """Takes in what another part of the same batch changed."""
+        for each in fields(self):
+            mine, others = getattr(self, each.name), getattr(other, each.name)
+            if others and isinstance(mine, dict):
+                mine.update(others)
+            elif others:
+                mine.extend(others)
 
     @property
     def rows(self) -> int:

@@ -10,24 +10,30 @@ from collections import deque
 
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import LeaseLost
-from .book import Batch
+from .book import Batch, Book
 from .experiment import Experiment
 
 
 def begin(experiment: Experiment, state: ExperimentState, reason: str, batch: Batch) -> None:
     """Ends the experiment for all to see. An `Ending` does the rest."""
     experiment.ready.clear()
-    experiment.book.move(state, reason, batch)
-    batch.changes.endings[experiment.experiment_id] = True
+    begin_rows(experiment.book, state, reason, batch)
+
+
+def begin_rows(book: Book, state: ExperimentState, reason: str, batch: Batch) -> None:
+    """The same where there is no more of it than its rows."""
+    book.move(state, reason, batch)
+    batch.changes.endings[book.experiment_id] = True
 
 
 class Ending:
     """What is left to end of an experiment that has ended: its trials and their leases, then checkpoints."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        self._id = experiment.experiment_id
-        self._book = experiment.book
-        self._keep = experiment.spec.checkpoints.keep
+    def __init__(self, book: Book, keep: str) -> None:
+        """`keep` says which checkpoints stay, as in a spec."""
+        self._id = book.experiment_id
+        self._book = book
+        self._keep = keep
         self._trials = deque(self._book.trials)
         #: By session and work request, the trial whose lease answered it.
         self._answered = {(row.session_id, row.request_id): row.trial_id for row in self._book.leases.values()}

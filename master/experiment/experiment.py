@@ -31,8 +31,8 @@ from .book import Batch, Book, finite
 from .changes import LeaseRow, TrialRow
 from .first_attempts import FirstAttempts
 
-#: Draws the hyperparameters of the trial with this number.
-Draw = Callable[[int], Mapping[str, Any]]
+#: Draws the hyperparameters of the trial with this number; None while they are still being drawn.
+Draw = Callable[[int], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,9 @@ class Experiment:
         self.spec = spec
         self.searcher = searcher
         self._draw = draw
+        #: The number of the next new trial, and its hyperparameters once they are there.
+        self.next_trial = 0
+        self._next_hparams: Mapping[str, Any] | None = None
         #: Trials that have a target and no lease, in the order in which they are handed out.
         self.ready: deque[int] = deque()
         #: Of trials whose training code failed, the session in which it did last.
@@ -94,6 +97,8 @@ class Experiment:
     def prepare(self, batch: Batch) -> bool:
         """Whether a trial is ready to be handed out; asks the searcher for one if none is."""
         while self.active and not self.ready:
+            if not self._next_is_drawn():
+                return False
             step = self.searcher.next()
             self._apply(step, batch)
             if not isinstance(step.answer, Train):
@@ -101,10 +106,25 @@ class Experiment:
             self._target(step.answer, batch)
         return self.active
 
+    def _next_is_drawn(self) -> bool:
+        """Whether the searcher may be asked: it may want a new trial, and then the hyperparameters must be there."""
+        if not self.book.trials_left:
+            return True
+        if self._next_hparams is None and not self.hopeless:
+            try:
+                self._next_hparams = self._draw(self.next_trial)
+            except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
+                # Whatever it is, nothing has changed yet, and only this experiment draws from this space.
+                self.hopeless = f"no hyperparameters could be drawn for trial {self.next_trial}: {error}"
+        return self._next_hparams is not None
+
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
-            self.book.create_trial(train.trial, train.bracket, train.target, self._draw(train.trial), batch)
+            assert train.trial == self.next_trial, f"trial {train.trial} is created before {self.next_trial}"
+            assert self._next_hparams is not None, f"the hyperparameters of trial {train.trial} are not there"
+            self.book.create_trial(train.trial, train.bracket, train.target, self._next_hparams, batch)
+            self.next_trial, self._next_hparams = self.next_trial + 1, None
         else:
             trial = self.book.trials[train.trial]
             trial.rung_id, trial.target = train.rung, train.target
@@ -152,7 +172,7 @@ class Experiment:
         other trials show that sooner.
         """
         place = self._other_than_failed(holder)
-        if place is None and (self._doubtful or not holder.alone):
+        if place is None and (self._doubtful or not holder.alone) and self._next_is_drawn():
             step = self.searcher.next()
             self._apply(step, batch)
             if isinstance(step.answer, Train):

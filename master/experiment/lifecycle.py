@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ...shared.errors import FailedPrecondition
 from ...shared.failure_text import summary
 from ...shared.limits import MAX_TOTAL
-from ...shared.model import ExperimentState, TrialState
-from ...shared.session import Decision, DecisionKind
+from ...shared.model import ExperimentState, LeaseRef, TrialState
+from ...shared.session import Decision, DecisionKind, LeaseLost
 from ...shared.spec import Spec, spec_to_json
 from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
 from .book import Batch, Book
@@ -54,10 +55,22 @@ def create(
 
 def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Experiment:
     """Takes an experiment up where the ledger says it stood."""
-    book = Book(records.row, Goal(spec.metric.goal))
+    book = restored_book(records, Goal(spec.metric.goal))
+    searcher.restore(map(trial_record, records.trials), map(rung_record, records.results))
+    experiment = Experiment(book, spec, searcher, draw)
+    experiment.next_trial = max((row.trial_id + 1 for row in records.trials), default=0)
+    line_up(experiment)
+    experiment.last_error = _last_error(records.trials)
+    return experiment
+
+
+def restored_book(records: Records, goal: Goal) -> Book:
+    """An experiment's rows alone, without its search."""
+    book = Book(records.row, goal)
     book.brackets = {row.bracket_id: row for row in records.brackets}
     book.rungs = {(row.bracket_id, row.rung_id): row for row in records.rungs}
     book.leases = {row.trial_id: row for row in records.leases}
+    book.trials_left = sum(row.max_trials - row.trials_created for row in records.brackets)
     for row in records.trials:
         if TrialState(row.state).ended and row.trial_id not in book.leases:
             book.remember(row)
@@ -67,11 +80,7 @@ def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Exp
         book.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
     for kept in book.checkpoints.values():
         kept.sort(key=lambda row: (row.resource, row.token, row.sequence))
-    searcher.restore(map(trial_record, records.trials), map(rung_record, records.results))
-    experiment = Experiment(book, spec, searcher, draw)
-    experiment.ready.extend(_ready(book))
-    experiment.last_error = _last_error(records.trials)
-    return experiment
+    return book
 
 
 def _last_error(trials: Iterable[TrialRow]) -> str:
@@ -80,9 +89,11 @@ def _last_error(trials: Iterable[TrialRow]) -> str:
     return last.state_reason if last is not None else ""
 
 
-def _ready(book: Book) -> Iterable[int]:
-    pending = (row for row in book.trials.values() if row.state == TrialState.PENDING)
-    return (row.trial_id for row in pending if row.trial_id not in book.leases)
+def line_up(experiment: Experiment) -> None:
+    """Everything that waits to be handed out, in the order of the trials' numbers."""
+    book = experiment.book
+    pending = (row.trial_id for row in book.trials.values() if row.state == TrialState.PENDING)
+    experiment.ready = deque(trial_id for trial_id in pending if trial_id not in book.leases)
 
 
 def trial_record(row: TrialRow) -> TrialRecord:
@@ -125,6 +136,26 @@ def resume(experiment: Experiment, batch: Batch) -> None:
     _refuse_if_ended(experiment, "resumed")
     if not experiment.active:
         experiment.book.move(ExperimentState.ACTIVE, "", batch)
+
+
+def suspend(book: Book, reason: str, batch: Batch) -> list[tuple[str, LeaseLost]]:
+    """Pauses an experiment whose search cannot be asked: its leases end, and what was trained is to be trained again
+    from its last checkpoint. Gives the leases, each with its session."""
+    lost: list[tuple[str, LeaseLost]] = []
+    for lease in list(book.leases.values()):
+        trial = book.trials[lease.trial_id]
+        if trial.state == TrialState.RUNNING:
+            book.move_trial(trial, TrialState.PENDING, "its experiment was paused", batch)
+        ref = LeaseRef(book.experiment_id, lease.trial_id, lease.token)
+        lost.append((lease.session_id, LeaseLost(ref, f"the experiment was paused: {reason}")))
+        book.close_lease(lease, "cancelled", "", batch)
+    if book.state is ExperimentState.ACTIVE:
+        book.move(ExperimentState.PAUSED, reason, batch)
+    else:
+        book.row.state_reason = reason
+        book.touch(batch)
+        book.note("experiment_" + book.row.state, None, {"reason": reason}, batch)
+    return lost
 
 
 def cancel(experiment: Experiment, batch: Batch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, text
 
 from ...shared.errors import DatabaseError
-from ..experiment.changes import Changes, ThinningRow
+from ..experiment.changes import Changes, Records, ThinningRow
 from ..experiment.retention import Span
 from ..failpoints import hit
 from .backup import advance
@@ -18,7 +18,7 @@ from .failures import explain
 from .lock import TermLock
 from .mastership import announce_address, check_term, read_database_id, take_term
 from .migrate import migrate
-from .recovery import Recovered, recover, unneeded_checkpoints
+from .recovery import Recovered, recover, recover_experiment, unneeded_checkpoints
 from .renewal import Renewal
 from .retention import Place, erase, thin
 from .tables import trials, wanted_trials
@@ -126,6 +126,11 @@ class Ledger:
         """Everything that a master must have in memory."""
         with self._transaction(self._reading) as connection:
             return recover(connection)
+
+    def load_experiment(self, experiment_id: int) -> Records | None:
+        """What a master must have of one experiment in memory; None where there is none, or it has ended."""
+        with self._transaction() as connection:
+            return recover_experiment(connection, experiment_id)
 
     def hparams(self, trial_ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
         """Hyperparameters by (experiment, trial); trials that do not exist are left out."""

@@ -38,7 +38,7 @@ from .values import load_metric
 
 Row = TypeVar("Row")
 _PART = 10_000
-_LIVE = (ExperimentState.ACTIVE.value, ExperimentState.PAUSED.value)
+_LIVE_ONES = tables.experiments.c.state.in_((ExperimentState.ACTIVE.value, ExperimentState.PAUSED.value))
 
 
 @dataclass(slots=True)
@@ -60,9 +60,15 @@ def recover(connection: Connection) -> Recovered:
     return Recovered(
         last_experiment_id=_last_experiment_id(connection),
         request_ids=_request_ids(connection),
-        experiments=[_experiment(connection, row) for row in list(_live_experiments(connection))],
+        experiments=[_experiment(connection, row) for row in list(_experiments(connection, _live_or_ending()))],
         unneeded_checkpoints=unneeded_checkpoints(connection),
     )
+
+
+def recover_experiment(connection: Connection, experiment_id: int) -> Records | None:
+    """One of the experiments; None where there is none, or it has ended."""
+    rows = list(_experiments(connection, _LIVE_ONES & (tables.experiments.c.experiment_id == experiment_id)))
+    return _experiment(connection, rows[0]) if rows else None
 
 
 def unneeded_checkpoints(connection: Connection) -> list[str]:
@@ -84,10 +90,12 @@ def _request_ids(connection: Connection) -> dict[str, int]:
     return {row.request_id: row.experiment_id for row in connection.execute(statement)}
 
 
-def _live_experiments(connection: Connection) -> Iterator[ExperimentRow]:
+def _live_or_ending() -> ColumnElement[bool]:
+    return or_(_LIVE_ONES, tables.experiments.c.experiment_id.in_(select(tables.endings.c.experiment_id)))
+
+
+def _experiments(connection: Connection, condition: ColumnElement[bool]) -> Iterator[ExperimentRow]:
     columns = columns_of(tables.experiments, ExperimentRow)
-    going_on = select(tables.endings.c.experiment_id)
-    condition = or_(tables.experiments.c.state.in_(_LIVE), tables.experiments.c.experiment_id.in_(going_on))
     for row in connection.execute(select(*columns).where(condition).order_by(tables.experiments.c.experiment_id)):
         yield ExperimentRow(*row)
 

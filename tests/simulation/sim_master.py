@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core, Terms
 from rungmaster.master.dispatcher.outbox import Outgoing
+from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.shared.errors import MastershipLost, RungmasterError, Unavailable
 from rungmaster.shared.session import SessionRequest
@@ -178,7 +179,8 @@ class SimMaster:
         size = self._clockwork.random.choice((1, 1, 2, 5, 50))
         batch = [self._queue.popleft() for _ in range(min(size, len(self._queue)))]
         results = [self._apply(command) for command in batch]
-        changes, outbox = self.core.finish(self.now)
+        turn = self.core.finish(self.now)
+        changes, outbox = turn.changes, turn.outbox
         if self._crashes_once("applied"):
             return
         self._busy = True
@@ -214,7 +216,16 @@ class SimMaster:
             return
         for command, result in zip(batch, results, strict=True):
             command.done(result)
+        self._suspend_what_is_broken()
         self._pump()
+
+    def _suspend_what_is_broken(self) -> None:
+        """In a transaction of its own, and before anything else, as the writer does it."""
+        for number in self.core.isolation.broken:
+            found = LedgerStore(self._ledger).experiment(number)
+            self._clockwork.happened("experiment suspended")
+            self._queue.appendleft(Command(lambda core, _, number=number, found=found: core.suspend(number, found)))
+            return
 
     def _write_and_deliver(self, results: list[object], changes: Changes, outbox: dict[str, Outgoing]) -> list[object]:
         """The results that the callers are told: their own, or the error of the commit."""

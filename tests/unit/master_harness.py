@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
+from rungmaster.master.dispatcher.blueprint import Blueprint, Refused
 from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core, Recovered, Terms
 from rungmaster.master.dispatcher.endings import PORTION
-from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, TrialRow
+from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, Records, TrialRow
 from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.session import (
@@ -68,6 +69,8 @@ class Store(Protocol):
 
     def recover(self) -> Recovered: ...
 
+    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None: ...
+
 
 class RowStore(MemoryStore):
     """Rows alone."""
@@ -121,7 +124,8 @@ class Master:
         """Applies a command, commits and delivers. Raises Unavailable where the commit failed."""
         self.core.begin(self.now)
         result = command(self.core)
-        changes, outbox = self.core.finish(self.now)
+        turn = self.core.finish(self.now)
+        changes, outbox = turn.changes, turn.outbox
         self.oracle.before_commit(changes)
         self._commit(changes)
         keys = {granted.key for out in outbox.values() for granted in out.granted}
@@ -130,9 +134,16 @@ class Master:
             session = self.core.sessions.get(session_id)
             if session is not None and session.connection is not None:
                 session.connection.send(out.response(hparams))
-        if changes != Changes():
+        if changes != Changes() and not self.core.isolation.broken:
             self.check()
+        self._suspend_what_is_broken()
         return result
+
+    def _suspend_what_is_broken(self) -> None:
+        """In a transaction of its own for each experiment that raised, as the writer does it."""
+        for number in list(self.core.isolation.broken):
+            found = self.store.experiment(number)
+            self.do(lambda core, number=number, found=found: core.suspend(number, found))
 
     def _commit(self, changes: Changes) -> None:
         fault = self.commit_faults.pop(0) if self.commit_faults else ""

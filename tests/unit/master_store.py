@@ -10,7 +10,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
-from rungmaster.master.dispatcher.blueprint import Blueprint
+from rungmaster.master.dispatcher.blueprint import Blueprint, Refused
 from rungmaster.master.dispatcher.core import Recovered
 from rungmaster.master.experiment.changes import (
     BracketRow,
@@ -26,16 +26,46 @@ from rungmaster.master.experiment.changes import (
     TrialRow,
     WorkerRow,
 )
-from rungmaster.master.search.interface import Goal
+from rungmaster.master.search.interface import Goal, Step
 from rungmaster.master.search.registry import build_searcher
+from rungmaster.shared.errors import InvalidSpec, Problem
 from rungmaster.shared.model import ExperimentState
 from rungmaster.shared.spec import Spec, spec_from_json
+
+#: Experiments of these names have trouble of their own: no trial from this number on can be drawn, this metric raises.
+UNDRAWABLE, FIRST_UNDRAWABLE = "undrawable", 3
+RAISING, RAISES = "raising", -1.0
 
 
 def plain_blueprint(spec: Spec) -> Blueprint:
     """A blueprint whose hyperparameters tell the trial's number: no search space, which takes long to load."""
     searcher = build_searcher(spec.searcher, Goal(spec.metric.goal))
-    return Blueprint(spec, searcher, lambda trial: {"trial": trial})
+    if spec.name == RAISING:
+        _make_raise(searcher)
+    return Blueprint(spec, searcher, _undrawable if spec.name == UNDRAWABLE else _plainly)
+
+
+def _plainly(trial: int) -> dict[str, Any]:
+    return {"trial": trial}
+
+
+def _undrawable(trial: int) -> dict[str, Any]:
+    if trial >= FIRST_UNDRAWABLE:
+        raise InvalidSpec([Problem("forbidden", "rules out too much")])
+    return {"trial": trial}
+
+
+def _make_raise(searcher: Any) -> None:
+    """A bug: once the searcher has changed for a report of this metric, it raises."""
+    report = searcher.report
+
+    def raises(trial: int, resource: int, metric: float) -> Step:
+        step = report(trial, resource, metric)
+        if metric == RAISES:
+            raise KeyError(f"a bug met trial {trial}")
+        return step
+
+    searcher.report = raises
 
 
 class MemoryStore:
@@ -119,6 +149,13 @@ class MemoryStore:
             [(self.records(row.experiment_id), plain_blueprint(spec_from_json(row.spec))) for row in live],
             sorted(row.uri for row in self.checkpoints.values() if row.delete_time is not None and not row.deleted),
         )
+
+    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
+        """One experiment that has not ended."""
+        row = self.experiments.get(experiment_id)
+        if row is None or ExperimentState(row.state).ended:
+            return None
+        return self.records(experiment_id), plain_blueprint(spec_from_json(row.spec))
 
     def records(self, experiment_id: int) -> Records:
         """What is kept of an experiment that goes on, as the ledger gives it."""

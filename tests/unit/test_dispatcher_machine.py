@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from unit.master_harness import LEASE_TTL, Event, Line, Master, make_spec
+from unit.master_store import RAISES, RAISING, UNDRAWABLE
 
 from rungmaster.shared.errors import FailedPrecondition, Unavailable
 from rungmaster.shared.model import ExperimentState, LeaseRef
@@ -33,7 +34,8 @@ from rungmaster.shared.session import (
 )
 
 WORKERS = 4
-METRICS = st.one_of(st.integers(0, 6).map(float), st.sampled_from([math.nan, math.inf, -math.inf]))
+METRICS = st.one_of(st.integers(0, 6).map(float), st.sampled_from([math.nan, math.inf, -math.inf, RAISES]))
+NAMES = st.sampled_from(["toy", "toy", UNDRAWABLE, RAISING])
 SPECS = st.fixed_dictionaries(
     {
         "name": st.sampled_from(["asha", "adaptive_asha"]),
@@ -179,17 +181,17 @@ class MasterMachine(RuleBasedStateMachine):
 
     @initialize(searcher=SPECS, restarts=st.integers(0, 2), slots=st.integers(1, 2))
     def begin(self, searcher: dict[str, object], restarts: int, slots: int) -> None:
-        self.submit(searcher, restarts, slots)
+        self.submit(searcher, restarts, slots, "toy")
         for client in self.clients:
             client.connect()
             client.ask()
             client.take_in()
 
     @precondition(lambda self: self.experiments < 3)
-    @rule(searcher=SPECS, restarts=st.integers(0, 2), slots=st.integers(1, 2))
-    def submit(self, searcher: dict[str, object], restarts: int, slots: int) -> None:
+    @rule(searcher=SPECS, restarts=st.integers(0, 2), slots=st.integers(1, 2), name=NAMES)
+    def submit(self, searcher: dict[str, object], restarts: int, slots: int, name: str) -> None:
         resources = {"slots_per_trial": slots}
-        spec = make_spec(searcher, max_restarts=restarts, max_workers_lost=1, resources=resources)
+        spec = make_spec(searcher, max_restarts=restarts, max_workers_lost=1, resources=resources, name=name)
         with contextlib.suppress(Unavailable):
             self.master.submit(spec)
         self.experiments += 1

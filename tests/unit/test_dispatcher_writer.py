@@ -18,7 +18,7 @@ from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core, Recovered, Terms
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes
-from rungmaster.shared.errors import FailedPrecondition, LimitExceeded, MastershipLost, Unavailable
+from rungmaster.shared.errors import FailedPrecondition, InternalError, LimitExceeded, MastershipLost, Unavailable
 from rungmaster.shared.session import Hello, SessionRequest, WorkRequest
 
 T = TypeVar("T")
@@ -173,6 +173,7 @@ def test_an_assignment_is_sent_once_it_is_stored_and_with_its_hyperparameters() 
         await writer.execute(lambda core, now: core.connect(Hello("s", "w", 1), line, now))
         request = SessionRequest(work_request=WorkRequest("r", 1))
         await writer.execute(lambda core, now: core.receive("s", line, request, now))
+        await until(lambda: any(bundle.assignments for bundle in line.inbox))
         (assignment,) = line.inbox[-1].assignments
         assert assignment.hparams == {"trial": 0}
         assert len(store.leases) == 1
@@ -201,7 +202,7 @@ def test_while_the_database_is_away_commands_are_refused_at_once_and_it_is_tried
 
 def test_a_bug_in_a_command_costs_its_batch_and_not_the_master() -> None:
     async def scenario(writer: Writer, store: FaultyStore) -> None:
-        with pytest.raises(Unavailable):
+        with pytest.raises(InternalError, match="a bug"):
             await writer.execute(fail)
         assert await insist(writer, create()) == 1
 
@@ -213,7 +214,7 @@ def test_an_error_that_stays_is_not_met_again_and_again_without_a_pause(monkeypa
 
     async def scenario(writer: Writer, store: FaultyStore) -> None:
         for _ in range(writer_module.FAILURES_BORNE + 1):
-            with pytest.raises(Unavailable):
+            with pytest.raises(InternalError):
                 await writer.execute(fail)
         await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="waits for its database"):

@@ -1,0 +1,286 @@
+"""What keeps the trouble of one experiment from the others: its own part of a batch, and its end without its search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ...shared.errors import FailedPrecondition, InternalError, InvalidInput, Unavailable
+from ...shared.model import ExperimentState
+from ...shared.session import LeaseLost
+from ..experiment import lifecycle
+from ..experiment.book import Batch, Book
+from ..experiment.changes import Changes, EventRow, ExperimentRow, Records
+from ..experiment.ending import begin_rows
+from ..experiment.experiment import Draw, Experiment
+from ..search.interface import Goal
+from .blueprint import Blueprint, Refused
+from .outbox import Outgoing
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one batch came to: what must be committed and then sent, by session.
+
+    The changes are written together, or, where they are not taken as a whole, `common` and each experiment's `parts`
+    in transactions of their own.
+    """
+
+    changes: Changes
+    common: Changes
+    parts: dict[int, Changes]
+    outbox: dict[str, Outgoing]
+
+
+class Parts:
+    """The changes of the batch at hand, experiment by experiment, so that those of one can be left out."""
+
+    def __init__(self, now: float) -> None:
+        self.common = Batch(Changes(), now)
+        self._own: dict[int, Batch] = {}
+        #: Rows of each part when it was last counted, and the parts that may have more by now.
+        self._rows: dict[int, int] = {}
+        self._uncounted: set[int] = set()
+
+    def begin(self, now: float) -> None:
+        """What follows happens at this time."""
+        self.common.now = now
+        for batch in self._own.values():
+            batch.now = now
+
+    def of(self, experiment_id: int) -> Batch:
+        """Where the changes of an experiment go."""
+        batch = self._own.get(experiment_id)
+        if batch is None:
+            batch = self._own[experiment_id] = Batch(Changes(), self.common.now)
+        self._uncounted.add(experiment_id)
+        return batch
+
+    @property
+    def rows(self) -> int:
+        """About how many rows change in all."""
+        for number in self._uncounted:
+            self._rows[number] = self._own[number].changes.rows if number in self._own else 0
+        self._uncounted.clear()
+        return self.common.changes.rows + sum(self._rows.values())
+
+    def drop(self, experiment_id: int) -> None:
+        """Leaves out what an experiment has changed."""
+        self._own.pop(experiment_id, None)
+        self._uncounted.add(experiment_id)
+
+    def unneeded_checkpoints(self) -> Iterable[str]:
+        """The checkpoints that are given up in this batch."""
+        for batch in (self.common, *self._own.values()):
+            yield from batch.changes.unneeded_checkpoints
+
+    def turn(self, outbox: dict[str, Outgoing]) -> Turn:
+        """The end of the batch."""
+        parts = {number: batch.changes for number, batch in self._own.items()}
+        whole = Changes()
+        for part in (self.common.changes, *parts.values()):
+            whole.add(part)
+        return Turn(whole, self.common.changes, parts, outbox)
+
+
+@dataclass(slots=True)
+class Suspended:
+    """An experiment whose search cannot be asked. `book` is None where not even its rows hold together."""
+
+    row: ExperimentRow
+    reason: str
+    book: Book | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, records: Records, reason: str) -> Suspended:
+        """From what the ledger has of it."""
+        try:
+            book = lifecycle.restored_book(records, Goal.MINIMIZE)
+        except Exception:  # noqa: BLE001 - one experiment's trouble is its own
+            # Rows that a hand or a disk has changed may raise anything: they are let be.
+            book = None
+        return cls(records.row, reason, book)
+
+    @property
+    def told(self) -> bool:
+        """Whether the ledger has it paused for this reason, and nobody holds a lease."""
+        paused = self.row.state == ExperimentState.PAUSED and self.row.state_reason == self.reason
+        return paused and not (self.book and self.book.leases)
+
+    def pause(self, batch: Batch) -> list[tuple[str, LeaseLost]]:
+        """Pauses it for people to see why; the leases that end, each with its session."""
+        if self.book is not None:
+            return lifecycle.suspend(self.book, self.reason, batch)
+        self._set(ExperimentState.PAUSED, self.reason, batch)
+        return []
+
+    def cancel(self, batch: Batch) -> None:
+        """Ends it for good, for all to see."""
+        reason = "cancelled by a person"
+        if self.book is not None:
+            begin_rows(self.book, ExperimentState.CANCELLED, reason, batch)
+            return
+        self.row.end_time = batch.now
+        self._set(ExperimentState.CANCELLED, reason, batch)
+
+    def refuse(self) -> FailedPrecondition:
+        """What whoever wants it to go on is told."""
+        number = self.row.experiment_id
+        return FailedPrecondition(f"experiment {number} cannot go on: {self.reason}; cancel it to be rid of it")
+
+    def _set(self, state: ExperimentState, reason: str, batch: Batch) -> None:
+        self.row.state, self.row.state_reason = state.value, reason
+        batch.changes.experiments[self.row.experiment_id] = self.row
+        event = EventRow(self.row.experiment_id, None, batch.now, "experiment_" + state.value, {"reason": reason})
+        batch.changes.new_events.append(event)
+
+
+class Isolation:
+    """The experiments in memory, each with its part of the batch at hand; what one raises is nobody else's trouble."""
+
+    def __init__(
+        self, ahead: Callable[[int, Draw], Draw], set_aside: Callable[[int, Exception], None], now: float
+    ) -> None:
+        """`set_aside` is called for an experiment that raised, and has to call the method of that name here."""
+        self._ahead = ahead
+        self._set_aside = set_aside
+        self.parts = Parts(now)
+        self.live: dict[int, Experiment] = {}
+        #: Those that were set aside, and are to be suspended in transactions of their own; what they raised.
+        self.broken: dict[int, Exception] = {}
+        self.suspended: dict[int, Suspended] = {}
+        #: Those that were paused, and that nobody has steered since: if the ledger does not take that, they stay out.
+        self._pausing: dict[int, Suspended] = {}
+
+    def knows(self, experiment_id: int) -> bool:
+        """Whether there is such an experiment, and it has not ended."""
+        return any(experiment_id in each for each in (self.live, self.broken, self.suspended))
+
+    def turn(self, outbox: dict[str, Outgoing]) -> Turn:
+        """Ends the batch."""
+        turn = self.parts.turn(outbox)
+        self.parts = Parts(self.parts.common.now)
+        return turn
+
+    def do(self, experiment: Experiment, act: Callable[..., T], *arguments: Any) -> T | None:
+        """Has an experiment do something with its part of the batch; None where it raised, and is set aside for it."""
+        try:
+            return act(*arguments, self.parts.of(experiment.experiment_id))
+        except FailedPrecondition:
+            # A refusal, before anything was changed.
+            raise
+        except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
+            self._set_aside(experiment.experiment_id, error)
+            return None
+
+    def steer(self, experiment_id: int, act: Callable[[Experiment, Batch], T]) -> T:
+        """What a person wants of an experiment. Raises FailedPrecondition where it has ended or cannot go on."""
+        if experiment_id in self.suspended:
+            raise self.suspended[experiment_id].refuse()
+        if experiment_id in self.broken:
+            raise Unavailable(f"experiment {experiment_id} is just being paused; try again in a second")
+        experiment = self.live.get(experiment_id)
+        if experiment is None:
+            raise FailedPrecondition(f"experiment {experiment_id} has ended")
+        self._pausing.pop(experiment_id, None)
+        # In a list, since what `act` gives may be None.
+        done = self.do(experiment, lambda batch: [act(experiment, batch)])
+        if done is None:
+            raise InternalError(why(experiment_id, self.broken[experiment_id]))
+        return done[0]
+
+    def create(self, experiment_id: int, request_id: str, blueprint: Blueprint, code: Mapping[str, str]) -> None:
+        """Begins an experiment."""
+        draw, batch = self._ahead(experiment_id, blueprint.draw), self.parts.of(experiment_id)
+        self.live[experiment_id] = lifecycle.create(
+            experiment_id, request_id, blueprint.spec, blueprint.searcher, draw, batch, code
+        )
+
+    def admit(self, records: Records, blueprint: Blueprint | Refused) -> Experiment | None:
+        """Takes up an experiment that the ledger has; None where it cannot be, which keeps no other from going on."""
+        number = records.row.experiment_id
+        try:
+            self.live[number] = self._restored(records, blueprint)
+        except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
+            suspended = Suspended.of(records, why(number, error))
+            if suspended.told:
+                self.suspended[number] = suspended
+            else:
+                self.broken[number] = error
+        return self.live.get(number)
+
+    def _restored(self, records: Records, blueprint: Blueprint | Refused) -> Experiment:
+        if isinstance(blueprint, Refused):
+            raise blueprint.error
+        draw = self._ahead(records.row.experiment_id, blueprint.draw)
+        return lifecycle.restore(records, blueprint.spec, blueprint.searcher, draw)
+
+    def set_aside(self, experiment_id: int, error: Exception) -> None:
+        """Forgets an experiment with its part of the batch; one whose suspension was not even written stays out."""
+        self.parts.drop(experiment_id)
+        self.live.pop(experiment_id, None)
+        paused = self._pausing.pop(experiment_id, None)
+        if paused is not None:
+            self.suspended[experiment_id] = paused
+        else:
+            self.broken[experiment_id] = error
+
+    def refusal(self, experiment_id: int | None) -> InternalError | None:
+        """What whoever steered an experiment in this batch is told instead of the result, where it was set aside."""
+        if experiment_id is None or experiment_id not in self.broken:
+            return None
+        return InternalError(why(experiment_id, self.broken[experiment_id]))
+
+    def suspend(
+        self, experiment_id: int, found: tuple[Records, Blueprint | Refused] | None
+    ) -> list[tuple[str, LeaseLost]]:
+        """Pauses one that was set aside as the ledger has it; None: it has nothing. The leases that end with it.
+
+        Where its search can be restored it may be resumed, and be set aside again.
+        """
+        error, experiment = self.broken.pop(experiment_id), None
+        if found is None:
+            return []
+        try:
+            experiment = self._restored(*found)
+            suspended = Suspended(found[0].row, why(experiment_id, error), experiment.book)
+        except Exception as cause:  # noqa: BLE001 - one experiment's trouble is its own
+            suspended = Suspended.of(found[0], why(experiment_id, cause))
+        self._pausing[experiment_id] = suspended
+        lost = self._paused(suspended)
+        if experiment is not None and suspended.book is not None:
+            lifecycle.line_up(experiment)
+            self.live[experiment_id] = experiment
+        else:
+            self.suspended[experiment_id] = suspended
+        return lost
+
+    def _paused(self, suspended: Suspended) -> list[tuple[str, LeaseLost]]:
+        number = suspended.row.experiment_id
+        try:
+            return suspended.pause(self.parts.of(number))
+        except Exception:  # noqa: BLE001 - one experiment's trouble is its own
+            # Its rows contradict each other: they are let be, but for the one that tells people why.
+            self.parts.drop(number)
+            suspended.book = None
+            return suspended.pause(self.parts.of(number))
+
+    def cancel_suspended(self, experiment_id: int) -> Suspended | None:
+        """Ends one that is suspended for good; None where it is not."""
+        suspended = self.suspended.pop(experiment_id, None)
+        if suspended is not None:
+            suspended.cancel(self.parts.of(experiment_id))
+        return suspended
+
+
+def why(experiment_id: int, error: Exception) -> str:
+    """What people are told of an experiment that cannot go on."""
+    if isinstance(error, InvalidInput):
+        return f"this version refuses its spec: {'; '.join(str(error).splitlines())}"
+    return (
+        f"an error inside Rungmaster ({type(error).__name__}: {error}); the master's log has the particulars, and "
+        f"`rungmaster resume {experiment_id}` tries again"
+    )

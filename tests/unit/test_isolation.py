@@ -1,0 +1,262 @@
+"""What one experiment, or one command, brings about is its own trouble: the others and the master go on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from unit.master_harness import Master, make_spec
+from unit.master_store import RAISES, RAISING, UNDRAWABLE, MemoryStore
+from unit.test_dispatcher_writer import FaultyStore, create, insist, run
+
+from rungmaster.master.dispatcher.blueprint import Blueprints, Refused
+from rungmaster.master.dispatcher.core import Core, Recovered
+from rungmaster.master.dispatcher.drawing import AHEAD, Drawer
+from rungmaster.master.dispatcher.writer import Writer
+from rungmaster.master.experiment import lifecycle
+from rungmaster.master.experiment.changes import Changes
+from rungmaster.shared.errors import DatabaseError, FailedPrecondition, InternalError, InvalidSpec, Problem
+from rungmaster.shared.spec import spec_to_json
+
+
+def both(name: str) -> Master:
+    """A master with an experiment that has trouble of its own (1), and a healthy one (2)."""
+    master = Master()
+    master.submit(make_spec(name=name, priority=1))
+    master.submit(make_spec())
+    return master
+
+
+def test_an_experiment_whose_hyperparameters_cannot_be_drawn_fails_with_the_reason_and_the_other_goes_on() -> None:
+    master = both(UNDRAWABLE)
+    worker = master.worker(slots=1)
+    trained = [worker.work() for _ in range(1)]
+    worker.report(trained[0], 1, 0.5)
+    worker.exit(trained[0])
+    while master.experiment(1).state == "active":
+        worker.train(1.0)
+    assert master.experiment(1).state == "failed"
+    assert master.experiment(1).state_reason == (
+        "no hyperparameters could be drawn for trial 3: forbidden: rules out too much"
+    )
+    assert worker.train(1.0).lease.experiment_id == 2
+    assert master.experiment(2).state == "active"
+
+
+def test_an_experiment_that_raises_is_paused_with_the_reason_and_its_leases_end() -> None:
+    master = both(RAISING)
+    worker, other = master.worker("one"), master.worker("other")
+    raising, same = worker.work(), other.work()
+    assert {raising.lease.experiment_id, same.lease.experiment_id} == {1}
+    worker.report(raising, raising.target, RAISES)
+    assert master.experiment(1).state == "paused"
+    assert "KeyError: 'a bug met trial 0'" in master.experiment(1).state_reason
+    assert [event.kind for event in master.store.rows.events if event.experiment_id == 1][-1] == "experiment_paused"
+    assert [lost.lease for lost in other.received().lost_leases] == [same.lease]
+    assert not master.store.rows.reports, "what it did in that batch does not count"
+    assert worker.work().lease.experiment_id == 2
+
+
+def test_an_experiment_that_raised_can_be_resumed() -> None:
+    master = both(RAISING)
+    worker = master.worker()
+    first = worker.work()
+    worker.report(first, first.target, RAISES)
+    master.do(lambda core: core.resume(1))
+    again = worker.work()
+    assert again.lease.trial_id == first.lease.trial_id
+    assert again.lease.token == 2
+    assert worker.report(again, again.target, 1.0) is not None
+
+
+def test_a_worker_whose_assignment_was_of_the_experiment_that_raised_gets_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    master = both("toy")
+    settle = lifecycle.settle
+    monkeypatch.setattr(lifecycle, "settle", lambda e, b: 1 / 0 if e.experiment_id == 1 else settle(e, b))
+    worker = master.worker()
+    assert [each.lease.experiment_id for each in worker.request().assignments] == [2]
+    assert master.experiment(1).state == "paused"
+    assert not [lease for lease in master.store.rows.leases.values() if lease.experiment_id == 1]
+
+
+def test_who_steers_an_experiment_that_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    master = both("toy")
+    monkeypatch.setattr(lifecycle, "cancel", lambda experiment, batch: {}["gone"])
+    with pytest.raises(InternalError, match="KeyError: 'gone'"):
+        master.do(lambda core: core.cancel(1))
+    master.do(lambda core: None)
+    assert master.experiment(1).state == "paused"
+    assert master.experiment(2).state == "active"
+
+
+def refused(recovered: Recovered) -> Recovered:
+    """The first experiment's spec breaks a rule that is newer than it."""
+    error = InvalidSpec([Problem("searcher.max_trials", "must be at most 5")])
+    recovered.experiments[0] = recovered.experiments[0][0], Refused(error)
+    return recovered
+
+
+MEMORY_RECOVER, MEMORY_EXPERIMENT = MemoryStore.recover, MemoryStore.experiment
+
+
+def refused_one(store: MemoryStore, number: int) -> Any:
+    found = MEMORY_EXPERIMENT(store, number)
+    return refused(Recovered(experiments=[found])).experiments[0] if found and number == 1 else found
+
+
+def refused_first(store: MemoryStore) -> Recovered:
+    recovered = MEMORY_RECOVER(store)
+    mine = recovered.experiments and recovered.experiments[0][0].row.experiment_id == 1
+    return refused(recovered) if mine else recovered
+
+
+def test_a_stored_spec_that_is_refused_pauses_its_experiment_and_the_master_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    master = both("toy")
+    worker = master.worker()
+    held = worker.work()
+    rows = master.store.rows
+    monkeypatch.setattr(MemoryStore, "recover", refused_first)
+    monkeypatch.setattr(MemoryStore, "experiment", refused_one)
+    master.restart()
+    assert list(master.core.isolation.broken) == [1]
+    master._suspend_what_is_broken()
+    row = master.experiment(1)
+    assert (row.state, row.state_reason) == (
+        "paused",
+        "this version refuses its spec: searcher.max_trials: must be at most 5",
+    )
+    assert rows.leases[1, 0, 1].outcome == "cancelled"
+    assert worker.connect(held.lease).lost_leases
+    assert worker.work().lease.experiment_id == 2
+    events = len(rows.events)
+    master.restart()
+    assert not master.core.isolation.broken, "it is told once"
+    assert len(rows.events) == events
+    with pytest.raises(FailedPrecondition, match="refuses its spec"):
+        master.do(lambda core: core.resume(1))
+    master.do(lambda core: core.pause(1))
+    master.do(lambda core: core.cancel(1))
+    assert master.experiment(1).state == "cancelled"
+    assert {trial.state for trial in rows.trials.values() if trial.experiment_id == 1} == {"cancelled"}
+    master.do(lambda core: core.delete(1))
+    assert 1 not in rows.experiments
+
+
+def test_an_experiment_whose_rows_contradict_each_other_is_kept_out_and_can_be_cancelled() -> None:
+    master = both("toy")
+    worker = master.worker()
+    worker.work()
+    master.store.rows.trials[1, 0].state = "nonsense"
+    core = Core(master.terms, master.store.recover(), master.now)
+    assert list(core.isolation.broken) == [1]
+    assert list(core.experiments) == [2]
+    core.suspend(1, master.store.experiment(1))
+    turn = core.finish(master.now)
+    assert turn.changes.experiments[1].state == "paused"
+    assert not turn.changes.trials
+    core.cancel(1)
+    assert core.finish(master.now).changes.experiments[1].state == "cancelled"
+
+
+def test_a_command_that_raises_is_answered_with_an_error_and_those_beside_it_go_on() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        results = await asyncio.gather(
+            writer.execute(create("a")),
+            writer.execute(lambda core, _: {}["poison"]),
+            writer.execute(create("b")),
+            return_exceptions=True,
+        )
+        assert results[0] == 1
+        assert isinstance(results[1], InternalError)
+        assert results[2] == 2
+        assert store.recoveries == 3, "at the start, for the batch, and for the one that raised"
+
+    run(scenario)
+
+
+def test_what_the_database_does_not_take_of_one_experiment_costs_the_others_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = FaultyStore.commit
+
+    def commit(self: FaultyStore, changes: Changes) -> None:
+        if any(row.experiment_id == 1 and row.kind != "experiment_created" for row in changes.new_events):
+            raise DatabaseError("a row does not fit")
+        real(self, changes)
+
+    monkeypatch.setattr(FaultyStore, "commit", commit)
+
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        await writer.execute(create("a"))
+        await writer.execute(create("b"))
+        results = await asyncio.gather(
+            writer.execute(lambda core, _: core.pause(1)),
+            writer.execute(lambda core, _: core.pause(2)),
+            return_exceptions=True,
+        )
+        assert isinstance(results[0], InternalError)
+        assert results[1] is None
+        assert store.experiments[2].state == "paused"
+        assert store.recoveries == 1, "nothing was rebuilt"
+        with pytest.raises(FailedPrecondition):
+            await writer.execute(lambda core, _: core.resume(1))
+        assert await insist(writer, create("c")) == 3
+
+    run(scenario)
+
+
+def test_drawing_never_holds_the_event_loop_and_gives_what_the_space_gives() -> None:
+    started: list[int] = []
+
+    async def main() -> None:
+        woken = asyncio.Event()
+        drawer = Drawer(lambda number: woken.set())
+        draw = drawer.ahead(7, lambda trial: started.append(trial) or {"trial": trial})
+        assert draw(5) is None, "it is drawn in a thread"
+        await asyncio.wait_for(woken.wait(), 30)
+        assert [draw(trial) for trial in range(5, 5 + AHEAD // 2)] == [
+            {"trial": trial} for trial in range(5, 5 + AHEAD // 2)
+        ]
+        drawer.close()
+
+    asyncio.run(main())
+    assert started[0] == 5
+
+
+def test_a_draw_that_raises_raises_when_its_trial_is_asked_for() -> None:
+    async def main() -> None:
+        woken = asyncio.Event()
+        drawer = Drawer(lambda number: woken.set())
+        draw = drawer.ahead(7, lambda trial: {"trial": trial} if trial < 2 else 1 / 0)
+        assert draw(0) is None
+        await asyncio.wait_for(woken.wait(), 30)
+        assert draw(0) == {"trial": 0}
+        assert draw(1) == {"trial": 1}
+        with pytest.raises(ZeroDivisionError):
+            draw(2)
+        drawer.close()
+
+    asyncio.run(main())
+
+
+def test_a_stored_spec_is_read_once_however_often_the_memory_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Any] = []
+    module = "rungmaster.master.dispatcher.blueprint.stored_spec"
+    document = spec_to_json(make_spec())
+    monkeypatch.setattr(module, lambda spec: read.append(spec) or make_spec())
+    blueprints = Blueprints()
+    first, second = (blueprints.of(1, document) for _ in range(2))
+    assert len(read) == 1
+    assert not isinstance(first, Refused)
+    assert not isinstance(second, Refused)
+    assert first.searcher is not second.searcher
+
+
+def test_a_stored_document_of_any_kind_is_refused_and_not_raised() -> None:
+    for document in ({}, {"name": "no spec"}, None, [], {"hyperparameters": 7}):
+        assert isinstance(Blueprints().of(1, document), Refused)  # pyright: ignore[reportArgumentType]
