@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from ...shared.errors import FailedPrecondition, InternalError, NotFound
+from ...shared.errors import FailedPrecondition, NotFound
 from ...shared.model import LeaseRef, Worker
 from ...shared.session import (
     CheckpointRef,

@@ -16,7 +16,9 @@ from rungmaster.master.dispatcher.drawing import AHEAD, Drawer
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment import lifecycle
 from rungmaster.master.experiment.changes import Changes
+from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.shared.errors import DatabaseError, FailedPrecondition, InternalError, InvalidSpec, Problem
+from rungmaster.shared.session import SessionRequest, WorkRequest
 from rungmaster.shared.spec import spec_to_json
 
 
@@ -73,13 +75,29 @@ def test_an_experiment_that_raised_can_be_resumed() -> None:
 def test_a_worker_whose_assignment_was_of_the_experiment_that_raised_gets_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    master = both("toy")
-    settle = lifecycle.settle
-    monkeypatch.setattr(lifecycle, "settle", lambda e, b: 1 / 0 if e.experiment_id == 1 else settle(e, b))
-    worker = master.worker()
-    assert [each.lease.experiment_id for each in worker.request().assignments] == [2]
+    """Experiment 1 raises once it has given one worker something and is asked by the next, in the same batch."""
+    master, assign, given = both("toy"), Experiment.assign, list[int]()
+
+    def assign_once(self: Experiment, *arguments: Any) -> Any:
+        lease = assign(self, *arguments)
+        given.append(self.experiment_id)
+        assert given.count(1) < 2, "a bug"
+        return lease
+
+    monkeypatch.setattr(Experiment, "assign", assign_once)
+    workers = [master.worker("one"), master.worker("other")]
+
+    def ask(core: Core) -> None:
+        for worker in workers:
+            request = SessionRequest(work_request=WorkRequest(f"of {worker.name}", 1))
+            core.receive(worker.session_id, worker.line, request, master.now)
+
+    master.do(ask)
+    assert given[:2] == [1, 1]
     assert master.experiment(1).state == "paused"
-    assert not [lease for lease in master.store.rows.leases.values() if lease.experiment_id == 1]
+    for worker in workers:
+        assert [each.lease.experiment_id for each in worker.received().assignments] == [2]
+    assert {lease.experiment_id for lease in master.store.rows.leases.values()} == {2}
 
 
 def test_who_steers_an_experiment_that_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
