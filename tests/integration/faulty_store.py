@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any, TypeVar
 
+from rungmaster.master.dispatcher.blueprint import Blueprint, Refused
 from rungmaster.master.dispatcher.core import Core, Recovered, Terms
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.dispatcher.writer import Store, Writer
-from rungmaster.master.experiment.changes import Changes
+from rungmaster.master.experiment.changes import Changes, Records
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.reader import Reader
 from rungmaster.master.services.server import Guard, Server
@@ -42,6 +43,9 @@ class FaultyStore:
 
     def recover(self) -> Recovered:
         return self._call("recover", self._store.recover)
+
+    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
+        return self._call("experiment", lambda: self._store.experiment(experiment_id))
 
     def _call(self, name: str, call: Callable[[], T]) -> T:
         fate = self._random.random() / self._rate

@@ -141,7 +141,8 @@ class Master:
 
     def _suspend_what_is_broken(self) -> None:
         """In a transaction of its own for each experiment that raised, as the writer does it."""
-        for number in list(self.core.isolation.broken):
+        while self.core.isolation.broken:
+            number = next(iter(self.core.isolation.broken))
             found = self.store.experiment(number)
             self.do(lambda core, number=number, found=found: core.suspend(number, found))
 

@@ -81,7 +81,7 @@ def test_a_worker_whose_assignment_was_of_the_experiment_that_raised_gets_anothe
     def assign_once(self: Experiment, *arguments: Any) -> Any:
         lease = assign(self, *arguments)
         given.append(self.experiment_id)
-        assert given.count(1) < 2, "a bug"
+        assert self.experiment_id != 1 or given.count(1) < 2, "a bug"
         return lease
 
     monkeypatch.setattr(Experiment, "assign", assign_once)
@@ -250,12 +250,12 @@ def test_a_draw_that_raises_raises_when_its_trial_is_asked_for() -> None:
     async def main() -> None:
         woken = asyncio.Event()
         drawer = Drawer(lambda number: woken.set())
-        draw = drawer.ahead(7, lambda trial: {"trial": trial} if trial < 2 else 1 / 0)
+        draw = drawer.ahead(7, lambda trial: {"trial": trial} if trial < 2 else {}["no such trial"])
         assert draw(0) is None
         await asyncio.wait_for(woken.wait(), 30)
         assert draw(0) == {"trial": 0}
         assert draw(1) == {"trial": 1}
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(KeyError):
             draw(2)
         drawer.close()
 
