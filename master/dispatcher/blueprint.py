@@ -10,7 +10,7 @@ from typing import Any
 
 from ...shared.space import Space
 from ...shared.spec import Spec, stored_spec
-from ..experiment.experiment import Draw
+from ..experiment.next_trial import Draw
 from ..search.interface import Goal, Searcher
 from ..search.registry import build_searcher
 

@@ -26,7 +26,8 @@ from ...shared.session import (
 from ..experiment import lifecycle
 from ..experiment.book import Batch
 from ..experiment.changes import ROWS_AT_ONCE, EventRow, LeaseRow, Records, ThinningRow
-from ..experiment.experiment import Draw, Experiment
+from ..experiment.experiment import Experiment
+from ..experiment.next_trial import Draw
 from .blame import Blame
 from .blueprint import Blueprint, Refused
 from .clock import Now

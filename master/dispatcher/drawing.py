@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from ..experiment.experiment import Draw
+from ..experiment.next_trial import Draw
 
 #: Trials of one experiment that are drawn ahead.
 AHEAD = 64

@@ -13,7 +13,8 @@ from ..experiment import lifecycle
 from ..experiment.book import Batch, Book
 from ..experiment.changes import Changes, EventRow, ExperimentRow, Records
 from ..experiment.ending import begin_rows
-from ..experiment.experiment import Draw, Experiment
+from ..experiment.experiment import Experiment
+from ..experiment.next_trial import Draw
 from ..search.interface import Goal
 from .blueprint import Blueprint, Refused
 from .outbox import Outgoing

@@ -8,9 +8,8 @@ Nothing here may be shown outside before the batch is committed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...shared.failure_text import summary
 from ...shared.model import ExperimentState, LeaseRef, TrialState
@@ -30,9 +29,7 @@ from ..search.interface import Decision as Verdict
 from .book import Batch, Book, finite
 from .changes import LeaseRow, TrialRow
 from .first_attempts import FirstAttempts
-
-#: Draws the hyperparameters of the trial with this number; None while they are still being drawn.
-Draw = Callable[[int], Mapping[str, Any] | None]
+from .next_trial import Draw, NextTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +56,7 @@ class Experiment:
         self.book = book
         self.spec = spec
         self.searcher = searcher
-        self._draw = draw
-        #: The number of the next new trial, and its hyperparameters once they are there.
-        self.next_trial = 0
-        self._next_hparams: Mapping[str, Any] | None = None
+        self.next_trial = NextTrial(draw)
         #: Trials that have a target and no lease, in the order in which they are handed out.
         self.ready: deque[int] = deque()
         #: Of trials whose training code failed, the session in which it did last.
@@ -108,23 +102,16 @@ class Experiment:
 
     def _next_is_drawn(self) -> bool:
         """Whether the searcher may be asked: it may want a new trial, and then the hyperparameters must be there."""
-        if not self.book.trials_left:
+        if not self.book.trials_left or self.next_trial.drawn():
             return True
-        if self._next_hparams is None and not self.hopeless:
-            try:
-                self._next_hparams = self._draw(self.next_trial)
-            except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
-                # Whatever it is, nothing has changed yet, and only this experiment draws from this space.
-                self.hopeless = f"no hyperparameters could be drawn for trial {self.next_trial}: {error}"
-        return self._next_hparams is not None
+        self.hopeless = self.hopeless or self.next_trial.failure
+        return False
 
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
-            assert train.trial == self.next_trial, f"trial {train.trial} is created before {self.next_trial}"
-            assert self._next_hparams is not None, f"the hyperparameters of trial {train.trial} are not there"
-            self.book.create_trial(train.trial, train.bracket, train.target, self._next_hparams, batch)
-            self.next_trial, self._next_hparams = self.next_trial + 1, None
+            hparams = self.next_trial.take(train.trial)
+            self.book.create_trial(train.trial, train.bracket, train.target, hparams, batch)
         else:
             trial = self.book.trials[train.trial]
             trial.rung_id, trial.target = train.rung, train.target

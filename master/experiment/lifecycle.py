@@ -16,7 +16,8 @@ from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
 from .book import Batch, Book
 from .changes import ExperimentRow, Records, RungResultRow, TrialRow
 from .ending import begin
-from .experiment import Draw, Experiment
+from .experiment import Experiment
+from .next_trial import Draw
 
 #: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
 DISCARDS_BORNE = 100
@@ -58,7 +59,7 @@ def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Exp
     book = restored_book(records, Goal(spec.metric.goal))
     searcher.restore(map(trial_record, records.trials), map(rung_record, records.results))
     experiment = Experiment(book, spec, searcher, draw)
-    experiment.next_trial = max((row.trial_id + 1 for row in records.trials), default=0)
+    experiment.next_trial.number = max((row.trial_id + 1 for row in records.trials), default=0)
     line_up(experiment)
     experiment.last_error = _last_error(records.trials)
     return experiment

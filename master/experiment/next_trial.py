@@ -1,0 +1,37 @@
+"""The next new trial of an experiment: its number, and its hyperparameters once they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+#: Draws the hyperparameters of the trial with this number; None while they are still being drawn.
+Draw = Callable[[int], Mapping[str, Any] | None]
+
+
+class NextTrial:
+    """They are there before the searcher is asked for a new trial, so that nothing has changed where they cannot be."""
+
+    def __init__(self, draw: Draw) -> None:
+        self.number = 0
+        #: Why its hyperparameters cannot be drawn.
+        self.failure = ""
+        self._draw = draw
+        self._hparams: Mapping[str, Any] | None = None
+
+    def drawn(self) -> bool:
+        """Whether its hyperparameters are there."""
+        if self._hparams is None and not self.failure:
+            try:
+                self._hparams = self._draw(self.number)
+            except Exception as error:  # noqa: BLE001 - only this experiment draws from this space
+                self.failure = f"no hyperparameters could be drawn for trial {self.number}: {error}"
+        return self._hparams is not None
+
+    def take(self, trial: int) -> Mapping[str, Any]:
+        """The hyperparameters of the new trial that the searcher wants, which is this one; the next one follows."""
+        hparams = self._hparams
+        assert trial == self.number, f"trial {trial} is created before {self.number}"
+        assert hparams is not None, f"the hyperparameters of trial {trial} are not there"
+        self.number, self._hparams = trial + 1, None
+        return hparams
