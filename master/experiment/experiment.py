@@ -91,21 +91,22 @@ class Experiment:
     def prepare(self, batch: Batch) -> bool:
         """Whether a trial is ready to be handed out; asks the searcher for one if none is."""
         while self.active and not self.ready:
-            if not self._next_is_drawn():
+            if not self._search(batch):
                 return False
-            step = self.searcher.next()
-            self._apply(step, batch)
-            if not isinstance(step.answer, Train):
-                return False
-            self._target(step.answer, batch)
         return self.active
 
-    def _next_is_drawn(self) -> bool:
-        """Whether the searcher may be asked: it may want a new trial, and then the hyperparameters must be there."""
-        if not self.book.trials_left or self.next_trial.drawn():
-            return True
-        self.hopeless = self.hopeless or self.next_trial.failure
-        return False
+    def _search(self, batch: Batch) -> bool:
+        """Asks the searcher what to train; whether there is anything."""
+        if self.book.trials_left and not self.next_trial.drawn():
+            # It may want a new trial, and then the hyperparameters must be there.
+            self.hopeless = self.hopeless or self.next_trial.failure
+            return False
+        step = self.searcher.next()
+        self._apply(step, batch)
+        if not isinstance(step.answer, Train):
+            return False
+        self._target(step.answer, batch)
+        return True
 
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
@@ -159,11 +160,8 @@ class Experiment:
         other trials show that sooner.
         """
         place = self._other_than_failed(holder)
-        if place is None and (self._doubtful or not holder.alone) and self._next_is_drawn():
-            step = self.searcher.next()
-            self._apply(step, batch)
-            if isinstance(step.answer, Train):
-                self._target(step.answer, batch)
+        if place is None and (self._doubtful or not holder.alone):
+            self._search(batch)
             place = self._other_than_failed(holder)
         place = place or 0
         trial_id = self.ready[place]
