@@ -74,7 +74,22 @@ def _stop_worker(world: World, random: Random, worker: str) -> None:
 
 
 def _kill_training(world: World, random: Random, worker: str) -> bool:
-    return _kill_one_of(world.workers[worker].trainings(), random)
+    unit = world.workers[worker]
+    return _kill_one_of([*unit.trainings(), *unit.supervisors()], random)
+
+
+def _kill_reaper(world: World, random: Random, worker: str) -> bool:
+    return _kill_one_of(world.workers[worker].reapers(), random)
+
+
+def _start_and_cancel(world: World, random: Random, worker: str) -> None:
+    """Searches come and go faster than their trials begin, and a worker leaves meanwhile."""
+    for number in range(random.randint(2, 5)):
+        search = world.submit_in_haste(number)
+        time.sleep(random.uniform(0, 0.5))
+        if number == 1:
+            world.workers[worker].signal(signal.SIGTERM)
+        world.cancel(search)
 
 
 def _kill_fork_server(world: World, random: Random, worker: str) -> bool:
@@ -191,6 +206,8 @@ _EVERYWHERE = (
     Fault("worker: SIGSTOP past the lease, SIGCONT", _stop_worker, ("worker",)),
     Fault(KILLED_TRAINING, _kill_training, ("worker",)),
     Fault("fork server of trials: kill -9", _kill_fork_server, ("worker",)),
+    Fault("reaper of a worker: kill -9", _kill_reaper, ("worker",)),
+    Fault("searches submitted and cancelled, and a drain", _start_and_cancel, ("worker",)),
     Fault("everything: kill -9", _kill_everything, ("master",)),
     Fault("network: connections reset", _cut, ("worker",)),
     Fault("network: flapping", _flap, ("worker",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -83,14 +84,25 @@ class Unit:
             self._told = True
         self._popen.send_signal(number)
 
+    def reapers(self) -> list[psutil.Process]:
+        """The one from which everything is started that a worker's present run trains."""
+        return [process for process in _children(self.pid) if _runs("reaper", process)]
+
     def fork_servers(self) -> list[psutil.Process]:
         """The processes of a worker's present run from which its trials are forked."""
-        return _running("forkserver", self.pid)
+        supervisors = [process for reaper in self.reapers() for process in _children(reaper.pid)]
+        return [child for each in supervisors for child in _children(each.pid) if _runs("forkserver", child)]
 
     def trainings(self) -> list[psutil.Process]:
-        """The training processes of a worker's present run: forked, or fresh."""
-        forked = [process for server in self.fork_servers() for process in _running("", server.pid)]
-        return forked + _running("child_main", self.pid)
+        """The training processes of a worker's present run, forked or fresh, that have begun."""
+        below = [process for reaper in self.reapers() for process in _children(reaper.pid, recursive=True)]
+        return [process for process in below if _trains(process)]
+
+    def supervisors(self) -> list[psutil.Process]:
+        """The parents of its training processes."""
+        with contextlib.suppress(psutil.Error):
+            return [parent for each in self.trainings() if (parent := each.parent()) is not None]
+        return []
 
     def retire(self) -> None:
         """Its present run is its last."""
@@ -115,9 +127,24 @@ class Unit:
         return lines[-1] if lines else ""
 
 
-def _running(program: str, parent: int) -> list[psutil.Process]:
-    """The children of a process that run this program."""
+def _children(parent: int, *, recursive: bool = False) -> list[psutil.Process]:
     try:
-        return [p for p in psutil.Process(parent).children() if any(program in part for part in p.cmdline())]
+        return psutil.Process(parent).children(recursive=recursive)
     except psutil.Error:
         return []
+
+
+def _runs(program: str, process: psutil.Process) -> bool:
+    try:
+        return any(part.endswith(f"worker.{program}") for part in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _trains(process: psutil.Process) -> bool:
+    """Whether it is the first process of a trial: of a session of its own, and printing into the trial's log."""
+    try:
+        log = Path(f"/proc/{process.pid}/fd/1").readlink()
+        return os.getsid(process.pid) == process.pid and "logs" in log.parts and log.suffix == ".log"
+    except OSError:
+        return False

@@ -66,9 +66,10 @@ def chaos(
         wait_for("the end of what nobody can run", lambda: world.unfinished() == [], PEACE)
         ended = time.monotonic()
         world.drain()
+        left_over = world.left_over()
         verdict = judge(gather(database.url, world.acknowledged, world.epochs))
         findings = [*world.findings, *storm.errors, *customer.complaints, *_tracebacks(folder)]
-        findings += _violations(database.url)
+        findings += [*left_over, *_violations(database.url)]
         if verdict.leases["failed"] > storm.struck[KILLED_TRAINING]:
             findings.append("more trials failed than training processes were killed: something else counts as failure")
         return Outcome(storm.struck, verdict, world.ends, findings, customer.served, calm - began, ended - calm)

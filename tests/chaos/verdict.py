@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Table, select
 from rungmaster.master.ledger import tables
 from rungmaster.master.ledger.engine import parse_database, reading_engine
 
-from .world import WAYS_TO_BE_WRONG, WRONG
+from .world import HASTY, MARATHON, WAYS_TO_BE_WRONG, WRONG
 
 Key = tuple[Any, ...]
 LEASE = ("experiment_id", "trial_id", "token")
@@ -51,9 +51,9 @@ class Evidence:
     trained: list[dict[str, Any]]
     rows: dict[str, list[Row[Any]]]
 
-    def of(self, *, wrong: bool) -> Evidence:
-        """What there is about the experiments that nobody can run, or about all others."""
-        numbers = {row.experiment_id for row in self.rows["experiments"] if (row.name == WRONG) is wrong}
+    def of(self, *names: str) -> Evidence:
+        """What there is about the experiments of these names."""
+        numbers = {row.experiment_id for row in self.rows["experiments"] if row.name in names}
 
         def chosen(name: str, rows: list[Row[Any]]) -> list[Row[Any]]:
             return rows if name == "workers" else [row for row in rows if row.experiment_id in numbers]
@@ -88,8 +88,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def judge(everything: Evidence) -> Verdict:
-    """Checks everything; of what nobody can run, that it has failed."""
-    evidence, wrong = everything.of(wrong=False), everything.of(wrong=True)
+    """Checks everything; of what nobody can run, that it has failed; of what was cancelled, that it has ended."""
+    evidence, wrong, hasty = everything.of(MARATHON), everything.of(WRONG), everything.of(HASTY)
     verdict = Verdict(len(evidence.acknowledged), len(evidence.rows["reports"]))
     verdict.leases = Counter(row.outcome or "held" for row in evidence.rows["leases"])
     trained = [entry for entry in evidence.trained if entry["what"] == "epoch"]
@@ -103,6 +103,10 @@ def judge(everything: Evidence) -> Verdict:
     verdict.lost += _lost(wrong)
     verdict.others += _not_failed(wrong)
     verdict.wrong = len(wrong.rows["experiments"])
+    verdict.lost += _lost(hasty)
+    verdict.duplicated += _duplicated(hasty)
+    verdict.double_owners += [*_overlapping(hasty), *_trained_twice(hasty)]
+    verdict.others += [*_reports_outside(hasty), *_gaps(hasty), *_not_cancelled(hasty)]
     return verdict
 
 
@@ -255,6 +259,16 @@ def _not_failed(evidence: Evidence) -> Iterator[str]:
     for row in evidence.rows["trials"]:
         if row.state not in ("failed", "cancelled"):
             yield f"trial {row.trial_id} of an experiment that nobody can run is {row.state}"
+
+
+def _not_cancelled(evidence: Evidence) -> Iterator[str]:
+    """What was cancelled has ended, with all its trials and leases."""
+    for row in evidence.rows["experiments"]:
+        if row.state not in ("cancelled", "completed"):
+            yield f"experiment {row.experiment_id}, which was cancelled, is {row.state}"
+    for row in evidence.rows["trials"]:
+        if row.state not in ("cancelled", "stopped", "completed"):
+            yield f"trial {row.trial_id} of the cancelled experiment {row.experiment_id} is {row.state}"
 
 
 def _experiments(evidence: Evidence) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+import psutil
 import yaml
 from e2e.cluster import free_port, wait_for
 
@@ -34,7 +36,7 @@ def marathon(storage: Path, *, max_trials: int, seconds_per_epoch: float, seed: 
     """A spec over the marathon program. Nothing that chaos does may count as poison or as broken training code."""
     return yaml.safe_dump(
         {
-            "name": "marathon",
+            "name": MARATHON,
             "entrypoint": "marathon:train",
             "metric": {"name": "error", "goal": "minimize"},
             "unit": "epochs",
@@ -53,6 +55,8 @@ def marathon(storage: Path, *, max_trials: int, seconds_per_epoch: float, seed: 
 
 #: The name of the experiments that nobody can run, what is wrong with them, and what people are told.
 WRONG = "wrong"
+#: The names of the search that is to end well, and of those that are cancelled as soon as they have begun.
+MARATHON, HASTY = "marathon", "hasty"
 WAYS_TO_BE_WRONG: dict[str, tuple[str | list[str], str]] = {
     "program": (["pyhton", "marathon.py"], "no worker can start it: cannot run 'pyhton'"),
     "module": ("marathno:train", "no worker can start it: entrypoint 'marathno:train': there is no module 'marathno'"),
@@ -155,6 +159,34 @@ class World:
         """The experiment, once it has ended."""
         found = self.experiment(experiment_id)
         return found if found is not None and found.state is not ExperimentState.ACTIVE else None
+
+    def submit_in_haste(self, seed: int) -> int:
+        """A search that nobody waits for."""
+        document = yaml.safe_load(marathon(self.storage, max_trials=8, seconds_per_epoch=0.2, seed=seed))
+        return self.submit(yaml.safe_dump(document | {"name": HASTY, "priority": 1}))
+
+    def cancel(self, experiment_id: int) -> None:
+        """Whichever master there is cancels it, as often as it takes."""
+
+        def cancelled() -> bool:
+            try:
+                with self.client() as client:
+                    client.cancel(experiment_id)
+            except RungmasterError:
+                return self.ended(experiment_id) is not None
+            return True
+
+        wait_for("the cancellation", cancelled, 120)
+
+    def left_over(self) -> list[str]:
+        """The processes that trials have started and that still run."""
+        found: list[str] = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                line = process.cmdline()
+                if f"daemon of {self.epochs}" in line or process.environ().get("MARATHON_LOG") == str(self.epochs):
+                    found.append(f"process {process.pid} is left over: {line}")
+        return found
 
     def unfinished(self) -> list[int] | None:
         """The experiments that have not ended; None while the database cannot be read."""

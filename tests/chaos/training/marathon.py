@@ -17,9 +17,24 @@ def lease() -> tuple[int, ...]:
 
 
 def ancestors() -> list[int]:
-    """The parent, and its parent: the worker is the one, or the other where trials are forked from a fork server."""
-    status = Path(f"/proc/{os.getppid()}/status").read_text()
-    return [os.getppid(), int(status.partition("\nPPid:")[2].split()[0])]
+    """The parent, its parent, and so on; one of them is the worker."""
+    found = [os.getppid()]
+    while found[-1] > 1:
+        status = Path(f"/proc/{found[-1]}/status").read_text()
+        found.append(int(status.partition("\nPPid:")[2].split()[0]))
+    return found
+
+
+def leave_a_daemon() -> None:
+    """Starts what tries to outlive the trial: forked twice, with a session, a name and no environment of its own."""
+    if (pid := os.fork()) != 0:
+        os.waitpid(pid, 0)
+        return
+    os.setsid()
+    if os.fork() == 0:
+        os.closerange(0, 256)
+        os.execve("/bin/sleep", [f"daemon of {os.environ['MARATHON_LOG']}", "3600"], {})
+    os._exit(0)
 
 
 def note(what: str, **particulars: Any) -> None:
@@ -45,6 +60,7 @@ def train(trial: Trial) -> None:
     def load(folder: Path) -> None:
         state.update(json.loads((folder / "state.json").read_text()))
 
+    leave_a_daemon()
     note("start", pid=os.getpid(), ancestors=ancestors(), resource=trial.resource)
     for epoch in trial.steps(save=save, load=load):
         assert state["epochs"] == epoch, f"resumed at epoch {epoch} with a checkpoint of epoch {state['epochs']}"
