@@ -113,8 +113,8 @@ def command(
 ) -> None:
     """Train trials for a master, on this host.
 
-    Each trial runs in a process of its own, and takes one slot or more. SIGTERM or SIGINT drains: the trials are
-    saved and given back, and the exit code is 0. A second signal stops at once.
+    Each trial runs in a process of its own, and takes one slot or more. SIGTERM, SIGINT or SIGHUP drains: the trials
+    are saved and given back, and the exit code is 0. A second signal stops at once.
     """
     from .gpus import find_gpus
     from .settings import Settings, default_name
