@@ -9,7 +9,6 @@ See `process_server.py` for what goes over the first socket. A request says whic
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
@@ -65,11 +64,19 @@ class Reaper(ProcessServer):
         deadline = time.monotonic() + PATIENCE + 1
         for child in self._children.values():
             child.line.close()
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0] != 0 or time.monotonic() < deadline:
-                time.sleep(0.001)
+        # Not for all children: those of a supervisor that somebody has killed are children of this process now.
+        while any(map(_lives, (child.supervisor for child in self._children.values()))) and time.monotonic() < deadline:
+            time.sleep(0.001)
         if LINUX:
             end_all()
+
+
+def _lives(pid: int) -> bool:
+    """Whether a child has not ended yet; takes its exit code."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return False
 
 
 def _run(request: Mapping[str, Any], given: Sequence[int], meant: int, _: Sequence[int]) -> int:
