@@ -64,7 +64,7 @@ class Listener(Protocol):
         """A checkpoint is in the store."""
         ...
 
-    def checkpoints_broken(self, text: str) -> None:
+    def checkpoints_broken(self, text: str, uris: tuple[str, ...]) -> None:
         """The trial starts from an earlier checkpoint than it should, or from nothing."""
         ...
 
@@ -196,7 +196,7 @@ class Training:
         if loaded.broken:
             told = _describe_broken(loaded)
             logger.error("trial %s: %s", self._name, told)
-            self._listener.checkpoints_broken(told)
+            self._listener.checkpoints_broken(told, loaded.broken_uris)
         return Start(
             hparams=dict(assignment.hparams),
             experiment_id=assignment.lease.experiment_id,

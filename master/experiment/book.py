@@ -7,7 +7,7 @@ noted in the batch's `Changes`, so that nothing can be changed in memory and for
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -290,6 +290,15 @@ class Book:
             self.checkpoints[trial_id] = stay
         for row in rows:
             if row.resource != resource:
+                self._drop(row, batch)
+
+    def drop_broken(self, trial_id: int, uris: Collection[str], batch: Batch) -> None:
+        """A worker found these checkpoints of the trial broken: none is offered again, or kept for a whole one."""
+        rows = self.checkpoints.pop(trial_id, [])
+        if whole := [row for row in rows if row.uri not in uris]:
+            self.checkpoints[trial_id] = whole
+        for row in rows:
+            if row.uri in uris:
                 self._drop(row, batch)
 
     @staticmethod

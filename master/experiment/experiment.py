@@ -184,7 +184,10 @@ class Experiment:
         trial = self.book.trials[event.lease.trial_id]
         if event.broken_checkpoints:
             data = {"worker": lease.worker, "token": lease.token, "reason": event.broken_checkpoints}
+            if event.broken_uris:
+                data["uris"] = list(event.broken_uris)
             self.book.note("checkpoint_broken", trial.trial_id, data, batch)
+            self.book.drop_broken(trial.trial_id, event.broken_uris, batch)
         decision = None
         if isinstance(event.event, Measurement):
             self.book.add_report(trial, event.lease, event.sequence, event.event, batch)
