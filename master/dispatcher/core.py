@@ -84,7 +84,7 @@ class Core:
         if experiment is None:
             return
         if experiment.book.state.ended:
-            self.endings.add(experiment.book, experiment.spec.checkpoints.keep)
+            self.endings.add(experiment.book)
             del self.experiments[experiment.experiment_id]
             return
         self._touched.add(experiment.experiment_id)
@@ -166,7 +166,7 @@ class Core:
         self._scheduler.forget(number)
         for session in self.sessions.values():
             session.forget(number)
-        self._lose(self.endings.begin(experiment.book, experiment.spec.checkpoints.keep))
+        self._lose(self.endings.begin(experiment.book))
 
     def _collect_garbage(self) -> None:
         self._deletions.add(self.isolation.parts.unneeded_checkpoints())
@@ -356,7 +356,7 @@ class Core:
             self._steer(experiment_id, lifecycle.cancel)
             self._ended(self.experiments[experiment_id])
         elif suspended.book is not None:
-            self._lose(self.endings.begin(suspended.book, "all"))
+            self._lose(self.endings.begin(suspended.book))
 
     def thin(self, experiment_id: int, keep_every: int, why: str) -> None:
         """Has the reports of an experiment thinned that has ended; raises FailedPrecondition where it has not."""
