@@ -38,7 +38,8 @@ class Rivalry(StrEnum):
 class Claim:
     """Who wants which database, and how. A master silent for `takeover_after` seconds is replaced by who waits.
 
-    `ready` raises where this one could not serve; it is asked before the database is made, or taken from one that ended.
+    `ready` raises where this one could not serve; it is called before the database is made, or taken from one that is
+    gone.
     """
 
     database: str

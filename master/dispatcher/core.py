@@ -287,13 +287,22 @@ class Core:
                 self._blame.exited(session, lease, event.event, now)
 
     def disconnect(self, session_id: str, connection: Connection) -> None:
-        """A stream ended. The leases are held until they expire: the worker may come back."""
+        """A stream ended. The leases are held until they expire: the worker may come back.
+
+        One that has given everything back was about to leave, and has left.
+        """
         session = self.sessions.get(session_id)
         if session is None or session.connection is not connection:
             return
         session.connection, session.request = None, None
         self._record_worker(session)
         self._deletions.ask_others(session_id)
+        if session.draining and not session.leases:
+            self._forget(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        del self.sessions[session_id]
+        self._scheduler.drop(session_id)
 
     def look(self, now: Now) -> None:
         """Ends the leases of workers that were silent for too long; of very many, those that fit into a batch. Writes
@@ -309,8 +318,8 @@ class Core:
             if session.connection is not None:
                 session.connection.close("no sign of life for longer than the lease")
                 self.disconnect(session.session_id, session.connection)
-            del self.sessions[session.session_id]
-            self._scheduler.drop(session.session_id)
+            if session.session_id in self.sessions:
+                self._forget(session.session_id)
         for experiment in list(self.experiments.values()):
             self.isolation.do(experiment, experiment.book.write_bests)
 

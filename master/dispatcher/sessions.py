@@ -170,10 +170,10 @@ class Session:
 
     def state(self, now: float) -> WorkerState:
         """What people see."""
-        if self.draining:
-            return WorkerState.DRAINING
         if self.connection is None:
             return WorkerState.DISCONNECTED
+        if self.draining:
+            return WorkerState.DRAINING
         return WorkerState.QUARANTINED if now < self.quarantined_until else WorkerState.CONNECTED
 
 

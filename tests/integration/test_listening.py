@@ -42,7 +42,7 @@ def tables(url: str) -> list[str]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::]"])  # noqa: S104
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::]"])
 def test_a_port_in_use_is_one_line_and_no_database_is_made(tmp_path: Path, port_in_use: int, host: str) -> None:
     told = refused(tmp_path, f"{host}:{port_in_use}").splitlines()
     assert told[-1] == (
