@@ -79,8 +79,8 @@ def rungmaster(terminal: Terminal, folder: Path, *arguments: str) -> Iterator[su
     ours = dict.fromkeys(("COLUMNS", "LINES", "RUNGMASTER_MASTER", "NO_COLOR"))
     environment = {name: value for name, value in os.environ.items() if name not in ours} | {"TERM": "xterm"}
     command = [sys.executable, "-P", "-m", "rungmaster.client.cli.main", *arguments]
-    streams = {"stdin": terminal.theirs, "stdout": terminal.theirs, "stderr": terminal.theirs}
-    process = subprocess.Popen(command, cwd=folder, env=environment, **streams)
+    tty = terminal.theirs
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdin=tty, stdout=tty, stderr=tty)
     try:
         yield process
     finally:
