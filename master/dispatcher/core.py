@@ -287,26 +287,22 @@ class Core:
                 self._blame.exited(session, lease, event.event, now)
 
     def disconnect(self, session_id: str, connection: Connection) -> None:
-        """A stream ended. The leases are held until they expire: the worker may come back.
-
-        One that has given everything back was about to leave, and has left.
-        """
+        """A stream ended. Its leases are held until they expire, as it may come back; after a drain it has left."""
         session = self.sessions.get(session_id)
         if session is None or session.connection is not connection:
             return
-        session.connection, session.request = None, None
+        session.connection = session.request = None
         self._record_worker(session)
         self._deletions.ask_others(session_id)
         if session.draining and not session.leases:
             self._forget(session_id)
 
     def _forget(self, session_id: str) -> None:
-        del self.sessions[session_id]
+        self.sessions.pop(session_id, None)
         self._scheduler.drop(session_id)
 
     def look(self, now: Now) -> None:
-        """Ends the leases of workers that were silent for too long; of very many, those that fit into a batch. Writes
-        the best results that are not written yet."""
+        """Ends leases of workers that were silent for too long, as many as fit into a batch; writes best results."""
         for session in self._watch.look(list(self.sessions.values()), now.monotonic):
             if self.full:
                 return
@@ -318,16 +314,13 @@ class Core:
             if session.connection is not None:
                 session.connection.close("no sign of life for longer than the lease")
                 self.disconnect(session.session_id, session.connection)
-            if session.session_id in self.sessions:
-                self._forget(session.session_id)
+            self._forget(session.session_id)
         for experiment in list(self.experiments.values()):
             self.isolation.do(experiment, experiment.book.write_bests)
 
     def create(self, blueprint: Blueprint, request_id: str, code: Mapping[str, str] = MappingProxyType({})) -> int:
-        """Begins an experiment and gives its number; a repeated request_id gives the number given before.
-
-        `code` is the fingerprint of its training code.
-        """
+        """Begins an experiment and gives its number; a repeated request_id gives the number given before. `code` is
+        the fingerprint of its training code."""
         if request_id and request_id in self._request_ids:
             return self._request_ids[request_id]
         self._last_experiment_id += 1
