@@ -147,6 +147,11 @@ class Calls:
         """The workers that are connected, or whose leases are held for them."""
         return self.connection.call(cluster_pb2.ListWorkersRequest(), cluster_pb2.ListWorkersResponse)
 
+    def drain_worker(self, worker: str) -> cluster_pb2.DrainWorkerResponse:
+        """Has a worker leave, by its name or session id."""
+        request = cluster_pb2.DrainWorkerRequest(worker=worker)
+        return self.connection.call(request, cluster_pb2.DrainWorkerResponse)
+
     def get_master_info(self) -> cluster_pb2.GetMasterInfoResponse:
         """The master that answers."""
         return self.connection.call(cluster_pb2.GetMasterInfoRequest(), cluster_pb2.GetMasterInfoResponse)

@@ -126,6 +126,11 @@ class Child:
         """Whether it was started and runs no more."""
         return self._process is not None and self._process.poll() is not None
 
+    @property
+    def left(self) -> bool:
+        """Whether it ended of itself, with everything done: a worker that was drained."""
+        return self._process is not None and self._process.poll() == 0
+
     def start_again(self) -> None:
         """Starts it after it died. Raises RungmasterError where it dies again and again."""
         now = time.monotonic()

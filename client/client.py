@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -35,6 +36,9 @@ from .specs import spec_text
 
 if TYPE_CHECKING:
     from ..shared.spec import Spec
+
+#: Seconds between two looks at something of which a master gives no stream.
+_LOOK_SECONDS = 0.2
 
 
 class TrialDetails(NamedTuple):
@@ -225,6 +229,22 @@ class Client:
     def workers(self) -> tuple[Worker, ...]:
         """The workers that are connected, or whose leases are held for them, by name."""
         return tuple(convert.worker_from_proto(worker) for worker in self.calls.list_workers().workers)
+
+    def drain(self, worker: str, *, wait: bool = False) -> Worker:
+        """Has a worker save and give back what it trains, and leave; by its name, or its session id.
+
+        Returns at once, or with `wait` when it has left. Raises NotFound where there is none, InvalidInput where
+        several have the name.
+        """
+        drained = convert.worker_from_proto(self.calls.drain_worker(worker).worker)
+        if wait:
+            self.wait_until_left(drained)
+        return drained
+
+    def wait_until_left(self, worker: Worker) -> None:
+        """Returns when a worker is not connected any more and none of its leases is held for it."""
+        while any(other.session_id == worker.session_id for other in self.workers()):
+            time.sleep(_LOOK_SECONDS)
 
     def master_info(self) -> MasterInfo:
         """The master that answers: its version, term, database and how busy it is."""

@@ -25,7 +25,8 @@ class LocalCluster:
     manager. Entering it raises FailedPrecondition where the database has another master.
 
     A child that dies is started again, the master at the same address, where the workers find it. After five deaths
-    within a minute `check` raises. On leaving, the workers save checkpoints of what they train and give it back.
+    within a minute `check` raises, and when every worker was drained. On leaving, the workers save checkpoints of what
+    they train and give it back.
     """
 
     def __init__(self, database: str, workers: int, slots: int, log: Path) -> None:
@@ -107,8 +108,12 @@ class LocalCluster:
         while not self._closing.wait(_CHECK_SECONDS):
             try:
                 for child in self._children():
-                    if child.ended():
+                    if child.ended() and (child is self._master or not child.left):
                         child.start_again()
+                if self._workers and all(worker.left for worker in self._workers):
+                    raise RungmasterError(
+                        "every worker has left, as somebody wanted; the search is kept: run it again to go on"
+                    )
             except RungmasterError as error:
                 self._failure = error
                 return

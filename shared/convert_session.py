@@ -107,6 +107,8 @@ def session_response_to_proto(response: SessionResponse) -> pb.SessionResponse:
         message.lost_leases.add(lease=lease_ref_to_proto(lost.lease), reason=lost.reason)
     if response.delete_checkpoints:
         message.delete_checkpoints.extend(response.delete_checkpoints)
+    if response.drain:
+        message.drain = True
     if response.welcome is not None:
         message.welcome.CopyFrom(_welcome_to_proto(response.welcome))
     return message
@@ -128,6 +130,7 @@ def session_response_from_proto(message: pb.SessionResponse) -> SessionResponse:
         decisions=tuple(_decision_from_proto(decision) for decision in message.decisions),
         lost_leases=tuple(LeaseLost(lease_ref_from_proto(lost.lease), lost.reason) for lost in message.lost_leases),
         delete_checkpoints=tuple(message.delete_checkpoints),
+        drain=message.drain,
     )
 
 
@@ -173,7 +176,6 @@ def _event_to_proto(happened: LeaseEvent, exit_outcomes: int) -> pb.LeaseEvent:
         case Exit(outcome, error):
             known = outcome if _OUTCOMES[outcome] <= exit_outcomes else _NEAREST[outcome]
             message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[known], error=last_of(error)))
-    message.broken_uris.extend(happened.broken_uris)
     if happened.broken_checkpoints:
         message.broken_checkpoints = last_of(happened.broken_checkpoints)
     return message
@@ -189,7 +191,7 @@ def _event_from_proto(message: pb.LeaseEvent) -> LeaseEvent:
         happened = Measurement(measured.resource, {name: metrics[name] for name in metrics})
     else:
         happened = _what_else(message, kind)
-    return LeaseEvent(ref, message.sequence, happened, message.broken_checkpoints, tuple(message.broken_uris))
+    return LeaseEvent(ref, message.sequence, happened, message.broken_checkpoints)
 
 
 #: Most events are of the leases of the events before them; a value that never changes may be given twice.

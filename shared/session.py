@@ -89,8 +89,6 @@ class LeaseEvent(NamedTuple):
     event: Measurement | CheckpointSaved | Exit
     #: On the first event: which checkpoints were broken, and where the training starts instead.
     broken_checkpoints: str = ""
-    #: With it, the URIs of those that were broken.
-    broken_uris: tuple[str, ...] = ()
 
 
 class SessionRequest(NamedTuple):
@@ -187,3 +185,4 @@ class SessionResponse(NamedTuple):
     decisions: tuple[Decision, ...] = ()
     lost_leases: tuple[LeaseLost, ...] = ()
     delete_checkpoints: tuple[str, ...] = ()
+    drain: bool = False

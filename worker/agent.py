@@ -166,6 +166,9 @@ class Agent:
 
     def received(self, response: SessionResponse) -> None:
         """A bundle from the master."""
+        if response.drain and not self.outbox.draining:
+            logger.info("a person asked the master to have this worker leave")
+            self.drain()
         for lost in response.lost_leases:
             self._lose(lost)
         for known in response.acknowledgements:
@@ -323,8 +326,8 @@ class _Reporter:
     def saved(self, checkpoint: CheckpointSaved) -> None:
         self._agent.record_checkpoint(self._lease, checkpoint)
 
-    def checkpoints_broken(self, text: str, uris: tuple[str, ...]) -> None:
-        self._agent.outbox.checkpoints_broken(self._lease, text, uris)
+    def checkpoints_broken(self, text: str) -> None:
+        self._agent.outbox.checkpoints_broken(self._lease, text)
 
     def ending(self) -> None:
         self._agent.leaving(self._ticket)

@@ -1,11 +1,11 @@
-"""The command `workers`."""
+"""The commands `workers` and `drain`."""
 
 from __future__ import annotations
 
 import click
 
 from ...shared.convert import master_info_from_proto, worker_from_proto
-from ...shared.model import Worker
+from ...shared.model import Worker, WorkerState
 from ..client import Client
 from . import text
 from .options import json_option, steering_options
@@ -27,6 +27,35 @@ def workers(client: Client, as_json: bool) -> None:
     values = [worker_from_proto(worker) for worker in answer.workers]
     click.echo(f"master {info.version} on {info.database}, term {info.term}; {text.workers_line(values)}")
     print_lines(text.table(_HEADER, map(_row, values), left=frozenset({0, 1, 4, 5, 6, 7})))
+
+
+@click.command("drain")
+@click.argument("worker")
+@click.option("--wait", is_flag=True, help="Return only when it has left.")
+@steering_options
+@json_option
+def drain(worker: str, wait: bool, client: Client, as_json: bool) -> None:
+    """Have WORKER (its name, or its session id) leave: it saves and gives back what it trains, and exits with 0.
+
+    There is no way back but to start it again.
+    """
+    answer = client.calls.drain_worker(worker)
+    value = worker_from_proto(answer.worker)
+    if not as_json:
+        click.echo(_drained(value))
+    if wait:
+        client.wait_until_left(value)
+    if as_json:
+        print_document(answer)
+    elif wait:
+        click.echo(f"worker {value.worker} has left")
+
+
+def _drained(worker: Worker) -> str:
+    if worker.state is WorkerState.DISCONNECTED:
+        return f"worker {worker.worker} is not connected: it is told to leave as soon as it is back"
+    number = len(worker.leases)
+    return f"worker {worker.worker} saves and gives back {number} trial{'' if number == 1 else 's'}, and leaves"
 
 
 def _row(worker: Worker) -> tuple[str, ...]:

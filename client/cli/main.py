@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("rungmaster.client.cli.experiments:delete", "Delete the records of an experiment that has ended."),
     "thin": ("rungmaster.client.cli.experiments:thin", "Drop most reports of an experiment that has ended."),
     "workers": ("rungmaster.client.cli.cluster:workers", "List the workers of a master."),
+    "drain": ("rungmaster.client.cli.cluster:drain", "Have a worker save what it trains, and leave."),
     "master": ("rungmaster.master.cli.master:command", "Serve searches from a database."),
     "worker": ("rungmaster.worker.cli:command", "Train trials for a master."),
     "report": ("rungmaster.worker.shell:report", "Inside a trial: hand in what was measured."),

@@ -16,7 +16,6 @@ from .troubles import News
 
 if TYPE_CHECKING:
     from rich.live import Live
-    from rich.text import Text
 
 LINE_SECONDS = 5.0
 """Lines about how things stand come at most this often."""
@@ -29,10 +28,7 @@ _LINES_AT_ONCE = 5
 
 @contextmanager
 def open_display(stream: TextIO) -> Iterator[Display]:
-    """A live display where `stream` is a terminal, else one that prints plain lines.
-
-    At the end of a search its result takes the picture's place; whatever else ends the display leaves it there.
-    """
+    """A live display where `stream` is a terminal, else one that prints plain lines."""
     if not stream.isatty():
         yield PlainDisplay(stream)
         return
@@ -40,11 +36,7 @@ def open_display(stream: TextIO) -> Iterator[Display]:
     from rich.live import Live
 
     with Live(console=Console(file=stream), refresh_per_second=4, transient=True) as live:
-        try:
-            yield LiveDisplay(live)
-        except BaseException:
-            live.transient = False
-            raise
+        yield LiveDisplay(live)
 
 
 class PlainDisplay:
@@ -91,27 +83,19 @@ class LiveDisplay:
         self._live.console.print(words, markup=False, highlight=False)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draws how things stand. In a small window the rungs are left out before the best, and then what is new."""
+        """Draws how things stand."""
+        from rich.text import Text
+
         self._recent.extend(_shortened([*self._told.lines(snapshot.events)]))
-        experiment, now = snapshot.experiment, datetime.now(UTC)
+        picture = Text(no_wrap=True, overflow="ellipsis")
+        for index, line in enumerate(self._lines(snapshot)):
+            picture.append(line + "\n", style="bold" if index == 0 else "")
+        self._live.update(picture)
+
+    def _lines(self, snapshot: Snapshot) -> list[str]:
+        lines = text.overview(snapshot.experiment, datetime.now(UTC), snapshot.workers)
         away = [_away(snapshot)] if snapshot.away_for else []
-        news = [*([""] if self._recent or away else []), *self._recent, *away]
-        full = text.overview(experiment, now, snapshot.workers)
-        brief = text.overview(experiment, now, snapshot.workers, rungs=False)
-        pictures = map(_picture, ([*full, *news], [*brief, *news], [*brief, *away]))
-        self._live.update(next(filter(self._fits, pictures), None) or _picture(brief))
-
-    def _fits(self, picture: Text) -> bool:
-        console = self._live.console
-        return len(console.render_lines(picture, pad=False)) < console.height
-
-
-def _picture(lines: list[str]) -> Text:
-    """Lines, of which those that are too long for the window go on in the next one: none is cut off."""
-    from rich.text import Text
-
-    heading, *others = lines
-    return Text(overflow="fold").append(heading, style="bold").append("".join("\n" + line for line in others))
+        return [*lines, *([""] if self._recent or away else []), *self._recent, *away]
 
 
 def status_line(snapshot: Snapshot) -> str:

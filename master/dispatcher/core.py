@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from ...shared.errors import FailedPrecondition, NotFound
 from ...shared.model import LeaseRef, Worker
 from ...shared.session import (
     CheckpointRef,
@@ -25,9 +24,10 @@ from ...shared.session import (
 )
 from ..experiment import lifecycle
 from ..experiment.book import Batch
-from ..experiment.changes import ROWS_AT_ONCE, EventRow, LeaseRow, Records, ThinningRow
+from ..experiment.changes import ROWS_AT_ONCE, LeaseRow, Records
 from ..experiment.experiment import Experiment
 from ..experiment.next_trial import Draw
+from .archive import Archive
 from .blame import Blame
 from .blueprint import Blueprint, Refused
 from .clock import Now
@@ -37,7 +37,7 @@ from .isolation import Isolation, Turn
 from .outbox import Granted, Outgoing
 from .recovered import Recovered, Terms
 from .scheduler import Scheduler
-from .sessions import Connection, Session, Watch, shown, stored
+from .sessions import Connection, Session, Watch, named, shown, stored
 
 T = TypeVar("T")
 
@@ -66,9 +66,10 @@ class Core:
         self.sessions: dict[str, Session] = {}
         self._last_experiment_id = recovered.last_experiment_id
         self._request_ids = dict(recovered.request_ids)
-        #: Those deleted since the memory was built: readers may have seen them a moment ago.
-        self._deleted: set[int] = set()
+        self._archive = Archive(self.isolation, self.endings)
         self._deletions = Deletions(recovered.garbage)
+        #: Sessions that a person wants to leave: told again where they come back without having heard.
+        self._leaving = set(recovered.leaving)
         self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
         self._scheduler = Scheduler()
         # After a restart it takes a lease's time until those who are still there have come back.
@@ -84,7 +85,7 @@ class Core:
         if experiment is None:
             return
         if experiment.book.state.ended:
-            self.endings.add(experiment.book)
+            self.endings.add(experiment.book, experiment.spec.checkpoints.keep)
             del self.experiments[experiment.experiment_id]
             return
         self._touched.add(experiment.experiment_id)
@@ -166,7 +167,7 @@ class Core:
         self._scheduler.forget(number)
         for session in self.sessions.values():
             session.forget(number)
-        self._lose(self.endings.begin(experiment.book))
+        self._lose(self.endings.begin(experiment.book, experiment.spec.checkpoints.keep))
 
     def _collect_garbage(self) -> None:
         self._deletions.add(self.isolation.parts.unneeded_checkpoints())
@@ -191,7 +192,7 @@ class Core:
         elif session.connection is not None and session.connection is not connection:
             session.connection.close("the worker opened another stream")
         session.hello, session.worker, session.connection = hello, hello.worker, connection
-        session.request, session.draining = None, False
+        session.request, session.draining = None, hello.session_id in self._leaving
         session.last_seen, session.last_seen_wall = now.monotonic, now.wall
         self._record_worker(session)
         self._deletions.ask_others(hello.session_id)
@@ -200,6 +201,7 @@ class Core:
         out.welcome = Welcome(
             terms.term, terms.lease_ttl, terms.heartbeat_interval, terms.version, database_id=terms.database_id
         )
+        out.drain = session.draining
         self._reconcile(session, hello, out)
 
     def _reconcile(self, session: Session, hello: Hello, out: Outgoing) -> None:
@@ -287,22 +289,20 @@ class Core:
                 self._blame.exited(session, lease, event.event, now)
 
     def disconnect(self, session_id: str, connection: Connection) -> None:
-        """A stream ended. Its leases are held until they expire, as it may come back; after a drain it has left."""
+        """A stream ended. The leases are held until they expire: the worker may come back."""
         session = self.sessions.get(session_id)
         if session is None or session.connection is not connection:
             return
-        session.connection = session.request = None
+        session.connection, session.request = None, None
         self._record_worker(session)
         self._deletions.ask_others(session_id)
         if session.draining and not session.leases:
-            self._forget(session_id)
-
-    def _forget(self, session_id: str) -> None:
-        self.sessions.pop(session_id, None)
-        self._scheduler.drop(session_id)
+            del self.sessions[session_id]
+            self._scheduler.drop(session_id)
 
     def look(self, now: Now) -> None:
-        """Ends leases of workers that were silent for too long, as many as fit into a batch; writes best results."""
+        """Ends the leases of workers that were silent for too long; of very many, those that fit into a batch. Writes
+        the best results that are not written yet."""
         for session in self._watch.look(list(self.sessions.values()), now.monotonic):
             if self.full:
                 return
@@ -314,13 +314,16 @@ class Core:
             if session.connection is not None:
                 session.connection.close("no sign of life for longer than the lease")
                 self.disconnect(session.session_id, session.connection)
-            self._forget(session.session_id)
+            del self.sessions[session.session_id]
+            self._scheduler.drop(session.session_id)
         for experiment in list(self.experiments.values()):
             self.isolation.do(experiment, experiment.book.write_bests)
 
     def create(self, blueprint: Blueprint, request_id: str, code: Mapping[str, str] = MappingProxyType({})) -> int:
-        """Begins an experiment and gives its number; a repeated request_id gives the number given before. `code` is
-        the fingerprint of its training code."""
+        """Begins an experiment and gives its number; a repeated request_id gives the number given before.
+
+        `code` is the fingerprint of its training code.
+        """
         if request_id and request_id in self._request_ids:
             return self._request_ids[request_id]
         self._last_experiment_id += 1
@@ -358,37 +361,33 @@ class Core:
             self._steer(experiment_id, lifecycle.cancel)
             self._ended(self.experiments[experiment_id])
         elif suspended.book is not None:
-            self._lose(self.endings.begin(suspended.book))
+            self._lose(self.endings.begin(suspended.book, "all"))
 
     def thin(self, experiment_id: int, keep_every: int, why: str) -> None:
         """Has the reports of an experiment thinned that has ended; raises FailedPrecondition where it has not."""
-        self._check_ended(experiment_id)
-        batch = self.isolation.parts.of(experiment_id)
-        batch.changes.new_thinnings.append(ThinningRow(experiment_id, keep_every, 0, 0, batch.now, None))
-        data = {"keep_every": keep_every, "reason": why}
-        batch.changes.new_events.append(EventRow(experiment_id, None, batch.now, "thinning", data))
+        self.subject = experiment_id
+        self._archive.thin(experiment_id, keep_every, why)
 
     def delete(self, experiment_id: int) -> None:
         """Forgets an experiment that has ended; raises FailedPrecondition where it has not."""
-        self._check_ended(experiment_id)
-        self._deleted.add(experiment_id)
-        self.endings.drop(experiment_id)
-        self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
-        batch = self.isolation.parts.of(experiment_id)
-        batch.changes.deleted_experiments.append(experiment_id)
-        batch.changes.new_events.append(EventRow(experiment_id, None, batch.now, "experiment_deleted", {}))
-
-    def _check_ended(self, experiment_id: int) -> None:
         self.subject = experiment_id
-        if self.isolation.knows(experiment_id):
-            raise FailedPrecondition(f"experiment {experiment_id} has not ended: cancel it first")
-        if experiment_id in self._deleted:
-            raise NotFound(f"there is no experiment {experiment_id}")
+        self._archive.delete(experiment_id)
+        self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
 
     def give_up(self, checkpoints: Iterable[str]) -> None:
         """Has the files of checkpoints deleted that nothing needs any more."""
         batch = self.isolation.parts.common
         batch.changes.unneeded_checkpoints.update(dict.fromkeys(checkpoints, batch.now))
+
+    def drain(self, name: str, now: Now) -> Worker:
+        """Has a worker leave, by its name or its session's id. Raises NotFound, or InvalidInput where several match."""
+        session = named(self.sessions.values(), name)
+        self._leaving.add(session.session_id)
+        self.isolation.parts.common.changes.drained_workers[session.session_id] = now.wall
+        session.draining, session.request = True, None
+        if session.connection is not None:
+            self._out(session.session_id).drain = True
+        return shown(session, now)
 
     def workers(self, now: Now) -> list[Worker]:
         """The sessions that are connected or still hold leases, by name."""

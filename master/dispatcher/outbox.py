@@ -81,6 +81,7 @@ class Outgoing:
     decisions: list[Decision] = field(default_factory=list)
     lost: dict[LeaseRef, LeaseLost] = field(default_factory=dict)
     delete_checkpoints: list[str] = field(default_factory=list)
+    drain: bool = False
 
     def lose(self, lease_lost: LeaseLost) -> None:
         """Tells of a lost lease, once."""
@@ -105,4 +106,5 @@ class Outgoing:
             decisions=tuple(self.decisions),
             lost_leases=tuple(self.lost.values()),
             delete_checkpoints=tuple(self.delete_checkpoints),
+            drain=self.drain,
         )

@@ -28,3 +28,5 @@ class Recovered:
     request_ids: dict[str, int] = field(default_factory=dict)
     experiments: list[tuple[Records, Blueprint | Refused]] = field(default_factory=list)
     garbage: list[str] = field(default_factory=list)
+    #: Sessions of workers that a person wants to leave.
+    leaving: list[str] = field(default_factory=list)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from ...shared.errors import InvalidInput, NotFound
+from ...shared.fields import did_you_mean
 from ...shared.model import LeaseRef, Worker, WorkerState
 from ...shared.session import Hello, SessionResponse, WorkRequest
 from ..experiment.changes import WorkerRow
@@ -19,6 +22,8 @@ QUARANTINE = 30.0
 FIRST_BAR, LONGEST_BAR = 5.0, 600.0
 #: Of an error, so many characters are told where a worker's troubles are listed.
 _TOLD = 200
+#: At most so many workers are named where the one that was meant is not there.
+_LISTED = 10
 
 
 class Connection(Protocol):
@@ -197,6 +202,24 @@ class Watch:
             for session in sessions:
                 session.last_seen = min(now, session.last_seen + blind)
         return [session for session in sessions if now - session.last_seen > self.lease_ttl]
+
+
+def named(sessions: Collection[Session], name: str) -> Session:
+    """The one of this name, or of this id. Raises NotFound, with the names that there are, or InvalidInput where
+    several have it."""
+    matching = [session for session in sessions if name in (session.worker, session.session_id)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        ids = ", ".join(sorted(f"{session.session_id} ({_process(session)})" for session in matching))
+        raise InvalidInput(f'{len(matching)} workers are called "{name}"; give one by its session id: {ids}')
+    names = sorted({session.worker for session in sessions})
+    there = f"there are {', '.join(names[:_LISTED])}{', …' * (len(names) > _LISTED)}" if names else "there is none"
+    raise NotFound(f'there is no worker "{name}"{did_you_mean(name, names) or f"; {there}"}')
+
+
+def _process(session: Session) -> str:
+    return f"pid {session.hello.pid} on {session.hello.host}" if session.hello else "not back yet"
 
 
 def shown(session: Session, now: Now) -> Worker:

@@ -30,7 +30,13 @@ class LedgerStore:
         loaded = self._ledger.load()
         experiments = [self._planned(records) for records in loaded.experiments]
         self._blueprints.keep({records.row.experiment_id for records in loaded.experiments})
-        return Recovered(loaded.last_experiment_id, loaded.request_ids, experiments, loaded.unneeded_checkpoints)
+        return Recovered(
+            loaded.last_experiment_id,
+            loaded.request_ids,
+            experiments,
+            loaded.unneeded_checkpoints,
+            loaded.drained_workers,
+        )
 
     def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
         """One experiment; None where there is none, or it has ended."""

@@ -225,6 +225,8 @@ class Changes:
     trials: dict[Key, TrialRow] = field(default_factory=dict)
     leases: dict[Key, LeaseRow] = field(default_factory=dict)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
+    #: Session to the time at which a person wanted its worker to leave.
+    drained_workers: dict[str, float] = field(default_factory=dict)
     #: (experiment, bracket, rung, trial) of results that were promoted.
     promoted: list[Key] = field(default_factory=list)
     #: URI to the time at which a checkpoint stopped being needed.

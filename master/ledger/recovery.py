@@ -46,13 +46,15 @@ class Recovered:
     """All that the database knows and the master needs.
 
     `last_experiment_id` counts deleted experiments too; `request_ids` has the experiment of each creation request.
-    `unneeded_checkpoints` has the URIs of checkpoints whose files are still to be deleted, of any experiment.
+    `unneeded_checkpoints` has the URIs of checkpoints whose files are still to be deleted, of any experiment, and
+    `drained_workers` the sessions that a person wanted to leave.
     """
 
     last_experiment_id: int
     request_ids: dict[str, int]
     experiments: list[Records]
     unneeded_checkpoints: list[str]
+    drained_workers: list[str]
 
 
 def recover(connection: Connection) -> Recovered:
@@ -62,6 +64,7 @@ def recover(connection: Connection) -> Recovered:
         request_ids=_request_ids(connection),
         experiments=[_experiment(connection, row) for row in list(_experiments(connection, _live_or_ending()))],
         unneeded_checkpoints=unneeded_checkpoints(connection),
+        drained_workers=_drained_workers(connection),
     )
 
 
@@ -77,6 +80,11 @@ def unneeded_checkpoints(connection: Connection) -> list[str]:
     # The words of the index, so that the database sees that it may use it.
     condition = text("delete_time IS NOT NULL AND NOT deleted")
     return list(connection.scalars(select(columns.uri).where(condition).order_by(columns.delete_time, columns.uri)))
+
+
+def _drained_workers(connection: Connection) -> list[str]:
+    columns = tables.workers.c
+    return list(connection.scalars(select(columns.session_id).where(columns.drain_time.is_not(None))))
 
 
 def _last_experiment_id(connection: Connection) -> int:

@@ -219,6 +219,8 @@ workers = _table(
     Column("labels", JsonText, nullable=False),
     Column("state", String(16), nullable=False),
     Column("hello_time", Double, nullable=False),
+    # When a person wanted it to leave.
+    Column("drain_time", Double),
 )
 
 events = Table(

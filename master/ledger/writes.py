@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from operator import attrgetter
 from typing import Any
 
@@ -141,6 +141,9 @@ _unneed = (
     .where(_checkpoints.uri == bindparam("which"))
     .values(delete_time=func.coalesce(_checkpoints.delete_time, bindparam("when")))
 )
+_mark_drained = (
+    update(tables.workers).where(tables.workers.c.session_id == bindparam("which")).values(drain_time=bindparam("when"))
+)
 _mark_deleted = update(tables.checkpoints).where(_checkpoints.uri == bindparam("which")).values(deleted=True)
 _forget_orphan = delete(tables.checkpoints).where(
     _checkpoints.uri == bindparam("which"),
@@ -151,6 +154,7 @@ _forget_orphan = delete(tables.checkpoints).where(
 def write(connection: Connection, changes: Changes) -> None:
     """Writes a batch within the connection's transaction. Rows added and changed in one batch are written once."""
     _upsert_workers(connection, list(changes.workers.values()))
+    _execute(connection, _mark_drained, ({"which": key, "when": when} for key, when in changes.drained_workers.items()))
     # A trial's old lease ends before its next one begins: the database holds that one at most is held.
     for new, changed, change in (
         (changes.new_experiments, changes.experiments, _EXPERIMENTS),
@@ -233,7 +237,6 @@ def _upsert_workers(connection: Connection, rows: Sequence[WorkerRow]) -> None:
         return
     upsert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = upsert(tables.workers)
-    columns = [column.name for column in tables.workers.c if not column.primary_key]
-    changed = {name: statement.excluded[name] for name in columns}
+    changed = {each.name: statement.excluded[each.name] for each in fields(WorkerRow) if each.name != "session_id"}
     statement = statement.on_conflict_do_update(index_elements=["session_id"], set_=changed)
     connection.execute(statement, [asdict(row) for row in rows])

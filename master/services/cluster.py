@@ -9,9 +9,11 @@ import grpc
 from ...proto.v1 import cluster_pb2 as pb
 from ...proto.v1 import cluster_pb2_grpc
 from ...shared import convert
+from ...shared.limits import MAX_WORKER_TEXT
 from ...shared.model import MasterInfo, WorkerState
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
+from .bundles import check_text
 from .experiments import Commands
 
 Context = grpc.aio.ServicerContext
@@ -31,6 +33,13 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         del request, context
         workers = await self._writer.execute(lambda core, now: core.workers(now))
         return pb.ListWorkersResponse(workers=map(convert.worker_to_proto, workers))
+
+    async def DrainWorker(self, request: pb.DrainWorkerRequest, context: Context) -> pb.DrainWorkerResponse:  # noqa: N802
+        """See the .proto."""
+        del context
+        check_text("worker", request.worker, MAX_WORKER_TEXT, least=1)
+        worker = await self._writer.execute(lambda core, now: core.drain(request.worker, now))
+        return pb.DrainWorkerResponse(worker=convert.worker_to_proto(worker))
 
     async def GetMasterInfo(self, request: pb.GetMasterInfoRequest, context: Context) -> pb.GetMasterInfoResponse:  # noqa: N802
         """See the .proto."""

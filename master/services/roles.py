@@ -38,7 +38,7 @@ _SERVICES: dict[str, dict[str, frozenset[Role]]] = {
         "WatchExperiment": READ,
     },
     "rungmaster.v1.WorkerService": {"Session": TRAIN},
-    "rungmaster.v1.ClusterService": {"ListWorkers": READ, "GetMasterInfo": READ},
+    "rungmaster.v1.ClusterService": {"ListWorkers": READ, "DrainWorker": CHANGE, "GetMasterInfo": READ},
     health.SERVICE_NAME: {"Check": ANY, "List": ANY, "Watch": ANY},
     reflection.SERVICE_NAME: {"ServerReflectionInfo": READ},
 }

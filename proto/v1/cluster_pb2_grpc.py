@@ -40,6 +40,11 @@ class ClusterServiceStub:
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.ListWorkersRequest.SerializeToString,
                 response_deserializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.ListWorkersResponse.FromString,
                 _registered_method=True)
+        self.DrainWorker = channel.unary_unary(
+                '/rungmaster.v1.ClusterService/DrainWorker',
+                request_serializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.DrainWorkerRequest.SerializeToString,
+                response_deserializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.DrainWorkerResponse.FromString,
+                _registered_method=True)
         self.GetMasterInfo = channel.unary_unary(
                 '/rungmaster.v1.ClusterService/GetMasterInfo',
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.GetMasterInfoRequest.SerializeToString,
@@ -53,6 +58,14 @@ class ClusterServiceServicer:
 
     def ListWorkers(self, request, context):
         """Workers that are connected, or whose leases have not expired.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainWorker(self, request, context):
+        """Has a worker save and give back what it trains, take no more work, and leave with exit code 0, as SIGTERM does.
+        NOT_FOUND where there is none of that name, INVALID_ARGUMENT where there are several.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +85,11 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.ListWorkers,
                     request_deserializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.ListWorkersRequest.FromString,
                     response_serializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.ListWorkersResponse.SerializeToString,
+            ),
+            'DrainWorker': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainWorker,
+                    request_deserializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.DrainWorkerRequest.FromString,
+                    response_serializer=rungmaster_dot_proto_dot_v1_dot_cluster__pb2.DrainWorkerResponse.SerializeToString,
             ),
             'GetMasterInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMasterInfo,
@@ -107,6 +125,33 @@ class ClusterService:
             '/rungmaster.v1.ClusterService/ListWorkers',
             rungmaster_dot_proto_dot_v1_dot_cluster__pb2.ListWorkersRequest.SerializeToString,
             rungmaster_dot_proto_dot_v1_dot_cluster__pb2.ListWorkersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainWorker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungmaster.v1.ClusterService/DrainWorker',
+            rungmaster_dot_proto_dot_v1_dot_cluster__pb2.DrainWorkerRequest.SerializeToString,
+            rungmaster_dot_proto_dot_v1_dot_cluster__pb2.DrainWorkerResponse.FromString,
             options,
             channel_credentials,
             insecure,

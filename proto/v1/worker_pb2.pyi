@@ -113,22 +113,20 @@ class WorkRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., free_slots: _Optional[int] = ...) -> None: ...
 
 class LeaseEvent(_message.Message):
-    __slots__ = ("lease", "sequence", "measurement", "checkpoint_saved", "exit", "broken_checkpoints", "broken_uris")
+    __slots__ = ("lease", "sequence", "measurement", "checkpoint_saved", "exit", "broken_checkpoints")
     LEASE_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_SAVED_FIELD_NUMBER: _ClassVar[int]
     EXIT_FIELD_NUMBER: _ClassVar[int]
     BROKEN_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
-    BROKEN_URIS_FIELD_NUMBER: _ClassVar[int]
     lease: LeaseRef
     sequence: int
     measurement: Measurement
     checkpoint_saved: CheckpointSaved
     exit: Exit
     broken_checkpoints: str
-    broken_uris: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., sequence: _Optional[int] = ..., measurement: _Optional[_Union[Measurement, _Mapping]] = ..., checkpoint_saved: _Optional[_Union[CheckpointSaved, _Mapping]] = ..., exit: _Optional[_Union[Exit, _Mapping]] = ..., broken_checkpoints: _Optional[str] = ..., broken_uris: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., sequence: _Optional[int] = ..., measurement: _Optional[_Union[Measurement, _Mapping]] = ..., checkpoint_saved: _Optional[_Union[CheckpointSaved, _Mapping]] = ..., exit: _Optional[_Union[Exit, _Mapping]] = ..., broken_checkpoints: _Optional[str] = ...) -> None: ...
 
 class Measurement(_message.Message):
     __slots__ = ("resource", "metrics")
@@ -166,20 +164,22 @@ class Exit(_message.Message):
     def __init__(self, outcome: _Optional[_Union[ExitOutcome, str]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class SessionResponse(_message.Message):
-    __slots__ = ("welcome", "assignments", "acknowledgements", "decisions", "lost_leases", "delete_checkpoints")
+    __slots__ = ("welcome", "assignments", "acknowledgements", "decisions", "lost_leases", "delete_checkpoints", "drain")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGEMENTS_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     LOST_LEASES_FIELD_NUMBER: _ClassVar[int]
     DELETE_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    DRAIN_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     assignments: _containers.RepeatedCompositeFieldContainer[Assignment]
     acknowledgements: _containers.RepeatedCompositeFieldContainer[Acknowledgement]
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
     lost_leases: _containers.RepeatedCompositeFieldContainer[LeaseLost]
     delete_checkpoints: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[Acknowledgement, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseLost, _Mapping]]] = ..., delete_checkpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+    drain: bool
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[Acknowledgement, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseLost, _Mapping]]] = ..., delete_checkpoints: _Optional[_Iterable[str]] = ..., drain: _Optional[bool] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("term", "lease_ttl", "heartbeat_interval", "version", "exit_outcomes", "database_id")

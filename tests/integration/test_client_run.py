@@ -68,8 +68,8 @@ class Lines:
         self.snapshots.append(snapshot)
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    (folder / "spec.json").write_text(json.dumps(spec()))
+def start(folder: Path, *arguments: str, document: dict[str, Any] | None = None) -> subprocess.Popen[str]:
+    (folder / "spec.json").write_text(json.dumps(document or spec()))
     command = [
         sys.executable,
         "-P",
@@ -264,6 +264,18 @@ def test_master_and_worker_that_are_killed_are_replaced(folder: Path) -> None:
     out, errors = running.communicate(timeout=90)
     assert running.returncode == 0, errors
     assert json.loads(out)["experiment"]["trial_counts"]["failed"] == 0
+
+
+def test_a_run_goes_on_without_a_worker_that_was_drained_and_ends_without_any(folder: Path) -> None:
+    searcher = {"name": "asha", "max_trials": 2, "max_resource": 10**9, "max_rungs": 1}
+    running = start(folder, "--workers", "2", document=spec(searcher=searcher))
+    until(lambda: trials_run(folder), 60)
+    until(lambda: execute(["drain", "worker-1", "--wait"]) == 0, 60)
+    until(lambda: len(children(running, "worker")) == 1, 60)
+    assert execute(["drain", "worker-2", "--wait"]) == 0
+    _, errors = running.communicate(timeout=90)
+    assert running.returncode == 1
+    assert "every worker has left" in errors
 
 
 def test_children_end_when_run_is_killed(folder: Path) -> None:

@@ -241,7 +241,13 @@ def test_numbers_of_events_are_not_used_again(ledger: Ledger, reader: Reader) ->
 
 def test_a_worker_that_says_hello_again_has_one_row(ledger: Ledger) -> None:
     ledger.commit(Changes(workers={"session": worker(), "other": worker("other")}))
-    ledger.commit(Changes(workers={"session": worker(state="draining", slots=2)}))
+    ledger.commit(Changes(workers={"session": worker(state="disconnected", slots=2)}))
+
+
+def test_who_is_to_leave_is_known_after_a_restart_whatever_it_says_of_itself_later(ledger: Ledger) -> None:
+    ledger.commit(Changes(workers={"session": worker(), "other": worker("other")}, drained_workers={"session": 1.0}))
+    ledger.commit(Changes(workers={"session": worker(state="disconnected"), "other": worker("other")}))
+    assert ledger.load().drained_workers == ["session"]
 
 
 @pytest.mark.parametrize(

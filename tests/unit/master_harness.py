@@ -334,10 +334,10 @@ class Worker:
 
 def merged(responses: Iterable[SessionResponse]) -> SessionResponse:
     """Several bundles as one."""
-    welcome = None
+    welcome, drain = None, False
     lists: dict[str, tuple[Any, ...]] = {}
     for response in responses:
-        welcome = response.welcome or welcome
+        welcome, drain = response.welcome or welcome, response.drain or drain
         for name in ("assignments", "acknowledgements", "decisions", "lost_leases", "delete_checkpoints"):
             lists[name] = lists.get(name, ()) + getattr(response, name)
-    return SessionResponse(welcome, **lists)
+    return SessionResponse(welcome, drain=drain, **lists)

@@ -237,11 +237,8 @@ class Oracle:
             assert winner is None, f"I4: the winner {winner} of bracket {bracket} was left behind"
 
     def _check_checkpoints(self) -> None:
-        broken = {uri for event in self._store.events for uri in event.data.get("uris", ())}
         newest: dict[tuple[int, int], tuple[tuple[int, int, int], float | None]] = {}
         for key, row in self._store.checkpoints.items():
-            if row.uri in broken:
-                continue
             order = (row.resource, row.token, row.sequence)
             newest[key[:2]] = max(newest.get(key[:2], ((-1, 0, 0), None)), (order, row.delete_time), key=lambda n: n[0])
             assert not row.deleted or row.delete_time is not None, f"deleted, but needed: {row}"
@@ -275,6 +272,7 @@ def memory(core: Core) -> dict[str, Any]:
     return {
         "experiments": {i: _experiment(e) for i, e in core.experiments.items()},
         "endings": {i: _rows(e._book) for i, e in core.endings.by_experiment.items()},
+        "leaving": core._leaving,
         "leases": {s.session_id: (s.leases, s.answered) for s in core.sessions.values() if s.leases},
     }
 

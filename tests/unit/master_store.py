@@ -81,6 +81,7 @@ class MemoryStore:
         self.reports: dict[tuple[int, int, int, int], ReportRow] = {}
         self.checkpoints: dict[tuple[int, int, int, int], CheckpointRow] = {}
         self.workers: dict[str, WorkerRow] = {}
+        self.drained: list[str] = []
         self.events: list[EventRow] = []
         self.endings: set[int] = set()
 
@@ -91,6 +92,7 @@ class MemoryStore:
         for table, rows in self._growing(changes):
             _add(table, rows)
         self.workers |= {key: _copy(row) for key, row in changes.workers.items()}
+        self.drained += changes.drained_workers
         self.events += changes.new_events
         self._mark(changes)
         for experiment_id, goes_on in changes.endings.items():
@@ -148,6 +150,7 @@ class MemoryStore:
             {row.request_id: row.experiment_id for row in self.experiments.values() if row.request_id},
             [(self.records(row.experiment_id), plain_blueprint(spec_from_json(row.spec))) for row in live],
             sorted(row.uri for row in self.checkpoints.values() if row.delete_time is not None and not row.deleted),
+            self.drained,
         )
 
     def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:

@@ -24,6 +24,7 @@ def upgrade() -> None:
     _begin_new_rules()
     _best_results()
     _mastership()
+    op.add_column("workers", sa.Column("drain_time", sa.Double(), nullable=True))
     op.create_table(
         "endings",
         sa.Column("experiment_id", sa.Integer(), primary_key=True, autoincrement=False, nullable=False),
