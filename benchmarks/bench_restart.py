@@ -28,7 +28,8 @@ from rungmaster.master.dispatcher.blueprint import blueprint_from_json
 from rungmaster.master.experiment import lifecycle
 from rungmaster.master.experiment.book import Batch
 from rungmaster.master.experiment.changes import Changes
-from rungmaster.master.experiment.experiment import Experiment, Holder
+from rungmaster.master.experiment.entries import Holder
+from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.session import Exit, ExitOutcome, LeaseEvent, Measurement

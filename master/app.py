@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from ..shared.errors import InvalidInput, MastershipLost, RungmasterError, Unavailable
@@ -26,6 +27,7 @@ from .failpoints import arm, hit
 from .ledger.ledger import Ledger
 from .ledger.reader import Reader
 from .ownership import Claim, Rivalry, own, renew
+from .services.listening import check_address, check_free, reachable
 from .services.security import Security
 from .services.server import Guard, Server
 
@@ -89,7 +91,8 @@ async def serve(options: Options, announcer: Announcer) -> None:
     check_address(options.listen)
     guard = Guard.of(options.security)
     async with _stopping_with_parent(stop, options.exit_with_parent):
-        claim = Claim(options.database, options.holder, options.rivalry, options.takeover_after)
+        ready = partial(check_free, options.listen)
+        claim = Claim(options.database, options.holder, options.rivalry, options.takeover_after, ready)
         hit("start.before")
         with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
             ledger = await own(claim, stop, thread, announcer.waiting)
@@ -99,18 +102,6 @@ async def serve(options: Options, announcer: Announcer) -> None:
                 await _serve(ledger, thread, options, guard, stop, announcer)
             finally:
                 await loop.run_in_executor(thread, ledger.close)
-
-
-def check_address(address: str) -> None:
-    """Raises InvalidInput where an address can never be listened on here: a standby would learn it too late."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
-            # No matter whether it is in use: by then it may be free.
-            probe.bind((found[0][4][0], 0))
-    except OSError as error:
-        raise InvalidInput(f"--listen {address}: cannot listen there ({error.strerror})") from error
 
 
 async def _serve(
@@ -170,13 +161,6 @@ async def _announce(ledger: Ledger, thread: ThreadPoolExecutor, address: str) ->
         raise
     except Unavailable as error:
         log.warning("clients that are given the database will not find this master: %s", error)
-
-
-def reachable(listen: str, port: int) -> str:
-    """The address for callers of a server that listens there: 0.0.0.0 and [::] are no address of anybody."""
-    host = listen.rpartition(":")[0]
-    everywhere = host.strip("[]") in ("0.0.0.0", "::")  # noqa: S104
-    return f"{socket.gethostname() if everywhere else host}:{port}"
 
 
 @contextlib.contextmanager

@@ -36,12 +36,17 @@ class Rivalry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who wants which database, and how. A master silent for `takeover_after` seconds is replaced by who waits."""
+    """Who wants which database, and how. A master silent for `takeover_after` seconds is replaced by who waits.
+
+    `ready` raises where this one could not serve; it is called before the database is made, or taken from one that is
+    gone.
+    """
 
     database: str
     holder: str
     rivalry: Rivalry
     takeover_after: float
+    ready: Callable[[], None] = lambda: None
 
 
 async def own(
@@ -50,10 +55,17 @@ async def own(
     """The ledger, once its database is this process's; None where it is told to stop before that.
 
     `waiting(holder, term)` is called for each master that is waited for. Raises FailedPrecondition where there is one
-    and the claim is to give up then; Unavailable and DatabaseError where the database cannot be used at the start.
+    and the claim is to give up then; Unavailable and DatabaseError where the database cannot be used at the start; what
+    `claim.ready` raises.
     """
     at_once = claim.rivalry is Rivalry.TAKE_OVER
-    candidate = Candidate(claim.database, holder=claim.holder, takeover_after=claim.takeover_after, at_once=at_once)
+    candidate = Candidate(
+        claim.database,
+        holder=claim.holder,
+        takeover_after=claim.takeover_after,
+        at_once=at_once,
+        ready=claim.ready,
+    )
     try:
         return await _elected(candidate, claim, stop, thread, waiting)
     finally:

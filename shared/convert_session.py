@@ -176,6 +176,7 @@ def _event_to_proto(happened: LeaseEvent, exit_outcomes: int) -> pb.LeaseEvent:
         case Exit(outcome, error):
             known = outcome if _OUTCOMES[outcome] <= exit_outcomes else _NEAREST[outcome]
             message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[known], error=last_of(error)))
+    message.broken_uris.extend(happened.broken_uris)
     if happened.broken_checkpoints:
         message.broken_checkpoints = last_of(happened.broken_checkpoints)
     return message
@@ -191,7 +192,7 @@ def _event_from_proto(message: pb.LeaseEvent) -> LeaseEvent:
         happened = Measurement(measured.resource, {name: metrics[name] for name in metrics})
     else:
         happened = _what_else(message, kind)
-    return LeaseEvent(ref, message.sequence, happened, message.broken_checkpoints)
+    return LeaseEvent(ref, message.sequence, happened, message.broken_checkpoints, tuple(message.broken_uris))
 
 
 #: Most events are of the leases of the events before them; a value that never changes may be given twice.

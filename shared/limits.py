@@ -41,6 +41,8 @@ MAX_CODE_FILES = 200
 #: Events and deleted checkpoints in one bundle of a worker; its own code sends at most 1,000 events.
 MAX_EVENTS = 2_000
 MAX_DELETED = 10_000
+#: Checkpoints that one event tells to be broken; a trial has three at most.
+MAX_BROKEN = 100
 #: Bytes in one message to a master. gRPC refuses larger ones with RESOURCE_EXHAUSTED before any code of ours runs.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 

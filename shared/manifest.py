@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -78,12 +78,19 @@ def describe(folder: Path) -> Manifest:
 def list_files(folder: Path) -> tuple[str, ...]:
     """The files of a folder, by path inside it. Raises InvalidInput for what a checkpoint cannot hold."""
     names = tuple(path.relative_to(folder).as_posix() for path in _walk(folder))
-    if not names:
-        raise InvalidInput(f"checkpoint: {folder} holds no files; write the checkpoint there before it is handed over")
+    check_names(names, folder)
+    return names
+
+
+def check_names(names: Iterable[str], folder: Path) -> None:
+    """Raises InvalidInput where a checkpoint in this folder has no files, or one by a name that it cannot have."""
+    empty = True
     for name in names:
+        empty = False
         if name == MANIFEST or "\\" in name:
             raise InvalidInput(f"checkpoint: a file cannot be called {name!r}; choose another name")
-    return names
+    if empty:
+        raise InvalidInput(f"checkpoint: {folder} holds no files; write the checkpoint there before it is handed over")
 
 
 def sha256_of(path: Path) -> str:

@@ -89,6 +89,8 @@ class LeaseEvent(NamedTuple):
     event: Measurement | CheckpointSaved | Exit
     #: On the first event: which checkpoints were broken, and where the training starts instead.
     broken_checkpoints: str = ""
+    #: With it, the URIs of those that were broken.
+    broken_uris: tuple[str, ...] = ()
 
 
 class SessionRequest(NamedTuple):

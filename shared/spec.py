@@ -151,7 +151,9 @@ def _storage(url: str) -> str:
 class CheckpointsSpec(Model):
     """Where checkpoints are kept (an fsspec URL or a path), which of them, and how often they are made.
 
-    `keep`: those of trials that can still be promoted, those and the best trial's, or all. `interval`: seconds
+    `keep`: while it runs, those of trials that can still be trained on, in each case. Once it has ended in any way,
+    `promotable`: those of the best trial and of all that were trained in full; `best`: those of the best trial alone,
+    the model of its best result among them; `all`: those of every trial, failed ones too. `interval`: seconds
     between two checkpoints of a running trial; 0: after every step; none: only when a trial pauses.
     """
 

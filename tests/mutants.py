@@ -137,8 +137,8 @@ MUTANTS = (
     Mutant(
         "one restart fewer than max_restarts",
         EXPERIMENT,
-        "if trial.restarts > self.spec.max_restarts:",
-        "if trial.restarts >= self.spec.max_restarts:",
+        "return trial.restarts > self.spec.max_restarts",
+        "return trial.restarts >= self.spec.max_restarts",
         FAILURES + "test_a_trial_that_fails_more_than_max_restarts_times_takes_the_worst_place",
     ),
     Mutant(

@@ -326,8 +326,8 @@ class _Reporter:
     def saved(self, checkpoint: CheckpointSaved) -> None:
         self._agent.record_checkpoint(self._lease, checkpoint)
 
-    def checkpoints_broken(self, text: str) -> None:
-        self._agent.outbox.checkpoints_broken(self._lease, text)
+    def checkpoints_broken(self, text: str, uris: tuple[str, ...]) -> None:
+        self._agent.outbox.checkpoints_broken(self._lease, text, uris)
 
     def ending(self) -> None:
         self._agent.leaving(self._ticket)

@@ -39,6 +39,7 @@ class Loaded:
 
     source: CheckpointRef | None
     broken: tuple[str, ...]
+    broken_uris: tuple[str, ...] = ()
 
 
 class CheckpointStore:
@@ -89,16 +90,16 @@ class CheckpointStore:
 
         Raises Unavailable where the store cannot be reached, for then nothing is known about the checkpoint.
         """
-        broken: list[str] = []
+        broken: dict[str, str] = {}
         for checkpoint in checkpoints:
             try:
                 fetch(checkpoint, folder, self._directory)
             except BrokenCheckpoint as error:
-                broken.append(f"{checkpoint.uri}: {error}")
+                broken[checkpoint.uri] = f"{checkpoint.uri}: {error}"
                 shutil.rmtree(folder, ignore_errors=True)
             else:
-                return Loaded(checkpoint, tuple(broken))
-        return Loaded(None, tuple(broken))
+                return Loaded(checkpoint, tuple(broken.values()), tuple(broken))
+        return Loaded(None, tuple(broken.values()), tuple(broken))
 
     def delete(self, uri: str) -> None:
         """Removes a checkpoint, its manifest first; one that is gone already is no error.

@@ -53,6 +53,8 @@ class Conversation:
         self.invalid_reason: str | None = None
         self.fault_reason: str | None = None
         self.cannot_start: str | None = None
+        #: Why the last checkpoint was refused; None once one was taken over.
+        self.refused: str | None = None
         #: Whether it has reported since it was told to end, and not begun to save.
         self.disobeys = False
         #: The longest time between two reports, in seconds.
@@ -70,6 +72,11 @@ class Conversation:
     def knows(self) -> bool:
         """Whether the training process was told to end."""
         return self.told is not None
+
+    @property
+    def lacks_checkpoint(self) -> bool:
+        """Whether the training process was asked for a last checkpoint, and what it handed over was refused."""
+        return self.told is not None and self.told.save and self.refused is not None
 
     def decide(self, decision: Decision) -> None:
         """Takes in what the master decided. A decision that was obeyed already changes nothing."""
@@ -154,7 +161,12 @@ class Conversation:
         if not isinstance(path, str) or not path.startswith("/"):
             raise InvalidInput(f"path: must be the absolute path of a folder that holds the checkpoint, got {path!r}")
         self.disobeys = False
-        await self._take_checkpoint(resource, Path(path))
+        try:
+            await self._take_checkpoint(resource, Path(path))
+        except InvalidInput as error:
+            self.refused = str(error)
+            raise
+        self.refused = None
 
 
 def _reason(request: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ class LeaseLog:
         """`kept` is where it keeps them, with a limit of its own."""
         self.lease = lease
         self._kept = kept
-        self._broken_checkpoints = ""
+        self._broken: tuple[str, tuple[str, ...]] = ("", ())
         self._acknowledged = 0
         self._recorded = 0
         self._sent = 0
@@ -46,13 +46,13 @@ class LeaseLog:
             raise ValueError(f"lease {self.lease} has ended; {event} cannot follow")
         self._exited = isinstance(event, Exit)
         self._recorded += 1
-        self._kept.append(LeaseEvent(self.lease, self._recorded, event, self._broken_checkpoints))
-        self._broken_checkpoints = ""
+        self._kept.append(LeaseEvent(self.lease, self._recorded, event, *self._broken))
+        self._broken = ("", ())
         return self._recorded
 
-    def checkpoints_broken(self, text: str) -> None:
+    def checkpoints_broken(self, text: str, uris: tuple[str, ...]) -> None:
         """The next event says that the training starts from an earlier checkpoint than it should, or from nothing."""
-        self._broken_checkpoints = text
+        self._broken = (text, uris)
 
     def unsent(self, limit: int) -> list[LeaseEvent]:
         """What is to be sent now, in sequence, at most `limit` events."""

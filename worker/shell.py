@@ -6,7 +6,6 @@ Each opens a connection of its own to the worker's socket, says one thing and en
 from __future__ import annotations
 
 import json
-import shutil
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..shared.errors import FailedPrecondition, InvalidInput
 from .connection import Connection
 from .environment import as_text
 from .protocol import Answer
+from .takeover import take_over
 
 ENDS = 3
 """The exit code of `report` where the training ends here."""
@@ -68,7 +68,13 @@ def checkpoint_save(folder: Path, resource: int | None) -> None:
 def _hand_over(worker: Connection, resource: int | None, folder: Path) -> None:
     if not any(folder.iterdir()):
         raise FailedPrecondition(f"{folder} is empty: write the checkpoint's files there first")
-    copied = shutil.copytree(folder, worker.new_folder(), dirs_exist_ok=True, symlinks=True)
+    copied = worker.new_folder()
+    try:
+        take_over(folder, copied)
+    except InvalidInput:
+        # So that the worker knows of it, whatever the program makes of the exit code.
+        worker.checkpoint(resource, folder.resolve())
+        raise
     worker.checkpoint(resource, copied)
 
 

@@ -54,7 +54,7 @@ class SpillFile:
         """Adds an event. False, and nothing happens, where it does not fit on the disk or into the limit."""
         if self.full:
             return False
-        content = pickle.dumps((event.sequence, event.event, event.broken_checkpoints), pickle.HIGHEST_PROTOCOL)
+        content = pickle.dumps(tuple(event)[1:], pickle.HIGHEST_PROTOCOL)
         record = _LENGTH.pack(len(content)) + content
         try:
             self._write(record)
@@ -87,10 +87,10 @@ class SpillFile:
         content = self._read(length)
         try:
             # Written by this process, into a folder that only its user can enter.
-            sequence, event, broken = pickle.loads(content)  # noqa: S301
+            event = LeaseEvent(self._lease, *pickle.loads(content))  # noqa: S301
         except Exception as error:
             raise Unavailable(f"{self._path} is damaged, and the reports in it are lost: {error!r}") from error
-        return LeaseEvent(self._lease, sequence, event, broken)
+        return event
 
     def _read(self, length: int) -> bytes:
         assert self._file is not None

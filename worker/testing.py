@@ -11,6 +11,7 @@ from typing import Any
 from ..shared.errors import InvalidInput
 from .protocol import Answer, Start, check_has_metric, checked_metrics, checked_resource
 from .seeds import trial_seed
+from .takeover import take_over
 from .trial import Trial
 
 
@@ -46,7 +47,9 @@ class _Imitation:
         return Path(tempfile.mkdtemp(prefix="save-", dir=self.folder))
 
     def checkpoint(self, resource: int, folder: Path) -> None:
-        self.saved = (resource, folder)
+        staged = Path(tempfile.mkdtemp(prefix="checkpoint-", dir=self.folder))
+        take_over(folder, staged, self.folder)
+        self.saved = (resource, staged)
 
     def invalid(self, reason: str) -> None:
         """Nobody needs to be told: the exception that follows says it."""

@@ -64,7 +64,7 @@ class Listener(Protocol):
         """A checkpoint is in the store."""
         ...
 
-    def checkpoints_broken(self, text: str) -> None:
+    def checkpoints_broken(self, text: str, uris: tuple[str, ...]) -> None:
         """The trial starts from an earlier checkpoint than it should, or from nothing."""
         ...
 
@@ -196,7 +196,7 @@ class Training:
         if loaded.broken:
             told = _describe_broken(loaded)
             logger.error("trial %s: %s", self._name, told)
-            self._listener.checkpoints_broken(told)
+            self._listener.checkpoints_broken(told, loaded.broken_uris)
         return Start(
             hparams=dict(assignment.hparams),
             experiment_id=assignment.lease.experiment_id,
@@ -286,7 +286,7 @@ class Training:
             return Exit(ExitOutcome.WORKER_FAULT, conversation.fault_reason)
         if self._given_up:
             return Exit(ExitOutcome.GIVEN_BACK)
-        if code == 0 and conversation.told is not None:
+        if code == 0 and conversation.told is not None and not conversation.lacks_checkpoint:
             return Exit(ExitOutcome.RELEASED if self._was_decided else ExitOutcome.GIVEN_BACK)
         error = failure_text(self._headline(code, conversation), self._exception(code), self._printed())
         return Exit(ExitOutcome.FAILED, error)
@@ -300,6 +300,8 @@ class Training:
         """What ended the process."""
         if self._overdue:
             return f"no report for {self.assignment.progress_timeout:g} s (progress_timeout), so it was ended"
+        if code == 0 and conversation.lacks_checkpoint:
+            return f"exited with code 0, although its checkpoint was refused: {conversation.refused}"
         if code == 0:
             return (
                 f"exited with code 0 at resource {conversation.resource}, before its target ({conversation.target}) "

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..shared.backoff import Backoff
-from ..shared.errors import InvalidInput, RungmasterError, Unavailable
-from ..shared.manifest import list_files
+from ..shared.errors import RungmasterError, Unavailable
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointSaved
 from .checkpoints import CheckpointStore
+from .takeover import take_over
 
 #: How often it tries to write a checkpoint before it gives up.
 ATTEMPTS = 4
@@ -61,7 +61,11 @@ class Uploads:
         await self._previous()
         self._taken += 1
         staged = self._folder / f"upload-{self._taken}"
-        await asyncio.to_thread(_take_over, folder, staged, self._folder)
+        try:
+            await asyncio.to_thread(take_over, folder, staged, self._folder)
+        except Exception:
+            await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
+            raise
         self._last_taken = asyncio.get_running_loop().time()
         self._upload = asyncio.create_task(self._bring(resource, staged))
 
@@ -114,13 +118,3 @@ class Uploads:
             self._store.delete(uri)
         except RungmasterError as error:
             logger.warning("%s is left in the store: %s", uri, error)
-
-
-def _take_over(folder: Path, staged: Path, own: Path) -> None:
-    if not folder.is_dir():
-        raise InvalidInput(f"path: {str(folder)!r} is not a folder; give the one that holds the checkpoint's files")
-    list_files(folder)
-    if own.resolve() in folder.resolve().parents:
-        shutil.move(folder, staged)
-    else:
-        shutil.copytree(folder, staged)

@@ -16,6 +16,7 @@ from .troubles import News
 
 if TYPE_CHECKING:
     from rich.live import Live
+    from rich.text import Text
 
 LINE_SECONDS = 5.0
 """Lines about how things stand come at most this often."""
@@ -28,7 +29,10 @@ _LINES_AT_ONCE = 5
 
 @contextmanager
 def open_display(stream: TextIO) -> Iterator[Display]:
-    """A live display where `stream` is a terminal, else one that prints plain lines."""
+    """A live display where `stream` is a terminal, else one that prints plain lines.
+
+    At the end of a search its result takes the picture's place; whatever else ends the display leaves it there.
+    """
     if not stream.isatty():
         yield PlainDisplay(stream)
         return
@@ -36,7 +40,11 @@ def open_display(stream: TextIO) -> Iterator[Display]:
     from rich.live import Live
 
     with Live(console=Console(file=stream), refresh_per_second=4, transient=True) as live:
-        yield LiveDisplay(live)
+        try:
+            yield LiveDisplay(live)
+        except BaseException:
+            live.transient = False
+            raise
 
 
 class PlainDisplay:
@@ -83,19 +91,27 @@ class LiveDisplay:
         self._live.console.print(words, markup=False, highlight=False)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draws how things stand."""
-        from rich.text import Text
-
+        """Draws how things stand. In a small window the rungs are left out before the best, and then what is new."""
         self._recent.extend(_shortened([*self._told.lines(snapshot.events)]))
-        picture = Text(no_wrap=True, overflow="ellipsis")
-        for index, line in enumerate(self._lines(snapshot)):
-            picture.append(line + "\n", style="bold" if index == 0 else "")
-        self._live.update(picture)
-
-    def _lines(self, snapshot: Snapshot) -> list[str]:
-        lines = text.overview(snapshot.experiment, datetime.now(UTC), snapshot.workers)
+        experiment, now = snapshot.experiment, datetime.now(UTC)
         away = [_away(snapshot)] if snapshot.away_for else []
-        return [*lines, *([""] if self._recent or away else []), *self._recent, *away]
+        news = [*([""] if self._recent or away else []), *self._recent, *away]
+        full = text.overview(experiment, now, snapshot.workers)
+        brief = text.overview(experiment, now, snapshot.workers, rungs=False)
+        pictures = map(_picture, ([*full, *news], [*brief, *news], [*brief, *away]))
+        self._live.update(next(filter(self._fits, pictures), None) or _picture(brief))
+
+    def _fits(self, picture: Text) -> bool:
+        console = self._live.console
+        return len(console.render_lines(picture, pad=False)) < console.height
+
+
+def _picture(lines: list[str]) -> Text:
+    """Lines, of which those that are too long for the window go on in the next one: none is cut off."""
+    from rich.text import Text
+
+    heading, *others = lines
+    return Text(overflow="fold").append(heading, style="bold").append("".join("\n" + line for line in others))
 
 
 def status_line(snapshot: Snapshot) -> str:

@@ -186,6 +186,8 @@ def overview(
     now: datetime,
     workers: Sequence[Worker] | None = (),
     other_metrics: Mapping[str, float] = MappingProxyType({}),
+    *,
+    rungs: bool = True,
 ) -> list[str]:
     """Where an experiment stands: state, counts, rungs, best trial; and the savings once it has ended."""
     ended = experiment.state.ended
@@ -194,7 +196,8 @@ def overview(
     others = (f"  {name} {number(value)}" for name, value in other_metrics.items())
     best = [*best_lines(experiment), *others]
     values = experiment.best_trial.hparams if experiment.best_trial else {}
-    return [*lines, "", *rung_table(experiment), "", *best, *(["with", *listing(values)] if values else [])]
+    shown = ["", *rung_table(experiment)] if rungs else []
+    return [*lines, *shown, "", *best, *(["with", *listing(values)] if values else [])]
 
 
 def listing(values: Mapping[str, Any]) -> list[str]:

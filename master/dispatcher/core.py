@@ -85,7 +85,7 @@ class Core:
         if experiment is None:
             return
         if experiment.book.state.ended:
-            self.endings.add(experiment.book, experiment.spec.checkpoints.keep)
+            self.endings.add(experiment.book)
             del self.experiments[experiment.experiment_id]
             return
         self._touched.add(experiment.experiment_id)
@@ -167,7 +167,7 @@ class Core:
         self._scheduler.forget(number)
         for session in self.sessions.values():
             session.forget(number)
-        self._lose(self.endings.begin(experiment.book, experiment.spec.checkpoints.keep))
+        self._lose(self.endings.begin(experiment.book))
 
     def _collect_garbage(self) -> None:
         self._deletions.add(self.isolation.parts.unneeded_checkpoints())
@@ -289,20 +289,22 @@ class Core:
                 self._blame.exited(session, lease, event.event, now)
 
     def disconnect(self, session_id: str, connection: Connection) -> None:
-        """A stream ended. The leases are held until they expire: the worker may come back."""
+        """A stream ended. Its leases are held until they expire, as it may come back; after a drain it has left."""
         session = self.sessions.get(session_id)
         if session is None or session.connection is not connection:
             return
-        session.connection, session.request = None, None
+        session.connection = session.request = None
         self._record_worker(session)
         self._deletions.ask_others(session_id)
         if session.draining and not session.leases:
-            del self.sessions[session_id]
-            self._scheduler.drop(session_id)
+            self._forget(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        self.sessions.pop(session_id, None)
+        self._scheduler.drop(session_id)
 
     def look(self, now: Now) -> None:
-        """Ends the leases of workers that were silent for too long; of very many, those that fit into a batch. Writes
-        the best results that are not written yet."""
+        """Ends leases of workers that were silent for too long, as many as fit into a batch; writes best results."""
         for session in self._watch.look(list(self.sessions.values()), now.monotonic):
             if self.full:
                 return
@@ -314,16 +316,13 @@ class Core:
             if session.connection is not None:
                 session.connection.close("no sign of life for longer than the lease")
                 self.disconnect(session.session_id, session.connection)
-            del self.sessions[session.session_id]
-            self._scheduler.drop(session.session_id)
+            self._forget(session.session_id)
         for experiment in list(self.experiments.values()):
             self.isolation.do(experiment, experiment.book.write_bests)
 
     def create(self, blueprint: Blueprint, request_id: str, code: Mapping[str, str] = MappingProxyType({})) -> int:
-        """Begins an experiment and gives its number; a repeated request_id gives the number given before.
-
-        `code` is the fingerprint of its training code.
-        """
+        """Begins an experiment and gives its number; a repeated request_id gives the number given before. `code` is
+        the fingerprint of its training code."""
         if request_id and request_id in self._request_ids:
             return self._request_ids[request_id]
         self._last_experiment_id += 1
@@ -361,7 +360,7 @@ class Core:
             self._steer(experiment_id, lifecycle.cancel)
             self._ended(self.experiments[experiment_id])
         elif suspended.book is not None:
-            self._lose(self.endings.begin(suspended.book, "all"))
+            self._lose(self.endings.begin(suspended.book))
 
     def thin(self, experiment_id: int, keep_every: int, why: str) -> None:
         """Has the reports of an experiment thinned that has ended; raises FailedPrecondition where it has not."""

@@ -22,13 +22,13 @@ class Endings:
         self._portion = portion
         self._now: list[int] = []
 
-    def add(self, book: Book, keep: str) -> None:
-        """An experiment has ended, now or before the last start; `keep` says which checkpoints stay, as in a spec."""
-        self.by_experiment[book.experiment_id] = Ending(book, keep)
+    def add(self, book: Book) -> None:
+        """An experiment has ended, now or before the last start."""
+        self.by_experiment[book.experiment_id] = Ending(book)
 
-    def begin(self, book: Book, keep: str) -> list[tuple[str, LeaseLost]]:
+    def begin(self, book: Book) -> list[tuple[str, LeaseLost]]:
         """An experiment has ended now, and a small one is done with in this batch: whom to tell what at once."""
-        self.add(book, keep)
+        self.add(book)
         self._now.append(book.experiment_id)
         return self.by_experiment[book.experiment_id].lost()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ...shared.session import WorkRequest
 from ..experiment.changes import LeaseRow
-from ..experiment.experiment import Experiment, Holder
+from ..experiment.entries import Holder
+from ..experiment.experiment import Experiment
 from .allocation import Demand, Line, Offer, Reservations, fits_labels
 from .clock import Now
 from .sessions import Session

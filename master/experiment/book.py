@@ -7,7 +7,7 @@ noted in the batch's `Changes`, so that nothing can be changed in memory and for
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,8 +65,8 @@ class Book:
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         self._metric: str = row.spec["metric"]["name"]
         self._best_is: str = row.spec["metric"].get("best", "any")
-        keep = row.spec.get("checkpoints", {}).get("keep")
-        self._keeps_best_result = keep == "best" and self._best_is == "any"
+        self._keep: str = row.spec.get("checkpoints", {}).get("keep", "promotable")
+        self._keeps_best_result = self._keep == "best" and self._best_is == "any"
 
     @property
     def experiment_id(self) -> int:
@@ -276,13 +276,17 @@ class Book:
         for row in needless:
             kept.remove(row)
             self._drop(row, batch)
+        if trial.state in (TrialState.FAILED, TrialState.DISCARDED):
+            self.drop_checkpoints(trial.trial_id, batch)
 
     def _has_best_result(self, row: CheckpointRow, trial: TrialRow) -> bool:
         """Whether it holds the model of its trial's best result, where that of the experiment's best is kept."""
         return self._keeps_best_result and trial.best_metric is not None and row.resource == trial.best_resource
 
     def drop_checkpoints(self, trial_id: int, batch: Batch) -> None:
-        """The trial needs no checkpoint any more; the model of the experiment's best result stays where it is kept."""
+        """The trial needs no checkpoint any more. What the spec keeps stays: all, or the model of the best result."""
+        if self._keep == "all":
+            return
         leads = self._keeps_best_result and self._lead is not None and self._lead[1] == trial_id
         resource = self._lead[2] if leads and self._lead is not None else None
         rows = self.checkpoints.pop(trial_id, [])
@@ -290,6 +294,23 @@ class Book:
             self.checkpoints[trial_id] = stay
         for row in rows:
             if row.resource != resource:
+                self._drop(row, batch)
+
+    def needless(self) -> list[int]:
+        """Whose checkpoints go once the experiment has ended, however it did: of all but the best trial, and unless
+        only that is kept those that were trained in full."""
+        if self._keep == "all":
+            return []
+        needed = {self.best()} | (self.completed if self._keep == "promotable" else set())
+        return [trial_id for trial_id in self.checkpoints if trial_id not in needed]
+
+    def drop_broken(self, trial_id: int, uris: Collection[str], batch: Batch) -> None:
+        """A worker found these checkpoints of the trial broken: none is offered again, or kept for a whole one."""
+        rows = self.checkpoints.pop(trial_id, [])
+        if whole := [row for row in rows if row.uri not in uris]:
+            self.checkpoints[trial_id] = whole
+        for row in rows:
+            if row.uri in uris:
                 self._drop(row, batch)
 
     @staticmethod

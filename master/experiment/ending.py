@@ -29,11 +29,9 @@ def begin_rows(book: Book, state: ExperimentState, reason: str, batch: Batch) ->
 class Ending:
     """What is left to end of an experiment that has ended: its trials and their leases, then checkpoints."""
 
-    def __init__(self, book: Book, keep: str) -> None:
-        """`keep` says which checkpoints stay, as in a spec."""
+    def __init__(self, book: Book) -> None:
         self._id = book.experiment_id
         self._book = book
-        self._keep = keep
         self._trials = deque(self._book.trials)
         #: By session and work request, the trial whose lease answered it.
         self._answered = {(row.session_id, row.request_id): row.trial_id for row in self._book.leases.values()}
@@ -63,7 +61,7 @@ class Ending:
         while rows > 0 and self._trials:
             rows -= self._end_trial(self._trials.popleft(), batch)
         if not self._trials and self._needless is None:
-            self._needless = self._without_need()
+            self._needless = deque(self._book.needless())
         while rows > 0 and self._needless:
             rows -= self._drop_checkpoints(self._needless.popleft(), batch)
         batch.changes.endings[self._id] = not self.over
@@ -81,7 +79,6 @@ class Ending:
             else:
                 reason = f"its experiment was {self._book.state.value}"
                 self._book.move_trial(trial, TrialState.CANCELLED, reason, batch)
-                rows += self._drop_checkpoints(trial_id, batch)
         if trial_id in self._book.leases:
             self._book.close_lease(self._book.leases[trial_id], "cancelled", "", batch)
             rows += 2
@@ -91,10 +88,3 @@ class Ending:
         kept = len(self._book.checkpoints.get(trial_id, ()))
         self._book.drop_checkpoints(trial_id, batch)
         return kept
-
-    def _without_need(self) -> deque[int]:
-        """Whose checkpoints go, of the trials of a search that came to its end by itself."""
-        if self._keep == "all" or self._book.state is ExperimentState.CANCELLED:
-            return deque()
-        needed = {self._book.best()} | (self._book.completed if self._keep == "promotable" else set())
-        return deque([trial for trial in self._book.checkpoints if trial not in needed])

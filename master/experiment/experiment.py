@@ -8,7 +8,6 @@ Nothing here may be shown outside before the batch is committed.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...shared.failure_text import summary
@@ -26,20 +25,11 @@ from ...shared.session import (
 from ...shared.spec import Spec
 from ..search.interface import Action, Searcher, Step, Train
 from ..search.interface import Decision as Verdict
-from .book import Batch, Book, finite
+from .book import Batch, Book
 from .changes import LeaseRow, TrialRow
+from .entries import Holder, failure_of, new_lease, verdict_data
 from .first_attempts import FirstAttempts
 from .next_trial import Draw, NextTrial
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The worker's session that takes a lease."""
-
-    session_id: str
-    worker: str
-    #: Whether no other worker is there.
-    alone: bool = True
 
 
 class Answer(NamedTuple):
@@ -115,9 +105,13 @@ class Experiment:
             self.book.create_trial(train.trial, train.bracket, train.target, hparams, batch)
         else:
             trial = self.book.trials[train.trial]
+            before = trial.state_reason
             trial.rung_id, trial.target = train.rung, train.target
             self.book.move_trial(trial, TrialState.PENDING, f"promoted to rung {train.rung}", batch)
             self.book.note("promoted", train.trial, {"rung": train.rung, "target": train.target}, batch)
+            if self._cannot_go_on(trial):
+                self._fail_for_good(trial, before, batch)
+                return
         if train.trial not in self.book.leases:
             self.ready.append(train.trial)
 
@@ -130,24 +124,13 @@ class Experiment:
         if trial.token == 1 and not self.proven:
             self._first_attempts.begun(trial.trial_id)
         self.book.move_trial(trial, TrialState.RUNNING, f"trained by {holder.worker}", batch)
-        checkpoints = self.book.checkpoints.get(trial.trial_id)
-        lease = LeaseRow(
-            self.experiment_id,
-            trial.trial_id,
-            trial.token,
-            holder.session_id,
-            holder.worker,
+        lease = new_lease(
+            trial,
+            holder,
             request_id,
             slots=self.spec.resources.slots_per_trial,
-            from_resource=checkpoints[-1].resource if checkpoints else 0,
-            target=trial.target,
-            decision="",
-            decision_sequence=0,
-            start_time=batch.now,
-            end_time=None,
-            outcome="",
-            error="",
-            last_sequence=0,
+            from_resource=self._saved_at(trial),
+            now=batch.now,
         )
         self.book.open_lease(lease, batch)
         return lease
@@ -201,7 +184,10 @@ class Experiment:
         trial = self.book.trials[event.lease.trial_id]
         if event.broken_checkpoints:
             data = {"worker": lease.worker, "token": lease.token, "reason": event.broken_checkpoints}
+            if event.broken_uris:
+                data["uris"] = list(event.broken_uris)
             self.book.note("checkpoint_broken", trial.trial_id, data, batch)
+            self.book.drop_broken(trial.trial_id, event.broken_uris, batch)
         decision = None
         if isinstance(event.event, Measurement):
             self.book.add_report(trial, event.lease, event.sequence, event.event, batch)
@@ -229,7 +215,8 @@ class Experiment:
         step = self.searcher.report(trial.trial_id, report.resource, metric)
         self._apply(step, batch)
         assert isinstance(step.answer, Verdict)
-        self._journal("decision", trial, step.answer, report.resource, metric, batch)
+        data = verdict_data(trial, step.answer, report.resource, metric)
+        self.book.note("decision", trial.trial_id, data, batch)
         return self._decide(lease, step.answer, batch)
 
     def _report_without_metric(
@@ -270,32 +257,14 @@ class Experiment:
             reason=reason or trial.state_reason,
         )
 
-    def _journal(
-        self, kind: str, trial: TrialRow, verdict: Verdict, resource: int, metric: float | None, batch: Batch
-    ) -> None:
-        """Notes what became of a trial at a rung: "decision" for a report, "passed" where a paused trial, promoted
-        past rungs that it had reached already, entered them when the searcher looked for work."""
-        self.book.note(
-            kind,
-            trial.trial_id,
-            {
-                "action": verdict.action.value,
-                "bracket": trial.bracket_id,
-                "rung": trial.rung_id,
-                "resource": resource,
-                "metric": metric if finite(metric) is not None else str(metric),
-                "target": verdict.target,
-                "reason": verdict.reason,
-            },
-            batch,
-        )
-
     def _apply(self, step: Step, batch: Batch) -> None:
         """Writes a step's effects, and what it decided about trials."""
         self.book.apply(step.effects, batch)
         for verdict in step.decisions:
             trial = self.book.trials[verdict.trial]
-            self._journal("passed", trial, verdict, trial.metric_resource, trial.metric, batch)
+            # A paused trial, promoted past rungs that it had reached already, entered them without training.
+            data = verdict_data(trial, verdict, trial.metric_resource, trial.metric)
+            self.book.note("passed", trial.trial_id, data, batch)
         verdicts = (*step.decisions, step.answer) if isinstance(step.answer, Verdict) else step.decisions
         for verdict in verdicts:
             trial = self.book.trials[verdict.trial]
@@ -315,13 +284,37 @@ class Experiment:
 
     def _exited(self, trial: TrialRow, lease: LeaseRow, end: Exit, batch: Batch) -> None:
         self.book.close_lease(lease, end.outcome.value, end.error, batch)
+        if trial.state == TrialState.RUNNING:
+            self._ended_early(trial, lease, end, batch)
+            return
+        if end.outcome is ExitOutcome.FAILED:
+            self._failed_after_result(trial, end.error, batch)
         if trial.state == TrialState.PENDING:
             self.ready.append(trial.trial_id)
-        elif trial.state == TrialState.RUNNING:
-            self._ended_early(trial, lease, end, batch)
-        elif end.outcome is ExitOutcome.FAILED:
-            trial.restarts += 1
-            self.book.touch_trial(trial, batch)
+
+    def _failed_after_result(self, trial: TrialRow, error: str, batch: Batch) -> None:
+        """Its code failed once the searcher had its result, as where its checkpoint was refused: the result stands,
+        and it counts; after its last restart the trial is not trained again."""
+        trial.restarts += 1
+        self.last_error = error
+        if not TrialState(trial.state).ended:
+            trial.state_reason = failure_of(trial, error)
+        self.book.touch_trial(trial, batch)
+        if trial.state == TrialState.PENDING and self._cannot_go_on(trial):
+            self._fail_for_good(trial, trial.state_reason, batch)
+
+    def _cannot_go_on(self, trial: TrialRow) -> bool:
+        """Whether a promoted trial would have to repeat training, and has no restart left for it."""
+        return self._worn_out(trial) and self._saved_at(trial) < trial.metric_resource
+
+    def _saved_at(self, trial: TrialRow) -> int:
+        """The resource of the checkpoint that it would start from; 0 for none."""
+        checkpoints = self.book.checkpoints.get(trial.trial_id)
+        return checkpoints[-1].resource if checkpoints else 0
+
+    def _worn_out(self, trial: TrialRow) -> bool:
+        """Whether it has failed as often as it may be restarted, and once more."""
+        return trial.restarts > self.spec.max_restarts
 
     def _ended_early(self, trial: TrialRow, lease: LeaseRow, end: Exit, batch: Batch) -> None:
         """A running trial's lease ended before the searcher had its result."""
@@ -344,16 +337,14 @@ class Experiment:
     def _training_failed(self, trial: TrialRow, session_id: str, error: str, batch: Batch) -> None:
         trial.restarts += 1
         self.last_error = error
-        told = summary(error)
         if not self.proven:
             self.hopeless = self._first_attempts.failed(trial.trial_id, error)
-        if trial.restarts > self.spec.max_restarts:
-            times = "once" if trial.restarts == 1 else f"{trial.restarts} times, the last time"
-            self._fail_for_good(trial, f"failed {times} with: {told}", batch)
+        if self._worn_out(trial):
+            self._fail_for_good(trial, failure_of(trial, error), batch)
         else:
             self._failed_in[trial.trial_id] = session_id
             left = self.spec.max_restarts - trial.restarts
-            self._requeue(trial, f"failed, to be restarted ({left} restarts left): {told}", batch)
+            self._requeue(trial, f"failed, to be restarted ({left} restarts left): {summary(error)}", batch)
 
     def _worker_lost(self, trial: TrialRow, why: str, batch: Batch) -> None:
         trial.workers_lost += 1

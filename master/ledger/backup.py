@@ -43,8 +43,10 @@ def back_up(url: str, target: Path) -> None:
 
 def _dumped(database: Database) -> str:
     """The database for PostgreSQL's own tools: the whole URL (`?host=` may be the only way there), less a password."""
-    url = database.url.set(drivername="postgresql", password=None)
-    return url.difference_update_query([key for key in url.query if "password" in key]).render_as_string()
+    kept = database.url.difference_update_query([key for key in database.url.query if "password" in key])
+    url = kept._replace(drivername="postgresql", password=None)
+    # A space may be written as + in the addresses of pages, but not in those of databases.
+    return url.render_as_string().replace("+", "%20")
 
 
 def copy(source: Path, target: Path, database: Database) -> None:

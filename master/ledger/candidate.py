@@ -26,7 +26,8 @@ class Candidate:
 
     It becomes the master as soon as the one there is has ended, or has given no sign of life for `takeover_after`
     seconds (by this process's monotonic clock, which starts anew wherever this process could not look either, or
-    somebody holds the lock without which no sign can be given), or, with `at_once`, without waiting.
+    somebody holds the lock without which no sign can be given), or, with `at_once`, without waiting. Where nobody is
+    replaced that still runs, `ready` is called before anything is made or taken; what it raises is passed on.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Candidate:
         holder: str,
         takeover_after: float,
         at_once: bool = False,
+        ready: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
         self._holder = holder
         self._at_once = at_once
+        self._ready = ready
         self._silence = Silence(takeover_after, now)
         self._database = parse_database(url)
         self._engine = reading_engine(self._database, LOOK_TIMEOUT)
@@ -75,6 +78,8 @@ class Candidate:
         term = owner.term if owner else 0
         silent_since = owner.renew_time if owner and hangs else None
         try:
+            if not hangs and not self._at_once:
+                self._ready()
             if term and self._database.kind == "postgresql":
                 with transaction(self._engine, self._database) as connection:
                     end_writers(connection, term)

@@ -8,9 +8,6 @@ from sqlalchemy import exc
 
 from ...shared.errors import DatabaseError, RungmasterError, Unavailable
 
-#: A server that asks for no password tells of an unknown user only in words.
-_NO_ROLE = re.compile(r'role ".*" does not exist')
-
 _SQLITE_LATER = {
     "SQLITE_BUSY": "another program has held its write lock for too long; end that program, or try again",
     "SQLITE_LOCKED": "another program has held its write lock for too long; end that program, or try again",
@@ -39,10 +36,24 @@ _POSTGRESQL_LATER = {
     "58": "the server failed to read or write its files; look at its log",
 }
 _POSTGRESQL_NEVER = {
-    "28": "it refused the user or password; check the URL",
-    "3D000": "it has no database of that name; create it, or correct the URL",
+    "28": "the server refused the user or password; check the URL",
+    "3D000": "the server has no database of that name; create it, or correct the URL",
     "42501": "the user may not do this; grant it the rights on the database's schema",
 }
+
+#: What a server says to somebody who is not let in has no SQLSTATE for the caller, only words.
+_NOT_LET_IN = (
+    (r'role ".*" does not exist', "the server has no user (role) of that name; create it, or correct the URL"),
+    ("password authentication failed", "the server refused the password of this user; correct it in the URL"),
+    (
+        "no password supplied",
+        "the server asks for a password; give it in the URL (user:password@host), in PGPASSWORD or in ~/.pgpass",
+    ),
+    ("pg_hba.conf", "the server lets this user in neither from this host nor in this way; see its pg_hba.conf"),
+    ("authentication failed", _POSTGRESQL_NEVER["28"]),
+    (r'database ".*" does not exist', _POSTGRESQL_NEVER["3D000"]),
+    ("permission denied for database", "the user may not connect to it; grant it that right"),
+)
 
 
 def explain(error: Exception, database: str) -> RungmasterError:
@@ -77,15 +88,8 @@ def _disconnected(error: Exception, cause: BaseException, code: str) -> bool:
 
 
 def _unreachable(database: str, cause: BaseException) -> RungmasterError:
-    text = str(cause)
-    if _NO_ROLE.search(text):
-        return DatabaseError(f"database {database}: the server has no user (role) of that name ({_brief(cause)})")
-    for words, meaning in (
-        ("password authentication failed", _POSTGRESQL_NEVER["28"]),
-        ("no password supplied", _POSTGRESQL_NEVER["28"]),
-        ("does not exist", _POSTGRESQL_NEVER["3D000"]),
-    ):
-        if words in text:
+    for words, meaning in _NOT_LET_IN:
+        if re.search(words, str(cause)):
             return DatabaseError(f"database {database}: {meaning} ({_brief(cause)})")
     return Unavailable(f"database {database} is out of reach: check the server and the network ({_brief(cause)})")
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from ...shared.errors import InvalidInput
 from ...shared.limits import (
+    MAX_BROKEN,
     MAX_CHECKSUM,
     MAX_DELETED,
     MAX_ERROR,
@@ -84,6 +85,9 @@ def _check_event(index: int, happened: LeaseEvent) -> None:
         check_length(f"events[{index}].exit.error", event.error, MAX_ERROR)
     if happened.broken_checkpoints:
         check_length(f"events[{index}].broken_checkpoints", happened.broken_checkpoints, MAX_ERROR)
+        check_count(f"events[{index}].broken_uris", len(happened.broken_uris), MAX_BROKEN)
+        for uri in happened.broken_uris:
+            _check_uri(f"events[{index}].broken_uris", uri)
 
 
 def _check_checkpoint(path: str, saved: CheckpointSaved) -> None:

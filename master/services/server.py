@@ -26,6 +26,7 @@ from .access import AccessInterceptor
 from .cluster import ClusterServicer
 from .errors import LANES, ErrorInterceptor
 from .experiments import ExperimentServicer
+from .listening import check_free
 from .security import Certificates, Security
 from .tokens import Tokens
 from .workers import WorkerServicer
@@ -89,13 +90,14 @@ class Server:
         if self._access is not None:
             # A standby may have waited for days.
             self._access.look()
+        check_free(address)
         try:
             if self._certificates is None:
                 port = self._server.add_insecure_port(address)
             else:
                 port = self._server.add_secure_port(address, self._certificates.credentials())
         except RuntimeError as error:
-            raise InvalidInput(f"--listen {address}: cannot listen there (in use, or not this machine's)") from error
+            raise InvalidInput(f"--listen {address}: cannot listen there: {error}") from error
         await self._server.start()
         if self._access is not None:
             self._watch = asyncio.create_task(self._access.keep_watch())

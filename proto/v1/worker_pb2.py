@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from rungmaster.proto.v1 import experiment_pb2 as rungmaster_dot_proto_dot_v1_dot_experiment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rungmaster/proto/v1/worker.proto\x12\rrungmaster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a$rungmaster/proto/v1/experiment.proto\"\xc1\x01\n\x0eSessionRequest\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x14.rungmaster.v1.Hello\x12\x30\n\x0cwork_request\x18\x02 \x01(\x0b\x32\x1a.rungmaster.v1.WorkRequest\x12)\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x19.rungmaster.v1.LeaseEvent\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\x12\x1b\n\x13\x64\x65leted_checkpoints\x18\x05 \x03(\t\"\xa8\x02\n\x05Hello\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12 \n\x04gpus\x18\x04 \x03(\x0b\x32\x12.rungmaster.v1.Gpu\x12\x30\n\x06labels\x18\x05 \x03(\x0b\x32 .rungmaster.v1.Hello.LabelsEntry\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x0b\n\x03pid\x18\x08 \x01(\x05\x12%\n\x04held\x18\t \x03(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x16\n\x0e\x65xperiment_ids\x18\n \x03(\x05\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x03Gpu\x12\x0c\n\x04uuid\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\"B\n\x08LeaseRef\x12\x15\n\rexperiment_id\x18\x01 \x01(\x05\x12\x10\n\x08trial_id\x18\x02 \x01(\x05\x12\r\n\x05token\x18\x03 \x01(\x05\"5\n\x0bWorkRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nfree_slots\x18\x02 \x01(\x05\"\xff\x01\n\nLeaseEvent\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x31\n\x0bmeasurement\x18\x03 \x01(\x0b\x32\x1a.rungmaster.v1.MeasurementH\x00\x12:\n\x10\x63heckpoint_saved\x18\x04 \x01(\x0b\x32\x1e.rungmaster.v1.CheckpointSavedH\x00\x12#\n\x04\x65xit\x18\x05 \x01(\x0b\x32\x13.rungmaster.v1.ExitH\x00\x12\x1a\n\x12\x62roken_checkpoints\x18\x06 \x01(\tB\x07\n\x05\x65vent\"\x89\x01\n\x0bMeasurement\x12\x10\n\x08resource\x18\x01 \x01(\x03\x12\x38\n\x07metrics\x18\x02 \x03(\x0b\x32\'.rungmaster.v1.Measurement.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"V\n\x0f\x43heckpointSaved\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x10\n\x08\x63hecksum\x18\x04 \x01(\t\"B\n\x04\x45xit\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.rungmaster.v1.ExitOutcome\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\xaa\x02\n\x0fSessionResponse\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x16.rungmaster.v1.Welcome\x12.\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32\x19.rungmaster.v1.Assignment\x12\x38\n\x10\x61\x63knowledgements\x18\x03 \x03(\x0b\x32\x1e.rungmaster.v1.Acknowledgement\x12*\n\tdecisions\x18\x04 \x03(\x0b\x32\x17.rungmaster.v1.Decision\x12-\n\x0blost_leases\x18\x05 \x03(\x0b\x32\x18.rungmaster.v1.LeaseLost\x12\x1a\n\x12\x64\x65lete_checkpoints\x18\x06 \x03(\t\x12\r\n\x05\x64rain\x18\x07 \x01(\x08\"\xb9\x01\n\x07Welcome\x12\x0c\n\x04term\x18\x01 \x01(\x03\x12,\n\tlease_ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x15\n\rexit_outcomes\x18\x05 \x01(\x05\x12\x13\n\x0b\x64\x61tabase_id\x18\x06 \x01(\t\"\xfc\x03\n\nAssignment\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x05lease\x18\x02 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x12\n\nentrypoint\x18\x03 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x04 \x03(\t\x12\x14\n\x0chparams_json\x18\x05 \x01(\t\x12\x31\n\x0b\x63heckpoints\x18\x06 \x03(\x0b\x32\x1c.rungmaster.v1.CheckpointRef\x12\x0e\n\x06target\x18\x07 \x01(\x03\x12\r\n\x05slots\x18\x08 \x01(\x05\x12\x0e\n\x06metric\x18\t \x01(\t\x12\x1a\n\x12\x63heckpoint_storage\x18\n \x01(\t\x12\x36\n\x13\x63heckpoint_interval\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04seed\x18\x0c \x01(\x03\x12\x33\n\x10progress_timeout\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x65xperiment_name\x18\x0e \x01(\t\x12\x13\n\x0b\x64\x61tabase_id\x18\x0f \x01(\t\x12&\n\tsave_best\x18\x10 \x01(\x0e\x32\x13.rungmaster.v1.Goal\x12\x18\n\x0b\x62\x65st_metric\x18\x11 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_best_metric\"@\n\rCheckpointRef\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\x03\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\t\"K\n\x0f\x41\x63knowledgement\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x10\n\x08sequence\x18\x02 \x01(\x03\"\xa8\x01\n\x08\x44\x65\x63ision\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.rungmaster.v1.DecisionKind\x12\x0e\n\x06target\x18\x04 \x01(\x03\x12\x17\n\x0fsave_checkpoint\x18\x05 \x01(\x08\x12\x0e\n\x06reason\x18\x06 \x01(\t\"C\n\tLeaseLost\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x0e\n\x06reason\x18\x02 \x01(\t*\xdc\x01\n\x0b\x45xitOutcome\x12\x1c\n\x18\x45XIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45XIT_OUTCOME_RELEASED\x10\x01\x12\x17\n\x13\x45XIT_OUTCOME_FAILED\x10\x02\x12 \n\x1c\x45XIT_OUTCOME_INVALID_HPARAMS\x10\x03\x12\x1d\n\x19\x45XIT_OUTCOME_WORKER_FAULT\x10\x04\x12\x1b\n\x17\x45XIT_OUTCOME_GIVEN_BACK\x10\x05\x12\x1d\n\x19\x45XIT_OUTCOME_CANNOT_START\x10\x06*z\n\x0c\x44\x65\x63isionKind\x12\x1d\n\x19\x44\x45\x43ISION_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45\x43ISION_KIND_CONTINUE\x10\x01\x12\x17\n\x13\x44\x45\x43ISION_KIND_PAUSE\x10\x02\x12\x16\n\x12\x44\x45\x43ISION_KIND_STOP\x10\x03\x32]\n\rWorkerService\x12L\n\x07Session\x12\x1d.rungmaster.v1.SessionRequest\x1a\x1e.rungmaster.v1.SessionResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rungmaster/proto/v1/worker.proto\x12\rrungmaster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a$rungmaster/proto/v1/experiment.proto\"\xc1\x01\n\x0eSessionRequest\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x14.rungmaster.v1.Hello\x12\x30\n\x0cwork_request\x18\x02 \x01(\x0b\x32\x1a.rungmaster.v1.WorkRequest\x12)\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x19.rungmaster.v1.LeaseEvent\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\x12\x1b\n\x13\x64\x65leted_checkpoints\x18\x05 \x03(\t\"\xa8\x02\n\x05Hello\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12 \n\x04gpus\x18\x04 \x03(\x0b\x32\x12.rungmaster.v1.Gpu\x12\x30\n\x06labels\x18\x05 \x03(\x0b\x32 .rungmaster.v1.Hello.LabelsEntry\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x0b\n\x03pid\x18\x08 \x01(\x05\x12%\n\x04held\x18\t \x03(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x16\n\x0e\x65xperiment_ids\x18\n \x03(\x05\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x03Gpu\x12\x0c\n\x04uuid\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\"B\n\x08LeaseRef\x12\x15\n\rexperiment_id\x18\x01 \x01(\x05\x12\x10\n\x08trial_id\x18\x02 \x01(\x05\x12\r\n\x05token\x18\x03 \x01(\x05\"5\n\x0bWorkRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nfree_slots\x18\x02 \x01(\x05\"\x94\x02\n\nLeaseEvent\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x31\n\x0bmeasurement\x18\x03 \x01(\x0b\x32\x1a.rungmaster.v1.MeasurementH\x00\x12:\n\x10\x63heckpoint_saved\x18\x04 \x01(\x0b\x32\x1e.rungmaster.v1.CheckpointSavedH\x00\x12#\n\x04\x65xit\x18\x05 \x01(\x0b\x32\x13.rungmaster.v1.ExitH\x00\x12\x1a\n\x12\x62roken_checkpoints\x18\x06 \x01(\t\x12\x13\n\x0b\x62roken_uris\x18\x07 \x03(\tB\x07\n\x05\x65vent\"\x89\x01\n\x0bMeasurement\x12\x10\n\x08resource\x18\x01 \x01(\x03\x12\x38\n\x07metrics\x18\x02 \x03(\x0b\x32\'.rungmaster.v1.Measurement.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"V\n\x0f\x43heckpointSaved\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x10\n\x08\x63hecksum\x18\x04 \x01(\t\"B\n\x04\x45xit\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.rungmaster.v1.ExitOutcome\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\xaa\x02\n\x0fSessionResponse\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x16.rungmaster.v1.Welcome\x12.\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32\x19.rungmaster.v1.Assignment\x12\x38\n\x10\x61\x63knowledgements\x18\x03 \x03(\x0b\x32\x1e.rungmaster.v1.Acknowledgement\x12*\n\tdecisions\x18\x04 \x03(\x0b\x32\x17.rungmaster.v1.Decision\x12-\n\x0blost_leases\x18\x05 \x03(\x0b\x32\x18.rungmaster.v1.LeaseLost\x12\x1a\n\x12\x64\x65lete_checkpoints\x18\x06 \x03(\t\x12\r\n\x05\x64rain\x18\x07 \x01(\x08\"\xb9\x01\n\x07Welcome\x12\x0c\n\x04term\x18\x01 \x01(\x03\x12,\n\tlease_ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x15\n\rexit_outcomes\x18\x05 \x01(\x05\x12\x13\n\x0b\x64\x61tabase_id\x18\x06 \x01(\t\"\xfc\x03\n\nAssignment\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x05lease\x18\x02 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x12\n\nentrypoint\x18\x03 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x04 \x03(\t\x12\x14\n\x0chparams_json\x18\x05 \x01(\t\x12\x31\n\x0b\x63heckpoints\x18\x06 \x03(\x0b\x32\x1c.rungmaster.v1.CheckpointRef\x12\x0e\n\x06target\x18\x07 \x01(\x03\x12\r\n\x05slots\x18\x08 \x01(\x05\x12\x0e\n\x06metric\x18\t \x01(\t\x12\x1a\n\x12\x63heckpoint_storage\x18\n \x01(\t\x12\x36\n\x13\x63heckpoint_interval\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04seed\x18\x0c \x01(\x03\x12\x33\n\x10progress_timeout\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x65xperiment_name\x18\x0e \x01(\t\x12\x13\n\x0b\x64\x61tabase_id\x18\x0f \x01(\t\x12&\n\tsave_best\x18\x10 \x01(\x0e\x32\x13.rungmaster.v1.Goal\x12\x18\n\x0b\x62\x65st_metric\x18\x11 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_best_metric\"@\n\rCheckpointRef\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\x03\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\t\"K\n\x0f\x41\x63knowledgement\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x10\n\x08sequence\x18\x02 \x01(\x03\"\xa8\x01\n\x08\x44\x65\x63ision\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.rungmaster.v1.DecisionKind\x12\x0e\n\x06target\x18\x04 \x01(\x03\x12\x17\n\x0fsave_checkpoint\x18\x05 \x01(\x08\x12\x0e\n\x06reason\x18\x06 \x01(\t\"C\n\tLeaseLost\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x0e\n\x06reason\x18\x02 \x01(\t*\xdc\x01\n\x0b\x45xitOutcome\x12\x1c\n\x18\x45XIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45XIT_OUTCOME_RELEASED\x10\x01\x12\x17\n\x13\x45XIT_OUTCOME_FAILED\x10\x02\x12 \n\x1c\x45XIT_OUTCOME_INVALID_HPARAMS\x10\x03\x12\x1d\n\x19\x45XIT_OUTCOME_WORKER_FAULT\x10\x04\x12\x1b\n\x17\x45XIT_OUTCOME_GIVEN_BACK\x10\x05\x12\x1d\n\x19\x45XIT_OUTCOME_CANNOT_START\x10\x06*z\n\x0c\x44\x65\x63isionKind\x12\x1d\n\x19\x44\x45\x43ISION_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45\x43ISION_KIND_CONTINUE\x10\x01\x12\x17\n\x13\x44\x45\x43ISION_KIND_PAUSE\x10\x02\x12\x16\n\x12\x44\x45\x43ISION_KIND_STOP\x10\x03\x32]\n\rWorkerService\x12L\n\x07Session\x12\x1d.rungmaster.v1.SessionRequest\x1a\x1e.rungmaster.v1.SessionResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,10 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLO_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_MEASUREMENT_METRICSENTRY']._loaded_options = None
   _globals['_MEASUREMENT_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_EXITOUTCOME']._serialized_start=2735
-  _globals['_EXITOUTCOME']._serialized_end=2955
-  _globals['_DECISIONKIND']._serialized_start=2957
-  _globals['_DECISIONKIND']._serialized_end=3079
+  _globals['_EXITOUTCOME']._serialized_start=2756
+  _globals['_EXITOUTCOME']._serialized_end=2976
+  _globals['_DECISIONKIND']._serialized_start=2978
+  _globals['_DECISIONKIND']._serialized_end=3100
   _globals['_SESSIONREQUEST']._serialized_start=122
   _globals['_SESSIONREQUEST']._serialized_end=315
   _globals['_HELLO']._serialized_start=318
@@ -54,29 +54,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKREQUEST']._serialized_start=742
   _globals['_WORKREQUEST']._serialized_end=795
   _globals['_LEASEEVENT']._serialized_start=798
-  _globals['_LEASEEVENT']._serialized_end=1053
-  _globals['_MEASUREMENT']._serialized_start=1056
-  _globals['_MEASUREMENT']._serialized_end=1193
-  _globals['_MEASUREMENT_METRICSENTRY']._serialized_start=1147
-  _globals['_MEASUREMENT_METRICSENTRY']._serialized_end=1193
-  _globals['_CHECKPOINTSAVED']._serialized_start=1195
-  _globals['_CHECKPOINTSAVED']._serialized_end=1281
-  _globals['_EXIT']._serialized_start=1283
-  _globals['_EXIT']._serialized_end=1349
-  _globals['_SESSIONRESPONSE']._serialized_start=1352
-  _globals['_SESSIONRESPONSE']._serialized_end=1650
-  _globals['_WELCOME']._serialized_start=1653
-  _globals['_WELCOME']._serialized_end=1838
-  _globals['_ASSIGNMENT']._serialized_start=1841
-  _globals['_ASSIGNMENT']._serialized_end=2349
-  _globals['_CHECKPOINTREF']._serialized_start=2351
-  _globals['_CHECKPOINTREF']._serialized_end=2415
-  _globals['_ACKNOWLEDGEMENT']._serialized_start=2417
-  _globals['_ACKNOWLEDGEMENT']._serialized_end=2492
-  _globals['_DECISION']._serialized_start=2495
-  _globals['_DECISION']._serialized_end=2663
-  _globals['_LEASELOST']._serialized_start=2665
-  _globals['_LEASELOST']._serialized_end=2732
-  _globals['_WORKERSERVICE']._serialized_start=3081
-  _globals['_WORKERSERVICE']._serialized_end=3174
+  _globals['_LEASEEVENT']._serialized_end=1074
+  _globals['_MEASUREMENT']._serialized_start=1077
+  _globals['_MEASUREMENT']._serialized_end=1214
+  _globals['_MEASUREMENT_METRICSENTRY']._serialized_start=1168
+  _globals['_MEASUREMENT_METRICSENTRY']._serialized_end=1214
+  _globals['_CHECKPOINTSAVED']._serialized_start=1216
+  _globals['_CHECKPOINTSAVED']._serialized_end=1302
+  _globals['_EXIT']._serialized_start=1304
+  _globals['_EXIT']._serialized_end=1370
+  _globals['_SESSIONRESPONSE']._serialized_start=1373
+  _globals['_SESSIONRESPONSE']._serialized_end=1671
+  _globals['_WELCOME']._serialized_start=1674
+  _globals['_WELCOME']._serialized_end=1859
+  _globals['_ASSIGNMENT']._serialized_start=1862
+  _globals['_ASSIGNMENT']._serialized_end=2370
+  _globals['_CHECKPOINTREF']._serialized_start=2372
+  _globals['_CHECKPOINTREF']._serialized_end=2436
+  _globals['_ACKNOWLEDGEMENT']._serialized_start=2438
+  _globals['_ACKNOWLEDGEMENT']._serialized_end=2513
+  _globals['_DECISION']._serialized_start=2516
+  _globals['_DECISION']._serialized_end=2684
+  _globals['_LEASELOST']._serialized_start=2686
+  _globals['_LEASELOST']._serialized_end=2753
+  _globals['_WORKERSERVICE']._serialized_start=3102
+  _globals['_WORKERSERVICE']._serialized_end=3195
 # @@protoc_insertion_point(module_scope)

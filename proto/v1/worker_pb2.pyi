@@ -113,20 +113,22 @@ class WorkRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., free_slots: _Optional[int] = ...) -> None: ...
 
 class LeaseEvent(_message.Message):
-    __slots__ = ("lease", "sequence", "measurement", "checkpoint_saved", "exit", "broken_checkpoints")
+    __slots__ = ("lease", "sequence", "measurement", "checkpoint_saved", "exit", "broken_checkpoints", "broken_uris")
     LEASE_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_SAVED_FIELD_NUMBER: _ClassVar[int]
     EXIT_FIELD_NUMBER: _ClassVar[int]
     BROKEN_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    BROKEN_URIS_FIELD_NUMBER: _ClassVar[int]
     lease: LeaseRef
     sequence: int
     measurement: Measurement
     checkpoint_saved: CheckpointSaved
     exit: Exit
     broken_checkpoints: str
-    def __init__(self, lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., sequence: _Optional[int] = ..., measurement: _Optional[_Union[Measurement, _Mapping]] = ..., checkpoint_saved: _Optional[_Union[CheckpointSaved, _Mapping]] = ..., exit: _Optional[_Union[Exit, _Mapping]] = ..., broken_checkpoints: _Optional[str] = ...) -> None: ...
+    broken_uris: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., sequence: _Optional[int] = ..., measurement: _Optional[_Union[Measurement, _Mapping]] = ..., checkpoint_saved: _Optional[_Union[CheckpointSaved, _Mapping]] = ..., exit: _Optional[_Union[Exit, _Mapping]] = ..., broken_checkpoints: _Optional[str] = ..., broken_uris: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Measurement(_message.Message):
     __slots__ = ("resource", "metrics")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from e2e.cluster import Cluster, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import make_url
 
 from rungmaster.client import Client
 from rungmaster.master.checking import check_database
@@ -214,11 +217,22 @@ def test_for_postgresql_compact_names_what_does_it(postgresql_url: str) -> None:
 
 
 @pytest.mark.postgresql
-def test_for_postgresql_backup_names_the_right_tool(postgresql_url: str, tmp_path: Path) -> None:
-    advice = rungmaster("db", "backup", "--db", postgresql_url, str(tmp_path / "copy"))
+def test_for_postgresql_backup_names_the_right_tool_with_the_whole_address(postgresql_url: str, tmp_path: Path) -> None:
+    url = (
+        make_url(postgresql_url)
+        .set(username="me", password="p+w")
+        .update_query_dict(
+            {"sslmode": "prefer", "port": "6543", "application_name": "one two+", "sslpassword": "s3cret"}
+        )
+    )
+    advice = rungmaster("db", "backup", "--db", url.render_as_string(hide_password=False), str(tmp_path / "copy"))
     assert advice.returncode == 2
-    assert "pg_dump --format=custom" in advice.stderr
-    assert "?host=" in advice.stderr or "host" not in postgresql_url
+    tool, *options, address = shlex.split(advice.stderr.rpartition("master: ")[2])
+    assert (tool, options) == ("pg_dump", ["--format=custom", f"--file={tmp_path / 'copy'}"])
+    read = conninfo_to_dict(address)
+    assert read == {**conninfo_to_dict(postgresql_url), "user": "me", "sslmode": "prefer", "port": "6543"} | {
+        "application_name": "one two+"
+    }
 
 
 def test_a_damaged_file_is_not_backed_up_silently(database: Path, tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.engine import parse_database, writing_engine
@@ -241,3 +243,47 @@ def test_a_closed_ledger_leaves_one_file(sqlite_url: str, tmp_path: Path) -> Non
     ledger.commit(created())
     ledger.close()
     assert [path.name for path in tmp_path.iterdir()] == ["ledger.db"]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("postgresql://nobody@/postgres", "the server has no user (role) of that name"),
+        ("postgresql://guest:wrong@/postgres", "the server refused the password of this user"),
+        ("postgresql://guest@/postgres", "the server asks for a password"),
+        ("postgresql://stranger@/postgres", "the server lets this user in neither from this host nor in this way"),
+        ("postgresql://guest:right@/nowhere", "the server has no database of that name"),
+        ("postgresql://guest:right@/closed", "the user may not connect to it"),
+        ("postgresql://guest:right@/postgres", "the user may not do this; grant it the rights"),
+    ],
+)
+def test_who_is_not_let_in_is_told_why(rooms: str, address: str, told: str) -> None:
+    with pytest.raises(DatabaseError, match=re.escape(f": {told}")):
+        Ledger.open(f"{address}?host={rooms}", holder="me")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1/postgres", "nowhere.invalid/postgres", "/postgres?host=/nowhere"])
+def test_a_server_that_is_not_there_is_out_of_reach(address: str) -> None:
+    with pytest.raises(Unavailable, match="is out of reach: check the server and the network"):
+        Ledger.open(f"postgresql://me@{address}", holder="me", timeout=1)
+
+
+@pytest.fixture
+def rooms(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """The socket's folder of a server that asks `guest` for the password `right`, and does not let `stranger` in."""
+    host = make_url(postgresql_server.url("postgres")).query["host"]
+    (file,) = postgresql_server.execute("SHOW hba_file")[0]
+    before = Path(file).read_text()
+    Path(file).write_text(f"local all guest scram-sha-256\nlocal all stranger reject\n{before}")
+    postgresql_server.execute("SELECT pg_reload_conf()")
+    postgresql_server.execute("CREATE ROLE guest LOGIN PASSWORD 'right'")
+    postgresql_server.execute("CREATE ROLE stranger LOGIN")
+    postgresql_server.execute("CREATE DATABASE closed")
+    postgresql_server.execute("REVOKE CONNECT ON DATABASE closed FROM PUBLIC")
+    yield str(host)
+    Path(file).write_text(before)
+    postgresql_server.execute("SELECT pg_reload_conf()")
+    postgresql_server.execute("DROP DATABASE closed")
+    postgresql_server.execute("DROP ROLE guest")
+    postgresql_server.execute("DROP ROLE stranger")

@@ -188,6 +188,8 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> Non
             assert told[3].broken_checkpoints.startswith("the trial starts from resource 2, since")
             assert "manifest.json is missing" in told[4].broken_checkpoints
             assert told[4].broken_checkpoints.startswith("the trial starts from nothing, since")
+            uris = [told[token].broken_uris for token in (2, 3, 4)]
+            assert uris == [(), (newer.uri,), (newer.uri, older.uri)]
 
     asyncio.run(story())
 

@@ -365,3 +365,65 @@ def test_a_process_that_does_not_listen_is_ended_by_force(tmp_path: Path, monkey
             assert not psutil.pid_exists(int(measured.metrics["pid"]))
 
     asyncio.run(story())
+
+
+#: Saves what `{links}` makes in a folder, and does what `{after}` says of an error.
+LINKING = """
+    import os
+    from rungmaster import Trial
+
+    def train(trial: Trial) -> None:
+        def save(folder):
+            (folder / "model").write_text("weights")
+            {links}
+        try:
+            for _ in trial.steps(save, lambda folder: None):
+                trial.report(loss=1)
+        except Exception:
+            {after}
+"""
+
+
+@pytest.mark.parametrize(
+    "links", ["(folder / 'last').symlink_to('gone')", "(folder / 'a').symlink_to('a')", "os.mkfifo(folder / 'a')"]
+)
+@pytest.mark.parametrize("after", ["raise", "os._exit(0)"])
+def test_a_checkpoint_that_cannot_be_kept_fails_the_trial_that_was_to_save_it(
+    tmp_path: Path, links: str, after: str
+) -> None:
+    async def story() -> None:
+        master = ScriptedMaster(decide=pause)
+        async with scene(tmp_path, LINKING.format(links=links, after=after), master=master) as it:
+            record = it.master.assign(assignment(target=2))
+            await until(lambda: record.exit)
+            assert record.exit is not None
+            assert record.exit.outcome is ExitOutcome.FAILED
+            assert "leave it out" in record.exit.error.splitlines()[0]
+            assert not record.saved
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("links", "shown"),
+    [
+        ("(folder / 'last').symlink_to(folder / 'model')", "last"),
+        ("(folder / 'last').symlink_to('model')", "last"),
+        ("os.link(folder / 'model', folder / 'last')", "last"),
+        ("(folder / 'd').mkdir(); (folder / 'd/w').write_text('weights'); (folder / 'l').symlink_to('d')", "l/w"),
+    ],
+)
+def test_links_in_a_checkpoint_are_kept_as_what_they_show(tmp_path: Path, links: str, shown: str) -> None:
+    async def story() -> None:
+        master = ScriptedMaster(decide=pause)
+        async with scene(tmp_path, LINKING.format(links=links, after="raise"), master=master) as it:
+            record = it.master.assign(assignment(target=2))
+            await until(lambda: record.exit)
+            assert record.exit == Exit(ExitOutcome.RELEASED)
+            (saved,) = record.saved
+            place = Path(saved.uri.removeprefix("file://"))
+            place = place if place.is_absolute() else it.directory / place
+            assert (place / shown).read_text() == "weights"
+            assert not (place / shown).is_symlink()
+
+    asyncio.run(story())

@@ -237,8 +237,11 @@ class Oracle:
             assert winner is None, f"I4: the winner {winner} of bracket {bracket} was left behind"
 
     def _check_checkpoints(self) -> None:
+        broken = {uri for event in self._store.events for uri in event.data.get("uris", ())}
         newest: dict[tuple[int, int], tuple[tuple[int, int, int], float | None]] = {}
         for key, row in self._store.checkpoints.items():
+            if row.uri in broken:
+                continue
             order = (row.resource, row.token, row.sequence)
             newest[key[:2]] = max(newest.get(key[:2], ((-1, 0, 0), None)), (order, row.delete_time), key=lambda n: n[0])
             assert not row.deleted or row.delete_time is not None, f"deleted, but needed: {row}"

@@ -38,13 +38,6 @@ def test_a_drained_worker_is_told_gets_nothing_more_and_is_gone_when_it_has_left
     assert master.worker("other").ask() is not None
 
 
-def test_a_worker_that_leaves_by_itself_is_listed_no_more_either(master: Master) -> None:
-    worker = master.worker()
-    worker.send(draining=True)
-    worker.disconnect()
-    assert not listed(master)
-
-
 def test_a_worker_that_waits_for_work_and_is_drained_gets_none(master: Master) -> None:
     worker = master.worker()
     master.do(lambda core: core.pause(1))

@@ -76,6 +76,76 @@ def test_a_failure_after_the_decision_does_not_undo_it(master: Master, worker: W
     worker.exit(assignment, FAILED, "could not save")
     assert master.trial(0).state == TrialState.PAUSED
     assert master.trial(0).restarts == 1
+    assert master.store.rows.results[1, 0, 0, 0].metric == 0.5
+
+
+def fail_to_save(worker: Worker, trial_id: int, error: float) -> None:
+    """Trains a trial to its pause, at which its checkpoint is refused."""
+    assignment = worker.work()
+    assert assignment.lease.trial_id == trial_id
+    worker.report(assignment, assignment.target, error)
+    worker.exit(assignment, FAILED, "checkpoint: 'a' is a pipe")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_trial_whose_checkpoint_was_refused_at_its_last_attempt_fails_when_it_is_promoted(
+    master: Master, worker: Worker, restarted: bool
+) -> None:
+    master.submit(make_spec(max_restarts=0))
+    fail_to_save(worker, 0, 0.1)
+    if restarted:
+        master.restart()
+        worker.connect()
+    for number in (1, 2):
+        worker.train(0.5 + number)
+    assert worker.work().lease.trial_id == 3, "the one that was promoted is not trained again"
+    assert master.trial(0).state == TrialState.FAILED
+    assert master.trial(0).state_reason == "failed once with: checkpoint: 'a' is a pipe"
+    assert master.store.rows.results[1, 0, 1, 0].metric is None
+
+
+def test_a_trial_that_was_promoted_while_its_last_attempt_failed_to_save_fails_with_it(master: Master) -> None:
+    master.submit(make_spec(max_restarts=0))
+    worker, other = master.worker("a"), master.worker("b")
+    assignment = worker.work()
+    worker.report(assignment, 1, 0.1)
+    for number in (1, 2):
+        other.train(0.5 + number)
+    other.work()
+    assert master.trial(0).state == TrialState.PENDING
+    worker.exit(assignment, FAILED, "no")
+    assert master.trial(0).state == TrialState.FAILED
+
+
+def test_a_trial_whose_checkpoint_was_refused_is_trained_again_while_it_may_be_restarted(
+    master: Master, worker: Worker
+) -> None:
+    master.submit(make_spec(max_restarts=1))
+    fail_to_save(worker, 0, 0.1)
+    for number in (1, 2):
+        worker.train(0.5 + number)
+    fail_to_save(worker, 0, 0.1)
+    assert master.trial(0).restarts == 2
+
+
+def test_a_trial_that_failed_once_it_was_saved_goes_on_from_there(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=0))
+    assignment = worker.work()
+    worker.report(assignment, 1, 0.1)
+    worker.save(assignment, 1)
+    worker.exit(assignment, FAILED, "in its last line")
+    for number in (1, 2):
+        worker.train(0.5 + number)
+    assert worker.work().lease.trial_id == 0
+
+
+def test_a_search_of_which_no_trial_can_be_saved_fails_with_what_ails_them(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=0))
+    for number in range(9):
+        fail_to_save(worker, number, 0.1)
+    assert worker.ask() is None
+    assert master.experiment().state == ExperimentState.FAILED
+    assert "every trial failed; the last error: checkpoint: 'a' is a pipe" in master.experiment().state_reason
 
 
 def test_a_lost_worker_does_not_count_as_a_failure(master: Master) -> None:

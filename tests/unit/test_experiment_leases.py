@@ -8,7 +8,16 @@ import pytest
 from unit.master_harness import Master, Worker
 
 from rungmaster.shared.model import LeaseRef, TrialState
-from rungmaster.shared.session import Acknowledgement, DecisionKind, Exit, ExitOutcome, LeaseEvent, Measurement
+from rungmaster.shared.session import (
+    Acknowledgement,
+    Assignment,
+    CheckpointSaved,
+    DecisionKind,
+    Exit,
+    ExitOutcome,
+    LeaseEvent,
+    Measurement,
+)
 
 
 @pytest.fixture
@@ -294,3 +303,43 @@ def test_a_broken_checkpoint_is_in_the_journal(master: Master, worker: Worker) -
     (event,) = [event for event in master.store.rows.events if event.kind == "checkpoint_broken"]
     assert event.trial_id == 0
     assert event.data["reason"] == told.broken_checkpoints
+
+
+def refs(assignment: Assignment) -> list[str]:
+    """The checkpoints that it offers, the first one first."""
+    return [ref.uri for ref in assignment.checkpoints]
+
+
+def save_and_tell_of(worker: Worker, assignment: Assignment, *broken: str) -> str:
+    """Saves a checkpoint in a lease that could not start from these; gives its URI."""
+    saved = CheckpointSaved("store/whole", 1, 10, "sum")
+    told = worker.event(assignment.lease, saved)
+    worker.send(told._replace(broken_checkpoints="cut short", broken_uris=broken))
+    return saved.uri
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_checkpoint_that_was_found_broken_makes_room_for_whole_ones(
+    master: Master, worker: Worker, restarted: bool
+) -> None:
+    first = worker.work()
+    broken = [worker.save(first, 7), worker.save(first, 8)]
+    worker.exit(first, ExitOutcome.FAILED, "no")
+    second = worker.work()
+    assert refs(second) == [broken[1], broken[0]]
+    whole = [save_and_tell_of(worker, second, *broken), worker.save(second, 2)]
+    worker.exit(second, ExitOutcome.FAILED, "no")
+    if restarted:
+        master.restart()
+        worker.connect()
+    assert refs(worker.work()) == [whole[1], whole[0]]
+    gone = {row.uri for row in master.store.rows.checkpoints.values() if row.delete_time is not None}
+    assert gone == set(broken)
+
+
+def test_of_a_trials_checkpoints_only_those_that_were_found_broken_go(master: Master, worker: Worker) -> None:
+    first = worker.work()
+    older, newer = worker.save(first, 1), worker.save(first, 2)
+    worker.exit(first, ExitOutcome.FAILED, "no")
+    whole = save_and_tell_of(worker, worker.work(), newer, "elsewhere")
+    assert {row.uri for row in master.store.rows.checkpoints.values() if row.delete_time is None} == {older, whole}

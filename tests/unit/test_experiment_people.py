@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from unit.master_harness import Master, Worker, make_spec
+from unit.master_harness import LEASE_TTL, Master, Worker, make_spec
 
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.shared.errors import FailedPrecondition, NotFound
@@ -146,7 +146,8 @@ def test_a_cancel_ends_everything_at_once(master: Master, worker: Worker) -> Non
     assert master.experiment().state == ExperimentState.CANCELLED
     assert {master.trial(t).state for t in (0, 1)} == {TrialState.CANCELLED}
     assert master.lease(assignment.lease).outcome == "cancelled"
-    assert all(row.delete_time is not None for row in master.store.rows.checkpoints.values())
+    kept = {row.trial_id for row in master.store.rows.checkpoints.values() if row.delete_time is None}
+    assert kept == {0}, "the best trial's model stays, as at every end"
     assert worker.ask() is None
 
 
@@ -233,6 +234,30 @@ def test_a_draining_worker_gives_its_trial_back_uncounted_and_first_in_line(mast
     again = master.worker("other").work()
     assert (again.lease.trial_id, again.lease.token) == (0, 2)
     assert [ref.uri for ref in again.checkpoints] == [uri]
+
+
+def test_a_drained_worker_that_has_left_is_no_longer_listed(master: Master, worker: Worker) -> None:
+    staying = master.worker("staying")
+    staying.connect()
+    worker.send(draining=True)
+    assert [listed.state for listed in master.core.workers(master.now)] == [
+        WorkerState.CONNECTED,
+        WorkerState.DRAINING,
+    ]
+    worker.disconnect()
+    assert [listed.worker for listed in master.core.workers(master.now)] == ["staying"]
+    worker.connect()
+    assert len(master.core.workers(master.now)) == 2, "it came back after all"
+
+
+def test_a_worker_that_vanishes_while_it_drains_is_listed_until_its_leases_end(master: Master, worker: Worker) -> None:
+    worker.work()
+    worker.send(draining=True)
+    worker.disconnect()
+    (listed,) = master.core.workers(master.now)
+    assert (listed.state, len(listed.leases)) == (WorkerState.DISCONNECTED, 1)
+    master.advance(LEASE_TTL + 2)
+    assert master.core.workers(master.now) == []
 
 
 def test_a_draining_worker_gets_no_work(master: Master, worker: Worker) -> None:

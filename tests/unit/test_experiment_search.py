@@ -302,6 +302,60 @@ def test_at_the_end_checkpoints_are_kept_by_policy(
     assert {row.trial_id for row in rows if row.delete_time is None} == kept
 
 
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+@pytest.mark.parametrize(
+    ("keep", "best", "kept"),
+    [
+        ("all", "any", {0, 1, 2, 3}),
+        ("promotable", "last", {0, 3}),
+        ("promotable", "any", {0}),
+        ("best", "last", {3}),
+        ("best", "any", {0}),
+    ],
+)
+def test_a_search_that_is_cut_short_keeps_what_one_that_came_to_its_end_keeps(
+    master: Master, worker: Worker, end: str, keep: str, best: str, kept: set[int]
+) -> None:
+    metric = {"name": "error", "goal": "minimize", "best": best}
+    spec = make_spec({"max_trials": 9, "max_rungs": 2, "max_resource": 3}, checkpoints={"keep": keep}, metric=metric)
+    master.submit(spec)
+    for error in (0.2, 0.5, 0.6):
+        worker.train(error)
+    promoted = worker.work()
+    worker.report(promoted, 3, 0.3)
+    worker.save(promoted, 3)
+    worker.exit(promoted)
+    worker.train(0.25)
+    worker.work()
+    if end == "cancelled":
+        master.do(lambda core: core.cancel(1))
+    else:
+        master.core.experiments[1].hopeless = "no worker can start it"
+        worker.report(worker.work(), 1, 0.9)
+    assert master.experiment().state == end
+    rows = master.store.rows.checkpoints.values()
+    assert {row.trial_id for row in rows if row.delete_time is None} == kept
+
+
+def test_a_checkpoint_that_arrives_after_its_trial_failed_is_deleted(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}))
+    assignment = worker.work()
+    worker.tell(assignment, Measurement(assignment.target, {"other": 1.0}))
+    assert master.trial(0).state == TrialState.FAILED
+    saved = CheckpointSaved("store/late", 1, 10, "sum")
+    assert worker.tell(assignment, saved).delete_checkpoints == ("store/late",)
+    (row,) = master.store.rows.checkpoints.values()
+    assert row.delete_time is not None
+
+
+def test_what_is_kept_whole_is_kept_of_failed_trials_too(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}, max_restarts=0, checkpoints={"keep": "all"}))
+    assignment = worker.work()
+    worker.save(assignment, 1)
+    worker.exit(assignment, ExitOutcome.FAILED, "boom")
+    assert all(row.delete_time is None for row in master.store.rows.checkpoints.values())
+
+
 def test_failed_trials_keep_no_checkpoint(master: Master, worker: Worker) -> None:
     master.submit(make_spec({"max_rungs": 1}, max_restarts=0))
     assignment = worker.work()

@@ -1,0 +1,64 @@
+"""What is written of a lease that begins, of a decision about a trial, and of a failure. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...shared.failure_text import summary
+from ..search.interface import Decision as Verdict
+from .book import finite
+from .changes import LeaseRow, TrialRow
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The worker's session that takes a lease."""
+
+    session_id: str
+    worker: str
+    #: Whether no other worker is there.
+    alone: bool = True
+
+
+def new_lease(
+    trial: TrialRow, holder: Holder, request_id: str, *, slots: int, from_resource: int, now: float
+) -> LeaseRow:
+    """A lease under the trial's token, toward its target, of which nothing is known yet."""
+    return LeaseRow(
+        trial.experiment_id,
+        trial.trial_id,
+        trial.token,
+        holder.session_id,
+        holder.worker,
+        request_id,
+        slots=slots,
+        from_resource=from_resource,
+        target=trial.target,
+        decision="",
+        decision_sequence=0,
+        start_time=now,
+        end_time=None,
+        outcome="",
+        error="",
+        last_sequence=0,
+    )
+
+
+def verdict_data(trial: TrialRow, verdict: Verdict, resource: int, metric: float | None) -> dict[str, Any]:
+    """What the journal tells of a decision: where the trial stood, with what, and what becomes of it."""
+    return {
+        "action": verdict.action.value,
+        "bracket": trial.bracket_id,
+        "rung": trial.rung_id,
+        "resource": resource,
+        "metric": metric if finite(metric) is not None else str(metric),
+        "target": verdict.target,
+        "reason": verdict.reason,
+    }
+
+
+def failure_of(trial: TrialRow, error: str) -> str:
+    """How often a trial failed, and with what."""
+    times = "once" if trial.restarts == 1 else f"{trial.restarts} times, the last time"
+    return f"failed {times} with: {summary(error)}"
