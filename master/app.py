@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from ..shared.version import __version__
 from .dispatcher.cleanup import end_little_by_little
 from .dispatcher.core import Core, Terms
 from .dispatcher.store import LedgerStore
+from .dispatcher.sweeps import Sweeper
 from .dispatcher.upkeep import Upkeep
 from .dispatcher.writer import Writer
 from .failpoints import arm, hit
@@ -125,8 +126,12 @@ async def _serve(
             hit("serve.after")
             await _announce(ledger, thread, reachable(options.listen, port))
             announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
-            upkeep = Upkeep(writer, ledger, reader, thread, options.keep_reports)
-            await _run(writer, server, upkeep, renewing, options, stop)
+            background = [
+                Upkeep(writer, ledger, reader, thread, options.keep_reports).run(),
+                Sweeper(writer, ledger, reader, thread).run(),
+                end_little_by_little(writer),
+            ]
+            await _run(writer, server, background, renewing, options, stop)
 
 
 @contextlib.asynccontextmanager
@@ -194,19 +199,18 @@ async def _listen(server: Server, options: Options) -> int:
 async def _run(
     writer: Writer,
     server: Server,
-    upkeep: Upkeep,
+    background: Iterable[Coroutine[None, None, None]],
     renewing: asyncio.Task[None],
     options: Options,
     stop: asyncio.Event,
 ) -> None:
-    """Runs the writer, the looks and the upkeep until told to stop; always ends the server before the writer."""
+    """Runs the writer, the looks and the background until told to stop; always ends the server before the writer."""
     stopped = asyncio.create_task(stop.wait())
     tasks = [
         stopped,
         asyncio.create_task(writer.run()),
         asyncio.create_task(_look(writer)),
-        asyncio.create_task(upkeep.run()),
-        asyncio.create_task(end_little_by_little(writer)),
+        *map(asyncio.create_task, background),
         renewing,
     ]
     try:

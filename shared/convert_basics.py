@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -195,3 +196,15 @@ def thinning_from_proto(message: experiment_pb2.Thinning) -> model.Thinning:
         time_from_proto(message.start_time),
         optional_time_from_proto(message, "end_time"),
     )
+
+
+def duration_to_proto(seconds: float) -> Duration:
+    """Seconds as a message."""
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1_000_000_000))
+    return duration
+
+
+def seconds_of(duration: Duration) -> float:
+    """A duration in seconds."""
+    return duration.ToNanoseconds() / 1_000_000_000

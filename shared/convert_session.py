@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from google.protobuf.duration_pb2 import Duration
-
 from ..proto.v1 import worker_pb2 as pb
 from .convert_basics import (
     document_from_json,
     document_to_json,
+    duration_to_proto,
     goal_from_proto,
     gpu_from_proto,
     gpu_to_proto,
     lease_ref_from_proto,
     lease_ref_to_proto,
+    seconds_of,
 )
+from .convert_sweeps import sweep_from_proto, sweep_to_proto, swept_from_proto, swept_to_proto
 from .errors import InvalidInput
-from .limits import last_of
+from .limits import first_of, last_of
 from .model import LeaseRef
 from .session import (
     Acknowledgement,
@@ -31,6 +32,7 @@ from .session import (
     DecisionKind,
     Exit,
     ExitOutcome,
+    FailedDeletion,
     Hello,
     LeaseEvent,
     LeaseLost,
@@ -71,6 +73,8 @@ def session_request_to_proto(request: SessionRequest, exit_outcomes: int = len(E
         events=[_event_to_proto(event, exit_outcomes) for event in request.events],
         draining=request.draining,
         deleted_checkpoints=request.deleted_checkpoints,
+        swept=None if request.swept is None else swept_to_proto(request.swept),
+        failed_deletions=[pb.FailedDeletion(uri=f.uri, error=first_of(f.error)) for f in request.failed_deletions],
     )
     if request.hello is not None:
         message.hello.CopyFrom(_hello_to_proto(request.hello))
@@ -90,6 +94,8 @@ def session_request_from_proto(message: pb.SessionRequest) -> SessionRequest:
         events=tuple([_event_from_proto(event) for event in message.events]),
         draining=message.draining,
         deleted_checkpoints=tuple(message.deleted_checkpoints) if message.deleted_checkpoints else (),
+        swept=swept_from_proto(message.swept) if message.HasField("swept") else None,
+        failed_deletions=tuple([FailedDeletion(failed.uri, failed.error) for failed in message.failed_deletions]),
     )
 
 
@@ -109,6 +115,8 @@ def session_response_to_proto(response: SessionResponse) -> pb.SessionResponse:
         message.delete_checkpoints.extend(response.delete_checkpoints)
     if response.drain:
         message.drain = True
+    if response.sweep is not None:
+        message.sweep.CopyFrom(sweep_to_proto(response.sweep))
     if response.welcome is not None:
         message.welcome.CopyFrom(_welcome_to_proto(response.welcome))
     return message
@@ -131,6 +139,7 @@ def session_response_from_proto(message: pb.SessionResponse) -> SessionResponse:
         lost_leases=tuple(LeaseLost(lease_ref_from_proto(lost.lease), lost.reason) for lost in message.lost_leases),
         delete_checkpoints=tuple(message.delete_checkpoints),
         drain=message.drain,
+        sweep=sweep_from_proto(message.sweep) if message.HasField("sweep") else None,
     )
 
 
@@ -237,8 +246,8 @@ def _decision_from_proto(message: pb.Decision) -> Decision:
 def _welcome_to_proto(welcome: Welcome) -> pb.Welcome:
     return pb.Welcome(
         term=welcome.term,
-        lease_ttl=_duration_to_proto(welcome.lease_ttl),
-        heartbeat_interval=_duration_to_proto(welcome.heartbeat_interval),
+        lease_ttl=duration_to_proto(welcome.lease_ttl),
+        heartbeat_interval=duration_to_proto(welcome.heartbeat_interval),
         version=welcome.version,
         exit_outcomes=welcome.exit_outcomes,
         database_id=welcome.database_id,
@@ -248,8 +257,8 @@ def _welcome_to_proto(welcome: Welcome) -> pb.Welcome:
 def _welcome_from_proto(message: pb.Welcome) -> Welcome:
     return Welcome(
         term=message.term,
-        lease_ttl=_seconds(message.lease_ttl),
-        heartbeat_interval=_seconds(message.heartbeat_interval),
+        lease_ttl=seconds_of(message.lease_ttl),
+        heartbeat_interval=seconds_of(message.heartbeat_interval),
         version=message.version,
         exit_outcomes=message.exit_outcomes or _FIRST_OUTCOMES,
         database_id=message.database_id,
@@ -278,9 +287,9 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         best_metric=assignment.best_metric,
     )
     if assignment.checkpoint_interval is not None:
-        message.checkpoint_interval.CopyFrom(_duration_to_proto(assignment.checkpoint_interval))
+        message.checkpoint_interval.CopyFrom(duration_to_proto(assignment.checkpoint_interval))
     if assignment.progress_timeout is not None:
-        message.progress_timeout.CopyFrom(_duration_to_proto(assignment.progress_timeout))
+        message.progress_timeout.CopyFrom(duration_to_proto(assignment.progress_timeout))
     return message
 
 
@@ -297,20 +306,12 @@ def _assignment_from_proto(message: pb.Assignment) -> Assignment:
         slots=message.slots,
         metric=message.metric,
         checkpoint_storage=message.checkpoint_storage,
-        checkpoint_interval=_seconds(message.checkpoint_interval) if message.HasField("checkpoint_interval") else None,
+        checkpoint_interval=seconds_of(message.checkpoint_interval)
+        if message.HasField("checkpoint_interval")
+        else None,
         seed=message.seed,
-        progress_timeout=_seconds(message.progress_timeout) if message.HasField("progress_timeout") else None,
+        progress_timeout=seconds_of(message.progress_timeout) if message.HasField("progress_timeout") else None,
         database_id=message.database_id,
         save_best=goal_from_proto(message.save_best) if message.save_best else "",
         best_metric=message.best_metric if message.HasField("best_metric") else None,
     )
-
-
-def _duration_to_proto(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1_000_000_000))
-    return duration
-
-
-def _seconds(duration: Duration) -> float:
-    return duration.ToNanoseconds() / 1_000_000_000

@@ -19,6 +19,9 @@ MAX_TOTAL = 2**63 - 1
 #: The end of an error or a reason that is kept.
 MAX_ERROR = 4_000
 
+#: What a worker waits for, or why it could not do what it was asked to, in words.
+MAX_WAITING = 1_000
+
 #: Every how many-th report thinning may keep.
 MAX_KEEP_EVERY = 1_000_000
 
@@ -41,6 +44,9 @@ MAX_CODE_FILES = 200
 #: Events and deleted checkpoints in one bundle of a worker; its own code sends at most 1,000 events.
 MAX_EVENTS = 2_000
 MAX_DELETED = 10_000
+#: Checkpoints that one look into a storage tells of, and experiments of which a worker says it keeps logs.
+MAX_FOUND = 1_000
+MAX_LOGGED = 10_000
 #: Checkpoints that one event tells to be broken; a trial has three at most.
 MAX_BROKEN = 100
 #: Bytes in one message to a master. gRPC refuses larger ones with RESOURCE_EXHAUSTED before any code of ours runs.
@@ -54,4 +60,13 @@ def unstorable(text: str) -> bool:
 
 def last_of(text: str) -> str:
     """The end of an error, as long as it may be, with what cannot be sent (halves of characters) replaced."""
-    return text[-MAX_ERROR:].encode(errors="replace").decode()
+    return _sendable(text[-MAX_ERROR:])
+
+
+def first_of(text: str) -> str:
+    """The beginning of what a worker waits for, as long as it may be, with what cannot be sent replaced."""
+    return _sendable(text[:MAX_WAITING])
+
+
+def _sendable(text: str) -> str:
+    return text.encode(errors="replace").decode()

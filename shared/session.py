@@ -93,6 +93,44 @@ class LeaseEvent(NamedTuple):
     broken_uris: tuple[str, ...] = ()
 
 
+class Found(NamedTuple):
+    """A checkpoint in a store, whole or not, and how many seconds ago anything of it last changed."""
+
+    uri: str
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Asks what lies in a database's part of a storage after an (experiment, trial) and is so many seconds old; with
+    no storage, of which experiments the worker keeps logs, once it has deleted those of `deleted_experiments`."""
+
+    request_id: str
+    database_id: str
+    storage: str = ""
+    after: tuple[int, int] = (0, -1)
+    least_age: float = 0.0
+    deleted_experiments: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was found, in part: `after` is where to go on, None at the end. `error`: why nothing could be found out."""
+
+    request_id: str
+    found: tuple[Found, ...] = ()
+    after: tuple[int, int] | None = None
+    logged_experiments: tuple[int, ...] = ()
+    error: str = ""
+
+
+class FailedDeletion(NamedTuple):
+    """A checkpoint that a worker was asked to delete and could not, and why."""
+
+    uri: str
+    error: str
+
+
 class SessionRequest(NamedTuple):
     """A bundle from the worker; an empty one is a heartbeat."""
 
@@ -101,6 +139,8 @@ class SessionRequest(NamedTuple):
     events: tuple[LeaseEvent, ...] = ()
     draining: bool = False
     deleted_checkpoints: tuple[str, ...] = ()
+    failed_deletions: tuple[FailedDeletion, ...] = ()
+    swept: Swept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +228,4 @@ class SessionResponse(NamedTuple):
     lost_leases: tuple[LeaseLost, ...] = ()
     delete_checkpoints: tuple[str, ...] = ()
     drain: bool = False
+    sweep: Sweep | None = None

@@ -40,6 +40,8 @@ UNIT = "tests/unit/"
 DATABASE = "tests/integration/test_database_client.py::"
 
 EXPERIMENT = "master/experiment/experiment.py"
+DELETIONS, ORPHANS = "master/dispatcher/deletions.py", "master/experiment/orphans.py"
+LEFTOVERS = "shared/leftovers.py"
 CORE = "master/dispatcher/core.py"
 HELD = "if lease is None or lease.token != ref.token or lease.session_id != session_id:"
 NEXT = "if event.sequence != lease.last_sequence + 1:"
@@ -342,6 +344,69 @@ MUTANTS = (
         "if hashlib.sha256(content).hexdigest() != checksum:",
         "if not checksum:",
         CHECKPOINTS + "test_a_broken_checkpoint_is_named_and_the_one_before_is_taken",
+    ),
+    Mutant(
+        "all deletions go to one worker",
+        DELETIONS,
+        "able.rotate(-self._turn)",
+        "able = deque(sessions[:1])",
+        UNIT + "test_deletions.py::test_deletions_are_shared_out_over_the_workers",
+    ),
+    Mutant(
+        "a worker is asked for any number of deletions",
+        DELETIONS,
+        "full = len(self._outstanding.get(session_id, ())) >= OUTSTANDING",
+        "full = False",
+        UNIT + "test_deletions.py::test_a_worker_is_asked_for_no_more_than_it_can_have_outstanding",
+    ),
+    Mutant(
+        "what cannot be deleted is tried again at once",
+        DELETIONS,
+        "return min(FIRST_PAUSE * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE)",
+        "return 0.0",
+        UNIT + "test_deletions.py::test_a_store_that_is_away_is_asked_for_by_one_deletion_at_a_time_until_it_is_back",
+    ),
+    Mutant(
+        "anybody may say that a checkpoint is deleted",
+        DELETIONS,
+        "if wanted is None or session_id not in wanted.asked_before:",
+        "if wanted is None:",
+        SEARCHES + "test_a_deletion_counts_only_where_the_worker_that_says_so_was_asked",
+    ),
+    Mutant(
+        "what a held lease saves is an orphan",
+        ORPHANS,
+        " and place.token != known.held.get(place.trial)",
+        "",
+        UNIT + "test_leftovers.py::test_only_what_no_ledger_can_ever_know_of_is_an_orphan",
+    ),
+    Mutant(
+        "what an older copy of the ledger does not know is an orphan",
+        ORPHANS,
+        "place.token <= known.tokens.get(place.trial, 0)",
+        "place.token > 0",
+        UNIT + "test_leftovers.py::test_only_what_no_ledger_can_ever_know_of_is_an_orphan",
+    ),
+    Mutant(
+        "a store that is away has lost its checkpoints",
+        "shared/removal.py",
+        "if not storage.is_dir():",
+        "if False:",
+        UNIT + "test_leftovers.py::test_a_store_that_is_away_is_not_an_empty_one",
+    ),
+    Mutant(
+        "links are followed while orphans are looked for",
+        LEFTOVERS,
+        "entry.is_dir(follow_symlinks=False)",
+        "entry.is_dir()",
+        UNIT + "test_leftovers.py::test_nothing_is_found_through_links",
+    ),
+    Mutant(
+        "an upload in flight is swept",
+        LEFTOVERS,
+        "for place, folders, names in os.walk(folder):",
+        "for place, folders, names in ():",
+        UNIT + "test_leftovers.py::test_a_partial_upload_is_as_old_as_the_newest_of_its_files",
     ),
     Mutant(
         "an object store gets the manifest first",

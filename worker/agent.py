@@ -9,7 +9,6 @@ import socket
 import uuid
 from collections.abc import Callable
 
-from ..shared.errors import RungmasterError
 from ..shared.failure_text import Repeats, summary
 from ..shared.model import LeaseRef
 from ..shared.session import (
@@ -25,6 +24,7 @@ from ..shared.session import (
 from ..shared.version import __version__
 from .checkpoints import CheckpointStore
 from .guard import Guard
+from .housekeeping import Housekeeping
 from .launcher import Launcher
 from .outbox import Outbox
 from .scratch import scratch_folder
@@ -54,7 +54,6 @@ class Agent:
         self._told = Repeats()
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
         self._last_trained = 0.0
-        self._deletions: set[asyncio.Task[None]] = set()
         self._store = CheckpointStore(settings.directory)
         self._guard = Guard()
         self._witness = Witness(settings.acknowledged)
@@ -65,6 +64,7 @@ class Agent:
         self.wake = asyncio.Event()
         self._spill: SpillFolder | None = None
         self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer, self._open_spill)
+        self._housekeeping = Housekeeping(self._store, settings.logs, self.outbox, self._progress)
         self._offer_slots()
 
     @property
@@ -142,10 +142,11 @@ class Agent:
     async def _end_everything(self) -> None:
         for training in self._trainings.values():
             training.give_up()
-        tasks = [*self._tasks.values(), *self._deletions]
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._housekeeping.close()
         self._witness.close()
 
     def hello(self) -> Hello:
@@ -183,10 +184,9 @@ class Agent:
         for decision in response.decisions:
             if decision.lease in self._trainings:
                 self._trainings[decision.lease].decide(decision)
-        for uri in response.delete_checkpoints:
-            deletion = asyncio.create_task(self._delete(uri))
-            self._deletions.add(deletion)
-            deletion.add_done_callback(self._deletions.discard)
+        self._housekeeping.delete(response.delete_checkpoints)
+        if response.sweep is not None:
+            self._housekeeping.sweep(response.sweep)
         self._room.set()
         self._progress()
 
@@ -253,15 +253,6 @@ class Agent:
             logger.warning("trial %s is given up: %s", lease_name(lost.lease), lost.reason)
             self._tasks[lost.lease].cancel()
         self.outbox.drop(lost.lease)
-
-    async def _delete(self, uri: str) -> None:
-        try:
-            await asyncio.to_thread(self._store.delete, uri)
-        except RungmasterError as error:
-            logger.warning("%s", error)
-            return
-        self.outbox.deleted(uri)
-        self._progress()
 
     def _offer_slots(self) -> None:
         """Asks for work, unless so many ended trials still save that more would only pile up."""

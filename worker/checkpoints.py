@@ -7,10 +7,7 @@ Everything here blocks; the agent calls it in threads.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import re
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -21,16 +18,14 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from ..shared.checkpoints import LOCAL, address_in, fetch, is_relative, open_store, resolve, text_of
-from ..shared.errors import InvalidInput, Unavailable
+from ..shared.errors import Unavailable
 from ..shared.files import sync
+from ..shared.leftovers import Portion, look_through
 from ..shared.manifest import MANIFEST, BrokenCheckpoint, Manifest, describe
 from ..shared.model import LeaseRef
-from ..shared.session import CheckpointRef, CheckpointSaved
+from ..shared.removal import PARTIAL, remove
+from ..shared.session import CheckpointRef, CheckpointSaved, Sweep
 from ..shared.storage import check_folder, check_packages
-
-_ADDRESS = re.compile(r"(^|/)\d+/\d+/\d+-\d+-[0-9a-f]+/?$")
-_DATABASE = re.compile(r"[0-9a-f]{16}")
-_PARTIAL = re.compile(r"\.(\d+)-\d+-[0-9a-f]+\.partial$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +97,19 @@ class CheckpointStore:
         return Loaded(None, tuple(broken.values()), tuple(broken))
 
     def delete(self, uri: str) -> None:
-        """Removes a checkpoint, its manifest first; one that is gone already is no error.
+        """Removes a checkpoint; one that is gone already is no error.
 
         Raises InvalidInput for what is not the address of a checkpoint, Unavailable where the store cannot be reached.
         """
-        if not _ADDRESS.search(uri) or _strays(uri):
-            raise InvalidInput(f"{uri!r} is not the address of a checkpoint; nothing was deleted")
-        try:
-            files, path = open_store(self._resolve(uri))
-            with contextlib.suppress(FileNotFoundError):
-                files.rm_file(f"{path}/{MANIFEST}")
-            with contextlib.suppress(FileNotFoundError):
-                files.rm(path, recursive=True)
-            if isinstance(files, LocalFileSystem):
-                _remove_if_empty(Path(path).parent)
-        except Exception as error:
-            raise Unavailable(f"the checkpoint {uri!r} cannot be deleted: {text_of(error)}") from error
+        remove(uri, self._directory)
+
+    def look_through(self, sweep: Sweep) -> Portion:
+        """What lies in the database's part of a storage. Raises Unavailable, InvalidInput."""
+        return look_through(sweep.storage, sweep.database_id, sweep.after, sweep.least_age, self._directory)
 
     def _resolve(self, url: str) -> str:
         """A full URL: a plain path becomes an absolute `file:` one."""
         return resolve(url, self._directory)
-
-
-def _strays(uri: str) -> bool:
-    """Whether it leads out of where it begins; a relative storage may itself lie above the worker's folder."""
-    if is_relative(uri):
-        return os.path.normpath(uri) != uri.rstrip("/")
-    return ".." in uri.split("/")
 
 
 def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest, content: bytes) -> None:
@@ -157,19 +138,9 @@ def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest, cont
 def _sweep(trial_folder: Path, token: int) -> None:
     """Removes what workers that died while saving this trial left behind: the unfinished, under smaller tokens."""
     for left in trial_folder.glob(".*.partial"):
-        unfinished = _PARTIAL.match(left.name)
+        unfinished = PARTIAL.fullmatch(left.name)
         if unfinished and int(unfinished[1]) < token:
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _remove_if_empty(trial_folder: Path) -> None:
-    """Removes the folders of a trial, its experiment and its database that hold nothing; a save makes them again."""
-    experiment_folder = trial_folder.parent
-    with contextlib.suppress(OSError):
-        trial_folder.rmdir()
-        experiment_folder.rmdir()
-        if _DATABASE.fullmatch(experiment_folder.parent.name):
-            experiment_folder.parent.rmdir()
 
 
 def _save_remotely(files: Any, path: str, folder: Path, manifest: Manifest, content: bytes) -> None:

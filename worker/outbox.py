@@ -6,7 +6,16 @@ from collections.abc import Callable
 from functools import partial
 
 from ..shared.model import LeaseRef
-from ..shared.session import CheckpointSaved, Exit, LeaseEvent, Measurement, SessionRequest, WorkRequest
+from ..shared.session import (
+    CheckpointSaved,
+    Exit,
+    FailedDeletion,
+    LeaseEvent,
+    Measurement,
+    SessionRequest,
+    Swept,
+    WorkRequest,
+)
 from .backlog import Backlog, Memory, Spill
 from .lease_log import LeaseLog
 
@@ -35,6 +44,8 @@ class Outbox:
         self._draining = False
         self._told_draining = False
         self._deleted: list[str] = []
+        self._not_deleted: list[FailedDeletion] = []
+        self._swept: Swept | None = None
 
     @property
     def held(self) -> tuple[LeaseRef, ...]:
@@ -106,6 +117,14 @@ class Outbox:
         """A checkpoint that the master wanted deleted is gone."""
         self._deleted.append(uri)
 
+    def not_deleted(self, failed: FailedDeletion) -> None:
+        """A checkpoint that the master wanted deleted is still there."""
+        self._not_deleted.append(failed)
+
+    def swept(self, swept: Swept) -> None:
+        """The answer to the master's last question about a storage."""
+        self._swept = swept
+
     def reconnect(self) -> None:
         """A new stream to a master: what is not acknowledged has to be said again."""
         for log in self._logs.values():
@@ -125,9 +144,13 @@ class Outbox:
             events=self._take_events(),
             draining=self._draining and not self._told_draining,
             deleted_checkpoints=tuple(self._deleted),
+            failed_deletions=tuple(self._not_deleted),
+            swept=self._swept,
         )
         self._told_draining = self._draining
         self._deleted.clear()
+        self._not_deleted.clear()
+        self._swept = None
         return None if request == SessionRequest() else request
 
     def _take_work_request(self) -> WorkRequest | None:

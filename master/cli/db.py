@@ -1,4 +1,4 @@
-"""`rungmaster db`: checks, backs up, restores, exports and compacts a master's database."""
+"""`rungmaster db`: checks, backs up, restores, exports, sweeps and compacts a master's database."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ..sweeping import Swept
 
 _database = click.option(
     "--db",
@@ -22,7 +26,7 @@ _database = click.option(
 
 @click.group("db")
 def command() -> None:
-    """Check, back up, restore, export or compact a master's database."""
+    """Check, back up, restore, export, sweep or compact a master's database."""
 
 
 @command.command()
@@ -101,6 +105,69 @@ def restore(database: str, source: Path | None) -> None:
 
     ended = restore_database(database, source)
     click.echo(f"{_shown(database)} is ready for a master; {ended:,} leases ended, their trials will go on")
+
+
+@command.command()
+@_database
+@click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
+@click.option(
+    "--older-than",
+    metavar="HOURS",
+    type=click.FloatRange(min=0.0),
+    default=24.0,
+    show_default=True,
+    help="Only what has not changed for so long.",
+)
+@click.option("--storage", "storages", multiple=True, help="Look there too; by default where its experiments save.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=".",
+    help="The workers' directory, below which relative storages lie.  [default: this one]",
+)
+@click.option(
+    "--logs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The workers' training logs.  [default: .rungmaster/logs in the directory]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+def sweep(
+    database: str,
+    dry_run: bool,
+    older_than: float,
+    storages: tuple[str, ...],
+    directory: Path,
+    logs: Path | None,
+    as_json: bool,
+) -> int:
+    """Delete checkpoints that the database does not know and nothing can need, and logs of deleted experiments.
+
+    They are left over where a worker died while it saved, or had lost its lease. Nothing is touched but checkpoints of
+    this database by their addresses, of leases that have ended. A master has its workers do the same now and then.
+    Exits with 1 where a storage could not be reached.
+    """
+    from ..sweeping import Where, sweep_database
+
+    where = Where(directory.resolve(), logs or directory.resolve() / ".rungmaster" / "logs", storages)
+    swept = sweep_database(database, where, older_than * 3600.0, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps({"database": _shown(database), "dry_run": dry_run, **_as_document(swept)}, indent=2))
+        return int(bool(swept.failures))
+    for found in swept.checkpoints:
+        click.echo(f"{found.uri}  ({found.age / 3600:.1f} hours old)")
+    for experiment_id in swept.logs:
+        click.echo(f"logs of experiment {experiment_id}, which was deleted")
+    for failure in swept.failures:
+        click.echo(failure, err=True)
+    number = len(swept.checkpoints)
+    what = f"{number:,} checkpoint{'s' * (number != 1)} and the logs of {len(swept.logs):,} experiments"
+    click.echo(f"{_shown(database)}: {what} {'would be' if dry_run else 'are'} deleted")
+    return int(bool(swept.failures))
+
+
+def _as_document(swept: Swept) -> dict[str, Any]:
+    checkpoints = [{"uri": found.uri, "age_seconds": round(found.age)} for found in swept.checkpoints]
+    return {"checkpoints": checkpoints, "logs": swept.logs, "failures": swept.failures}
 
 
 @command.command()

@@ -31,8 +31,8 @@ from .archive import Archive
 from .blame import Blame
 from .blueprint import Blueprint, Refused
 from .clock import Now
-from .deletions import Deletions
 from .endings import PORTION, Endings
+from .errands import Errands
 from .isolation import Isolation, Turn
 from .outbox import Granted, Outgoing
 from .recovered import Recovered, Terms
@@ -67,7 +67,7 @@ class Core:
         self._last_experiment_id = recovered.last_experiment_id
         self._request_ids = dict(recovered.request_ids)
         self._archive = Archive(self.isolation, self.endings)
-        self._deletions = Deletions(recovered.garbage)
+        self.errands = Errands(self.sessions, recovered.garbage)
         #: Sessions that a person wants to leave: told again where they come back without having heard.
         self._leaving = set(recovered.leaving)
         self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
@@ -118,7 +118,7 @@ class Core:
                     self._ended(experiment)
         self._touched.clear()
         self.endings.go_on(self.isolation.parts, self.set_aside)
-        self._collect_garbage()
+        self.errands.hand_out(self.isolation.parts.unneeded_checkpoints(), now, self._out)
         outbox, self._outbox = self._outbox, {}
         return self.isolation.turn(outbox)
 
@@ -169,14 +169,6 @@ class Core:
             session.forget(number)
         self._lose(self.endings.begin(experiment.book))
 
-    def _collect_garbage(self) -> None:
-        self._deletions.add(self.isolation.parts.unneeded_checkpoints())
-        if not self._deletions:
-            return
-        session = next((s for s in self.sessions.values() if s.connection and not s.draining), None)
-        if session is not None:
-            self._out(session.session_id).delete_checkpoints.extend(self._deletions.ask(session.session_id))
-
     def _out(self, session_id: str) -> Outgoing:
         out = self._outbox.get(session_id)
         if out is None:
@@ -195,7 +187,7 @@ class Core:
         session.request, session.draining = None, hello.session_id in self._leaving
         session.last_seen, session.last_seen_wall = now.monotonic, now.wall
         self._record_worker(session)
-        self._deletions.ask_others(hello.session_id)
+        self.errands.deletions.ask_others(hello.session_id)
         out = self._out(hello.session_id)
         terms = self.terms
         out.welcome = Welcome(
@@ -245,9 +237,8 @@ class Core:
             out = self._out(session_id)
             for event in request.events:
                 self._record(session, event, out, now)
-        for uri in request.deleted_checkpoints:
-            if self._deletions.done(uri):
-                self.isolation.parts.common.changes.deleted_checkpoints.append(uri)
+        gone = self.errands.answered(session_id, request, now)
+        self.isolation.parts.common.changes.deleted_checkpoints.extend(gone)
         if request.work_request is not None and not session.draining:
             self._ask(session, request)
 
@@ -295,12 +286,13 @@ class Core:
             return
         session.connection = session.request = None
         self._record_worker(session)
-        self._deletions.ask_others(session_id)
+        self.errands.deletions.ask_others(session_id)
         if session.draining and not session.leases:
             self._forget(session_id)
 
     def _forget(self, session_id: str) -> None:
         self.sessions.pop(session_id, None)
+        self.errands.forget(session_id)
         self._scheduler.drop(session_id)
 
     def look(self, now: Now) -> None:
@@ -390,7 +382,8 @@ class Core:
 
     def workers(self, now: Now) -> list[Worker]:
         """The sessions that are connected or still hold leases, by name."""
-        return sorted((shown(s, now) for s in self.sessions.values()), key=lambda w: (w.worker, w.session_id))
+        told = ((s, self.errands.deletions.trouble_of(s.session_id, now.monotonic)) for s in self.sessions.values())
+        return sorted((shown(s, now, trouble) for s, trouble in told), key=lambda w: (w.worker, w.session_id))
 
 
 def _ref(lease: LeaseRow) -> LeaseRef:

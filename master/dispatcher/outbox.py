@@ -14,6 +14,7 @@ from ...shared.session import (
     Decision,
     LeaseLost,
     SessionResponse,
+    Sweep,
     Welcome,
     WorkRequest,
 )
@@ -82,6 +83,7 @@ class Outgoing:
     lost: dict[LeaseRef, LeaseLost] = field(default_factory=dict)
     delete_checkpoints: list[str] = field(default_factory=list)
     drain: bool = False
+    sweep: Sweep | None = None
 
     def lose(self, lease_lost: LeaseLost) -> None:
         """Tells of a lost lease, once."""
@@ -107,4 +109,5 @@ class Outgoing:
             lost_leases=tuple(self.lost.values()),
             delete_checkpoints=tuple(self.delete_checkpoints),
             drain=self.drain,
+            sweep=self.sweep,
         )

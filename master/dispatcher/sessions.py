@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -222,8 +222,8 @@ def _process(session: Session) -> str:
     return f"pid {session.hello.pid} on {session.hello.host}" if session.hello else "not back yet"
 
 
-def shown(session: Session, now: Now) -> Worker:
-    """A session as people see it."""
+def shown(session: Session, now: Now, troubles: Iterable[str] = ()) -> Worker:
+    """A session as people see it; `troubles` keep it from other things than training."""
     hello = session.hello or Hello(session.session_id, session.worker, 0)
     return Worker(
         session.session_id,
@@ -239,7 +239,7 @@ def shown(session: Session, now: Now) -> Worker:
         session.state(now.monotonic),
         datetime.fromtimestamp(session.last_seen_wall, UTC),
         tuple(session.leases),
-        session.waits_for(now.monotonic),
+        "; ".join(filter(None, [session.waits_for(now.monotonic), *troubles])),
     )
 
 

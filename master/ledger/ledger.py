@@ -18,6 +18,7 @@ from .failures import explain
 from .lock import TermLock
 from .mastership import announce_address, check_term, read_database_id, take_term
 from .migrate import migrate
+from .orphan_queries import forget_workers
 from .recovery import Recovered, recover, recover_experiment, unneeded_checkpoints
 from .renewal import Renewal
 from .retention import Place, erase, thin
@@ -154,6 +155,12 @@ class Ledger:
         """Deletes about so many rows of a deleted experiment, from a place on; the next place, None at the end."""
         with self._chore() as connection:
             return erase(connection, experiment_id, place, rows)
+
+    def forget_workers(self, before: float, here: Collection[str], limit: int) -> int:
+        """Deletes at most so many rows of workers that were last heard of before that time (seconds since the epoch)
+        and are not `here`; how many it were."""
+        with self._chore() as connection:
+            return forget_workers(connection, before, here, limit)
 
     def compact(self) -> None:
         """Writes an SQLite file anew without its free pages. SQLite does that outside of every transaction."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -22,8 +22,9 @@ from ...shared.model import (
     Trouble,
 )
 from ..experiment.changes import ThinningRow
+from ..experiment.orphans import is_orphan, place_of
 from ..experiment.retention import Measured
-from . import experiment_queries, retention, trial_queries, trouble_queries
+from . import experiment_queries, orphan_queries, retention, trial_queries, trouble_queries
 from .engine import parse_database, reading_engine, transaction
 from .lock import is_held
 from .mastership import Owner, read_owner
@@ -192,6 +193,23 @@ class Reader:
                 return [], {}
             first, last = found[0].trial_id, found[-1].trial_id
             return found, retention.deciding(connection, experiment_id, first, last)
+
+    def storages(self) -> tuple[str, list[str]]:
+        """The database's id, and where its experiments keep checkpoints, as it is written in their specs."""
+        with self._snapshot() as connection:
+            return orphan_queries.storages(connection)
+
+    def orphans(self, uris: Iterable[str]) -> list[str]:
+        """Those of the checkpoints that were found in a store which nothing can ever need."""
+        places = {uri: place for uri in uris if (place := place_of(uri)) is not None}
+        with self._snapshot() as connection:
+            known = orphan_queries.known(connection, places.values())
+        return [uri for uri, place in places.items() if is_orphan(place, known)]
+
+    def deleted_among(self, experiments: Collection[int]) -> list[int]:
+        """Those of the experiments that were deleted, lowest first."""
+        with self._snapshot() as connection:
+            return sorted(orphan_queries.deleted_among(connection, experiments))
 
     def close(self) -> None:
         """Closes the connections that are not in use."""

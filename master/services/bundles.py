@@ -14,19 +14,22 @@ from ...shared.limits import (
     MAX_DELETED,
     MAX_ERROR,
     MAX_EVENTS,
+    MAX_FOUND,
     MAX_GPUS,
     MAX_HELD,
     MAX_ID,
     MAX_LABELS,
+    MAX_LOGGED,
     MAX_METRIC_NAME,
     MAX_METRICS,
     MAX_RESOURCE,
     MAX_SLOTS,
     MAX_URI_BYTES,
+    MAX_WAITING,
     MAX_WORKER_TEXT,
     unstorable,
 )
-from ...shared.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest
+from ...shared.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest, Swept
 
 
 def check_bundle(request: SessionRequest) -> None:
@@ -38,10 +41,26 @@ def check_bundle(request: SessionRequest) -> None:
     if request.work_request is not None:
         check_text("work_request.request_id", request.work_request.request_id, MAX_ID, least=1)
         _check_number("work_request.free_slots", request.work_request.free_slots, 0, MAX_SLOTS)
+    if request.swept is not None:
+        _check_swept(request.swept)
+    if request.failed_deletions:
+        check_count("failed_deletions", len(request.failed_deletions), MAX_DELETED)
+        for index, failed in enumerate(request.failed_deletions):
+            _check_uri(f"failed_deletions[{index}].uri", failed.uri)
+            check_length(f"failed_deletions[{index}].error", failed.error, MAX_WAITING)
     if request.deleted_checkpoints:
         check_count("deleted_checkpoints", len(request.deleted_checkpoints), MAX_DELETED)
         for index, uri in enumerate(request.deleted_checkpoints):
             _check_uri(f"deleted_checkpoints[{index}]", uri)
+
+
+def _check_swept(swept: Swept) -> None:
+    check_text("swept.request_id", swept.request_id, MAX_ID, least=1)
+    check_count("swept.found", len(swept.found), MAX_FOUND)
+    for index, found in enumerate(swept.found):
+        _check_uri(f"swept.found[{index}].uri", found.uri)
+    check_count("swept.logged_experiments", len(swept.logged_experiments), MAX_LOGGED)
+    check_length("swept.error", swept.error, MAX_WAITING)
 
 
 def check_hello(hello: Hello) -> None:

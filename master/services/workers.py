@@ -196,7 +196,8 @@ def _receiving(session_id: str, connection: StreamConnection, request: SessionRe
 
 
 def _says_something(request: SessionRequest) -> bool:
-    return bool(request.work_request or request.events or request.draining or request.deleted_checkpoints)
+    said = request.work_request or request.events or request.draining or request.deleted_checkpoints
+    return bool(said or request.failed_deletions or request.swept)
 
 
 def _reraise(task: asyncio.Task[None]) -> None:

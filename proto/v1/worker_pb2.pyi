@@ -40,18 +40,76 @@ DECISION_KIND_PAUSE: DecisionKind
 DECISION_KIND_STOP: DecisionKind
 
 class SessionRequest(_message.Message):
-    __slots__ = ("hello", "work_request", "events", "draining", "deleted_checkpoints")
+    __slots__ = ("hello", "work_request", "events", "draining", "deleted_checkpoints", "failed_deletions", "swept")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WORK_REQUEST_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     DELETED_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    FAILED_DELETIONS_FIELD_NUMBER: _ClassVar[int]
+    SWEPT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     work_request: WorkRequest
     events: _containers.RepeatedCompositeFieldContainer[LeaseEvent]
     draining: bool
     deleted_checkpoints: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., work_request: _Optional[_Union[WorkRequest, _Mapping]] = ..., events: _Optional[_Iterable[_Union[LeaseEvent, _Mapping]]] = ..., draining: _Optional[bool] = ..., deleted_checkpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+    failed_deletions: _containers.RepeatedCompositeFieldContainer[FailedDeletion]
+    swept: Swept
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., work_request: _Optional[_Union[WorkRequest, _Mapping]] = ..., events: _Optional[_Iterable[_Union[LeaseEvent, _Mapping]]] = ..., draining: _Optional[bool] = ..., deleted_checkpoints: _Optional[_Iterable[str]] = ..., failed_deletions: _Optional[_Iterable[_Union[FailedDeletion, _Mapping]]] = ..., swept: _Optional[_Union[Swept, _Mapping]] = ...) -> None: ...
+
+class Swept(_message.Message):
+    __slots__ = ("request_id", "found", "after", "logged_experiments", "error")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LOGGED_EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    found: _containers.RepeatedCompositeFieldContainer[FoundCheckpoint]
+    after: TrialRef
+    logged_experiments: _containers.RepeatedScalarFieldContainer[int]
+    error: str
+    def __init__(self, request_id: _Optional[str] = ..., found: _Optional[_Iterable[_Union[FoundCheckpoint, _Mapping]]] = ..., after: _Optional[_Union[TrialRef, _Mapping]] = ..., logged_experiments: _Optional[_Iterable[int]] = ..., error: _Optional[str] = ...) -> None: ...
+
+class FoundCheckpoint(_message.Message):
+    __slots__ = ("uri", "age")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    age: _duration_pb2.Duration
+    def __init__(self, uri: _Optional[str] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class TrialRef(_message.Message):
+    __slots__ = ("experiment_id", "trial_id")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: int
+    trial_id: int
+    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ...) -> None: ...
+
+class Sweep(_message.Message):
+    __slots__ = ("request_id", "storage", "after", "least_age", "database_id", "deleted_experiments")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LEAST_AGE_FIELD_NUMBER: _ClassVar[int]
+    DATABASE_ID_FIELD_NUMBER: _ClassVar[int]
+    DELETED_EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    storage: str
+    after: TrialRef
+    least_age: _duration_pb2.Duration
+    database_id: str
+    deleted_experiments: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, request_id: _Optional[str] = ..., storage: _Optional[str] = ..., after: _Optional[_Union[TrialRef, _Mapping]] = ..., least_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., database_id: _Optional[str] = ..., deleted_experiments: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class FailedDeletion(_message.Message):
+    __slots__ = ("uri", "error")
+    URI_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    uri: str
+    error: str
+    def __init__(self, uri: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("session_id", "worker", "slots", "gpus", "labels", "version", "host", "pid", "held", "experiment_ids")
@@ -166,7 +224,7 @@ class Exit(_message.Message):
     def __init__(self, outcome: _Optional[_Union[ExitOutcome, str]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class SessionResponse(_message.Message):
-    __slots__ = ("welcome", "assignments", "acknowledgements", "decisions", "lost_leases", "delete_checkpoints", "drain")
+    __slots__ = ("welcome", "assignments", "acknowledgements", "decisions", "lost_leases", "delete_checkpoints", "drain", "sweep")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGEMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +232,7 @@ class SessionResponse(_message.Message):
     LOST_LEASES_FIELD_NUMBER: _ClassVar[int]
     DELETE_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
+    SWEEP_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     assignments: _containers.RepeatedCompositeFieldContainer[Assignment]
     acknowledgements: _containers.RepeatedCompositeFieldContainer[Acknowledgement]
@@ -181,7 +240,8 @@ class SessionResponse(_message.Message):
     lost_leases: _containers.RepeatedCompositeFieldContainer[LeaseLost]
     delete_checkpoints: _containers.RepeatedScalarFieldContainer[str]
     drain: bool
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[Acknowledgement, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseLost, _Mapping]]] = ..., delete_checkpoints: _Optional[_Iterable[str]] = ..., drain: _Optional[bool] = ...) -> None: ...
+    sweep: Sweep
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[Acknowledgement, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseLost, _Mapping]]] = ..., delete_checkpoints: _Optional[_Iterable[str]] = ..., drain: _Optional[bool] = ..., sweep: _Optional[_Union[Sweep, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("term", "lease_ttl", "heartbeat_interval", "version", "exit_outcomes", "database_id")

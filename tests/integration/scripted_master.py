@@ -19,12 +19,14 @@ from rungmaster.shared.session import (
     Decision,
     DecisionKind,
     Exit,
+    FailedDeletion,
     Hello,
     LeaseEvent,
     LeaseLost,
     Measurement,
     SessionRequest,
     SessionResponse,
+    Swept,
     Welcome,
     WorkRequest,
 )
@@ -98,6 +100,8 @@ class ScriptedMaster(WorkerServiceServicer):
         self.received: list[SessionRequest] = []
         self.hellos: list[Hello] = []
         self.deleted: list[str] = []
+        self.not_deleted: list[FailedDeletion] = []
+        self.swept: list[Swept] = []
         self.repeated: list[LeaseEvent] = []
         self.draining = False
         self.deaf = False
@@ -175,6 +179,8 @@ class ScriptedMaster(WorkerServiceServicer):
     def _answer(self, request: SessionRequest) -> SessionResponse:
         self.draining = self.draining or request.draining
         self.deleted += request.deleted_checkpoints
+        self.not_deleted += request.failed_deletions
+        self.swept += [request.swept] if request.swept is not None else []
         if request.work_request is not None:
             self._note(request.work_request)
         decisions = [decision for event in request.events if (decision := self._apply(event)) is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from rungmaster.shared.session import (
     CheckpointSaved,
     Decision,
     DecisionKind,
+    Exit,
     ExitOutcome,
     Measurement,
     SessionResponse,
+    Sweep,
 )
 from rungmaster.worker import ending
+from rungmaster.worker.checkpoints import CheckpointStore
 from rungmaster.worker.gpus import Device
 from rungmaster.worker.seeds import trial_seed
 
@@ -261,8 +265,89 @@ def test_checkpoints_are_deleted_when_the_master_asks(tmp_path: Path) -> None:
             (saved,) = (await finish(it, target=1)).saved
             assert in_store(tmp_path, saved)
             it.master.tell(SessionResponse(delete_checkpoints=(saved.uri, "file:///etc")))
-            await until(lambda: it.master.deleted)
+            await until(lambda: it.master.deleted and it.master.not_deleted)
             assert it.master.deleted == [saved.uri], "what is no checkpoint is neither deleted nor said to be"
+            (refused,) = it.master.not_deleted
+            assert refused.uri == "file:///etc"
+            assert "not the address of a checkpoint" in refused.error
             assert not in_store(tmp_path, saved)
+
+    asyncio.run(story())
+
+
+def test_deletions_that_hang_hold_up_no_training_and_end_with_their_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hang = threading.Event()
+    delete = CheckpointStore.delete
+
+    def hanging(store: CheckpointStore, uri: str) -> None:
+        hang.wait()
+        delete(store, uri)
+
+    monkeypatch.setattr(CheckpointStore, "delete", hanging)
+
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
+            (saved,) = (await finish(it, target=1)).saved
+            others = tuple(saved.uri.replace("/1-", f"/{n}-") for n in range(2, 80))
+            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri, *others)))
+            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri,)))
+            record = await finish(it, trial_id=2, target=3)
+            assert record.exit == Exit(ExitOutcome.RELEASED)
+            assert record.saved
+            assert it.master.deleted == []
+            hang.set()
+            await until(lambda: len(it.master.deleted) == 79)
+            assert sorted(it.master.deleted) == sorted((saved.uri, *others)), "each is answered once"
+            assert not in_store(tmp_path, saved)
+
+    try:
+        asyncio.run(story())
+    finally:
+        hang.set()
+
+
+def test_what_cannot_be_deleted_is_told_with_the_reason(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
+            (saved,) = (await finish(it, target=1)).saved
+            storage = tmp_path / saved.uri.split("/")[0]
+            storage.rename(tmp_path / "away")
+            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri,)))
+            await until(lambda: it.master.not_deleted)
+            (failed,) = it.master.not_deleted
+            assert failed.uri == saved.uri
+            assert "is not there" in failed.error
+            (tmp_path / "away").rename(storage)
+            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri,)))
+            await until(lambda: it.master.deleted)
+            assert not in_store(tmp_path, saved)
+
+    asyncio.run(story())
+
+
+def test_a_worker_tells_what_lies_in_a_storage_and_which_logs_it_keeps(tmp_path: Path) -> None:
+    database = "0123456789abcdef"
+
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
+            record = await finish(it, target=1, database_id=database)
+            (saved,) = record.saved
+            storage = record.assignment.checkpoint_storage
+            it.master.tell(SessionResponse(sweep=Sweep("first", database, storage)))
+            await until(lambda: it.master.swept)
+            (swept,) = it.master.swept
+            assert (swept.request_id, swept.after, swept.error) == ("first", None, "")
+            assert [found.uri for found in swept.found] == [saved.uri]
+            it.master.tell(SessionResponse(sweep=Sweep("second", database)))
+            await until(lambda: len(it.master.swept) == 2)
+            assert it.master.swept[1].logged_experiments == (1,)
+            it.master.tell(SessionResponse(sweep=Sweep("third", database, deleted_experiments=(1,))))
+            await until(lambda: len(it.master.swept) == 3)
+            assert it.master.swept[2].logged_experiments == ()
+            it.master.tell(SessionResponse(sweep=Sweep("fourth", "../..", storage)))
+            await until(lambda: len(it.master.swept) == 4)
+            assert "is not the id of a database" in it.master.swept[3].error
 
     asyncio.run(story())

@@ -16,6 +16,7 @@ from rungmaster.shared.session import (
     DecisionKind,
     Exit,
     ExitOutcome,
+    FailedDeletion,
     Hello,
     Measurement,
     SessionRequest,
@@ -156,8 +157,16 @@ class SimWorker:
         self.outbox.drop(lease)
 
     def _delete(self, uri: str) -> None:
-        self._world.delete_checkpoint(uri)
-        self.outbox.deleted(uri)
+        chance = self._clockwork.random.random() if self._world.stormy else 1.0
+        if chance < 0.02:
+            self._clockwork.happened("deletion without an answer")
+            return
+        if chance < 0.2:
+            self._clockwork.happened("deletion failed")
+            self.outbox.not_deleted(FailedDeletion(uri, "Stale file handle"))
+        else:
+            self._world.delete_checkpoint(uri)
+            self.outbox.deleted(uri)
         self.say()
 
     def _begin(self, assignment: Assignment) -> None:

@@ -23,6 +23,8 @@ MUST_HAPPEN = {
     "assignment repeated",
     "checkpoint deleted",
     "crash once applied",
+    "deletion failed",
+    "deletion without an answer",
     "ending taken up again",
     "ending went on",
     "crash once committed",

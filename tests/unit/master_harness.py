@@ -334,10 +334,12 @@ class Worker:
 
 def merged(responses: Iterable[SessionResponse]) -> SessionResponse:
     """Several bundles as one."""
-    welcome, drain = None, False
+    welcome = sweep = None
+    drain = False
     lists: dict[str, tuple[Any, ...]] = {}
     for response in responses:
+        sweep = response.sweep or sweep
         welcome, drain = response.welcome or welcome, response.drain or drain
         for name in ("assignments", "acknowledgements", "decisions", "lost_leases", "delete_checkpoints"):
             lists[name] = lists.get(name, ()) + getattr(response, name)
-    return SessionResponse(welcome, drain=drain, **lists)
+    return SessionResponse(welcome, drain=drain, sweep=sweep, **lists)

@@ -53,6 +53,15 @@ events = st.builds(
     | st.builds(session.Exit, st.sampled_from(session.ExitOutcome), text),
     text,
 )
+sweeps = st.builds(session.Sweep, text, text, text, st.tuples(int32, int32), seconds, several(int32))
+answers = st.builds(
+    session.Swept,
+    text,
+    several(st.builds(session.Found, text, seconds)),
+    st.none() | st.tuples(int32, int32),
+    several(int32),
+    text,
+)
 requests = st.builds(
     session.SessionRequest,
     st.none() | hellos,
@@ -60,6 +69,8 @@ requests = st.builds(
     several(events),
     st.booleans(),
     several(text),
+    failed_deletions=several(st.builds(session.FailedDeletion, text, text)),
+    swept=st.none() | answers,
 )
 assignments = st.builds(
     session.Assignment,
@@ -88,6 +99,7 @@ responses = st.builds(
     ),
     several(st.builds(session.LeaseLost, leases, text)),
     several(text),
+    sweep=st.none() | sweeps,
 )
 
 

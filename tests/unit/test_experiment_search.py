@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
+from rungmaster.master.dispatcher.deletions import FIRST_PAUSE
 from rungmaster.shared.model import ExperimentState, TrialState
-from rungmaster.shared.session import Assignment, CheckpointSaved, DecisionKind, ExitOutcome, Measurement
+from rungmaster.shared.session import (
+    Assignment,
+    CheckpointSaved,
+    DecisionKind,
+    ExitOutcome,
+    FailedDeletion,
+    Measurement,
+)
 
 
 @pytest.fixture
@@ -245,14 +253,14 @@ def test_a_deletion_is_asked_of_another_worker_when_the_one_that_was_asked_has_g
     assert other.connect().delete_checkpoints == (uri,)
 
 
-def test_a_deletion_told_by_a_worker_that_drains_and_came_back_is_noted(master: Master, worker: Worker) -> None:
+def test_a_deletion_told_by_a_worker_that_was_asked_drains_and_came_back_is_noted(
+    master: Master, worker: Worker
+) -> None:
     master.submit(make_spec({"max_rungs": 1}))
-    assignment = worker.work()
-    worker.save(assignment, 1)
+    uri = garbage(master, worker)
     worker.send(draining=True)
-    for resource in (2, 3):
-        worker.save(assignment, resource)
-    worker.send(deleted_checkpoints=("store/0/1-1",))
+    worker.connect(*master.core.sessions[worker.session_id].leases)
+    worker.send(deleted_checkpoints=(uri,))
     assert [row.uri for row in master.store.rows.checkpoints.values() if row.deleted] == ["store/0/1-1"]
 
 
@@ -261,6 +269,29 @@ def test_a_deletion_of_something_that_nobody_wanted_deleted_is_not_noted(master:
     uri = worker.save(worker.work(), 1)
     worker.send(deleted_checkpoints=(uri,))
     assert not master.store.rows.checkpoints[1, 0, 1, 1].deleted
+
+
+def test_a_deletion_counts_only_where_the_worker_that_says_so_was_asked(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}))
+    uri = garbage(master, worker)
+    master.worker("other").send(deleted_checkpoints=(uri,))
+    assert not master.store.rows.checkpoints[1, 0, 1, 1].deleted
+    worker.send(deleted_checkpoints=(uri,))
+    assert master.store.rows.checkpoints[1, 0, 1, 1].deleted
+
+
+def test_a_deletion_that_fails_is_asked_of_another_worker_and_people_see_why(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}))
+    uri = garbage(master, worker)
+    other = master.worker("other")
+    worker.send(failed_deletions=(FailedDeletion(uri, "Permission denied"),))
+    (shown,) = [w.waiting_reason for w in master.core.workers(master.now) if w.worker == "w"]
+    assert "cannot delete checkpoints in" in shown
+    assert "Permission denied" in shown
+    master.advance(FIRST_PAUSE + 1, alive=[worker, other])
+    assert other.received().delete_checkpoints == (uri,)
+    other.send(deleted_checkpoints=(uri,))
+    assert master.store.rows.checkpoints[1, 0, 1, 1].deleted
 
 
 def test_deletions_are_asked_again_after_a_crash_of_the_master(master: Master, worker: Worker) -> None:

@@ -1,0 +1,74 @@
+"""`db sweep`: finds what nothing can need in the stores of a database, and deletes it, from this machine.
+
+The rules are those by which a master has workers sweep: see `experiment/orphans.py` and `shared/leftovers.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..shared.errors import RungmasterError
+from ..shared.leftovers import logged_experiments, look_through, remove_logs
+from ..shared.removal import remove
+from ..shared.session import Found
+from .ledger.reader import Reader
+
+
+@dataclass(slots=True)
+class Swept:
+    """What nothing can need: checkpoints, and experiments whose logs are of no use; and what could not be done."""
+
+    checkpoints: list[Found] = field(default_factory=list)
+    logs: list[int] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where to look: relative storages are below `directory`; `storages` beside those that specs name."""
+
+    directory: Path
+    logs: Path
+    storages: Sequence[str] = ()
+
+
+def sweep_database(url: str, where: Where, least_age: float, *, dry_run: bool) -> Swept:
+    """Deletes, unless it is a dry run, what nothing of it can need and has not changed for so many seconds.
+
+    It may run beside the database's master. Raises InvalidInput, DatabaseError or Unavailable where the database
+    cannot be read.
+    """
+    swept = Swept()
+    with closing(Reader(url, from_outside=True)) as reader:
+        database_id, known = reader.storages()
+        for storage in dict.fromkeys([*known, *where.storages]):
+            try:
+                for found in _orphans(reader, database_id, storage, where.directory, least_age):
+                    _take(found, where.directory, swept, dry_run=dry_run)
+            except RungmasterError as error:
+                swept.failures.append(str(error))
+        swept.logs = reader.deleted_among(logged_experiments(where.logs, database_id))
+        if not dry_run:
+            remove_logs(where.logs, database_id, swept.logs)
+    return swept
+
+
+def _orphans(reader: Reader, database_id: str, storage: str, directory: Path, least_age: float) -> Iterator[Found]:
+    after: tuple[int, int] | None = (0, -1)
+    while after is not None:
+        portion = look_through(storage, database_id, after, least_age, directory)
+        orphans = set(reader.orphans(found.uri for found in portion.found))
+        yield from (found for found in portion.found if found.uri in orphans)
+        after = portion.after
+
+
+def _take(found: Found, directory: Path, swept: Swept, *, dry_run: bool) -> None:
+    try:
+        if not dry_run:
+            remove(found.uri, directory)
+        swept.checkpoints.append(found)
+    except RungmasterError as error:
+        swept.failures.append(str(error))
