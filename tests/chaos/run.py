@@ -17,8 +17,9 @@ from rungmaster.shared.errors import RungmasterError
 from .databases import Postgresql, Sqlite
 from .faults import KILLED_TRAINING, faults_for
 from .processes import End
+from .store import differences, undeleted
 from .storm import Storm
-from .verdict import Verdict, gather, judge
+from .verdict import Evidence, Verdict, gather, judge
 from .world import World, marathon
 
 #: Seconds that a search may take to end after the storm; generous, for machines that do other things as well.
@@ -65,9 +66,12 @@ def chaos(
         customer.leave()
         wait_for("the end of what nobody can run", lambda: world.unfinished() == [], PEACE)
         ended = time.monotonic()
+        wait_for("the deletion of what is not needed", lambda: not undeleted(_evidence(world)), PEACE)
         world.drain()
         left_over = world.left_over()
-        verdict = judge(gather(database.url, world.acknowledged, world.epochs))
+        evidence = _evidence(world)
+        left_over += differences(database.url, folder, world.storage, evidence)
+        verdict = judge(evidence)
         findings = [*world.findings, *storm.errors, *customer.complaints, *_tracebacks(folder)]
         findings += [*left_over, *_violations(database.url)]
         if verdict.leases["failed"] > storm.struck[KILLED_TRAINING]:
@@ -75,6 +79,10 @@ def chaos(
         return Outcome(storm.struck, verdict, world.ends, findings, customer.served, calm - began, ended - calm)
     finally:
         world.close()
+
+
+def _evidence(world: World) -> Evidence:
+    return gather(world.database.url, world.acknowledged, world.epochs)
 
 
 class Customer(threading.Thread):

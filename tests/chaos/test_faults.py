@@ -18,6 +18,7 @@ from rungmaster.shared.errors import RungmasterError
 from rungmaster.shared.model import Lease, TrialOrder, WorkerState
 
 from .databases import Postgresql, Sqlite, forbid_growth
+from .store import undeleted
 from .verdict import Evidence, Verdict, gather, judge
 from .world import WAYS_TO_BE_WRONG, World, marathon, wrong
 
@@ -201,3 +202,25 @@ def test_what_nobody_can_run_fails_soon_and_costs_the_search_beside_it_nothing(m
     verdict = search.ends_well()
     assert set(verdict.leases) == {"released"}
     assert verdict.wrong == len(WAYS_TO_BE_WRONG)
+
+
+def test_a_store_that_is_away_keeps_its_checkpoints_until_it_is_back_and_then_they_are_deleted(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(workers=2, slots=1)
+    search = Search(world, max_trials=4, seconds_per_epoch=0.02)
+    wait_for("the end of the search", lambda: world.ended(search.id), 200)
+    wait_for("the deletion of what is not needed", lambda: not undeleted(search.evidence()))
+    kept = [row.uri for row in search.evidence().rows["checkpoints"] if not row.deleted]
+    assert kept
+    away = world.storage.with_name("unmounted")
+    world.storage.rename(away)
+    with world.client() as client:
+        client.delete(search.id)
+        wait_for("workers that say why", lambda: str(client.workers()).count("cannot delete checkpoints in") == 2)
+        assert sorted(undeleted(search.evidence())) == sorted(kept)
+    away.rename(world.storage)
+    wait_for("the deletion of all checkpoints", lambda: not list(world.storage.rglob("manifest.json")))
+    wait_for("the end of their rows", lambda: not search.evidence().rows["checkpoints"])
+    world.drain()
+    assert world.findings == []

@@ -1,0 +1,33 @@
+"""What lies in the checkpoint store in the end, held against what the ledger has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rungmaster.master.sweeping import Where, sweep_database
+
+from .verdict import Evidence
+
+Name = tuple[str, str, str]
+
+
+def undeleted(evidence: Evidence) -> list[str]:
+    """Checkpoints that nothing needs any more and that no worker has deleted yet."""
+    return [row.uri for row in evidence.rows["checkpoints"] if row.delete_time is not None and not row.deleted]
+
+
+def differences(url: str, folder: Path, storage: Path, evidence: Evidence) -> Iterator[str]:
+    """Once all leases have ended and orphans are swept: what is in the store or in the ledger, and not in both."""
+    for failure in sweep_database(url, Where(folder, folder / "logs"), 0.0, dry_run=False).failures:
+        yield f"sweeping: {failure}"
+    needed = {_name(row.uri) for row in evidence.rows["checkpoints"] if row.delete_time is None}
+    there = {_name(str(path)) for path in storage.glob("*/*/*/*") if path.is_dir()}
+    yield from (f"checkpoint {'/'.join(name)} is in the store, and nobody needs it" for name in sorted(there - needed))
+    yield from (f"checkpoint {'/'.join(name)} is needed, and not in the store" for name in sorted(needed - there))
+
+
+def _name(uri: str) -> Name:
+    """Experiment, trial and the checkpoint's own name."""
+    experiment, trial, name = uri.rsplit("/", 3)[1:]
+    return experiment, trial, name
