@@ -5,12 +5,14 @@ is followed. Everything here blocks.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,11 +24,16 @@ from .checkpoints import address_in, open_store, resolve, text_of
 from .errors import InvalidInput, Unavailable
 from .limits import MAX_FOUND, MAX_LOGGED
 from .manifest import MANIFEST
+from .model import LeaseRef
 from .removal import CHECKPOINT, DATABASE, PARTIAL
 from .session import Found
 
 #: Trials whose folders are looked into at one go.
 TRIALS = 200
+
+
+#: `<trial>-<token>.log`
+_LOG = re.compile(r"\d+-\d+\.log")
 
 
 @dataclass(slots=True)
@@ -77,6 +84,21 @@ def remove_logs(logs: Path, database_id: str, experiments: Iterable[int]) -> Non
     if not (logs / database_id).is_symlink():
         for experiment_id in experiments:
             shutil.rmtree(logs / database_id / str(experiment_id), ignore_errors=True)
+
+
+def remove_old_logs(logs: Path, database_id: str, age: float, in_use: Collection[LeaseRef] = ()) -> None:
+    """Deletes the training logs of a database that have not changed for so many seconds, but those of leases that
+    train: one that prints nothing goes on."""
+    spared = {(lease.experiment_id, f"{lease.trial_id}-{lease.token}.log") for lease in in_use}
+    for experiment_id in logged_experiments(logs, database_id):
+        folder = logs / database_id / str(experiment_id)
+        for log in folder.glob("*.log"):
+            with contextlib.suppress(OSError):
+                old = time.time() - log.lstat().st_mtime >= age
+                if old and _LOG.fullmatch(log.name) and (experiment_id, log.name) not in spared:
+                    log.unlink()
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _check_id(database_id: str) -> None:

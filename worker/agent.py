@@ -64,7 +64,7 @@ class Agent:
         self.wake = asyncio.Event()
         self._spill: SpillFolder | None = None
         self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer, self._open_spill)
-        self._housekeeping = Housekeeping(self._store, settings.logs, self.outbox, self._progress)
+        self._housekeeping = Housekeeping(self._store, settings, self.outbox, self._progress)
         self._offer_slots()
 
     @property

@@ -59,6 +59,12 @@ if TYPE_CHECKING:
     help="Where the output of the training goes.  [default: .rungmaster/logs in the directory]",
 )
 @click.option(
+    "--keep-logs",
+    metavar="DAYS",
+    type=click.FloatRange(0),
+    help="Delete logs that have not changed for so long; by default they stay until their experiment is deleted.",
+)
+@click.option(
     "--grace",
     type=click.FloatRange(0),
     default=30.0,
@@ -103,6 +109,7 @@ def command(
     experiments: tuple[int, ...],
     directory: Path,
     logs: Path | None,
+    keep_logs: float | None,
     grace: float,
     connect_timeout: float,
     fresh_processes: bool,
@@ -130,6 +137,7 @@ def command(
         credentials=credentials,
         directory=directory,
         logs=(logs or directory / ".rungmaster" / "logs").resolve(),
+        keep_logs=None if keep_logs is None else keep_logs * 86_400,
         slots=slots or len(devices) or 1,
         devices=_behind(devices, slots),
         labels=dict(_label(text) for text in labels),

@@ -9,15 +9,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from ..shared.errors import RungmasterError
 from ..shared.failure_text import Repeats
-from ..shared.leftovers import logged_experiments, remove_logs
+from ..shared.leftovers import logged_experiments, remove_logs, remove_old_logs
+from ..shared.model import LeaseRef
 from ..shared.session import FailedDeletion, Sweep, Swept
 from .checkpoints import CheckpointStore
 from .outbox import Outbox
+from .settings import Settings
 
 #: Threads that delete and look. What they wait for is the store, and training comes first.
 THREADS = 2
@@ -28,10 +29,10 @@ logger = logging.getLogger(__name__)
 class Housekeeping:
     """Deletes and looks, one thing after the other, and tells the master what came of it."""
 
-    def __init__(self, store: CheckpointStore, logs: Path, outbox: Outbox, told: Callable[[], None]) -> None:
+    def __init__(self, store: CheckpointStore, settings: Settings, outbox: Outbox, told: Callable[[], None]) -> None:
         """`told` is called when there is something to send."""
         self._store = store
-        self._logs = logs
+        self._logs, self._keep_logs = settings.logs, settings.keep_logs
         self._outbox = outbox
         self._told = told
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="housekeeping")
@@ -74,16 +75,18 @@ class Housekeeping:
 
     async def _look(self, sweep: Sweep) -> None:
         try:
-            self._outbox.swept(await self._in_thread(self._looked, sweep))
+            self._outbox.swept(await self._in_thread(self._looked, sweep, self._outbox.held))
         except (RungmasterError, OSError) as error:
             self._outbox.swept(Swept(sweep.request_id, error=_cause(error)))
         self._told()
 
-    def _looked(self, sweep: Sweep) -> Swept:
+    def _looked(self, sweep: Sweep, held: tuple[LeaseRef, ...]) -> Swept:
         if sweep.storage:
             portion = self._store.look_through(sweep)
             return Swept(sweep.request_id, tuple(portion.found), portion.after)
         remove_logs(self._logs, sweep.database_id, sweep.deleted_experiments)
+        if self._keep_logs is not None:
+            remove_old_logs(self._logs, sweep.database_id, self._keep_logs, held)
         return Swept(sweep.request_id, logged_experiments=logged_experiments(self._logs, sweep.database_id))
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:

@@ -24,6 +24,8 @@ class Settings:
     addresses: tuple[str, ...]
     directory: Path
     logs: Path
+    #: Seconds for which the log of a training stays that is not written any more; None: as long as its experiment.
+    keep_logs: float | None = None
     slots: int = 1
     devices: tuple[Device, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)

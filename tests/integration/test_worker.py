@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -323,6 +324,23 @@ def test_what_cannot_be_deleted_is_told_with_the_reason(tmp_path: Path) -> None:
             it.master.tell(SessionResponse(delete_checkpoints=(saved.uri,)))
             await until(lambda: it.master.deleted)
             assert not in_store(tmp_path, saved)
+
+    asyncio.run(story())
+
+
+def test_a_worker_deletes_logs_that_are_older_than_it_is_to_keep_them(tmp_path: Path) -> None:
+    database = "0123456789abcdef"
+
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause), keep_logs=86_400.0) as it:
+            for trial in (1, 2):
+                await finish(it, trial_id=trial, target=1, database_id=database)
+            logs = sorted((tmp_path / "logs" / database).rglob("*.log"))
+            assert len(logs) == 2
+            os.utime(logs[0], (0, 0))
+            it.master.tell(SessionResponse(sweep=Sweep("logs", database)))
+            await until(lambda: it.master.swept)
+            assert sorted((tmp_path / "logs" / database).rglob("*.log")) == logs[1:]
 
     asyncio.run(story())
 

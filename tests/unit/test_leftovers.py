@@ -13,7 +13,7 @@ import pytest
 
 from rungmaster.master.experiment.orphans import Known, Place, is_orphan, place_of
 from rungmaster.shared.errors import InvalidInput, Unavailable
-from rungmaster.shared.leftovers import look_through
+from rungmaster.shared.leftovers import look_through, remove_old_logs
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.removal import remove
 from rungmaster.worker.checkpoints import CheckpointStore
@@ -232,3 +232,17 @@ def test_the_address_of_a_checkpoint_says_of_which_lease_it_is() -> None:
     assert place_of("store/0123456789abcdef/4/17/.2-81-9f.partial") == Place(4, 17, 2, "2-81-9f", partial=True)
     for uri in ("4/17/.2-81-9f", "4/17/2-81-9f.partial", "x/17/2-81-9f", "4/17/2-81", "4/17/2-81-9f/manifest.json"):
         assert place_of(uri) is None
+
+
+def test_logs_go_that_have_not_changed_for_long_and_are_of_no_lease_that_trains(tmp_path: Path) -> None:
+    folder = tmp_path / DATABASE / "1"
+    folder.mkdir(parents=True)
+    for name in ("0-1.log", "0-2.log", "0-3.log", "notes.log", "0-1.txt"):
+        (folder / name).write_text("printed")
+    age(folder)
+    os.utime(folder / "0-2.log")
+    emptied = tmp_path / DATABASE / "2"
+    emptied.mkdir()
+    remove_old_logs(tmp_path, DATABASE, DAY, [LeaseRef(1, 0, 3)])
+    assert {path.name for path in folder.iterdir()} == {"0-2.log", "0-3.log", "notes.log", "0-1.txt"}
+    assert not emptied.exists()
