@@ -69,7 +69,7 @@ class ProcessServer:
         return True if ready else None
 
     def _receive(self) -> bool:
-        received = self._channel.recv(1 << 16)
+        received = _read(self._channel)
         *lines, self._unread = (self._unread + received).split(b"\n")
         for line in lines:
             self._obey(decode(line))
@@ -153,8 +153,9 @@ class ProcessServer:
 
 
 def _read(line: socket.socket) -> bytes:
+    """What has come; nothing once the other end is gone, also where that left something unread, which is an error."""
     try:
-        return line.recv(4096)
+        return line.recv(1 << 16)
     except OSError:
         return b""
 

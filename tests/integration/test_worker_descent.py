@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -178,3 +181,19 @@ def test_what_forks_without_end_is_caught(tmp_path: Path) -> None:
                 assert (tmp_path / "escaped").read_text() == last
 
     asyncio.run(story())
+
+
+def test_a_reaper_whose_worker_was_killed_before_it_read_an_answer_ends_as_it_should() -> None:
+    (ours, its), (passing, received) = socket.socketpair(), socket.socketpair()
+    numbers = [str(each.fileno()) for each in (its, received)]
+    command = [sys.executable, "-P", "-m", "rungmaster.worker.reaper", *numbers]
+    with subprocess.Popen(command, pass_fds=[int(each) for each in numbers], stderr=subprocess.PIPE) as process:
+        its.close()
+        ours.sendall(b'{"start": 1, "input": true}\n')
+        passing.close()
+        assert select.select([ours], [], [], 40)[0], "no answer"
+        ours.close()
+        assert process.wait(40) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    received.close()
