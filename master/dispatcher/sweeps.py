@@ -54,6 +54,9 @@ class Sweeper:
                 raise
             except RungmasterError as error:
                 log.warning("sweeping did not go on: %s", error)
+            except Exception:
+                # Nobody waits for it, and the search is not to end for it.
+                log.exception("sweeping failed")
             await asyncio.sleep(INTERVAL)
 
     async def sweep(self) -> None:

@@ -289,6 +289,31 @@ def test_a_store_that_one_worker_cannot_reach_is_looked_through_by_another(
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_master_sweeps_again_and_again_whatever_went_wrong_the_last_time(
+    store: Store, ledger: Ledger, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FIRST", "INTERVAL"):
+        monkeypatch.setattr(sweeps, name, 0.01)
+    went_wrong: list[Exception] = [Unavailable("the database is locked"), ValueError("a bug")]
+    storages = Reader.storages
+
+    def failing(self: Reader) -> tuple[str, list[str]]:
+        if went_wrong:
+            raise went_wrong.pop()
+        return storages(self)
+
+    monkeypatch.setattr(Reader, "storages", failing)
+
+    async def story(writer: Writer, sweeper: Sweeper) -> None:
+        await Colleague(writer, "worker", store).join()
+        sweeping = asyncio.create_task(sweeper.run())
+        await until(lambda: store.left() == {KNOWN, FRESH})
+        sweeping.cancel()
+
+    with_sweeper(ledger, reader, story)
+
+
+@pytest.mark.usefixtures("quick")
 def test_where_nobody_can_look_nothing_is_deleted(store: Store, ledger: Ledger, reader: Reader) -> None:
     async def story(writer: Writer, sweeper: Sweeper) -> None:
         await sweeper.sweep()
