@@ -18,7 +18,7 @@ from .ledger.reader import Reader
 
 
 @dataclass(slots=True)
-class Swept:
+class Leftovers:
     """What nothing can need: checkpoints, and experiments whose logs are of no use; and what could not be done."""
 
     checkpoints: list[Found] = field(default_factory=list)
@@ -35,13 +35,13 @@ class Where:
     storages: Sequence[str] = ()
 
 
-def sweep_database(url: str, where: Where, least_age: float, *, dry_run: bool) -> Swept:
+def sweep_database(url: str, where: Where, least_age: float, *, dry_run: bool) -> Leftovers:
     """Deletes, unless it is a dry run, what nothing of it can need and has not changed for so many seconds.
 
     It may run beside the database's master. Raises InvalidInput, DatabaseError or Unavailable where the database
     cannot be read.
     """
-    swept = Swept()
+    swept = Leftovers()
     with closing(Reader(url, from_outside=True)) as reader:
         database_id, known = reader.storages()
         for storage in dict.fromkeys([*known, *where.storages]):
@@ -65,7 +65,7 @@ def _orphans(reader: Reader, database_id: str, storage: str, directory: Path, le
         after = portion.after
 
 
-def _take(found: Found, directory: Path, swept: Swept, *, dry_run: bool) -> None:
+def _take(found: Found, directory: Path, swept: Leftovers, *, dry_run: bool) -> None:
     try:
         if not dry_run:
             remove(found.uri, directory)

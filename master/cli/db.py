@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..sweeping import Swept
+    from ..sweeping import Leftovers
 
 _database = click.option(
     "--db",
@@ -165,7 +165,7 @@ def sweep(
     return int(bool(swept.failures))
 
 
-def _as_document(swept: Swept) -> dict[str, Any]:
+def _as_document(swept: Leftovers) -> dict[str, Any]:
     checkpoints = [{"uri": found.uri, "age_seconds": round(found.age)} for found in swept.checkpoints]
     return {"checkpoints": checkpoints, "logs": swept.logs, "failures": swept.failures}
 

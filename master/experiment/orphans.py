@@ -16,7 +16,7 @@ _PLACE = re.compile(r"(?:^|/)(\d+)/(\d+)/(\.?)((\d+)-\d+-[0-9a-f]+)(\.partial)?/
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CheckpointName:
     """Of which lease a checkpoint is, by its address, and its name; `partial`: it never became whole, or was deleted
     in part."""
 
@@ -46,15 +46,15 @@ class Known:
     checkpoints: Set[tuple[int, int, str]] = frozenset()
 
 
-def place_of(uri: str) -> Place | None:
+def parse_name(uri: str) -> CheckpointName | None:
     """What the address of a checkpoint says; None for what is none."""
     found = _PLACE.search(uri)
     if found is None or bool(found[3]) != bool(found[6]):
         return None
-    return Place(int(found[1]), int(found[2]), int(found[5]), found[4], partial=bool(found[6]))
+    return CheckpointName(int(found[1]), int(found[2]), int(found[5]), found[4], partial=bool(found[6]))
 
 
-def is_orphan(place: Place, known: Known) -> bool:
+def is_orphan(place: CheckpointName, known: Known) -> bool:
     """Whether nothing can ever need the checkpoint."""
     if not place.partial and (*place.trial, place.name) in known.checkpoints:
         return False

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, delete, exists, select
 
-from ..experiment.orphans import Known, Place
+from ..experiment.orphans import CheckpointName, Known
 from . import tables
 from .mastership import read_database_id
 from .tables import wanted_trials
@@ -25,7 +25,7 @@ def storages(connection: Connection) -> tuple[str, list[str]]:
     return read_database_id(connection), list(found)
 
 
-def known(connection: Connection, places: Iterable[Place]) -> Known:
+def known(connection: Connection, places: Iterable[CheckpointName]) -> Known:
     """All there is to know of these places."""
     trials = sorted({place.trial for place in places})
     if not trials:

@@ -22,7 +22,7 @@ from ...shared.model import (
     Trouble,
 )
 from ..experiment.changes import ThinningRow
-from ..experiment.orphans import is_orphan, place_of
+from ..experiment.orphans import is_orphan, parse_name
 from ..experiment.retention import Measured
 from . import experiment_queries, orphan_queries, retention, trial_queries, trouble_queries
 from .engine import parse_database, reading_engine, transaction
@@ -201,7 +201,7 @@ class Reader:
 
     def orphans(self, uris: Iterable[str]) -> list[str]:
         """Those of the checkpoints that were found in a store which nothing can ever need."""
-        places = {uri: place for uri in uris if (place := place_of(uri)) is not None}
+        places = {uri: place for uri in uris if (place := parse_name(uri)) is not None}
         with self._snapshot() as connection:
             known = orphan_queries.known(connection, places.values())
         return [uri for uri, place in places.items() if is_orphan(place, known)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from rungmaster.master.experiment.orphans import Known, Place, is_orphan, place_of
+from rungmaster.master.experiment.orphans import CheckpointName, Known, is_orphan, parse_name
 from rungmaster.shared.errors import InvalidInput, Unavailable
 from rungmaster.shared.leftovers import look_through, remove_old_logs
 from rungmaster.shared.model import LeaseRef
@@ -182,8 +182,8 @@ def test_only_a_database_is_looked_into(tmp_path: Path) -> None:
             look_through(str(tmp_path), name, (0, -1), 0.0, tmp_path)
 
 
-def place(token: int = 1, trial: int = 0, experiment: int = 1, partial: bool = False) -> Place:
-    return Place(experiment, trial, token, f"{token}-3-abcd", partial=partial)
+def place(token: int = 1, trial: int = 0, experiment: int = 1, partial: bool = False) -> CheckpointName:
+    return CheckpointName(experiment, trial, token, f"{token}-3-abcd", partial=partial)
 
 
 KNOWN = Known(
@@ -223,15 +223,19 @@ KNOWN = Known(
         "of a deleted experiment whose deletion goes on",
     ],
 )
-def test_only_what_no_ledger_can_ever_know_of_is_an_orphan(found: Place, orphan: bool) -> None:
+def test_only_what_no_ledger_can_ever_know_of_is_an_orphan(found: CheckpointName, orphan: bool) -> None:
     assert is_orphan(found, KNOWN) is orphan
 
 
 def test_the_address_of_a_checkpoint_says_of_which_lease_it_is() -> None:
-    assert place_of("s3://bucket/0123456789abcdef/4/17/2-81-9f/") == Place(4, 17, 2, "2-81-9f", partial=False)
-    assert place_of("store/0123456789abcdef/4/17/.2-81-9f.partial") == Place(4, 17, 2, "2-81-9f", partial=True)
+    assert parse_name("s3://bucket/0123456789abcdef/4/17/2-81-9f/") == CheckpointName(
+        4, 17, 2, "2-81-9f", partial=False
+    )
+    assert parse_name("store/0123456789abcdef/4/17/.2-81-9f.partial") == CheckpointName(
+        4, 17, 2, "2-81-9f", partial=True
+    )
     for uri in ("4/17/.2-81-9f", "4/17/2-81-9f.partial", "x/17/2-81-9f", "4/17/2-81", "4/17/2-81-9f/manifest.json"):
-        assert place_of(uri) is None
+        assert parse_name(uri) is None
 
 
 def test_logs_go_that_have_not_changed_for_long_and_are_of_no_lease_that_trains(tmp_path: Path) -> None:
