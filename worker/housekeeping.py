@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..shared.errors import RungmasterError
@@ -17,6 +16,7 @@ from ..shared.leftovers import logged_experiments, remove_logs, remove_old_logs
 from ..shared.model import LeaseRef
 from ..shared.session import FailedDeletion, Sweep, Swept
 from .checkpoints import CheckpointStore
+from .idle_threads import IdleThreads
 from .outbox import Outbox
 from .settings import Settings
 
@@ -35,7 +35,7 @@ class Housekeeping:
         self._logs, self._keep_logs = settings.logs, settings.keep_logs
         self._outbox = outbox
         self._told = told
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="housekeeping")
+        self._threads = IdleThreads(THREADS, "housekeeping")
         self._failures = Repeats()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -53,7 +53,7 @@ class Housekeeping:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _begin(self, what: Any, work: Callable[[Any], Any]) -> None:
         key = what if isinstance(what, str) else f"sweep {what.request_id}"
@@ -63,7 +63,7 @@ class Housekeeping:
 
     async def _delete(self, uri: str) -> None:
         try:
-            await self._in_thread(self._store.delete, uri)
+            await self._threads.run(self._store.delete, uri)
         except RungmasterError as error:
             times = self._failures.count(str(error))
             if Repeats.worth_telling(times):
@@ -75,7 +75,7 @@ class Housekeeping:
 
     async def _look(self, sweep: Sweep) -> None:
         try:
-            self._outbox.swept(await self._in_thread(self._looked, sweep, self._outbox.held))
+            self._outbox.swept(await self._threads.run(self._looked, sweep, self._outbox.held))
         except (RungmasterError, OSError) as error:
             self._outbox.swept(Swept(sweep.request_id, error=_cause(error)))
         self._told()
@@ -88,9 +88,6 @@ class Housekeeping:
         if self._keep_logs is not None:
             remove_old_logs(self._logs, sweep.database_id, self._keep_logs, held)
         return Swept(sweep.request_id, logged_experiments=logged_experiments(self._logs, sweep.database_id))
-
-    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
 
 def _cause(error: Exception) -> str:
