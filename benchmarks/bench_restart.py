@@ -33,6 +33,7 @@ from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.session import Exit, ExitOutcome, LeaseEvent, Measurement
+from rungmaster.shared.space import DRAW_RULES
 
 AIM = 5.0
 RUNNING = 64
@@ -115,9 +116,8 @@ class Filling:
 def fill(path: Path, trials: int) -> int:
     """Makes the database; gives the number of its reports."""
     with closing(Ledger.open(str(path), holder="benchmark")) as ledger:
-        plan = replace(
-            blueprint_from_json(document(trials)), draw=lambda number: {**HPARAMS, "width": 16 + number % 497}
-        )
+        plan = blueprint_from_json(document(trials), DRAW_RULES)
+        plan = replace(plan, draw=lambda number: {**HPARAMS, "width": 16 + number % 497})
         batch = Batch(Changes(), 1.7e9)
         experiment = lifecycle.create(1, "", plan.spec, plan.searcher, plan.draw, batch)
         filling = Filling(experiment)

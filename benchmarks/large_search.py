@@ -27,6 +27,7 @@ from rungmaster.shared.session import (
     SessionResponse,
     WorkRequest,
 )
+from rungmaster.shared.space import DRAW_RULES
 
 ETA = 4
 #: Rows in one commit of the filling.
@@ -56,7 +57,7 @@ class Master:
 
     def create(self, max_trials: int) -> int:
         """Begins an experiment and gives its number."""
-        plan, made = blueprint_from_json(document(max_trials)), []
+        plan, made = blueprint_from_json(document(max_trials), DRAW_RULES), []
         self.turn([lambda core, _: made.append(core.create(plan, ""))])
         return made[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -95,12 +96,22 @@ class Client:
         `spec` is YAML or JSON text, a Path to a file of it, a dict (whose `entrypoint` may be a function), or a Spec.
         A given `request_id` (at most 64 characters) makes the call repeatable across processes: the same one always
         returns the same experiment. A fingerprint of the training code in this folder is kept with it, from which
-        `code_changes` tells later what was changed. Raises InvalidSpec with every problem, and then nothing was stored.
+        `code_changes` tells later what was changed. Raises InvalidSpec with every problem, and then nothing was stored;
+        warns where a spec may not be what was meant.
         """
+        experiment, told = self.submit_quietly(spec, request_id=request_id)
+        for warning in told:
+            warnings.warn(warning, stacklevel=2)
+        return experiment
+
+    def submit_quietly(
+        self, spec: str | Path | Mapping[str, Any] | Spec, *, request_id: str | None = None
+    ) -> tuple[Experiment, tuple[str, ...]]:
+        """As `submit`, and it gives the warnings instead of warning."""
         text = spec_text(spec)
         code = fingerprint_of_spec(text, Path.cwd())
         answer = self.calls.create_experiment(text, request_id or secrets.token_hex(16), code)
-        return convert.experiment_from_proto(answer.experiment)
+        return convert.experiment_from_proto(answer.experiment), tuple(answer.warnings)
 
     def get(self, experiment_id: int) -> Experiment:
         """An experiment with its spec, brackets, counts and best trial."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,8 +130,10 @@ class _Search:
             self._tell_of_changes(completed, "this is the result of the code from before")
             return completed
         if same is None:
-            experiment = self._client.submit(self._spec)
+            experiment, warnings = self._client.submit_quietly(self._spec)
             self._say(experiment, "begins")
+            for warning in warnings:
+                self._display.say(f"warning: {warning}")
             return experiment
         ended = sum(count for state, count in same.trial_counts.items() if state.ended)
         self._say(same, f"goes on: {ended} of {same.planned_trials} trials have ended")
@@ -160,11 +163,18 @@ class _Search:
         self._display.say(f"experiment {experiment.experiment_id} ({experiment.name}) {words}")
 
 
+def _text(spec: Spec) -> str:
+    """For Python 1 is 1.0 and true, but trials with one or the other are trained otherwise."""
+    from ..shared.spec import spec_to_json
+
+    return json.dumps(spec_to_json(spec), sort_keys=True)
+
+
 def _is_of(experiment: Experiment, spec: Spec) -> bool:
     """Whether an experiment was made from this spec, also by a version that had fewer fields with defaults."""
-    from ..shared.spec import spec_from_json, spec_to_json
+    from ..shared.spec import spec_from_json
 
     try:
-        return spec_to_json(spec_from_json(dict(experiment.spec))) == spec_to_json(spec)
+        return _text(spec_from_json(dict(experiment.spec))) == _text(spec)
     except InvalidInput:
         return False

@@ -25,7 +25,7 @@ MOST_STEPS = 2_000_000
 """Questions that are asked of parts of combinations before these are too many to count: about a second."""
 
 Code = float | None
-"""A code as in `dimensions.py`; infinity in place of a float, which has no end of them; None where it does not exist."""
+"""A code as in `dimensions.py`; infinity for a float, which has no end of them; None for what does not exist."""
 
 _LEAST = 1e-300
 """What rounding leaves of a probability at least: what can be drawn comes some time."""
@@ -84,7 +84,7 @@ class Combinations:
         self._names = [name for group in self._groups for name in group.names]
 
     def number(self) -> int | None:
-        """How many there are; None where there is no end of them, as of a float's values, or they are too many to count.
+        """How many there are; None where they have no end, as floats have none, or are too many to count.
 
         Takes a second at most.
         """

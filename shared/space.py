@@ -44,8 +44,8 @@ class Space:
         """The hyperparameters of a trial, in the spec's order, as plain Python values that are the caller's own.
 
         They depend on `seed` and `trial` alone. Hyperparameters whose `when` does not hold are left out; constants are
-        in. Of a small space trial i gets combination i of all of them, shuffled by the seed, and after the last the first
-        again. Safe to call from several threads. Raises InvalidSpec where nearly all that can be drawn is forbidden.
+        in. Of a small space trial i gets combination i of all of them, shuffled by the seed, and after the last come
+        the first again. Safe to call from several threads. Raises InvalidSpec where nearly everything is forbidden.
         """
         with self._lock:
             order = self._in_order(seed) if self._is_small else None
@@ -108,7 +108,6 @@ def repetition(spec: Spec) -> str:
 
 
 def _ruled_out(drawn: int, allowed: int) -> Problem:
-    found = (
-        f"{allowed:,} are allowed, and one in {round(1 / ENOUGH)} has to be" if allowed else "every one is forbidden"
-    )
+    enough = f"{allowed:,} are allowed, and one in {round(1 / ENOUGH)} has to be"
+    found = enough if allowed else "every one is forbidden"
     return Problem("forbidden", f"rules out too much: of {drawn:,} combinations that were drawn, {found}")

@@ -33,6 +33,8 @@ def command(spec: Path, watching: bool, request_id: str | None, client: Client, 
     answer = client.calls.create_experiment(document, request_id or secrets.token_hex(16), code)
     experiment = experiment_from_proto(answer.experiment)
     number = experiment.experiment_id
+    for warning in answer.warnings:
+        click.echo(f"warning: {warning}", err=True)
     if not as_json:
         click.echo(f"experiment {number} ({experiment.name}) is {experiment.state}: {experiment.planned_trials} trials")
     if not watching:

@@ -12,6 +12,7 @@ import click
 from ...shared.documents import read_document
 from ...shared.errors import CannotStart
 from ...shared.searchers import SearcherSpec
+from ...shared.space import repetition
 from ...shared.spec import parse_spec
 from ..search.arithmetic import expected_entries, expected_resource
 from ..search.interface import BracketPlan
@@ -89,10 +90,13 @@ def _count(number: int, thing: str) -> str:
 def _check(path: Path) -> None:
     from ...shared.rehearsal import rehearse
 
+    spec = parse_spec(read_document(path), source=str(path))
     try:
-        rehearse(parse_spec(read_document(path), source=str(path)), Path.cwd())
+        rehearse(spec, Path.cwd())
     except CannotStart as error:
         raise CannotStart(f"{path}: {error}") from error
+    if warning := repetition(spec):
+        click.echo(f"warning: {path}: {warning}", err=True)
 
 
 @click.command(short_help="Show the brackets of a spec, and what they cost.")
@@ -107,7 +111,8 @@ def command(spec: tuple[Path, ...], check: bool, as_json: bool) -> None:
     repeated.
 
     With --check each SPEC must be a whole one: its program must be there, or its module be importable and have the
-    function, and its checkpoints' package and folder be there. Exit code 2 where not.
+    function, and its checkpoints' package and folder be there. Exit code 2 where not. It warns of a space with
+    fewer combinations than the search makes trials.
     """
     for path in spec if check else ():
         _check(path)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 from typing import Any
 
-from ...shared.space import Space
+from ...shared.space import DRAW_RULES, Space
 from ...shared.spec import Spec, stored_spec
 from ..experiment.next_trial import Draw
 from ..search.interface import Goal, Searcher
@@ -33,18 +32,27 @@ class Refused:
 
 def blueprint(spec: Spec) -> Blueprint:
     """Builds the searcher and the search space of a valid spec."""
-    space = Space(spec.hyperparameters, spec.forbidden)
-    return _blueprint(spec, partial(space.draw, spec.seed))
+    draw = _draw(spec, DRAW_RULES)
+    # What nothing can be drawn from is refused rather than begun.
+    draw(0)
+    return _blueprint(spec, draw)
+
+
+def _draw(spec: Spec, rules: int) -> Draw:
+    return partial(Space(spec.hyperparameters, spec.forbidden, rules).draw, spec.seed)
 
 
 def _blueprint(spec: Spec, draw: Draw) -> Blueprint:
     return Blueprint(spec, build_searcher(spec.searcher, Goal(spec.metric.goal)), draw)
 
 
-def blueprint_from_json(spec: Mapping[str, Any]) -> Blueprint:
-    """The same from a spec as the ledger has it; its search space, checked long ago, is made when it is needed."""
+def blueprint_from_json(spec: Mapping[str, Any], draw_rules: int) -> Blueprint:
+    """The same from a spec as the ledger has it; its search space, checked long ago, is made when it is needed.
+
+    The library of search spaces takes a second to import: a master that was restarted serves before that.
+    """
     valid = stored_spec(spec)
-    return _blueprint(valid, LazyDraw(valid))
+    return _blueprint(valid, _draw(valid, draw_rules))
 
 
 class Blueprints:
@@ -53,11 +61,11 @@ class Blueprints:
     def __init__(self) -> None:
         self._read: dict[int, tuple[Mapping[str, Any], Blueprint | Refused]] = {}
 
-    def of(self, experiment_id: int, spec: Mapping[str, Any]) -> Blueprint | Refused:
+    def of(self, experiment_id: int, spec: Mapping[str, Any], draw_rules: int) -> Blueprint | Refused:
         """The blueprint of an experiment from its spec as the ledger has it, with a searcher that has seen nothing."""
         stored, read = self._read.get(experiment_id, (None, None))
         if read is None or stored != spec:
-            read = _leniently(spec)
+            read = _leniently(spec, draw_rules)
             self._read[experiment_id] = spec, read
             return read
         return read if isinstance(read, Refused) else _blueprint(read.spec, read.draw)
@@ -67,28 +75,9 @@ class Blueprints:
         self._read = {number: read for number, read in self._read.items() if number in experiments}
 
 
-def _leniently(spec: Mapping[str, Any]) -> Blueprint | Refused:
+def _leniently(spec: Mapping[str, Any], draw_rules: int) -> Blueprint | Refused:
     try:
-        return blueprint_from_json(spec)
+        return blueprint_from_json(spec, draw_rules)
     except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
         # Whatever a stored document holds, it is the trouble of its own experiment.
         return Refused(error)
-
-
-class LazyDraw:
-    """Draws from a search space that is made at the first draw; from any thread.
-
-    The library of search spaces takes a second to import: a master that was restarted serves before that.
-    """
-
-    def __init__(self, spec: Spec) -> None:
-        self._spec = spec
-        self._lock = Lock()
-        self._space: Space | None = None
-
-    def __call__(self, trial: int) -> Mapping[str, Any]:
-        """The hyperparameters of the trial with this number."""
-        with self._lock:
-            if self._space is None:
-                self._space = Space(self._spec.hyperparameters, self._spec.forbidden)
-        return self._space.draw(self._spec.seed, trial)

@@ -44,4 +44,5 @@ class LedgerStore:
         return self._planned(records) if records is not None else None
 
     def _planned(self, records: Records) -> tuple[Records, Blueprint | Refused]:
-        return records, self._blueprints.of(records.row.experiment_id, records.row.spec)
+        row = records.row
+        return records, self._blueprints.of(row.experiment_id, row.spec, row.draw_rules)

@@ -16,7 +16,10 @@ Json = Mapping[str, Any]
 
 @dataclass(slots=True)
 class ExperimentRow:
-    """An experiment as stored. `spec` is the validated spec in JSON mode; `counts` has a number by trial state."""
+    """An experiment as stored. `spec` is the validated spec in JSON mode; `counts` has a number by trial state.
+
+    `draw_rules` are those by which its hyperparameters are drawn from its beginning to its end.
+    """
 
     experiment_id: int
     name: str
@@ -29,6 +32,7 @@ class ExperimentRow:
     counts: dict[str, int]
     resource_spent: int
     resource_full: int
+    draw_rules: int = 1
 
 
 @dataclass(slots=True)

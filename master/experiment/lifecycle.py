@@ -11,6 +11,7 @@ from ...shared.failure_text import summary
 from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import Decision, DecisionKind, LeaseLost
+from ...shared.space import DRAW_RULES
 from ...shared.spec import Spec, spec_to_json
 from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
 from .book import Batch, Book
@@ -45,6 +46,7 @@ def create(
         counts={state.value: 0 for state in TrialState},
         resource_spent=0,
         resource_full=min(sum(bracket.max_trials * bracket.rungs[-1] for bracket in searcher.plan), MAX_TOTAL),
+        draw_rules=DRAW_RULES,
     )
     batch.changes.new_experiments.append(row)
     book = Book(row, Goal(spec.metric.goal))

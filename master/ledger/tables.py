@@ -66,6 +66,7 @@ experiments = _table(
     Column("resource_full", BigInteger, nullable=False),
     Column("spec", JsonText, nullable=False),
     Column("best_by", String(16), nullable=False, server_default="any"),
+    Column("draw_rules", Integer, nullable=False, server_default="1"),
     _partial("uq_experiments_request", "request_id", where="request_id <> ''", unique=True),
 )
 

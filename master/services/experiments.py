@@ -22,6 +22,7 @@ from ...shared.convert_troubles import trouble_to_proto
 from ...shared.errors import FailedPrecondition, InvalidInput
 from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVERY, MAX_URI_BYTES
 from ...shared.model import Experiment, ExperimentState, TrialOrder
+from ...shared.space import repetition
 from ...shared.spec import parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
 from ..dispatcher.broadcast import Broadcast
@@ -78,9 +79,10 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
             check_text("code", path, MAX_URI_BYTES, least=1, what="a path")
             check_text(f"code[{path}]", digest, MAX_CHECKSUM)
         code = dict(sorted(request.code.items()))
-        plan = await self._read(lambda: _blueprint(request.spec))
+        plan, warnings = await self._read(lambda: _accepted(request.spec))
         created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id, code))
-        return pb.CreateExperimentResponse(experiment=convert.experiment_to_proto(await self._experiment(created)))
+        experiment = convert.experiment_to_proto(await self._experiment(created))
+        return pb.CreateExperimentResponse(experiment=experiment, warnings=warnings)
 
     async def GetExperiment(  # noqa: N802
         self, request: pb.GetExperimentRequest, context: Context
@@ -233,5 +235,7 @@ def _news_to_proto(news: News) -> pb.WatchExperimentResponse:
     return pb.WatchExperimentResponse(events=events, state=experiment_state_to_proto(news.state), ending=news.ending)
 
 
-def _blueprint(text: str) -> Blueprint:
-    return blueprint(parse_spec(text))
+def _accepted(text: str) -> tuple[Blueprint, list[str]]:
+    """A spec that is right, and what its user may not have meant."""
+    spec = parse_spec(text)
+    return blueprint(spec), [warning for warning in (repetition(spec),) if warning]

@@ -307,10 +307,12 @@ class CreateExperimentRequest(_message.Message):
     def __init__(self, spec: _Optional[str] = ..., request_id: _Optional[str] = ..., code: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CreateExperimentResponse(_message.Message):
-    __slots__ = ("experiment",)
+    __slots__ = ("experiment", "warnings")
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     experiment: Experiment
-    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetExperimentRequest(_message.Message):
     __slots__ = ("experiment_id", "troubles")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,3 +111,17 @@ def test_plan_reads_a_file_that_holds_just_a_searcher(tmp_path: Path) -> None:
     planned = command(tmp_path, "plan", "searcher.yaml", "--json")
     assert planned.returncode == 0, planned
     assert [bracket["rungs"] for bracket in json.loads(planned.stdout)["brackets"]] == [[1, 3, 9], [3, 9]]
+
+
+def test_a_space_with_fewer_combinations_than_trials_is_taken_with_a_warning(master: Cluster) -> None:
+    small = changed(hyperparameters={"quality": {"type": "categorical", "choices": [0.5, 1]}})
+    warning = (
+        "hyperparameters: there are 2 combinations for 16 trials (searcher.max_trials): each comes once, and then again"
+    )
+    with Client(master.address) as client, pytest.warns(UserWarning, match=re.escape(warning)):
+        assert client.submit(small).planned_trials == 16
+    (master.folder / "small.yaml").write_text(small)
+    for arguments in (("--json",), ()):
+        submitted = command(master.folder, "submit", "small.yaml", "--master", master.address, *arguments)
+        assert (submitted.returncode, submitted.stderr) == (0, f"warning: {warning}\n")
+        assert "warnings" not in submitted.stdout or json.loads(submitted.stdout)["warnings"] == [warning]

@@ -325,3 +325,43 @@ def test_only_the_gpus_that_this_process_may_use_are_shared_out() -> None:
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2, GPU-x"}) == ("2", "GPU-x")
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}) == ()
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == ()
+
+
+SMALL_SPACE = {"x": {"type": "categorical", "choices": [1, 1.5, 2]}}
+
+
+def test_a_space_with_fewer_combinations_than_trials_is_told_and_none_comes_twice_before_all_came(folder: Path) -> None:
+    lines = Lines()
+    result = run(spec(hyperparameters=SMALL_SPACE), workers=2, database="search.db", display=lines)
+    assert lines.said[1:] == [
+        "warning: hyperparameters: there are 3 combinations for 4 trials (searcher.max_trials): each comes once, and "
+        "then again"
+    ]
+    drawn = {trial.trial_id: trial.hparams["x"] for trial in result.trials()}
+    assert sorted(drawn[number] for number in range(3)) == [1, 1.5, 2]
+    assert drawn[3] == drawn[0]
+
+
+def test_hyperparameters_go_on_where_they_were_after_a_kill(folder: Path) -> None:
+    (folder / "hold").touch()
+    searcher = {"name": "asha", "max_trials": 12, "max_resource": 1, "divisor": 2}
+    choices = {"x": {"type": "int", "low": 1, "high": 12}}
+    (folder / "small.json").write_text(json.dumps(spec(hyperparameters=choices, searcher=searcher)))
+    command = [sys.executable, "-P", "-m", "rungmaster.client.cli.main", "run", "small.json", "--workers", "1"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        until(lambda: trials_run(folder), 60)
+        first.kill()
+    (folder / "hold").unlink()
+    second = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    assert second.returncode == 0, second.stderr
+    with DatabaseClient("rungmaster.db") as client:
+        assert sorted(trial.hparams["x"] for trial in client.trials(1)) == [*range(1, 13)]
+
+
+@pytest.mark.parametrize(("one", "other"), [([1], [1.0]), ([1.0], [1]), ([[1]], [[1.0]])])
+def test_a_spec_whose_values_have_other_types_is_another_spec(folder: Path, one: Any, other: Any) -> None:
+    first, second = (
+        spec(hyperparameters={"x": 0.5, "y": {"type": "categorical", "choices": choices}}) for choices in (one, other)
+    )
+    for each, number in ((first, 1), (second, 2), (first, 1), (second, 2)):
+        assert run(each, workers=1, database="search.db", display=Lines()).experiment_id == number

@@ -127,6 +127,20 @@ def test_a_misspelt_entrypoint_is_one_line_and_exit_code_2(
 def test_plan_checks_only_where_it_is_asked_to(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "spec.yaml").write_text(yaml.safe_dump(document(entrypoint="trian:train")))
     assert execute(["plan", "spec.yaml"]) == 0
-    (here / "spec.yaml").write_text(yaml.safe_dump(document()))
+    endless = {"x": {"type": "float", "low": 0, "high": 1}}
+    (here / "spec.yaml").write_text(yaml.safe_dump(document(hyperparameters=endless)))
     assert execute(["plan", "--check", "spec.yaml"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_plan_check_warns_of_a_space_with_fewer_combinations_than_trials(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = document(hyperparameters={"x": {"type": "ordinal", "sequence": [1, 2, 3]}})
+    small["searcher"]["max_trials"] = 8
+    (here / "spec.yaml").write_text(yaml.safe_dump(small))
+    assert execute(["plan", "--check", "spec.yaml"]) == 0
+    assert capsys.readouterr().err == (
+        "warning: spec.yaml: hyperparameters: there are 3 combinations for 8 trials (searcher.max_trials): each comes "
+        "once, and then again\n"
+    )

@@ -124,6 +124,11 @@ def test_the_rows_are_those_of_before(old_url: str) -> None:
     assert check_database(old_url).violations == []
 
 
+def test_hyperparameters_of_what_began_before_are_drawn_by_the_rules_of_then(old_url: str) -> None:
+    with closing(Ledger.open(old_url, holder="new")) as ledger:
+        assert [records.row.draw_rules for records in ledger.load().experiments] == [1]
+
+
 def test_a_check_does_not_touch_an_older_database(old_url: str, revision: str) -> None:
     with pytest.raises(DatabaseError, match=f"older schema revision {revision}; a master of this version brings it up"):
         check_database(old_url)

@@ -10,7 +10,7 @@ from unit.master_harness import Master, make_spec
 from unit.master_store import RAISES, RAISING, UNDRAWABLE, MemoryStore
 from unit.test_dispatcher_writer import FaultyStore, create, insist, run
 
-from rungmaster.master.dispatcher.blueprint import Blueprints, Refused
+from rungmaster.master.dispatcher.blueprint import Blueprint, Blueprints, Refused
 from rungmaster.master.dispatcher.core import Core, Recovered
 from rungmaster.master.dispatcher.drawing import AHEAD, Drawer
 from rungmaster.master.dispatcher.writer import Writer
@@ -268,13 +268,21 @@ def test_a_stored_spec_is_read_once_however_often_the_memory_is_rebuilt(monkeypa
     document = spec_to_json(make_spec())
     monkeypatch.setattr(module, lambda spec: read.append(spec) or make_spec())
     blueprints = Blueprints()
-    first, second = (blueprints.of(1, document) for _ in range(2))
+    first, second = (blueprints.of(1, document, 2) for _ in range(2))
     assert len(read) == 1
     assert not isinstance(first, Refused)
     assert not isinstance(second, Refused)
     assert first.searcher is not second.searcher
 
 
+@pytest.mark.parametrize(("rules", "drawn"), [(1, 4), (2, 6)])
+def test_a_stored_experiment_draws_by_the_rules_under_which_it_began(rules: int, drawn: int) -> None:
+    spec = make_spec(hyperparameters={"x": {"type": "int", "low": 1, "high": 6}})
+    blueprint = Blueprints().of(1, spec_to_json(spec), rules)
+    assert isinstance(blueprint, Blueprint)
+    assert len({(blueprint.draw(trial) or {})["x"] for trial in range(6)}) == drawn
+
+
 def test_a_stored_document_of_any_kind_is_refused_and_not_raised() -> None:
     for document in ({}, {"name": "no spec"}, None, [], {"hyperparameters": 7}):
-        assert isinstance(Blueprints().of(1, document), Refused)  # pyright: ignore[reportArgumentType]
+        assert isinstance(Blueprints().of(1, document, 2), Refused)  # pyright: ignore[reportArgumentType]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rungmaster.shared.errors import InvalidSpec
 from rungmaster.shared.hyperparameters import Condition, FloatSpec, Hyperparameter, IntSpec, same
-from rungmaster.shared.space import Space, check_space
+from rungmaster.shared.space import DRAW_RULES, SMALL, Space, check_space, repetition
 from rungmaster.shared.spec import Spec, spec_from_json, spec_to_json
 
 DIGITS: dict[str, Any] = {
@@ -53,6 +53,11 @@ def space_of(hyperparameters: dict[str, Any], forbidden: list[Any] | None = None
 def draws(space: Space, number: int = 400) -> list[dict[str, Any]]:
     """The hyperparameters of the first trials."""
     return [space.draw(1, trial) for trial in range(number)]
+
+
+def texts(space: Space, trials: range, seed: int = 1) -> list[str]:
+    """The same, as texts that are equal where the hyperparameters are."""
+    return [same(space.draw(seed, trial)) for trial in trials]
 
 
 def test_a_draw_is_plain_values_in_the_order_of_the_spec() -> None:
@@ -195,9 +200,30 @@ def test_prohibitions_that_leave_nothing_are_told() -> None:
     (problem,) = check_space(nothing)
 
     assert str(problem).startswith("forbidden: rules out too much: ")
-    with pytest.raises(InvalidSpec):
-        Space(nothing.hyperparameters, nothing.forbidden)
     assert check_space(spec) == []
+
+
+def test_prohibitions_that_leave_less_than_one_in_a_hundred_are_told_where_it_cannot_be_counted() -> None:
+    """A trial that takes a hundred candidates is drawn in milliseconds; one that takes a million stops everything."""
+    choices = {"type": "categorical", "choices": [*range(1000)]}
+    space = {"x": choices, "y": {"type": "float", "low": 0, "high": 1}}
+
+    def told(allowed: int) -> list[str]:
+        spec = spec_with(space)
+        forbidden = ({"x": tuple(range(1000 - allowed))},)
+        return [str(problem) for problem in check_space(spec.model_copy(update={"forbidden": forbidden}))]
+
+    (few,) = told(5)
+    assert few.startswith("forbidden: rules out too much: of 10,000 combinations that were drawn, ")
+    assert few.endswith(" are allowed, and one in 100 has to be")
+    assert told(20) == []
+
+
+def test_one_combination_left_of_a_million_is_found_at_once() -> None:
+    switches = {f"x{number}": {"type": "categorical", "choices": [False, True]} for number in range(20)}
+    space = space_of(switches, [{name: True} for name in switches])
+    assert space.number == 1
+    assert space.draw(1, 7) == dict.fromkeys(switches, False)
 
 
 def test_a_child_of_an_inactive_parent_is_inactive() -> None:
@@ -306,3 +332,136 @@ def test_any_space_draws_within_its_bounds_its_conditions_and_its_prohibitions(
             assert (name in drawn) == agrees(hyperparameter.when, drawn)
             assert name not in drawn or fits(hyperparameter, drawn[name])
         assert not any(agrees(combination, drawn) for combination in spec.forbidden)
+
+
+GRID: dict[str, Any] = {
+    "layers": {"type": "int", "low": 1, "high": 3},
+    "second": {"type": "ordinal", "sequence": [16, 32], "when": {"layers": [2, 3]}},
+    "solver": {"type": "categorical", "choices": ["sgd", "adam", "never"], "weights": [1, 1, 0]},
+    "fixed": 1.0,
+}
+"""Layers and second: 1, 2 and 16, 2 and 32, 3 and 16, 3 and 32; each with two solvers; less what is forbidden."""
+FORBIDDEN = [{"layers": 3, "solver": "sgd"}]
+COMBINATIONS = 8
+
+
+def test_a_small_space_gives_each_combination_once_before_any_comes_again() -> None:
+    space = space_of(GRID, FORBIDDEN)
+    assert space.number == COMBINATIONS
+    first = texts(space, range(COMBINATIONS))
+    assert len(set(first)) == COMBINATIONS
+    assert texts(space, range(COMBINATIONS, 3 * COMBINATIONS)) == first + first
+    for drawn in draws(space, COMBINATIONS):
+        assert list(drawn) == [name for name in GRID if name in drawn]
+        assert ("second" in drawn) == (drawn["layers"] > 1)
+        assert drawn["solver"] != "never"
+        assert not (drawn["layers"] == 3 and drawn["solver"] == "sgd")
+        assert type(drawn["fixed"]) is float
+
+
+def test_the_order_of_a_small_space_is_the_seeds_and_no_others() -> None:
+    """These values are kept in journals and papers: they must not change from one version to the next."""
+    reordered = space_of(dict(reversed(GRID.items())), FORBIDDEN)
+    assert texts(space_of(GRID, FORBIDDEN), range(20)) == texts(reordered, range(20))
+    assert len({(*texts(reordered, range(COMBINATIONS), seed),) for seed in range(10)}) == 10
+    assert reordered.draw(1, 0) == {"layers": 2, "second": 16, "solver": "sgd", "fixed": 1.0}
+    assert reordered.draw(7, 5) != reordered.draw(7, 4)
+    assert [reordered.draw(7, trial) for trial in (5, 4)] == [*map(space_of(GRID, FORBIDDEN).draw, (7, 7), (5, 4))]
+
+
+def test_what_was_begun_before_small_spaces_had_an_order_is_drawn_as_it_was() -> None:
+    spec = spec_with({"x": {"type": "int", "low": 1, "high": 6}})
+    before = Space(spec.hyperparameters, spec.forbidden, rules=1)
+    assert [before.draw(1, trial)["x"] for trial in range(12)] == [1, 3, 5, 3, 3, 1, 5, 2, 2, 3, 5, 6]
+
+
+def test_large_spaces_and_those_with_a_float_are_drawn_by_either_rules_alike() -> None:
+    for declared in (DIGITS, {"x": {"type": "int", "low": 0, "high": SMALL}}):
+        spec = spec_with(declared)
+        before, now = (Space(spec.hyperparameters, rules=rules) for rules in (1, DRAW_RULES))
+        assert draws(before, 20) == draws(now, 20)
+
+
+def test_likelier_combinations_come_first() -> None:
+    space = {
+        "x": {"type": "categorical", "choices": ["often", "seldom"], "weights": [9, 1]},
+        "n": {"type": "int", "low": 1, "high": 1024, "log": True},
+        "p": {"type": "int", "low": 0, "high": 3, "prior": {"mean": 0, "std": 0.5}},
+    }
+    early = draws(space_of(space), 200)
+    assert sum(each["x"] == "often" for each in early) > 140
+    assert statistics.median(each["n"] for each in early) < 100
+    assert Counter(each["p"] for each in early).most_common(1)[0][0] in (0, 1)
+
+
+def test_a_parent_is_as_likely_as_in_any_other_space() -> None:
+    """With ten values below one solver and none below the other, either is the first trial's in half of the seeds."""
+    space = space_of(
+        {
+            "solver": {"type": "categorical", "choices": ["sgd", "adam"]},
+            "momentum": {"type": "ordinal", "sequence": [*range(10)], "when": {"solver": "sgd"}},
+        }
+    )
+    first = Counter(space.draw(seed, 0)["solver"] for seed in range(400))
+    assert first["adam"] == pytest.approx(200, abs=50)
+
+
+@settings(max_examples=60, deadline=None)
+@given(spaces(), st.integers(0, 2**53 - 1))
+def test_any_small_space_has_as_many_combinations_as_it_gives(
+    declared: tuple[dict[str, Any], list[Any]], seed: int
+) -> None:
+    try:
+        spec = spec_with(*declared)
+    except InvalidSpec:
+        return
+    space = Space(spec.hyperparameters, spec.forbidden)
+    if space.number is None or space.number > 500:
+        return
+    given_out = [space.draw(seed, trial) for trial in range(space.number)]
+    assert len({same(drawn) for drawn in given_out}) == space.number
+    assert same(space.draw(seed, space.number)) == same(given_out[0])
+    before = Space(spec.hyperparameters, spec.forbidden, rules=1)
+    assert {same(before.draw(seed, trial)) for trial in range(20)} <= {same(drawn) for drawn in given_out}
+    for drawn in given_out:
+        assert not any(agrees(combination, drawn) for combination in spec.forbidden)
+
+
+@pytest.mark.parametrize(
+    ("space", "forbidden", "number"),
+    [
+        (DIGITS, [], None),
+        ({"x": {"type": "int", "low": 0, "high": 2**53 - 2}, "y": {"type": "int", "low": 0, "high": 1}}, [], 2**54 - 2),
+        (DIGITS | {"learning_rate": 0.1}, [], None),
+        (DIGITS | {"learning_rate": 0.1}, [{"solver": "sgd"}], 241 * 2),
+        ({f"x{number}": {"type": "int", "low": 0, "high": 9} for number in range(8)}, [{"x0": 1, "x7": 2}], 99 * 10**6),
+    ],
+)
+def test_combinations_are_counted_and_floats_have_no_end(
+    space: dict[str, Any], forbidden: list[Any], number: int | None
+) -> None:
+    assert space_of(space, forbidden).number == number
+
+
+def test_what_takes_too_long_to_count_is_not_counted() -> None:
+    space = {f"x{number}": {"type": "categorical", "choices": [*range(100)]} for number in range(5)}
+    tangled = [{f"x{number}": 1, f"x{number + 1}": 2} for number in range(4)]
+    assert space_of(space, tangled).number is None
+
+
+@pytest.mark.parametrize(
+    ("space", "trials", "told"),
+    [
+        ({"x": 1}, 10, "there is 1 combination for 10 trials (searcher.max_trials): all are the same"),
+        ({"x": {"type": "int", "low": 1, "high": 9}}, 10, "there are 9 combinations for 10 trials"),
+        ({"x": {"type": "int", "low": 1, "high": 9}}, 10, "each comes once, and then again"),
+        ({"x": {"type": "int", "low": 1, "high": 20_000}}, 30_000, "some come several times"),
+        ({"x": {"type": "int", "low": 1, "high": 10}}, 10, ""),
+        (DIGITS, 10**9, ""),
+    ],
+)
+def test_fewer_combinations_than_trials_are_told(space: dict[str, Any], trials: int, told: str) -> None:
+    spec = spec_with(space)
+    spec = spec.model_copy(update={"searcher": spec.searcher.model_copy(update={"max_trials": trials})})
+    assert told in repetition(spec)
+    assert bool(told) == bool(repetition(spec))

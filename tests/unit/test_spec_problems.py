@@ -250,7 +250,7 @@ WRONG: list[tuple[str, Any, str]] = [
     (
         "forbidden",
         [{"solver": ["sgd", "adam"]}],
-        "forbidden: rules out too much: of 10000 combinations that were drawn, every",
+        "forbidden: rules out too much: of 10,000 combinations that were drawn, every",
     ),
     # Values that no document may hold.
     ("unit", "a\0", "unit: must not contain a zero byte or half a character (a lone surrogate)"),

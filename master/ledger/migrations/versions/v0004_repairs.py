@@ -23,6 +23,7 @@ def upgrade() -> None:
     """Makes what is new. Of what is stored only the last sign of life moves; best results are read from the reports."""
     _begin_new_rules()
     _best_results()
+    _draw_rules()
     _mastership()
     op.add_column("workers", sa.Column("drain_time", sa.Double(), nullable=True))
     op.create_table(
@@ -39,6 +40,11 @@ def _begin_new_rules() -> None:
         "SELECT experiment_id, :now, 'rules_changed', :data FROM experiments WHERE end_time IS NULL"
     )
     op.get_bind().execute(note, {"now": time.time(), "data": '{"rules":2}'})
+
+
+def _draw_rules() -> None:
+    """Searches that began before go on with the hyperparameters that they would have had."""
+    op.add_column("experiments", sa.Column("draw_rules", sa.Integer(), nullable=False, server_default="1"))
 
 
 def _best_results() -> None:
