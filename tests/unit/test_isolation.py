@@ -275,12 +275,13 @@ def test_a_stored_spec_is_read_once_however_often_the_memory_is_rebuilt(monkeypa
     assert first.searcher is not second.searcher
 
 
-@pytest.mark.parametrize(("rules", "drawn"), [(1, 4), (2, 6)])
-def test_a_stored_experiment_draws_by_the_rules_under_which_it_began(rules: int, drawn: int) -> None:
+@pytest.mark.parametrize("rules", [1, 2])
+def test_a_stored_experiment_draws_by_the_rules_under_which_it_began(rules: int) -> None:
     spec = make_spec(hyperparameters={"x": {"type": "int", "low": 1, "high": 6}})
     blueprint = Blueprints().of(1, spec_to_json(spec), rules)
     assert isinstance(blueprint, Blueprint)
-    assert len({(blueprint.draw(trial) or {})["x"] for trial in range(6)}) == drawn
+    drawn = [(blueprint.draw(trial) or {})["x"] for trial in range(12)]
+    assert (drawn[:6] == drawn[6:]) == (rules == 2)
 
 
 def test_a_stored_document_of_any_kind_is_refused_and_not_raised() -> None:
