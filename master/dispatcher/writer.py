@@ -230,7 +230,7 @@ class Writer:
         except Exception as error:
             if not turn.parts:
                 raise
-            log.warning("a batch was not written as a whole, its parts are written one by one: %s", error)
+            log.warning("a batch was not written as a whole, its parts are written one by one: %r", error)
         refused = await loop.run_in_executor(self._thread, self._commit_parts, turn)
         for experiment_id, error in refused.items():
             core.set_aside(experiment_id, error, turn.outbox)

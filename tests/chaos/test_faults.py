@@ -196,7 +196,7 @@ def test_what_nobody_can_run_fails_soon_and_costs_the_search_beside_it_nothing(m
         assert ended is not None
         assert WAYS_TO_BE_WRONG[way][1] in ended.state_reason
         tried = [row for row in search.evidence().rows["leases"] if row.experiment_id == number]
-        assert len(tried) <= 9, "five in a row, and what the other slots had begun meanwhile"
+        assert len(tried) <= 40, "of 400: five in a row, and what the other slots had begun meanwhile"
     with world.client() as client:
         assert {worker.state for worker in client.workers()} == {WorkerState.CONNECTED}
     verdict = search.ends_well()

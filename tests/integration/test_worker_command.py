@@ -115,7 +115,7 @@ def test_what_a_program_does_wrong_is_told_to_it(tmp_path: Path) -> None:
         ("hello", "not a JSON line"),
         ("[]", "send one JSON object"),
         ('{"op": "dance"}', "'dance' is not known"),
-        ('{"op": "report"}', "resource: must be a whole number"),
+        ('{"op": "report", "resource": "1"}', "resource: must be a whole number"),
         ('{"op": "report", "resource": 1.5}', "resource: must be a whole number"),
         ('{"op": "report", "resource": 1}', "metrics: must be an object"),
         ('{"op": "report", "resource": 1, "metrics": {"loss": "low"}}', "metrics.loss: must be a number"),
