@@ -18,7 +18,7 @@ class LedgerStore:
         self._blueprints = Blueprints()
 
     def commit(self, changes: Changes) -> None:
-        """Writes a batch whole or not at all; raises Unavailable or MastershipLost."""
+        """Writes a batch whole or not at all; raises Unavailable, MastershipLost, or NotWritten."""
         self._ledger.commit(changes)
 
     def hparams(self, trials: set[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from ...shared.errors import InternalError, LimitExceeded, MastershipLost, RungmasterError, Unavailable
 from ...shared.session import SessionResponse
-from ..experiment.changes import Changes, Records
+from ..experiment.changes import Changes, NotWritten, Records
 from ..failpoints import hit
 from .blueprint import Blueprint, Refused
 from .broadcast import Broadcast
@@ -47,7 +47,10 @@ class Store(Protocol):
     """What the writer needs of the ledger. Called from one thread only."""
 
     def commit(self, changes: Changes) -> None:
-        """Writes a batch whole or not at all; raises Unavailable or MastershipLost."""
+        """Writes a batch whole or not at all; raises Unavailable, MastershipLost, or NotWritten.
+
+        Only NotWritten says that nothing of it is there.
+        """
         ...
 
     def hparams(self, trials: set[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
@@ -81,6 +84,8 @@ class Writer:
         #: Whether the last try to get the database back has failed; until the next, commands are refused at once.
         self._out_of_reach = False
         self._failures = 0
+        #: Whether something of the batch at hand may be in the database.
+        self._written = False
         #: Tells those who watch experiments.
         self.broadcast = Broadcast()
         #: Set when something is committed that leaves work for the background: for the upkeep, for the cleanup.
@@ -163,7 +168,10 @@ class Writer:
         return [(lambda core, _: core.suspend(experiment_id, found), done)]
 
     async def _process_or_take_apart(self, queue: deque[Queued]) -> None:
-        """Applies a batch, or where that raises, each of its commands by itself on a memory that is rebuilt."""
+        """Applies a batch, or where that raises, each of its commands by itself on a memory that is rebuilt.
+
+        What may have been written is not applied again: whoever waits for it asks again, and hears what became of it.
+        """
         batch: list[Queued] = []
         try:
             await self._process(queue, batch)
@@ -172,10 +180,13 @@ class Writer:
             raise
         except Exception as error:
             log.exception("a batch of %d commands could not be applied", len(batch))
-            if len(batch) == 1:
+            if self._written:
+                _refuse(batch, Unavailable("the master met an error of its own; try again"))
+            elif len(batch) == 1:
                 _refuse(batch, InternalError(f"the master met an error of its own ({error!r}); its log has more"))
+            again = batch if len(batch) > 1 and not self._written else []
             await self._start_over("the master met an error of its own; come again")
-            await self._one_by_one(batch if len(batch) > 1 else [])
+            await self._one_by_one(again)
 
     async def _one_by_one(self, batch: list[Queued]) -> None:
         try:
@@ -190,6 +201,7 @@ class Writer:
         assert core is not None
         # What is applied together happened together: one time for all, which also lets the ledger write it at one go.
         now = self._now()
+        self._written = False
         core.begin(now)
         results: list[tuple[Any, int | None]] = []
         while queue and len(batch) < BATCH_LIMIT and not core.full:
@@ -225,12 +237,10 @@ class Writer:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, self._commit, turn.changes, turn.outbox)
-        except Unavailable:
-            raise
-        except Exception as error:
+        except NotWritten as error:
             if not turn.parts:
                 raise
-            log.warning("a batch was not written as a whole, its parts are written one by one: %r", error)
+            log.warning("a batch was not written as a whole, its parts are written one by one: %r", error.__cause__)
         refused = await loop.run_in_executor(self._thread, self._commit_parts, turn)
         for experiment_id, error in refused.items():
             core.set_aside(experiment_id, error, turn.outbox)
@@ -238,20 +248,26 @@ class Writer:
 
     def _commit_parts(self, turn: Turn) -> dict[int, Exception]:
         """In the ledger's thread: the experiments whose changes the database does not take, and why."""
-        self._store.commit(turn.common)
+        self._write_down(turn.common)
         refused: dict[int, Exception] = {}
         for experiment_id, changes in turn.parts.items():
             try:
-                self._store.commit(changes)
-            except Unavailable:
-                raise
-            except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
-                refused[experiment_id] = error
+                self._write_down(changes)
+            except NotWritten as error:
+                refused[experiment_id] = error.__cause__ if isinstance(error.__cause__, Exception) else error
         return refused
+
+    def _write_down(self, changes: Changes) -> None:
+        written, self._written = self._written, True
+        try:
+            self._store.commit(changes)
+        except NotWritten:
+            self._written = written
+            raise
 
     def _commit(self, changes: Changes, outbox: dict[str, Outgoing]) -> dict[str, SessionResponse]:
         """In the ledger's thread: writes the batch and makes the bundles that tell of it."""
-        self._store.commit(changes)
+        self._write_down(changes)
         return self._responses(changes, outbox)
 
     def _responses(self, changes: Changes, outbox: dict[str, Outgoing]) -> dict[str, SessionResponse]:

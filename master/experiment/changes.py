@@ -209,6 +209,10 @@ Key = tuple[int, ...]
 ROWS_AT_ONCE = 5_000
 
 
+class NotWritten(Exception):
+    """The database refused these changes for what they are, and has none of them."""
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything one batch changed. Rows that change are kept by key, so that only their last state is written."""

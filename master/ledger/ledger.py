@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select, text
 
-from ...shared.errors import DatabaseError
-from ..experiment.changes import Changes, Records, ThinningRow
+from ...shared.errors import DatabaseError, MastershipLost, Unavailable
+from ..experiment.changes import Changes, NotWritten, Records, ThinningRow
 from ..experiment.retention import Span
 from ..failpoints import hit
 from .backup import advance
@@ -98,12 +98,24 @@ class Ledger:
         return cls(database, engine, term, database_id, lock)
 
     def commit(self, changes: Changes) -> None:
-        """Writes all of it, durably, or nothing. Raises DatabaseError where it does not fit what is stored (a bug)."""
-        with self._transaction() as connection:
-            write(connection, changes)
-            if changes.endings:
-                hit("ending.before")
-            hit("commit.before")
+        """Writes all of it, durably, or nothing.
+
+        Raises NotWritten where it does not fit what is stored (a bug). After any other error all of it may be there.
+        """
+        committing = False
+        try:
+            with self._transaction() as connection:
+                write(connection, changes)
+                if changes.endings:
+                    hit("ending.before")
+                hit("commit.before")
+                committing = True
+        except (Unavailable, MastershipLost):
+            raise
+        except Exception as error:
+            if committing:
+                raise
+            raise NotWritten(str(error)) from error
         if changes.endings:
             hit("ending.after")
         hit("commit.after")

@@ -17,7 +17,7 @@ from rungmaster.master.dispatcher import writer as writer_module
 from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core, Recovered, Terms
 from rungmaster.master.dispatcher.writer import Writer
-from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes
+from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes, NotWritten
 from rungmaster.shared.errors import FailedPrecondition, InternalError, LimitExceeded, MastershipLost, Unavailable
 from rungmaster.shared.session import Hello, SessionRequest, WorkRequest
 
@@ -205,6 +205,34 @@ def test_a_bug_in_a_command_costs_its_batch_and_not_the_master() -> None:
         with pytest.raises(InternalError, match="a bug"):
             await writer.execute(fail)
         assert await insist(writer, create()) == 1
+
+    run(scenario)
+
+
+def test_what_may_have_been_written_is_not_applied_again() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        await writer.execute(create("a"))
+        store.faults.append(("after", ValueError("met after the commit")))
+        results = await asyncio.gather(
+            *(writer.execute(create(request_id)) for request_id in "bc"), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [Unavailable, Unavailable]
+        assert sorted(store.experiments) == [1, 2, 3], "they were written, and once"
+        assert [row.kind for row in store.events].count("experiment_created") == 3
+        assert [await insist(writer, create(request_id)) for request_id in "bc"] == [2, 3]
+
+    run(scenario)
+
+
+def test_what_was_certainly_not_written_is_applied_again_one_by_one() -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        await writer.execute(lambda core, _: None)
+        store.faults.append(("before", NotWritten("it did not fit")))
+        store.faults.append(("before", NotWritten("it did not fit")))
+        results = await asyncio.gather(
+            *(writer.execute(create(request_id)) for request_id in "bc"), return_exceptions=True
+        )
+        assert results == [1, 2]
 
     run(scenario)
 

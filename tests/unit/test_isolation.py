@@ -15,7 +15,7 @@ from rungmaster.master.dispatcher.core import Core, Recovered
 from rungmaster.master.dispatcher.drawing import AHEAD, Drawer
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment import lifecycle
-from rungmaster.master.experiment.changes import Changes
+from rungmaster.master.experiment.changes import Changes, NotWritten
 from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.shared.errors import DatabaseError, FailedPrecondition, InternalError, InvalidSpec, Problem
 from rungmaster.shared.session import SessionRequest, WorkRequest
@@ -204,7 +204,7 @@ def test_what_the_database_does_not_take_of_one_experiment_costs_the_others_noth
 
     def commit(self: FaultyStore, changes: Changes) -> None:
         if any(row.experiment_id == 1 and row.kind != "experiment_created" for row in changes.new_events):
-            raise DatabaseError("a row does not fit")
+            raise NotWritten from DatabaseError("a row does not fit")
         real(self, changes)
 
     monkeypatch.setattr(FaultyStore, "commit", commit)
