@@ -148,7 +148,7 @@ def best_lines(experiment: Experiment) -> list[str]:
     results = {"": _result(experiment, best, *experiment.result_of(best))}
     if leading is not None:
         results["of any report "] = _result(experiment, leading, leading.best_metric, leading.best_resource)
-    if furthest is not None:
+    if furthest is not None and furthest.metric is not None:
         results["of those trained furthest "] = _result(experiment, furthest, furthest.metric, furthest.metric_resource)
     others = [what for what, result in results.items() if what and result != results[""]]
     return [f"best {experiment.metric} {what}{results[what]}" for what in [*others, ""]]

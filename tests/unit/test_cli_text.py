@@ -260,6 +260,13 @@ def test_progress_tells_that_the_master_is_away() -> None:
     assert "the master has not answered for 1:15" in stream.getvalue()
 
 
+def test_a_trial_that_was_trained_furthest_and_has_no_result_there_is_not_told_as_the_best() -> None:
+    failed = replace(BEST, trial_id=3, metric=None)
+    assert "of those trained furthest" not in "\n".join(text.best_lines(replace(SEARCH, furthest_trial=failed)))
+    worse = replace(BEST, trial_id=3, metric=0.5)
+    assert "of those trained furthest 0.5" in "\n".join(text.best_lines(replace(SEARCH, furthest_trial=worse)))
+
+
 def test_live_progress_shows_rungs_the_best_trial_and_what_failed() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100, height=40)
     with Live(console=console, auto_refresh=False) as live:
