@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..proto.v1 import cluster_pb2, experiment_pb2
 from ..shared.convert import (
@@ -13,8 +13,10 @@ from ..shared.convert import (
     trial_order_to_proto,
     trial_state_to_proto,
 )
+from ..shared.errors import InvalidInput
 from ..shared.model import ExperimentState, TrialOrder, TrialState
 from .connection import Connection
+from .user import user_name
 
 T = TypeVar("T")
 
@@ -34,8 +36,8 @@ class Calls:
         self, spec: str, request_id: str, code: Mapping[str, str] = MappingProxyType({})
     ) -> experiment_pb2.CreateExperimentResponse:
         """Gives a spec (YAML or JSON text) with the fingerprint of its `code`; a repeated `request_id` gives the first
-        answer again."""
-        request = experiment_pb2.CreateExperimentRequest(spec=spec, request_id=request_id, code=code)
+        answer again. Its owner is the user of this process, where the master does not know the caller better."""
+        request = experiment_pb2.CreateExperimentRequest(spec=spec, request_id=request_id, code=code, owner=user_name())
         return self.connection.call(request, experiment_pb2.CreateExperimentResponse)
 
     def get_experiment(self, experiment_id: int, *, troubles: bool = False) -> experiment_pb2.GetExperimentResponse:
@@ -72,6 +74,22 @@ class Calls:
         """Stops it for good."""
         request = experiment_pb2.CancelExperimentRequest(experiment_id=experiment_id)
         return self.connection.call(request, experiment_pb2.CancelExperimentResponse)
+
+    def set_experiment(
+        self,
+        experiment_id: int,
+        priority: int | None = None,
+        weight: float | None = None,
+        max_concurrent_trials: int | None = None,
+    ) -> experiment_pb2.SetExperimentResponse:
+        """Changes what is given; 0 trials at once: every free slot."""
+        given = {"priority": priority, "weight": weight, "max_concurrent_trials": max_concurrent_trials}
+        values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        try:
+            request = experiment_pb2.SetExperimentRequest(experiment_id=experiment_id, **values)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"{', '.join(f'{name}={value!r}' for name, value in values.items())}: {error}") from None
+        return self.connection.call(request, experiment_pb2.SetExperimentResponse)
 
     def delete_experiment(self, experiment_id: int) -> experiment_pb2.DeleteExperimentResponse:
         """Deletes the records of one that has ended."""

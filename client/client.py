@@ -161,6 +161,21 @@ class Client:
         """Lets a paused experiment go on where it stood."""
         return convert.experiment_from_proto(self.calls.resume_experiment(experiment_id).experiment)
 
+    def set(
+        self,
+        experiment_id: int,
+        *,
+        priority: int | None = None,
+        weight: float | None = None,
+        max_concurrent_trials: int | None = None,
+    ) -> Experiment:
+        """Changes what is given of an experiment that has not ended, at once; `max_concurrent_trials` 0: no limit.
+
+        Trials that train go on. Raises InvalidInput where a value is wrong, or nothing is given.
+        """
+        answer = self.calls.set_experiment(experiment_id, priority, weight, max_concurrent_trials)
+        return convert.experiment_from_proto(answer.experiment)
+
     def cancel(self, experiment_id: int) -> Experiment:
         """Stops an experiment for good; what was recorded stays."""
         return convert.experiment_from_proto(self.calls.cancel_experiment(experiment_id).experiment)

@@ -12,8 +12,9 @@ from .experiment.audit import Rows, audit
 from .experiment.lifecycle import rung_record, trial_record
 from .experiment.replay import Replay, same_future
 from .ledger.inspection import Inspection, inspect_database
+from .search.arithmetic import limited
 from .search.interface import Goal
-from .search.registry import build_searcher
+from .search.registry import build_searcher, plan_brackets
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ def _check(inspection: Inspection, rows: Rows) -> Iterator[str]:
         yield f"its spec is refused: {'; '.join(str(error).splitlines())}"
         return
     goal = Goal(spec.metric.goal)
-    yield from audit(rows, build_searcher(spec.searcher, goal).plan, goal)
+    yield from audit(rows, limited(plan_brackets(spec.searcher), rows.experiment.max_concurrent_trials), goal)
     yield from _replay(inspection, rows, spec, goal)
 
 
@@ -63,6 +64,7 @@ def _replay(inspection: Inspection, rows: Rows, spec: Spec, goal: Goal) -> Itera
         yield "it is completed, and the search that its journal tells goes on"
     if not different and not ExperimentState(rows.experiment.state).ended:
         restored = build_searcher(spec.searcher, goal)
+        restored.limit(rows.experiment.max_concurrent_trials)
         restored.restore(map(trial_record, rows.trials), map(rung_record, rows.results))
         if difference := same_future(searcher, restored):
             yield difference

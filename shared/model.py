@@ -156,6 +156,12 @@ class Experiment:
     #: The trial with the best result of any report, and the best of those trained furthest (not in lists).
     leading_trial: Trial | None = None
     furthest_trial: Trial | None = None
+    #: The values in force, whatever the spec says; no `max_concurrent_trials`: every free slot.
+    priority: int = 0
+    weight: float = 1.0
+    max_concurrent_trials: int | None = None
+    #: Who submitted it: the name of the token, or without tokens the user that the client names; "" if nobody knows.
+    owner: str = ""
 
     @property
     def over(self) -> bool:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, model_validator
 
 from .errors import Problem
 from .fields import FieldProblems, Model, flag, listed, number, one_of, whole
+from .settings import Concurrency
 
 MAX_RUNGS = 100
 """The most rungs that a bracket may be asked to have."""
@@ -42,7 +43,7 @@ class RungSearcher(Model):
     max_resource: Annotated[int, whole(1)]
     divisor: Annotated[int | float, number(above=1, maximum=1e6)] = 4
     max_rungs: Annotated[int, whole(1, MAX_RUNGS)] = 5
-    max_concurrent_trials: Annotated[int, whole(1, 10**9)] | None = None
+    max_concurrent_trials: Concurrency | None = None
     stop_once: Annotated[bool, flag()] = False
 
     @property

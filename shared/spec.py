@@ -38,6 +38,7 @@ from .hyperparameters import (
 )
 from .plain import plain_document
 from .searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
+from .settings import Priority, Settings, Weight
 from .space_problems import space_problems
 from .spec_problems import problems_of
 from .storage import storage_problem
@@ -62,6 +63,7 @@ __all__ = [
     "Spec",
     "max_rungs_that_fit",
     "parse_searcher",
+    "parse_settings",
     "parse_spec",
     "spec_from_json",
     "spec_to_json",
@@ -200,9 +202,18 @@ class Spec(Model):
     fail_fast: Annotated[int, whole(0, 10**6), BeforeValidator(_switched_off)] = 5
     max_workers_lost: Annotated[int, whole(0, 10**6)] = 3
     progress_timeout: Annotated[int | float, number(above=0, maximum=1e9)] | None = None
-    priority: Annotated[int, whole(-(10**6), 10**6)] = 0
-    weight: Annotated[int | float, number(above=0, maximum=1e6)] = 1.0
+    priority: Priority = 0
+    weight: Weight = 1.0
     seed: Annotated[int, whole(0)] = 0
+
+    @property
+    def settings(self) -> Settings:
+        """What of it may be changed later, as it is at the beginning."""
+        return Settings(
+            priority=self.priority,
+            weight=self.weight,
+            max_concurrent_trials=self.searcher.max_concurrent_trials,
+        )
 
     @property
     def keeps_best_result(self) -> bool:
@@ -253,6 +264,11 @@ def stored_spec(document: Mapping[str, Any]) -> Spec:
     Raises InvalidSpec where it is none by today's rules.
     """
     return _validated(Spec, document)
+
+
+def parse_settings(changes: Mapping[str, Any]) -> Settings:
+    """A change of settings. Raises InvalidSpec with every problem of it."""
+    return _validated(Settings, changes)
 
 
 def spec_to_json(spec: Spec) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 import click
 
@@ -32,7 +33,7 @@ from .options import (
 from .output import print_document, print_json_lines, print_lines
 from .troubles import print_troubles
 
-_LIST_HEADER = ("id", "name", "state", "trials", "trained", "best", "age")
+_LIST_HEADER = ("id", "name", "owner", "priority", "state", "trials", "trained", "best", "age")
 
 
 @click.command("status")
@@ -52,7 +53,8 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
     reads = isinstance(client, DatabaseClient)
     workers = None if reads else () if value.state.ended else client.workers()
     more = other_metrics(client.calls, value, value.best_trial) if value.state.ended else {}
-    print_lines(text.overview(value, datetime.now(UTC), workers, more))
+    heading, *lines = text.overview(value, datetime.now(UTC), workers, more)
+    print_lines([heading, *([f"owner {value.owner}"] if value.owner else []), text.settings(value), *lines])
     print_troubles(tuple(map(trouble_from_proto, answer.troubles)))
     if not value.state.ended:
         say_if_at_rest(client)
@@ -77,7 +79,7 @@ def list_command(states: tuple[str, ...], name: str, limit: int | None, client: 
     if as_json:
         print_json_lines(messages)
         return
-    print_lines(text.table(_LIST_HEADER, _list_rows(map(experiment_from_proto, messages)), left=frozenset({1, 2})))
+    print_lines(text.table(_LIST_HEADER, _list_rows(map(experiment_from_proto, messages)), left=frozenset({1, 2, 4})))
 
 
 def _list_rows(experiments: Iterator[Experiment]) -> Iterator[tuple[str, ...]]:
@@ -87,6 +89,8 @@ def _list_rows(experiments: Iterator[Experiment]) -> Iterator[tuple[str, ...]]:
         yield (
             str(experiment.experiment_id),
             experiment.name,
+            experiment.owner or "-",
+            str(experiment.priority),
             experiment.state.value,
             f"{made}/{experiment.planned_trials}",
             f"{experiment.resource_spent} {experiment.unit}",
@@ -136,6 +140,52 @@ def cancel(experiment: int | None, client: Client, as_json: bool) -> None:
     """
     answer = client.calls.cancel_experiment(choose(client, experiment, UNFINISHED))
     _show_change(answer, as_json)
+
+
+class _AtOnce(click.ParamType):
+    """A whole number of trials, or `none`, which goes over the wire as 0."""
+
+    name = "trials"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See click."""
+        if value == "none":
+            return 0
+        number = click.INT.convert(value, param, ctx)
+        if number < 1:
+            self.fail(f"must be at least 1, or none for every free slot; got {number}", param, ctx)
+        return number
+
+
+@click.command("set")
+@experiment_argument
+@click.option("--priority", type=int, metavar="N", help="Of the experiments with work the highest goes first.")
+@click.option("--weight", type=float, metavar="X", help="Equals in priority share the slots by it.")
+@click.option(
+    "--max-concurrent-trials", "at_once", type=_AtOnce(), metavar="N", help="Trials that train at once; none: no limit."
+)
+@steering_options
+@json_option
+def set_command(
+    experiment: int | None,
+    priority: int | None,
+    weight: float | None,
+    at_once: int | None,
+    client: Client,
+    as_json: bool,
+) -> None:
+    """Change how an experiment shares the slots with others, at once. Trials that train go on.
+
+    Without EXPERIMENT (its id), the only unfinished one.
+    """
+    if priority is None and weight is None and at_once is None:
+        raise click.UsageError("nothing to set: give --priority, --weight or --max-concurrent-trials")
+    answer = client.calls.set_experiment(choose(client, experiment, UNFINISHED), priority, weight, at_once)
+    if as_json:
+        print_document(answer)
+        return
+    value = experiment_from_proto(answer.experiment)
+    click.echo(f"experiment {value.experiment_id} ({value.name}) has {text.settings(value)}")
 
 
 @click.command("delete")

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("rungmaster.client.cli.experiments:pause", "Hand out no more work of an experiment for now."),
     "resume": ("rungmaster.client.cli.experiments:resume", "Let a paused experiment go on."),
     "cancel": ("rungmaster.client.cli.experiments:cancel", "End an experiment for good; its records stay."),
+    "set": ("rungmaster.client.cli.experiments:set_command", "Change priority, weight or concurrent trials."),
     "delete": ("rungmaster.client.cli.experiments:delete", "Delete the records of an experiment that has ended."),
     "thin": ("rungmaster.client.cli.experiments:thin", "Drop most reports of an experiment that has ended."),
     "workers": ("rungmaster.client.cli.cluster:workers", "List the workers of a master."),

@@ -167,6 +167,13 @@ def heading(experiment: Experiment, now: datetime) -> str:
     return f"{name} {experiment.state}{reason}, {duration(elapsed(experiment, now))}{ending}"
 
 
+def settings(experiment: Experiment) -> str:
+    """How it shares the slots with others, as it is in force."""
+    limit = experiment.max_concurrent_trials
+    at_once = "no limit on concurrent trials" if limit is None else f"at most {limit:,} trials at once"
+    return f"priority {experiment.priority}, weight {experiment.weight:g}, {at_once}"
+
+
 def workers_line(workers: Sequence[Worker] | None) -> str:
     """How many workers are there with how many slots, in use and in all, and how many were lost a moment ago.
 

@@ -22,6 +22,7 @@ from ...shared.session import (
     Welcome,
     WorkRequest,
 )
+from ...shared.settings import Settings
 from ..experiment import lifecycle
 from ..experiment.book import Batch
 from ..experiment.changes import ROWS_AT_ONCE, LeaseRow, Records
@@ -312,14 +313,16 @@ class Core:
         for experiment in list(self.experiments.values()):
             self.isolation.do(experiment, experiment.book.write_bests)
 
-    def create(self, blueprint: Blueprint, request_id: str, code: Mapping[str, str] = MappingProxyType({})) -> int:
+    def create(
+        self, blueprint: Blueprint, request_id: str, code: Mapping[str, str] = MappingProxyType({}), owner: str = ""
+    ) -> int:
         """Begins an experiment and gives its number; a repeated request_id gives the number given before. `code` is
-        the fingerprint of its training code."""
+        the fingerprint of its training code, `owner` who submits it."""
         if request_id and request_id in self._request_ids:
             return self._request_ids[request_id]
         self._last_experiment_id += 1
         self.subject = number = self._last_experiment_id
-        self.isolation.create(number, request_id, blueprint, code)
+        self.isolation.create(number, request_id, blueprint, code, owner)
         self._touched.add(number)
         if request_id:
             self._request_ids[request_id] = number
@@ -344,6 +347,10 @@ class Core:
     def resume(self, experiment_id: int) -> None:
         """Lets a paused experiment go on; raises FailedPrecondition where it has ended or cannot."""
         self._steer(experiment_id, lifecycle.resume)
+
+    def change(self, experiment_id: int, settings: Settings) -> None:
+        """Puts those settings in force that are set; raises FailedPrecondition where it has ended or cannot go on."""
+        self._steer(experiment_id, lambda experiment, batch: lifecycle.change(experiment, settings, batch))
 
     def cancel(self, experiment_id: int) -> None:
         """Ends an experiment for good; raises FailedPrecondition where it has ended already."""

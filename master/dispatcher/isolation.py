@@ -193,11 +193,13 @@ class Isolation:
             raise InternalError(why(experiment_id, self.broken[experiment_id]))
         return done[0]
 
-    def create(self, experiment_id: int, request_id: str, blueprint: Blueprint, code: Mapping[str, str]) -> None:
+    def create(
+        self, experiment_id: int, request_id: str, blueprint: Blueprint, code: Mapping[str, str], owner: str
+    ) -> None:
         """Begins an experiment."""
         draw, batch = self._ahead(experiment_id, blueprint.draw), self.parts.of(experiment_id)
         self.live[experiment_id] = lifecycle.create(
-            experiment_id, request_id, blueprint.spec, blueprint.searcher, draw, batch, code
+            experiment_id, request_id, blueprint.spec, blueprint.searcher, draw, batch, code, owner
         )
 
     def admit(self, records: Records, blueprint: Blueprint | Refused) -> Experiment | None:

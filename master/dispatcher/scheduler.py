@@ -151,11 +151,11 @@ def may_start(experiment: Experiment, session: Session) -> bool:
 
 
 def _demand(experiment: Experiment) -> Demand:
-    spec = experiment.spec
+    spec, row = experiment.spec, experiment.book.row
     return Demand(
         experiment.experiment_id,
-        spec.priority,
-        spec.weight,
+        row.priority,
+        row.weight,
         spec.resources.slots_per_trial,
         experiment.slots_in_use,
         spec.resources.labels,

@@ -90,6 +90,12 @@ class Book:
                 self.rungs[b, k] = rung
                 batch.changes.new_rungs.append(rung)
 
+    def limit(self, plan: Iterable[BracketPlan], batch: Batch) -> None:
+        """Writes how many trials each bracket may train at once from now on."""
+        for b, bracket in enumerate(plan):
+            self.brackets[b].max_concurrent_trials = bracket.max_concurrent_trials
+            batch.changes.brackets[self.experiment_id, b] = self.brackets[b]
+
     def move(self, state: ExperimentState, reason: str, batch: Batch) -> None:
         """Takes the experiment to another state and journals it."""
         check_experiment_move(self.experiment_id, self.state, state)

@@ -11,6 +11,7 @@ from ...shared.failure_text import summary
 from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import Decision, DecisionKind, LeaseLost
+from ...shared.settings import Settings
 from ...shared.space import DRAW_RULES
 from ...shared.spec import Spec, spec_to_json
 from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
@@ -32,8 +33,10 @@ def create(
     draw: Draw,
     batch: Batch,
     code: Mapping[str, str] = MappingProxyType({}),
+    owner: str = "",
 ) -> Experiment:
-    """Begins an experiment from a valid spec; `code` is the fingerprint of its training code, for its journal."""
+    """Begins an experiment from a valid spec; `code` is the fingerprint of its training code, for its journal, and
+    `owner` who submitted it."""
     row = ExperimentRow(
         experiment_id,
         spec.name,
@@ -47,6 +50,8 @@ def create(
         resource_spent=0,
         resource_full=min(sum(bracket.max_trials * bracket.rungs[-1] for bracket in searcher.plan), MAX_TOTAL),
         draw_rules=DRAW_RULES,
+        owner=owner,
+        **spec.settings.model_dump(),
     )
     batch.changes.new_experiments.append(row)
     book = Book(row, Goal(spec.metric.goal))
@@ -59,6 +64,7 @@ def create(
 def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Experiment:
     """Takes an experiment up where the ledger says it stood."""
     book = restored_book(records, Goal(spec.metric.goal))
+    searcher.limit(records.row.max_concurrent_trials)
     searcher.restore(map(trial_record, records.trials), map(rung_record, records.results))
     experiment = Experiment(book, spec, searcher, draw)
     experiment.next_trial.number = max((row.trial_id + 1 for row in records.trials), default=0)
@@ -139,6 +145,24 @@ def resume(experiment: Experiment, batch: Batch) -> None:
     _refuse_if_ended(experiment, "resumed")
     if not experiment.active:
         experiment.book.move(ExperimentState.ACTIVE, "", batch)
+
+
+def change(experiment: Experiment, changes: Settings, batch: Batch) -> None:
+    """Puts other settings in force, those of `changes` that are set. Raises FailedPrecondition where it has ended."""
+    _refuse_if_ended(experiment, "changed")
+    row = experiment.book.row
+    changed = {
+        name: value for name, value in changes.model_dump(exclude_unset=True).items() if getattr(row, name) != value
+    }
+    if not changed:
+        return
+    for name, value in changed.items():
+        setattr(row, name, value)
+    if "max_concurrent_trials" in changed:
+        experiment.searcher.limit(row.max_concurrent_trials)
+        experiment.book.limit(experiment.searcher.plan, batch)
+    experiment.book.touch(batch)
+    experiment.book.note("settings_changed", None, changed, batch)
 
 
 def suspend(book: Book, reason: str, batch: Batch) -> list[tuple[str, LeaseLost]]:

@@ -65,6 +65,8 @@ class Replay:
             if entry.kind in _RULES_SAID:
                 # A journal that does not say by which rules its search goes is from the time of the first ones.
                 self.searcher.follow(entry.data.get("rules", 1))
+            if "max_concurrent_trials" in entry.data and entry.kind == "settings_changed":
+                self.searcher.limit(entry.data["max_concurrent_trials"])
             handler = self._handlers.get(entry.kind)
             if handler is None or entry.trial_id is None:
                 continue

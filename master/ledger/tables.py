@@ -67,6 +67,10 @@ experiments = _table(
     Column("spec", JsonText, nullable=False),
     Column("best_by", String(16), nullable=False, server_default="any"),
     Column("draw_rules", Integer, nullable=False, server_default="1"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("weight", Double, nullable=False, server_default="1"),
+    Column("max_concurrent_trials", Integer),
+    Column("owner", CleanText, nullable=False, server_default=""),
     _partial("uq_experiments_request", "request_id", where="request_id <> ''", unique=True),
 )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from ...shared.searchers import AdaptiveAshaSpec, AshaSpec
-from .arithmetic import asha_brackets, bracket_sizes, capped_rungs
+from .arithmetic import asha_brackets, bracket_sizes, capped_rungs, limited
 from .asha import Bracket
 from .interface import (
     Action,
@@ -133,12 +133,19 @@ class AdaptiveAsha:
             restorations[result.bracket].take_result(result)
         for restoration, bracket in zip(restorations, self._brackets, strict=True):
             restoration.finish()
+            bracket.limit(bracket.plan)
             self._home.update(dict.fromkeys(bracket.running, bracket))
 
     def follow(self, rules: int) -> None:
         """From now on it goes by the rules of this number."""
         for bracket in self._brackets:
             bracket.crowns_winner = rules >= 2
+
+    def limit(self, max_concurrent_trials: int | None) -> None:
+        """Shares the limit out anew."""
+        self._plan = limited(self._plan, max_concurrent_trials)
+        for bracket, plan in zip(self._brackets, self._plan, strict=True):
+            bracket.limit(plan)
 
     def check(self) -> None:
         """Raises AssertionError where an invariant does not hold."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from ...shared.searchers import Mode, max_rungs_that_fit
@@ -76,6 +77,12 @@ def asha_brackets(
         BracketPlan(rung_resources(max_resource, eta, size), share, at_once)
         for size, share, at_once in zip(sizes, trials, concurrency, strict=True)
     )
+
+
+def limited(plan: Sequence[BracketPlan], max_concurrent_trials: int | None) -> tuple[BracketPlan, ...]:
+    """The same brackets with another limit on the trials that train at once."""
+    shares = split_concurrency(max_concurrent_trials, len(plan))
+    return tuple(replace(bracket, max_concurrent_trials=share) for bracket, share in zip(plan, shares, strict=True))
 
 
 def hyperband_brackets(max_resource: int, eta: Fraction) -> tuple[BracketPlan, ...]:

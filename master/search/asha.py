@@ -29,6 +29,8 @@ class Bracket:
         self.plan = plan
         self.created = 0
         self.running: dict[int, Running] = {}
+        #: As many ran when the limit was last set: more than it allows, where it was lowered.
+        self._ran = 0
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         self._stop_once = stop_once
         #: Whether a winner is looked for; by the rules of old none was.
@@ -44,6 +46,10 @@ class Bracket:
         """Whether another trial may run beside those that do."""
         limit = self.plan.max_concurrent_trials
         return limit is None or len(self.running) < limit
+
+    def limit(self, plan: BracketPlan) -> None:
+        """Takes another limit on the trials that train at once; those that do go on."""
+        self.plan, self._ran = plan, len(self.running)
 
     @property
     def can_create(self) -> bool:
@@ -151,7 +157,9 @@ class Bracket:
     def check(self) -> None:
         """Raises AssertionError where a trial is lost, trains twice, or climbs without having been promoted."""
         limit = self.plan.max_concurrent_trials
-        assert limit is None or len(self.running) <= limit, f"bracket {self.index} trains more trials than it may"
+        assert limit is None or len(self.running) <= max(limit, self._ran), (
+            f"bracket {self.index} trains more trials than it may"
+        )
         assert self.created <= self.plan.max_trials, f"bracket {self.index} made more trials than it may"
         passed: set[int] | None = None
         for k, rung in enumerate(self.rungs):

@@ -185,6 +185,10 @@ class Searcher(Protocol):
         """From now on it goes by the rules of this number, and not by RULES; for replays of older journals."""
         ...
 
+    def limit(self, max_concurrent_trials: int | None) -> None:
+        """From now on no more trials than these are started beside others; those that train go on. None: no limit."""
+        ...
+
     def check(self) -> None:
         """Raises AssertionError where an invariant does not hold; for tests and `rungmaster db check`."""
         ...

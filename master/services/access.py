@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ LOOK_SECONDS = 1.0
 #: Seconds between two lines of the log about callers that were turned away: anybody can be turned away often.
 _COMPLAINT_SECONDS = 1.0
 _SCHEME = "bearer "
+
+#: The name of whoever makes the call at hand; empty where the master asks for no tokens.
+caller_name: ContextVar[str] = ContextVar("caller_name", default="")
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
@@ -56,6 +60,8 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             handler = await continuation(details)
             if handler is not None:
                 _check_role(caller, details.method)
+            # The call goes on in this task, and so in this context.
+            caller_name.set(caller.name)
         except (Unauthenticated, PermissionDenied) as error:
             self._complaints.add(details.method, error)
             return _refusing(error)

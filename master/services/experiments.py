@@ -20,16 +20,18 @@ from ...shared.convert_basics import (
 )
 from ...shared.convert_troubles import trouble_to_proto
 from ...shared.errors import FailedPrecondition, InvalidInput
-from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVERY, MAX_URI_BYTES
+from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVERY, MAX_OWNER, MAX_URI_BYTES
 from ...shared.model import Experiment, ExperimentState, TrialOrder
+from ...shared.settings import Settings
 from ...shared.space import repetition
-from ...shared.spec import parse_spec
+from ...shared.spec import parse_settings, parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..experiment.retention import thinner
 from ..ledger.reader import News, Reader
+from .access import caller_name
 from .bundles import check_count, check_text
 
 T = TypeVar("T")
@@ -78,9 +80,10 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         for path, digest in request.code.items():
             check_text("code", path, MAX_URI_BYTES, least=1, what="a path")
             check_text(f"code[{path}]", digest, MAX_CHECKSUM)
-        code = dict(sorted(request.code.items()))
+        check_text("owner", request.owner, MAX_OWNER)
+        code, owner = dict(sorted(request.code.items())), caller_name.get() or request.owner
         plan, warnings = await self._read(lambda: _accepted(request.spec))
-        created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id, code))
+        created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id, code, owner))
         experiment = convert.experiment_to_proto(await self._experiment(created))
         return pb.CreateExperimentResponse(experiment=experiment, warnings=warnings)
 
@@ -146,6 +149,18 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         return pb.CancelExperimentResponse(
             experiment=await self._steer(request.experiment_id, Core.cancel, ExperimentState.CANCELLED)
         )
+
+    async def SetExperiment(  # noqa: N802
+        self, request: pb.SetExperimentRequest, context: Context
+    ) -> pb.SetExperimentResponse:
+        """See the .proto."""
+        del context
+        number, settings = request.experiment_id, _settings(request)
+        experiment = await self._experiment(number)
+        if experiment.state.ended:
+            raise FailedPrecondition(f"experiment {number} has ended: it is {experiment.state}")
+        await self._writer.execute(lambda core, _: core.change(number, settings))
+        return pb.SetExperimentResponse(experiment=convert.experiment_to_proto(await self._experiment(number)))
 
     async def DeleteExperiment(  # noqa: N802
         self, request: pb.DeleteExperimentRequest, context: Context
@@ -233,6 +248,16 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
 def _news_to_proto(news: News) -> pb.WatchExperimentResponse:
     events = map(convert.event_to_proto, news.events)
     return pb.WatchExperimentResponse(events=events, state=experiment_state_to_proto(news.state), ending=news.ending)
+
+
+def _settings(request: pb.SetExperimentRequest) -> Settings:
+    names = [name for name in Settings.model_fields if request.HasField(name)]
+    if not names:
+        raise InvalidInput(f"nothing is to be set: give at least one of {', '.join(Settings.model_fields)}")
+    changes = {name: getattr(request, name) for name in names}
+    if changes.get("max_concurrent_trials") == 0:
+        changes["max_concurrent_trials"] = None
+    return parse_settings(changes)
 
 
 def _accepted(text: str) -> tuple[Blueprint, list[str]]:

@@ -30,6 +30,7 @@ _SERVICES: dict[str, dict[str, frozenset[Role]]] = {
         "PauseExperiment": CHANGE,
         "ResumeExperiment": CHANGE,
         "CancelExperiment": CHANGE,
+        "SetExperiment": CHANGE,
         "DeleteExperiment": CHANGE,
         "ThinExperiment": CHANGE,
         "ListTrials": READ,

@@ -65,7 +65,7 @@ TRIAL_ORDER_ID: TrialOrder
 TRIAL_ORDER_BEST: TrialOrder
 
 class Experiment(_message.Message):
-    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec_json", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial")
+    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec_json", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial", "priority", "weight", "max_concurrent_trials", "owner")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +87,10 @@ class Experiment(_message.Message):
     BEST_BY_FIELD_NUMBER: _ClassVar[int]
     LEADING_TRIAL_FIELD_NUMBER: _ClassVar[int]
     FURTHEST_TRIAL_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
     name: str
     state: ExperimentState
@@ -108,7 +112,11 @@ class Experiment(_message.Message):
     best_by: str
     leading_trial: Trial
     furthest_trial: Trial
-    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec_json: _Optional[str] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ...) -> None: ...
+    priority: int
+    weight: float
+    max_concurrent_trials: int
+    owner: str
+    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec_json: _Optional[str] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ..., priority: _Optional[int] = ..., weight: _Optional[float] = ..., max_concurrent_trials: _Optional[int] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class Thinning(_message.Message):
     __slots__ = ("keep_every", "reports_dropped", "start_time", "end_time")
@@ -290,7 +298,7 @@ class Event(_message.Message):
     def __init__(self, event_id: _Optional[int] = ..., experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., data_json: _Optional[str] = ...) -> None: ...
 
 class CreateExperimentRequest(_message.Message):
-    __slots__ = ("spec", "request_id", "code")
+    __slots__ = ("spec", "request_id", "code", "owner")
     class CodeEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -301,10 +309,12 @@ class CreateExperimentRequest(_message.Message):
     SPEC_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     spec: str
     request_id: str
     code: _containers.ScalarMap[str, str]
-    def __init__(self, spec: _Optional[str] = ..., request_id: _Optional[str] = ..., code: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    owner: str
+    def __init__(self, spec: _Optional[str] = ..., request_id: _Optional[str] = ..., code: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class CreateExperimentResponse(_message.Message):
     __slots__ = ("experiment", "warnings")
@@ -393,6 +403,24 @@ class CancelExperimentRequest(_message.Message):
     def __init__(self, experiment_id: _Optional[int] = ...) -> None: ...
 
 class CancelExperimentResponse(_message.Message):
+    __slots__ = ("experiment",)
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    experiment: Experiment
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ...) -> None: ...
+
+class SetExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id", "priority", "weight", "max_concurrent_trials")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: int
+    priority: int
+    weight: float
+    max_concurrent_trials: int
+    def __init__(self, experiment_id: _Optional[int] = ..., priority: _Optional[int] = ..., weight: _Optional[float] = ..., max_concurrent_trials: _Optional[int] = ...) -> None: ...
+
+class SetExperimentResponse(_message.Message):
     __slots__ = ("experiment",)
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     experiment: Experiment

@@ -68,6 +68,11 @@ class ExperimentServiceStub:
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.CancelExperimentRequest.SerializeToString,
                 response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.CancelExperimentResponse.FromString,
                 _registered_method=True)
+        self.SetExperiment = channel.unary_unary(
+                '/rungmaster.v1.ExperimentService/SetExperiment',
+                request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentRequest.SerializeToString,
+                response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentResponse.FromString,
+                _registered_method=True)
         self.DeleteExperiment = channel.unary_unary(
                 '/rungmaster.v1.ExperimentService/DeleteExperiment',
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.DeleteExperimentRequest.SerializeToString,
@@ -149,6 +154,13 @@ class ExperimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetExperiment(self, request, context):
+        """Changes the priority, weight or number of concurrent trials of an experiment that has not ended, at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteExperiment(self, request, context):
         """Deletes the records of an experiment that has ended, and has its checkpoints deleted.
         """
@@ -225,6 +237,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.CancelExperiment,
                     request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.CancelExperimentRequest.FromString,
                     response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.CancelExperimentResponse.SerializeToString,
+            ),
+            'SetExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetExperiment,
+                    request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentRequest.FromString,
+                    response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentResponse.SerializeToString,
             ),
             'DeleteExperiment': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteExperiment,
@@ -423,6 +440,33 @@ class ExperimentService:
             '/rungmaster.v1.ExperimentService/CancelExperiment',
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.CancelExperimentRequest.SerializeToString,
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.CancelExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungmaster.v1.ExperimentService/SetExperiment',
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentRequest.SerializeToString,
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

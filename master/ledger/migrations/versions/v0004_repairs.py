@@ -25,6 +25,7 @@ def upgrade() -> None:
     _best_results()
     _draw_rules()
     _mastership()
+    _settings()
     op.add_column("workers", sa.Column("drain_time", sa.Double(), nullable=True))
     op.create_table(
         "endings",
@@ -92,6 +93,28 @@ def _bests(connection: sa.Connection, experiment_id: int, metric: str, sign: flo
                 "metric": sign * value,
                 "resource": resource,
             }
+
+
+def _settings() -> None:
+    """Adds what people may change of an experiment, as its spec has it, and whose it is: nobody knows."""
+    op.add_column("experiments", sa.Column("priority", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("experiments", sa.Column("weight", sa.Double(), nullable=False, server_default="1"))
+    op.add_column("experiments", sa.Column("max_concurrent_trials", sa.Integer(), nullable=True))
+    op.add_column("experiments", sa.Column("owner", sa.Text(), nullable=False, server_default=""))
+    connection = op.get_bind()
+    change = sa.text(
+        "UPDATE experiments SET priority = :priority, weight = :weight, max_concurrent_trials = :at_once "
+        "WHERE experiment_id = :experiment_id"
+    )
+    for experiment_id, text in connection.execute(sa.text("SELECT experiment_id, spec FROM experiments")).all():
+        spec = json.loads(text)
+        values = {
+            "experiment_id": experiment_id,
+            "priority": spec.get("priority", 0),
+            "weight": spec.get("weight", 1.0),
+            "at_once": spec.get("searcher", {}).get("max_concurrent_trials"),
+        }
+        connection.execute(change, values)
 
 
 def _mastership() -> None:
