@@ -50,6 +50,7 @@ _OUTCOMES = {
     ExitOutcome.WORKER_FAULT: pb.EXIT_OUTCOME_WORKER_FAULT,
     ExitOutcome.GIVEN_BACK: pb.EXIT_OUTCOME_GIVEN_BACK,
     ExitOutcome.CANNOT_START: pb.EXIT_OUTCOME_CANNOT_START,
+    ExitOutcome.ENVIRONMENT: pb.EXIT_OUTCOME_ENVIRONMENT,
 }
 _OUTCOMES_BACK = {number: outcome for outcome, number in _OUTCOMES.items()}
 #: The highest outcome that a master knows which does not say it.
@@ -58,6 +59,7 @@ _FIRST_OUTCOMES = int(pb.EXIT_OUTCOME_WORKER_FAULT)
 _NEAREST = {
     ExitOutcome.GIVEN_BACK: ExitOutcome.RELEASED,
     ExitOutcome.CANNOT_START: ExitOutcome.WORKER_FAULT,
+    ExitOutcome.ENVIRONMENT: ExitOutcome.GIVEN_BACK,
 }
 _KINDS = {
     DecisionKind.CONTINUE: pb.DECISION_KIND_CONTINUE,
@@ -75,6 +77,7 @@ def session_request_to_proto(request: SessionRequest, exit_outcomes: int = len(E
         deleted_checkpoints=request.deleted_checkpoints,
         swept=None if request.swept is None else swept_to_proto(request.swept),
         failed_deletions=[pb.FailedDeletion(uri=f.uri, error=first_of(f.error)) for f in request.failed_deletions],
+        waiting=None if request.waiting is None else first_of(request.waiting),
     )
     if request.hello is not None:
         message.hello.CopyFrom(_hello_to_proto(request.hello))
@@ -96,6 +99,7 @@ def session_request_from_proto(message: pb.SessionRequest) -> SessionRequest:
         deleted_checkpoints=tuple(message.deleted_checkpoints) if message.deleted_checkpoints else (),
         swept=swept_from_proto(message.swept) if message.HasField("swept") else None,
         failed_deletions=tuple([FailedDeletion(failed.uri, failed.error) for failed in message.failed_deletions]),
+        waiting=message.waiting if message.HasField("waiting") else None,
     )
 
 
@@ -183,7 +187,9 @@ def _event_to_proto(happened: LeaseEvent, exit_outcomes: int) -> pb.LeaseEvent:
                 pb.CheckpointSaved(uri=uri, resource=resource, size_bytes=size_bytes, checksum=checksum)
             )
         case Exit(outcome, error):
-            known = outcome if _OUTCOMES[outcome] <= exit_outcomes else _NEAREST[outcome]
+            known = outcome
+            while _OUTCOMES[known] > exit_outcomes:
+                known = _NEAREST[known]
             message.exit.CopyFrom(pb.Exit(outcome=_OUTCOMES[known], error=last_of(error)))
     message.broken_uris.extend(happened.broken_uris)
     if happened.broken_checkpoints:

@@ -24,6 +24,10 @@ from dataclasses import dataclass
 
 #: Numbers of OSErrors by which a machine that is short of something refuses now what it may grant in a moment.
 TRANSIENT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR, errno.ETXTBSY})
+#: Numbers of OSErrors by which a disk has no room left.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: Numbers of OSErrors that a machine's state brings about, whatever runs on it.
+ENVIRONMENTAL = TRANSIENT | FULL | {errno.EIO, errno.EROFS, errno.ESTALE}
 
 
 class RungmasterError(Exception):

@@ -18,6 +18,8 @@ MAX_RESOURCE = LARGEST_WHOLE
 MAX_TOTAL = 2**63 - 1
 #: The end of an error or a reason that is kept.
 MAX_ERROR = 4_000
+#: What a worker waits for, in words.
+MAX_WAITING = 1_000
 
 #: What a worker waits for, or why it could not do what it was asked to, in words.
 MAX_WAITING = 1_000

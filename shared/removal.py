@@ -63,21 +63,20 @@ def _remove_locally(path: Path) -> None:
 
 
 def _check_there(path: Path) -> None:
-    """Raises FileNotFoundError where the whole storage is gone: a store that is away has not lost its checkpoints."""
-    above = path.parents[2]
-    storage = above.parent if DATABASE.fullmatch(above.name) else above
-    if not storage.is_dir():
-        raise FileNotFoundError(f"the folder {storage} is not there")
+    """Raises FileNotFoundError where the whole store is gone: one that is away has not lost its checkpoints."""
+    root = path.parents[2]
+    if not root.is_dir():
+        raise FileNotFoundError(f"the folder {root} is not there; is its disk mounted?")
 
 
 def _remove_if_empty(trial_folder: Path) -> None:
-    """Removes the folders of a trial, its experiment and its database that hold nothing; a save makes them again."""
-    experiment_folder = trial_folder.parent
+    """Removes the folders of a trial and its experiment that hold nothing; a save makes them again.
+
+    The folder above stays: that it is there tells a store without checkpoints from one that is away.
+    """
     with contextlib.suppress(OSError):
         trial_folder.rmdir()
-        experiment_folder.rmdir()
-        if DATABASE.fullmatch(experiment_folder.parent.name):
-            experiment_folder.parent.rmdir()
+        trial_folder.parent.rmdir()
 
 
 def _remove_remotely(files: Any, path: str) -> None:

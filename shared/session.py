@@ -22,6 +22,7 @@ class ExitOutcome(StrEnum):
     INVALID_HPARAMS = "invalid"
     WORKER_FAULT = "worker_fault"
     CANNOT_START = "cannot_start"
+    ENVIRONMENT = "environment"
 
 
 class DecisionKind(StrEnum):
@@ -141,6 +142,8 @@ class SessionRequest(NamedTuple):
     deleted_checkpoints: tuple[str, ...] = ()
     failed_deletions: tuple[FailedDeletion, ...] = ()
     swept: Swept | None = None
+    #: What the worker itself waits for, for people; empty for nothing, None where nothing has changed.
+    waiting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -558,6 +558,28 @@ MUTANTS = (
         FAILURES + "test_giving_back_before_a_decision_counts_neither_for_nor_against_anybody",
     ),
     Mutant(
+        "what the environment ends counts as a lost worker",
+        EXPERIMENT,
+        'self._requeue(trial, f"{lease.worker} could not run it for the moment: {summary(end.error)}", batch)',
+        "self._worker_lost(trial, end.error, batch)",
+        FAILURES + "test_what_the_environment_ends_counts_against_nobody_however_often",
+    ),
+    Mutant(
+        "a checkpoint is given up where its store does not answer at once",
+        "worker/outages.py",
+        "if await _set_within(unwanted, backoff.next()):",
+        "if True:",
+        "tests/integration/test_store_away.py::test_a_checkpoint_is_saved_once_its_store_is_back",
+    ),
+    Mutant(
+        "a store whose folder is gone has lost its checkpoints",
+        "worker/checkpoints.py",
+        "for root in self._roots & set(Path(path).parents):",
+        "for root in set[Path]():",
+        "tests/integration/test_store_away.py::"
+        "test_a_checkpoint_is_loaded_once_its_store_is_back_and_people_see_what_is_waited_for",
+    ),
+    Mutant(
         "what a worker cannot start counts as its fault",
         CORE,
         "elif end.outcome is ExitOutcome.CANNOT_START:",

@@ -26,6 +26,7 @@ from .checkpoints import CheckpointStore
 from .guard import Guard
 from .housekeeping import Housekeeping
 from .launcher import Launcher
+from .outages import Outages
 from .outbox import Outbox
 from .scratch import scratch_folder
 from .seats import PATIENCE, Seat, Seats, Ticket
@@ -55,6 +56,7 @@ class Agent:
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
         self._last_trained = 0.0
         self._store = CheckpointStore(settings.directory)
+        self._outages = Outages(self._tell_outage)
         self._guard = Guard()
         self._witness = Witness(settings.acknowledged)
         self._place: Place | None = None
@@ -63,7 +65,7 @@ class Agent:
         self._uplink = Uplink(settings.addresses, settings.connect_timeout, settings.credentials)
         self.wake = asyncio.Event()
         self._spill: SpillFolder | None = None
-        self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer, self._open_spill)
+        self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer, self._open_spill, lambda: self._outages.text)
         self._housekeeping = Housekeeping(self._store, settings, self.outbox, self._progress)
         self._offer_slots()
 
@@ -83,7 +85,7 @@ class Agent:
             settings = self._settings
             self._spill = SpillFolder(scratch, settings.spill)
             launcher = Launcher(self._guard, scratch, fork=not settings.fresh_processes)
-            self._place = Place(settings.directory, settings.logs, scratch, self._store, launcher)
+            self._place = Place(settings.directory, settings.logs, scratch, self._store, self._outages, launcher)
             await self._guard.begin()
             idling = asyncio.create_task(self._leave_when_idle())
             try:
@@ -100,6 +102,10 @@ class Agent:
     def _open_spill(self, lease: LeaseRef) -> SpillFile:
         assert self._spill is not None, "events come only while the worker runs"
         return self._spill.open(lease)
+
+    def _tell_outage(self) -> None:
+        self.outbox.waiting_changed()
+        self.wake.set()
 
     def drain(self) -> None:
         """Takes no more work, saves and gives back what it trains, and leaves; called again it stops at once."""

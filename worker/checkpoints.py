@@ -1,7 +1,8 @@
 """The checkpoint store: an fsspec URL under which each checkpoint is one folder, written whole or not at all.
 
 `<storage>/<database_id>/<experiment_id>/<trial_id>/<token>-<resource>-<random>/` holds the files and, written last,
-`manifest.json`; what older versions saved lies without the database's id.
+`manifest.json`; what older versions saved lies without the database's id. The folder above the experiments outlives all
+checkpoints: where it is gone, the store is away, and nothing is known about what was in it.
 Everything here blocks; the agent calls it in threads.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from ..shared.checkpoints import LOCAL, address_in, fetch, is_relative, open_store, resolve, text_of
-from ..shared.errors import Unavailable
+from ..shared.errors import FULL, Unavailable
 from ..shared.files import sync
 from ..shared.leftovers import Portion, look_through
 from ..shared.manifest import MANIFEST, BrokenCheckpoint, Manifest, describe
@@ -26,6 +27,7 @@ from ..shared.model import LeaseRef
 from ..shared.removal import PARTIAL, remove
 from ..shared.session import CheckpointRef, CheckpointSaved, Sweep
 from ..shared.storage import check_folder, check_packages
+from .roots import Roots, root_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class CheckpointStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._usable: set[str] = set()
+        self._roots = Roots()
 
     def check(self, storage: str) -> None:
         """Raises CannotStart where this machine lacks what it takes to keep checkpoints there.
@@ -54,10 +57,12 @@ class CheckpointStore:
         url = self._resolve(storage)
         check_packages(url)
         if url.startswith(LOCAL):
+            root = Path(url.removeprefix(LOCAL))
             try:
-                check_folder(Path(url.removeprefix(LOCAL)))
+                check_folder(root)
             except OSError:
                 return
+            self._roots.used(root)
         self._usable.add(storage)
 
     def save(self, storage: str, lease: LeaseRef, resource: int, folder: Path) -> CheckpointSaved:
@@ -73,7 +78,9 @@ class CheckpointStore:
         try:
             files, path = open_store(self._resolve(uri))
             if isinstance(files, LocalFileSystem):
+                self._roots.check_used(Path(path))
                 _save_locally(Path(path), lease.token, folder, manifest, content)
+                self._roots.used(root_of(Path(path)))
             else:
                 _save_remotely(files, path, folder, manifest, content)
         except Exception as error:
@@ -83,15 +90,22 @@ class CheckpointStore:
     def load(self, checkpoints: Sequence[CheckpointRef], folder: Path) -> Loaded:
         """Copies the first whole checkpoint into a folder that it makes; broken ones are passed over and named.
 
-        Raises Unavailable where the store cannot be reached, for then nothing is known about the checkpoint.
+        Raises Unavailable where the store cannot be reached, for then nothing is known about the checkpoint, and
+        OSError where this machine's own disk is full. Nothing is left of the folder then.
         """
         broken: dict[str, str] = {}
         for checkpoint in checkpoints:
             try:
-                fetch(checkpoint, folder, self._directory)
+                self._fetch(checkpoint, folder)
             except BrokenCheckpoint as error:
                 broken[checkpoint.uri] = f"{checkpoint.uri}: {error}"
                 shutil.rmtree(folder, ignore_errors=True)
+            except Unavailable as error:
+                shutil.rmtree(folder, ignore_errors=True)
+                # What is read needs room here, and not in the store.
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL:
+                    raise error.__cause__ from None
+                raise
             else:
                 return Loaded(checkpoint, tuple(broken.values()), tuple(broken))
         return Loaded(None, tuple(broken.values()), tuple(broken))
@@ -106,6 +120,15 @@ class CheckpointStore:
     def look_through(self, sweep: Sweep) -> Portion:
         """What lies in the database's part of a storage. Raises Unavailable, InvalidInput."""
         return look_through(sweep.storage, sweep.database_id, sweep.after, sweep.least_age, self._directory)
+
+    def _fetch(self, checkpoint: CheckpointRef, folder: Path) -> None:
+        try:
+            fetch(checkpoint, folder, self._directory)
+        except BrokenCheckpoint:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._roots.check(*open_store(self._resolve(checkpoint.uri)))
+            # What was missing may have been the whole store, and back by now.
+            fetch(checkpoint, folder, self._directory)
 
     def _resolve(self, url: str) -> str:
         """A full URL: a plain path becomes an absolute `file:` one."""

@@ -59,7 +59,7 @@ def _become(command: list[str]) -> NoReturn:
         reason = f"cannot run {command[0]!r} in {Path.cwd()}: {error.strerror}"
         if error.errno not in TRANSIENT:
             _cannot_start(CannotStart(reason))
-    Connection.from_environment().fault(reason)
+    Connection.from_environment().environment(reason)
     sys.exit(reason)
 
 

@@ -74,9 +74,9 @@ class Connection:
         with contextlib.suppress(OSError):
             (self._folder / LAST_WORD).write_text(exception, errors="replace")
 
-    def fault(self, reason: str) -> None:
-        """Says that this worker cannot run the trial, which is no fault of the trial's."""
-        self._ask({"op": "fault", "reason": reason[:MAX_REASON]})
+    def environment(self, reason: str) -> None:
+        """Says that this machine cannot run the trial for the moment, which is nobody's fault."""
+        self._ask({"op": "environment", "reason": reason[:MAX_REASON]})
 
     def close(self) -> None:
         """Ends the conversation."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..shared.errors import FailedPrecondition, InvalidInput, RungmasterError
+from ..shared.errors import ENVIRONMENTAL, FailedPrecondition, InvalidInput, RungmasterError
 from ..shared.limits import MAX_RESOURCE
 from ..shared.session import Decision, DecisionKind, Measurement
 from .best import BestSoFar
@@ -52,6 +52,7 @@ class Conversation:
         self.told: Answer | None = None
         self.invalid_reason: str | None = None
         self.fault_reason: str | None = None
+        self.environment_reason: str | None = None
         self.cannot_start: str | None = None
         #: Why the last checkpoint was refused; None once one was taken over.
         self.refused: str | None = None
@@ -98,8 +99,12 @@ class Conversation:
         except RungmasterError as error:
             return {"error": str(error)}
         except OSError as error:
-            self.fault_reason = f"the worker could not take the checkpoint over: {error}"
-            return {"error": self.fault_reason}
+            reason = f"the worker could not take the checkpoint over: {error}"
+            if error.errno in ENVIRONMENTAL:
+                self.environment_reason = reason
+            else:
+                self.fault_reason = reason
+            return {"error": reason}
         finally:
             self._answering -= 1
             self.last_answer = self._now()
@@ -118,10 +123,11 @@ class Conversation:
                 self.fault_reason = _reason(request)
             case "cannot_start":
                 self.cannot_start = _reason(request)
+            case "environment":
+                self.environment_reason = _reason(request)
             case other:
-                raise InvalidInput(
-                    f"op: {other!r} is not known; give start, report, checkpoint, invalid, cannot_start or fault"
-                )
+                known = "start, report, checkpoint, invalid, cannot_start, environment or fault"
+                raise InvalidInput(f"op: {other!r} is not known; give {known}")
         return {"ok": True}
 
     async def _report(self, request: Mapping[str, Any]) -> Answer:

@@ -28,11 +28,16 @@ class Outbox:
     """What a worker has to say: events of its leases, its wish for work, that it drains, what it deleted."""
 
     def __init__(
-        self, new_id: Callable[[], str], buffer: int, open_spill: Callable[[LeaseRef], Spill] | None = None
+        self,
+        new_id: Callable[[], str],
+        buffer: int,
+        open_spill: Callable[[LeaseRef], Spill] | None = None,
+        waits: Callable[[], str] = lambda: "",
     ) -> None:
         """`new_id` makes the ids of work requests; `buffer` is how many events all leases keep in memory together.
 
         What does not fit goes to what `open_spill` gives for each lease; where that is full, too, reports wait.
+        `waits` says what the worker itself waits for, for people; empty for nothing.
         """
         self._new_id = new_id
         self._memory = Memory(buffer)
@@ -46,6 +51,9 @@ class Outbox:
         self._deleted: list[str] = []
         self._not_deleted: list[FailedDeletion] = []
         self._swept: Swept | None = None
+        self._waits = waits
+        self._told_waiting = ""
+        self._waiting_is_due = False
 
     @property
     def held(self) -> tuple[LeaseRef, ...]:
@@ -131,9 +139,16 @@ class Outbox:
             log.reconnect()
         self._told_slots = 0
         self._told_draining = False
+        self._told_waiting = ""
+        self._waiting_is_due = True
+
+    def waiting_changed(self) -> None:
+        """What the worker waits for is told with the next bundle, and not with the next heartbeat only."""
+        self._waiting_is_due = True
 
     def beat(self) -> None:
         """Called at each heartbeat, see LeaseLog.beat."""
+        self._waiting_is_due = True
         for log in self._logs.values():
             log.beat()
 
@@ -146,12 +161,19 @@ class Outbox:
             deleted_checkpoints=tuple(self._deleted),
             failed_deletions=tuple(self._not_deleted),
             swept=self._swept,
+            waiting=self._take_waiting() if self._waiting_is_due else None,
         )
         self._told_draining = self._draining
         self._deleted.clear()
         self._not_deleted.clear()
         self._swept = None
         return None if request == SessionRequest() else request
+
+    def _take_waiting(self) -> str | None:
+        """What is waited for where that is news."""
+        self._waiting_is_due = False
+        told, self._told_waiting = self._told_waiting, self._waits()
+        return None if told == self._told_waiting else self._told_waiting
 
     def _take_work_request(self) -> WorkRequest | None:
         wanted = 0 if self._draining else self._free_slots

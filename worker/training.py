@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..shared.checkpoints import address_in
-from ..shared.errors import TRANSIENT, CannotStart, RungmasterError
+from ..shared.errors import ENVIRONMENTAL, CannotStart, RungmasterError
 from ..shared.failure_text import exception_in, failure_text, last_line
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
@@ -25,6 +25,7 @@ from .ending import MOMENT, may_be_of_the_worker, overdue
 from .environment import DEVICES, base_environment, trial_environment, without_variable
 from .launcher import Launcher
 from .local_server import LocalServer
+from .outages import Outages, StillAway
 from .protocol import LAST_WORD, MAX_REASON, Start
 from .seats import Seat
 from .seeds import trial_seed
@@ -46,6 +47,7 @@ class Place:
     logs: Path
     scratch: Path
     store: CheckpointStore
+    outages: Outages
     launcher: Launcher
 
 
@@ -104,6 +106,7 @@ class Training:
             self._folder,
             assignment.checkpoint_interval,
             listener.saved,
+            place.outages,
         )
         self._conversation: Conversation | None = None
         self._child: Child | None = None
@@ -113,6 +116,8 @@ class Training:
         self._given_up = False
         self._overdue = False
         self._draining = asyncio.Event()
+        #: Set while there is nothing to load a checkpoint for.
+        self._to_end = asyncio.Event()
         self._seeing_off: asyncio.Task[None] | None = None
         self._helpers: set[asyncio.Task[None]] = set()
 
@@ -122,9 +127,11 @@ class Training:
             return await self._run()
         except CannotStart as error:
             return Exit(ExitOutcome.CANNOT_START, failure_text(str(error)))
+        except StillAway as error:
+            return Exit(ExitOutcome.GIVEN_BACK, failure_text(str(error)))
         except (RungmasterError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in TRANSIENT:
-                return Exit(ExitOutcome.GIVEN_BACK, failure_text(f"this machine is short of something: {error}"))
+            if isinstance(error, OSError) and error.errno in ENVIRONMENTAL:
+                return Exit(ExitOutcome.ENVIRONMENT, failure_text(f"this machine is short of something: {error}"))
             logger.warning("trial %s cannot be trained here: %s", self._name, error)
             return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])
         finally:
@@ -134,8 +141,13 @@ class Training:
         """Takes in a decision of the master; one with sequence 0 is about no report."""
         if decision.kind is not DecisionKind.CONTINUE:
             self._ending = self._ending if self._was_decided else decision
+            self._to_end.set()
+            if decision.kind is DecisionKind.STOP and not (decision.save_checkpoint or self.assignment.save_best):
+                self._uploads.no_longer_wait()
         elif decision.sequence == 0:
             self._ending = None
+            if not self._given_up:
+                self._to_end.clear()
         if self._conversation is None:
             return
         self._conversation.decide(decision)
@@ -150,6 +162,8 @@ class Training:
     def give_up(self) -> None:
         """Ends the process at once; the trial goes back as it was last saved."""
         self._given_up = True
+        self._to_end.set()
+        self._uploads.no_longer_wait()
         if self._child is not None:
             self._help(self._child.kill(at_once=True))
 
@@ -192,7 +206,11 @@ class Training:
         """The checkpoint to start from, in the trial's folder, and what the training process is told."""
         assignment = self.assignment
         folder = self._folder / "checkpoint"
-        loaded = await asyncio.to_thread(self._place.store.load, assignment.checkpoints, folder)
+        loaded = await self._place.outages.bridge(
+            storage_of(assignment),
+            lambda: asyncio.to_thread(self._place.store.load, assignment.checkpoints, folder),
+            self._to_end,
+        )
         if loaded.broken:
             told = _describe_broken(loaded)
             logger.error("trial %s: %s", self._name, told)
@@ -282,6 +300,8 @@ class Training:
             return Exit(ExitOutcome.INVALID_HPARAMS, conversation.invalid_reason)
         if conversation.cannot_start is not None:
             return Exit(ExitOutcome.CANNOT_START, failure_text(conversation.cannot_start, output=self._printed()))
+        if conversation.environment_reason is not None:
+            return Exit(ExitOutcome.ENVIRONMENT, failure_text(conversation.environment_reason))
         if conversation.fault_reason is not None:
             return Exit(ExitOutcome.WORKER_FAULT, conversation.fault_reason)
         if self._given_up:
@@ -328,6 +348,9 @@ class Training:
         """Waits for the last checkpoint. One that cannot be kept is the worker's fault, where all else went well."""
         try:
             await self._uploads.finish()
+        except StillAway as error:
+            if self._given_up and ended.outcome in (ExitOutcome.RELEASED, ExitOutcome.GIVEN_BACK):
+                return Exit(ExitOutcome.GIVEN_BACK, failure_text(f"its last checkpoint is lost: {error}"))
         except RungmasterError as error:
             if ended.outcome in (ExitOutcome.RELEASED, ExitOutcome.GIVEN_BACK):
                 return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])

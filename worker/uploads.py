@@ -6,17 +6,15 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from ..shared.backoff import Backoff
-from ..shared.errors import RungmasterError, Unavailable
+from ..shared.errors import RungmasterError
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointSaved
 from .checkpoints import CheckpointStore
+from .outages import Outages
 from .takeover import take_over
-
-#: How often it tries to write a checkpoint before it gives up.
-ATTEMPTS = 4
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +30,7 @@ class Uploads:
         folder: Path,
         interval: float | None,
         saved: Callable[[CheckpointSaved], object],
+        outages: Outages,
     ) -> None:
         """`folder` is the trial's own. `interval` in seconds; None for no checkpoints in between.
 
@@ -43,6 +42,8 @@ class Uploads:
         self._folder = folder
         self._interval = interval
         self._saved = saved
+        self._outages = outages
+        self._unwanted = asyncio.Event()
         self._taken = 0
         self._last_taken = asyncio.get_running_loop().time()
         self._upload: asyncio.Task[None] | None = None
@@ -70,9 +71,16 @@ class Uploads:
         self._upload = asyncio.create_task(self._bring(resource, staged))
 
     async def finish(self) -> None:
-        """Waits for the last checkpoint to be in the store. Raises RungmasterError where that failed."""
+        """Waits for the last checkpoint to be in the store.
+
+        Raises RungmasterError where that failed, StillAway where it was out of reach until nobody waited any more.
+        """
         if self._upload is not None:
             await self._upload
+
+    def no_longer_wait(self) -> None:
+        """From now on what the store does not take at once is not kept."""
+        self._unwanted.set()
 
     async def abandon(self) -> None:
         """Stops uploading; nothing that was still on its way is kept."""
@@ -86,16 +94,8 @@ class Uploads:
             await asyncio.gather(self._upload, return_exceptions=True)
 
     async def _bring(self, resource: int, staged: Path) -> None:
-        backoff = Backoff(0.5, 5.0)
-        for attempt in range(1, ATTEMPTS):
-            try:
-                self._saved(await self._save(resource, staged))
-                break
-            except Unavailable as error:
-                logger.warning("%s (attempt %d of %d)", error, attempt, ATTEMPTS)
-                await asyncio.sleep(backoff.next())
-        else:
-            self._saved(await self._save(resource, staged))
+        save = partial(self._save, resource, staged)
+        self._saved(await self._outages.bridge(self._storage, save, self._unwanted))
         await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
 
     async def _save(self, resource: int, staged: Path) -> CheckpointSaved:

@@ -295,6 +295,8 @@ def noteworthy(event: Event) -> str | None:
             return f"{data.get('worker')} could not run {trial}: {told(data.get('error'))}"
         case "lease_ended", "cannot_start":
             return f"{data.get('worker')} cannot start {trial}: {told(data.get('error'))}"
+        case "lease_ended", "environment":
+            return f"{data.get('worker')} could not run {trial} for the moment: {told(data.get('error'))}"
         case "lease_ended", "expired":
             return f"{data.get('worker')} was lost while it trained {trial}"
         case ("checkpoint_broken", _):

@@ -31,6 +31,8 @@ class Blame:
             session.training_went_well(ref)
         elif end.outcome is ExitOutcome.CANNOT_START:
             self._cannot_start(session, ref.experiment_id, summary(end.error), now)
+        elif end.outcome is ExitOutcome.ENVIRONMENT:
+            session.rest(ref.experiment_id, summary(end.error), now.monotonic)
         elif end.outcome is ExitOutcome.FAILED:
             elsewhere = any(ref.experiment_id in s.worked for s in self._sessions.values() if s is not session)
             session.training_failed(ref, summary(end.error), now.monotonic, works_elsewhere=elsewhere)

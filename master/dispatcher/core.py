@@ -186,6 +186,7 @@ class Core:
             session.connection.close("the worker opened another stream")
         session.hello, session.worker, session.connection = hello, hello.worker, connection
         session.request, session.draining = None, hello.session_id in self._leaving
+        session.held_up = ""
         session.last_seen, session.last_seen_wall = now.monotonic, now.wall
         self._record_worker(session)
         self.errands.deletions.ask_others(hello.session_id)
@@ -234,6 +235,8 @@ class Core:
             return
         if request.draining:
             session.draining, session.request = True, None
+        if request.waiting is not None:
+            session.held_up = request.waiting
         if request.events:
             out = self._out(session_id)
             for event in request.events:

@@ -142,7 +142,7 @@ class Scheduler:
 def may_start(experiment: Experiment, session: Session) -> bool:
     """Whether the worker is for the experiment, large enough, and has not failed to start it; it may be away now."""
     number, needs = experiment.experiment_id, experiment.spec.resources
-    if session.draining or number in session.bars or not session.takes(number):
+    if session.draining or session.lacks(number) or not session.takes(number):
         return False
     if session.hello is None:
         return True

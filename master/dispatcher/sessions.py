@@ -20,6 +20,8 @@ FAULTS_BORNE = 3
 QUARANTINE = 30.0
 #: Seconds until a worker that cannot run one experiment is given it again; each further time doubles them.
 FIRST_BAR, LONGEST_BAR = 5.0, 600.0
+#: The same for one whose machine could not run it for the moment.
+FIRST_REST, LONGEST_REST = 1.0, 30.0
 #: Of an error, so many characters are told where a worker's troubles are listed.
 _TOLD = 200
 #: At most so many workers are named where the one that was meant is not there.
@@ -40,11 +42,15 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Why a worker gets no work of one experiment, and `until` when (monotonic), after a `pause` of so many seconds."""
+    """Why a worker gets no work of one experiment, and `until` when (monotonic), after a `pause` of so many seconds.
+
+    `passing`: it comes from the state of its machine, and says nothing about the two of them.
+    """
 
     reason: str
     until: float
     pause: float
+    passing: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +72,8 @@ class Session:
     #: The lease that answered each work request, while it is held.
     answered: dict[str, LeaseRef] = field(default_factory=dict)
     waiting_reason: str = ""
+    #: What the worker itself says that it waits for.
+    held_up: str = ""
     #: By experiment, faults of the worker since the last trial that went well here.
     faults: dict[int, int] = field(default_factory=dict)
     #: By experiment, its trials whose code has failed here since the last that did not.
@@ -131,6 +139,20 @@ class Session:
         pause = first if before is None else min(2 * before.pause, LONGEST_BAR)
         self.bars[experiment_id] = Bar(reason, now + pause, pause)
 
+    def rest(self, experiment_id: int, error: str, now: float) -> None:
+        """The state of the worker's machine ended a trial, which is nobody's fault: it waits a moment, so that the
+        trial does not come and go all the time."""
+        before = self.bars.get(experiment_id)
+        if before is not None and now < before.until:
+            return
+        pause = FIRST_REST if before is None else min(2 * before.pause, LONGEST_REST)
+        self.bars[experiment_id] = Bar(f"waits for this machine: {error}", now + pause, pause, passing=True)
+
+    def lacks(self, experiment_id: int) -> bool:
+        """Whether this worker could not run the experiment, and that for reasons that will not pass by themselves."""
+        bar = self.bars.get(experiment_id)
+        return bar is not None and not bar.passing
+
     def takes(self, experiment_id: int) -> bool:
         """Whether the worker works for this experiment at all."""
         only = self.hello.experiment_ids if self.hello else ()
@@ -155,7 +177,7 @@ class Session:
 
     def waits_for(self, now: float) -> str:
         """What keeps it from training more, for people; empty where nothing does."""
-        told = [self.waiting_reason] if self.request else []
+        told = [self.held_up, self.waiting_reason if self.request else ""]
         for experiment_id, bar in self.bars.items():
             again = f"tried again in {bar.until - now:.0f} s" if now < bar.until else "to be tried again"
             told.append(f"experiment {experiment_id} {bar.reason[:_TOLD]} ({again})")

@@ -146,9 +146,8 @@ class Experiment:
         if place is None and (self._doubtful or not holder.alone):
             self._search(batch)
             place = self._other_than_failed(holder)
-        place = place or 0
-        trial_id = self.ready[place]
-        del self.ready[place]
+        trial_id = self.ready[place or 0]
+        del self.ready[place or 0]
         self._failed_in.pop(trial_id, None)
         return trial_id
 
@@ -322,6 +321,8 @@ class Experiment:
             self._discard(trial, end.error, batch)
         elif end.outcome is ExitOutcome.CANNOT_START:
             self._requeue(trial, f"{lease.worker} cannot start it: {summary(end.error)}", batch)
+        elif end.outcome is ExitOutcome.ENVIRONMENT:
+            self._requeue(trial, f"{lease.worker} could not run it for the moment: {summary(end.error)}", batch)
         elif end.outcome is ExitOutcome.WORKER_FAULT:
             self._worker_lost(trial, f"its worker could not run it: {end.error}", batch)
         elif end.outcome is ExitOutcome.FAILED:

@@ -48,6 +48,8 @@ def check_bundle(request: SessionRequest) -> None:
         for index, failed in enumerate(request.failed_deletions):
             _check_uri(f"failed_deletions[{index}].uri", failed.uri)
             check_length(f"failed_deletions[{index}].error", failed.error, MAX_WAITING)
+    if request.waiting is not None:
+        check_length("waiting", request.waiting, MAX_WAITING)
     if request.deleted_checkpoints:
         check_count("deleted_checkpoints", len(request.deleted_checkpoints), MAX_DELETED)
         for index, uri in enumerate(request.deleted_checkpoints):

@@ -197,7 +197,7 @@ def _receiving(session_id: str, connection: StreamConnection, request: SessionRe
 
 def _says_something(request: SessionRequest) -> bool:
     said = request.work_request or request.events or request.draining or request.deleted_checkpoints
-    return bool(said or request.failed_deletions or request.swept)
+    return bool(said or request.failed_deletions or request.swept) or request.waiting is not None
 
 
 def _reraise(task: asyncio.Task[None]) -> None:

@@ -20,6 +20,7 @@ class ExitOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EXIT_OUTCOME_WORKER_FAULT: _ClassVar[ExitOutcome]
     EXIT_OUTCOME_GIVEN_BACK: _ClassVar[ExitOutcome]
     EXIT_OUTCOME_CANNOT_START: _ClassVar[ExitOutcome]
+    EXIT_OUTCOME_ENVIRONMENT: _ClassVar[ExitOutcome]
 
 class DecisionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -34,18 +35,20 @@ EXIT_OUTCOME_INVALID_HPARAMS: ExitOutcome
 EXIT_OUTCOME_WORKER_FAULT: ExitOutcome
 EXIT_OUTCOME_GIVEN_BACK: ExitOutcome
 EXIT_OUTCOME_CANNOT_START: ExitOutcome
+EXIT_OUTCOME_ENVIRONMENT: ExitOutcome
 DECISION_KIND_UNSPECIFIED: DecisionKind
 DECISION_KIND_CONTINUE: DecisionKind
 DECISION_KIND_PAUSE: DecisionKind
 DECISION_KIND_STOP: DecisionKind
 
 class SessionRequest(_message.Message):
-    __slots__ = ("hello", "work_request", "events", "draining", "deleted_checkpoints", "failed_deletions", "swept")
+    __slots__ = ("hello", "work_request", "events", "draining", "deleted_checkpoints", "waiting", "failed_deletions", "swept")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WORK_REQUEST_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     DELETED_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     FAILED_DELETIONS_FIELD_NUMBER: _ClassVar[int]
     SWEPT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
@@ -53,9 +56,10 @@ class SessionRequest(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[LeaseEvent]
     draining: bool
     deleted_checkpoints: _containers.RepeatedScalarFieldContainer[str]
+    waiting: str
     failed_deletions: _containers.RepeatedCompositeFieldContainer[FailedDeletion]
     swept: Swept
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., work_request: _Optional[_Union[WorkRequest, _Mapping]] = ..., events: _Optional[_Iterable[_Union[LeaseEvent, _Mapping]]] = ..., draining: _Optional[bool] = ..., deleted_checkpoints: _Optional[_Iterable[str]] = ..., failed_deletions: _Optional[_Iterable[_Union[FailedDeletion, _Mapping]]] = ..., swept: _Optional[_Union[Swept, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., work_request: _Optional[_Union[WorkRequest, _Mapping]] = ..., events: _Optional[_Iterable[_Union[LeaseEvent, _Mapping]]] = ..., draining: _Optional[bool] = ..., deleted_checkpoints: _Optional[_Iterable[str]] = ..., waiting: _Optional[str] = ..., failed_deletions: _Optional[_Iterable[_Union[FailedDeletion, _Mapping]]] = ..., swept: _Optional[_Union[Swept, _Mapping]] = ...) -> None: ...
 
 class Swept(_message.Message):
     __slots__ = ("request_id", "found", "after", "logged_experiments", "error")

@@ -18,7 +18,7 @@ from .proxy import Direction
 from .world import LEASE_TTL, WAYS_TO_BE_WRONG, World, wrong
 
 #: What nobody else may harm meanwhile; "worker" stands for any one of them.
-Target = Literal["master", "worker", "database"]
+Target = Literal["master", "worker", "database", "storage"]
 #: Harms the world (the worker of that name), undoes it, and returns; False where there was nothing to harm.
 Act = Callable[[World, Random, str], bool | None]
 WAYS: tuple[tuple[Direction, ...], ...] = (("up",), ("down",), ("up", "down"))
@@ -192,6 +192,10 @@ def _crash_server(world: World, random: Random, worker: str) -> None:
     world.database.crash()
 
 
+def _take_storage_away(world: World, random: Random, worker: str) -> None:
+    world.take_storage_away(random.uniform(0.5, 4))
+
+
 def _submit_wrong(world: World, random: Random, worker: str) -> None:
     world.submit(wrong(world.storage, random.choice(list(WAYS_TO_BE_WRONG))))
 
@@ -216,6 +220,7 @@ _EVERYWHERE = (
     Fault("network: partition, one way or both, heals", _partition, ("worker",)),
     Fault("network: half-open for good", _half_open, ("worker",)),
     Fault("database: locked by another program", _lock, ("database",)),
+    Fault("checkpoint store: out of reach", _take_storage_away, ("storage",)),
     Fault("somebody submits what nobody can run", _submit_wrong),
 )
 _SQLITE = (

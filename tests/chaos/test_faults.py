@@ -224,3 +224,16 @@ def test_a_store_that_is_away_keeps_its_checkpoints_until_it_is_back_and_then_th
     wait_for("the end of their rows", lambda: not search.evidence().rows["checkpoints"])
     world.drain()
     assert world.findings == []
+
+
+def test_a_checkpoint_store_that_is_away_costs_no_trial_anything(make_world: MakeWorld) -> None:
+    world = make_world(workers=2, slots=1)
+    search = Search(world, max_trials=4, seconds_per_epoch=0.1)
+    wait_for("a checkpoint", lambda: search.acknowledged("checkpoint"))
+    away = threading.Thread(target=world.take_storage_away, args=(8.0,))
+    away.start()
+    with world.client() as client:
+        wait_for("a worker that says what it waits for", lambda: "does not answer since" in str(client.workers()))
+    away.join()
+    verdict = search.ends_well()
+    assert set(verdict.leases) == {"released"}

@@ -80,6 +80,9 @@ class World:
         self.acknowledged = folder / "acknowledged"
         self.epochs = folder / "epochs"
         self.storage = folder / "checkpoints"
+        self._store = folder / "checkpoints.store"
+        self._store.mkdir()
+        self._lead_storage_to(self._store)
         self.findings: list[str] = []
         self._retired: list[Unit] = []
         self._masters = 0
@@ -88,6 +91,18 @@ class World:
         self.workers = {name: self._start_worker(name, slots) for name in self.proxies}
         self._claiming = threading.Lock()
         self._claimed: set[str] = set()
+
+    def _lead_storage_to(self, place: Path) -> None:
+        """In one step, so that nobody can make a folder of that name in between."""
+        leading = self.folder / "checkpoints.leading"
+        leading.symlink_to(place)
+        leading.replace(self.storage)
+
+    def take_storage_away(self, seconds: float) -> None:
+        """No path in the checkpoint store can be reached for so long (ELOOP, as with a handle that is stale)."""
+        self._lead_storage_to(self.storage)
+        time.sleep(seconds)
+        self._lead_storage_to(self._store)
 
     def _start_master(self) -> tuple[Unit, int]:
         self._masters += 1

@@ -341,7 +341,7 @@ def test_a_machine_that_stays_short_gives_the_trial_back(tmp_path: Path, monkeyp
                 record = it.master.assign(assignment())
                 await until(lambda: record.exit)
             assert record.exit is not None
-            assert record.exit.outcome is ExitOutcome.GIVEN_BACK
+            assert record.exit.outcome is ExitOutcome.ENVIRONMENT
             assert "short of something" in record.exit.error
 
     asyncio.run(story())

@@ -255,6 +255,8 @@ class SimTraining:
         lease, ends = self.assignment.lease, self._worker.ended
         if self._worker.faulty:
             self._end(lambda: ends(self, Exit(ExitOutcome.WORKER_FAULT, "disk full")))
+        elif self._world.stormy and self._random.random() < 0.01:
+            self._end(lambda: ends(self, Exit(ExitOutcome.ENVIRONMENT, "No space left on device")))
         elif self._nature == "cannot start" or (self._worker.lacking and lease.experiment_id == 1):
             self._end(lambda: ends(self, Exit(ExitOutcome.CANNOT_START, "no module named torch")))
         elif self._nature == "raises":

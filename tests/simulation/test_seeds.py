@@ -40,6 +40,7 @@ MUST_HAPPEN = {
     "failed fast: raises",
     "journal: experiment_failed",
     "lease cannot_start",
+    "lease environment",
     "lease expired",
     "lease failed",
     "lease given_back",

@@ -23,6 +23,7 @@ from rungmaster.worker import checkpoints
 from rungmaster.worker.checkpoints import CheckpointStore
 
 LEASE = LeaseRef(1, 7, 3)
+DATABASE = "0123456789abcdef"
 CONTENT = {"model.bin": b"weights" * 1000, "deep/er/state.json": b"{}", "empty": b""}
 
 
@@ -208,6 +209,63 @@ def test_a_manifest_that_cannot_be_read_is_a_broken_checkpoint(
 def test_a_store_out_of_reach_is_not_mistaken_for_a_broken_checkpoint(store: CheckpointStore, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="Protocol not known"):
         store.load([CheckpointRef("nonsense://bucket/1/7/3-9-abcd", 9, "")], tmp_path / "loaded")
+
+
+def unmount(mount_point: Path) -> Path:
+    """Leaves the empty folder on which a disk was mounted, and returns where its content is now."""
+    away = mount_point.rename(mount_point.with_name("unmounted"))
+    mount_point.mkdir()
+    return away
+
+
+@pytest.mark.parametrize("inside", ["", "/of/the/disk"])
+def test_a_disk_that_is_not_mounted_has_lost_no_checkpoint(
+    store: CheckpointStore, folder: Path, tmp_path: Path, inside: str
+) -> None:
+    mount_point = tmp_path / "mnt"
+    storage = f"{mount_point}{inside}/{DATABASE}"
+    saved = store.save(storage, LEASE, 9, folder)
+    away = unmount(mount_point)
+    for worker in (store, CheckpointStore(tmp_path)):
+        with pytest.raises(Unavailable, match=f"{DATABASE} is gone; is its disk mounted"):
+            worker.load([reference(saved)], tmp_path / "loaded")
+        with pytest.raises(Unavailable, match="is its disk mounted"):
+            worker.delete(saved.uri)
+    with pytest.raises(Unavailable, match="is its disk mounted"):
+        store.save(storage, LEASE, 12, folder)
+    assert list(mount_point.iterdir()) == [], "nothing is written where the disk will be mounted over it"
+    mount_point.rmdir()
+    away.rename(mount_point)
+    assert store.load([reference(saved)], tmp_path / "loaded").source == reference(saved)
+
+
+def test_a_store_that_was_deleted_for_good_is_given_up_when_its_folder_is_made_anew(
+    store: CheckpointStore, folder: Path, tmp_path: Path
+) -> None:
+    storage = tmp_path / "store" / DATABASE
+    saved = store.save(str(storage), LEASE, 9, folder)
+    shutil.rmtree(tmp_path / "store")
+    with pytest.raises(Unavailable, match="If it was deleted for good, make it again, empty"):
+        store.load([reference(saved)], tmp_path / "loaded")
+    storage.mkdir(parents=True)
+    assert store.load([reference(saved)], tmp_path / "loaded").broken_uris == (saved.uri,)
+
+
+def test_the_folder_of_a_database_outlives_its_checkpoints(
+    store: CheckpointStore, folder: Path, tmp_path: Path
+) -> None:
+    storage = str(tmp_path / "store" / DATABASE)
+    store.delete(store.save(storage, LEASE, 9, folder).uri)
+    assert list(Path(storage).iterdir()) == []
+    assert store.save(storage, LEASE, 12, folder).resource == 12
+
+
+def test_a_bucket_that_is_gone_has_lost_no_checkpoint(store: CheckpointStore, folder: Path, tmp_path: Path) -> None:
+    bucket = f"memory://{tmp_path.name}"
+    saved = store.save(bucket, LEASE, 9, folder)
+    url_to_fs(bucket)[0].rm(f"/{tmp_path.name}", recursive=True)
+    with pytest.raises(Unavailable, match="was the bucket deleted or renamed"):
+        store.load([reference(saved)], tmp_path / "loaded")
 
 
 def test_nothing_is_left_of_a_save_that_failed_on_the_way(

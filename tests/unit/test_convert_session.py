@@ -173,6 +173,7 @@ def test_an_older_master_is_told_an_outcome_that_it_knows(outcome: session.ExitO
     assert told.event.outcome is outcome or outcome in (
         session.ExitOutcome.GIVEN_BACK,
         session.ExitOutcome.CANNOT_START,
+        session.ExitOutcome.ENVIRONMENT,
     )
 
 
@@ -181,3 +182,9 @@ def test_a_master_that_does_not_say_which_outcomes_it_knows_knows_the_first_ones
     welcome = session_response_from_proto(message).welcome
     assert welcome is not None
     assert welcome.exit_outcomes == OUTCOMES_AT_FIRST
+
+
+@pytest.mark.parametrize("told", [None, "", "the store does not answer", "x" * 5_000, "/a/\udc80"])
+def test_what_a_worker_waits_for_arrives_as_far_as_it_can_be_sent(told: str | None) -> None:
+    arrived = session_request_from_proto(session_request_to_proto(session.SessionRequest(waiting=told))).waiting
+    assert arrived == (told if told is None else told[:1_000].replace("\udc80", "?"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
+from rungmaster.master.dispatcher.sessions import LONGEST_REST
 from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState, WorkerState
 from rungmaster.shared.session import CheckpointSaved, DecisionKind, ExitOutcome, Measurement
 
 FAILED, INVALID, FAULT = ExitOutcome.FAILED, ExitOutcome.INVALID_HPARAMS, ExitOutcome.WORKER_FAULT
 GIVEN_BACK, RELEASED = ExitOutcome.GIVEN_BACK, ExitOutcome.RELEASED
+ENVIRONMENT, CANNOT_START = ExitOutcome.ENVIRONMENT, ExitOutcome.CANNOT_START
 
 
 @pytest.fixture
@@ -387,3 +389,71 @@ def test_a_checkpoint_saved_after_the_trial_failed_for_good_is_given_up(master: 
     worker.exit(assignment)
     assert master.experiment().state == ExperimentState.FAILED
     assert all(row.delete_time is not None for row in master.store.rows.checkpoints.values())
+
+
+def test_what_the_environment_ends_counts_against_nobody_however_often(master: Master, worker: Worker) -> None:
+    master.submit(make_spec(max_restarts=0, max_workers_lost=0))
+    for _ in range(20):
+        worker.exit(worker.work(), ENVIRONMENT, "No space left on device")
+        master.advance(LONGEST_REST + 1, alive=[worker])
+    trial = master.trial(0)
+    assert (trial.state, trial.restarts, trial.workers_lost) == (TrialState.PENDING, 0, 0)
+    assert "w could not run it for the moment: No space left on device" in trial.state_reason
+    (session,) = master.core.sessions.values()
+    assert (session.faults, session.failed) == ({}, {})
+    assert master.core.workers(master.now)[0].state is WorkerState.CONNECTED
+
+
+def test_a_worker_whose_machine_ended_a_trial_rests_a_little_longer_each_time(master: Master, worker: Worker) -> None:
+    master.submit()
+    for pause in (1, 2, 4, 8, 16, 30, 30):
+        worker.exit(worker.work(), ENVIRONMENT, "No space left on device")
+        assert worker.ask() is None
+        assert "waits for this machine: No space left" in master.core.workers(master.now)[0].waiting_reason
+        master.advance(pause - 0.5, alive=[worker])
+        assert not worker.received().assignments
+        master.advance(2, alive=[worker])
+        (given_again,) = worker.received().assignments
+        worker.exit(given_again, GIVEN_BACK)
+
+
+def test_what_one_machine_cannot_run_for_the_moment_runs_elsewhere_at_once(master: Master, worker: Worker) -> None:
+    master.submit()
+    other = master.worker("other")
+    worker.exit(worker.work(), ENVIRONMENT, "No space left on device")
+    assert other.work().lease == LeaseRef(1, 0, 2)
+
+
+def test_a_rest_is_over_for_good_when_a_trial_goes_well(master: Master, worker: Worker) -> None:
+    master.submit()
+    worker.exit(worker.work(), ENVIRONMENT, "No space left on device")
+    master.advance(2, alive=[worker])
+    worker.train(0.5)
+    (session,) = master.core.sessions.values()
+    assert session.bars == {}
+
+
+def test_a_machine_that_cannot_run_it_for_the_moment_does_not_help_to_condemn_an_experiment(
+    master: Master, worker: Worker
+) -> None:
+    master.submit(make_spec(fail_fast=3))
+    other = master.worker("other")
+    worker.exit(worker.work(), ENVIRONMENT, "No space left on device")
+    other.exit(other.work(), CANNOT_START, "no module 'torch'")
+    assert master.experiment().state == ExperimentState.ACTIVE
+
+
+def test_what_a_worker_waits_for_is_shown_until_it_waits_no_more_or_is_another(master: Master, worker: Worker) -> None:
+    def shown() -> str:
+        return master.core.workers(master.now)[0].waiting_reason
+
+    away = "the checkpoint store 'ck' does not answer since 12 s: Stale file handle"
+    worker.send(waiting=away)
+    worker.send(draining=False)
+    assert shown() == away
+    worker.send(waiting="")
+    assert shown() == ""
+    worker.send(waiting=away)
+    worker.disconnect()
+    worker.connect()
+    assert shown() == ""

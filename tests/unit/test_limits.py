@@ -56,6 +56,7 @@ BUNDLES: list[tuple[str, int, Callable[[int], SessionRequest]]] = [
     ("events", limits.MAX_EVENTS, lambda n: SessionRequest(events=bundle(Exit(ExitOutcome.RELEASED)).events[1:] * n)),
     ("work_request.request_id", limits.MAX_ID, lambda n: SessionRequest(work_request=WorkRequest("r" * n, 1))),
     ("work_request.free_slots", limits.MAX_SLOTS, lambda n: SessionRequest(work_request=WorkRequest("r", n))),
+    ("waiting", limits.MAX_WAITING, lambda n: SessionRequest(waiting="w" * n)),
     ("deleted_checkpoints", limits.MAX_DELETED, lambda n: SessionRequest(deleted_checkpoints=("u",) * n)),
     ("deleted_checkpoints[0]", limits.MAX_URI_BYTES, lambda n: SessionRequest(deleted_checkpoints=("u" * n,))),
 ]

@@ -115,11 +115,12 @@ def test_after_the_end_nothing_can_be_reported_but_a_checkpoint_can_be_saved() -
     asyncio.run(story())
 
 
-def test_a_full_disk_is_the_fault_of_the_worker() -> None:
+def test_a_full_disk_is_nobodys_fault() -> None:
     async def story() -> None:
         talk = Talk(full_disk=True)
         assert "No space left on device" in (await talk.ask(op="checkpoint", resource=1, path="/folder"))["error"]
-        assert talk.conversation.fault_reason is not None
+        assert talk.conversation.environment_reason is not None
+        assert talk.conversation.fault_reason is None
 
     asyncio.run(story())
 

@@ -86,6 +86,26 @@ def test_everything_that_waits_goes_into_one_bundle() -> None:
     assert outbox.bundle() is None, "and it is said once"
 
 
+def test_what_the_worker_waits_for_is_told_when_it_is_news_and_again_to_another_master() -> None:
+    waits = ["away since 0 s"]
+    outbox = Outbox(lambda: "request", 10, waits=lambda: waits[0])
+    outbox.waiting_changed()
+    assert outbox.bundle() == SessionRequest(waiting="away since 0 s")
+    waits[0] = "away since 1 s"
+    assert outbox.bundle() is None, "the time alone waits for a heartbeat"
+    outbox.beat()
+    assert outbox.bundle() == SessionRequest(waiting="away since 1 s")
+    outbox.beat()
+    assert outbox.bundle() is None
+    outbox.reconnect()
+    assert outbox.bundle() == SessionRequest(waiting="away since 1 s")
+    waits[0] = ""
+    outbox.beat()
+    assert outbox.bundle() == SessionRequest(waiting="")
+    outbox.reconnect()
+    assert outbox.bundle() is None
+
+
 def test_a_work_request_keeps_its_id_until_it_is_answered() -> None:
     outbox = an_outbox()
     outbox.set_free_slots(1)

@@ -1,0 +1,72 @@
+"""Whether a checkpoint store is there at all, which a checkpoint that is missing does not say.
+
+The root of a store is the folder of its experiments, `<storage>/<database_id>`. It is made with the first checkpoint
+and never removed: a disk that is not mounted shows by it.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from ..shared.checkpoints import text_of
+from ..shared.errors import Unavailable
+
+
+def root_of(checkpoint: Path) -> Path:
+    """The root of the store in which a checkpoint lies, at `<experiment_id>/<trial_id>/<name>`."""
+    return checkpoint.parents[2]
+
+
+class Roots:
+    """The folders of local stores that this worker has used, and so knows to exist."""
+
+    def __init__(self) -> None:
+        self._used: set[Path] = set()
+
+    def used(self, folder: Path) -> None:
+        """This folder is there, and if it is gone one day its store is away."""
+        self._used.add(folder)
+
+    def check_used(self, checkpoint: Path) -> None:
+        """Raises Unavailable where a known folder is gone in which a checkpoint is to be saved.
+
+        Made anew, it would hide below the disk that is mounted there again.
+        """
+        for folder in self._used & set(checkpoint.parents):
+            _check_folder(folder)
+
+    def check(self, files: Any, path: str) -> None:
+        """Raises Unavailable where nothing is left of the store in which a checkpoint was saved."""
+        if isinstance(files, LocalFileSystem):
+            root = root_of(Path(path))
+            _check_folder(root)
+            self.used(root)
+        else:
+            _check_bucket(files, path)
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        told = f"the folder {folder} is gone; is its disk mounted? If it was deleted for good, make it again, empty"
+        raise Unavailable(told) from None
+    except OSError as error:
+        raise Unavailable(f"the folder {folder} is out of reach: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise Unavailable(f"{folder} is no folder any more")
+
+
+def _check_bucket(files: Any, path: str) -> None:
+    """An object store has no folders: what can be gone is the first part of a path, and all with it."""
+    bucket = "/" * path.startswith("/") + path.strip("/").partition("/")[0]
+    try:
+        files.info(bucket)
+    except FileNotFoundError:
+        raise Unavailable(f"{bucket!r} is gone; was the bucket deleted or renamed?") from None
+    except Exception as error:
+        raise Unavailable(f"{bucket!r} cannot be read: {text_of(error)}") from error
