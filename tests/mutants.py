@@ -42,7 +42,7 @@ DATABASE = "tests/integration/test_database_client.py::"
 EXPERIMENT = "master/experiment/experiment.py"
 DELETIONS, ORPHANS = "master/dispatcher/deletions.py", "master/experiment/orphans.py"
 LEFTOVERS = "shared/leftovers.py"
-CORE = "master/dispatcher/core.py"
+CORE, BLAME = "master/dispatcher/core.py", "master/dispatcher/blame.py"
 HELD = "if lease is None or lease.token != ref.token or lease.session_id != session_id:"
 NEXT = "if event.sequence != lease.last_sequence + 1:"
 
@@ -189,18 +189,25 @@ MUTANTS = (
         "test_a_master_whose_recovery_takes_longer_than_a_standby_waits_is_not_replaced[sqlite]",
     ),
     Mutant(
+        "what was committed is applied again after an error",
+        "master/dispatcher/writer.py",
+        "again = batch if len(batch) > 1 and not self._written else []",
+        "again = batch if len(batch) > 1 else []",
+        WRITER + "test_what_may_have_been_written_is_not_applied_again",
+    ),
+    Mutant(
         "an ending is forgotten at a restart",
         "master/ledger/recovery.py",
-        "or_(tables.experiments.c.state.in_(_LIVE), tables.experiments.c.experiment_id.in_(going_on))",
-        "tables.experiments.c.state.in_(_LIVE)",
+        "or_(_LIVE_ONES, tables.experiments.c.experiment_id.in_(select(tables.endings.c.experiment_id)))",
+        "or_(_LIVE_ONES)",
         "tests/integration/test_large_endings.py::"
         "test_a_master_that_is_killed_in_the_middle_of_an_ending_is_followed_by_one_that_goes_on"
-        "[sqlite-ending.after]",
+        "[sqlite-after its first portion]",
     ),
     Mutant(
         "a large experiment ends in one transaction",
         "master/dispatcher/endings.py",
-        "min(self._portion, ROWS_AT_ONCE - batch.changes.rows)",
+        "min(self._portion, ROWS_AT_ONCE - parts.rows)",
         "10**9",
         UNIT + "test_endings.py::test_no_batch_ends_more_than_a_portion",
     ),
@@ -552,7 +559,7 @@ MUTANTS = (
     ),
     Mutant(
         "giving back counts as going well",
-        CORE,
+        BLAME,
         "elif end.outcome is ExitOutcome.RELEASED and lease.decision_sequence > 0:",
         "elif end.outcome in (ExitOutcome.RELEASED, ExitOutcome.GIVEN_BACK):",
         FAILURES + "test_giving_back_before_a_decision_counts_neither_for_nor_against_anybody",
@@ -581,15 +588,15 @@ MUTANTS = (
     ),
     Mutant(
         "what a worker cannot start counts as its fault",
-        CORE,
+        BLAME,
         "elif end.outcome is ExitOutcome.CANNOT_START:",
         "elif session.fault(0, end.error, 0.0) is None and end.outcome is ExitOutcome.CANNOT_START:",
         FAIL_FAST + "test_what_one_worker_cannot_start_is_trained_by_the_others",
     ),
     Mutant(
         "one worker that cannot start it condemns an experiment",
-        CORE,
-        "if not any(may_start(experiment, other) for other in self.sessions.values()):",
+        BLAME,
+        "if not any(may_start(experiment, other) for other in self._sessions.values()):",
         "if True:",
         FAIL_FAST + "test_what_one_worker_cannot_start_is_trained_by_the_others",
     ),
@@ -610,8 +617,8 @@ MUTANTS = (
     Mutant(
         "a shortage is remembered",
         "worker/launcher.py",
-        "        except (CannotFork, OSError):\n            # What",
-        "        except CannotFork:\n            # What",
+        "        except (CannotFork, OSError, Unavailable):\n            # What",
+        "        except (CannotFork, Unavailable):\n            # What",
         "tests/integration/test_worker_forks.py::test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody[entrypoint]",
     ),
 )

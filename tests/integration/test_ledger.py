@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from rungmaster.master.experiment.changes import BracketRow, Changes, RungRow
+from rungmaster.master.experiment.changes import BracketRow, Changes, NotWritten, RungRow
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.reader import Reader
 from rungmaster.master.ledger.retention import Place
-from rungmaster.shared.errors import DatabaseError, NotFound
+from rungmaster.shared.errors import NotFound
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, report, result, trial, worker
 
@@ -266,7 +266,7 @@ def test_a_batch_that_does_not_fit_writes_nothing(ledger: Ledger, reader: Reader
     batch = Changes(
         new_trials=[trial(2)], experiments={1: experiment(resource_spent=99)}, new_events=[event("lost")], **broken
     )
-    with pytest.raises(DatabaseError, match="bug in Rungmaster"):
+    with pytest.raises(NotWritten, match="bug in Rungmaster"):
         ledger.commit(batch)
     assert ledger.load() == before
     assert [entry.kind for entry in reader.events_after(1, 0, 10)] == ["experiment_created"]
