@@ -236,4 +236,5 @@ def test_a_checkpoint_store_that_is_away_costs_no_trial_anything(make_world: Mak
         wait_for("a worker that says what it waits for", lambda: "does not answer since" in str(client.workers()))
     away.join()
     verdict = search.ends_well()
-    assert set(verdict.leases) == {"released"}
+    # A trial that was to follow in a slot which still waits to save goes back, and counts against nobody.
+    assert set(verdict.leases) <= {"released", "given_back"}
