@@ -145,6 +145,11 @@ class SessionRequest(NamedTuple):
     #: What the worker itself waits for, for people; empty for nothing, None where nothing has changed.
     waiting: str | None = None
 
+    @property
+    def answers_errands(self) -> bool:
+        """Whether it tells what came of something that the worker was asked to do beside training."""
+        return bool(self.deleted_checkpoints or self.failed_deletions or self.swept)
+
 
 @dataclass(frozen=True, slots=True)
 class Welcome:

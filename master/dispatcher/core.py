@@ -241,8 +241,9 @@ class Core:
             out = self._out(session_id)
             for event in request.events:
                 self._record(session, event, out, now)
-        gone = self.errands.answered(session_id, request, now)
-        self.isolation.parts.common.changes.deleted_checkpoints.extend(gone)
+        if request.answers_errands:
+            gone = self.errands.answered(session_id, request, now)
+            self.isolation.parts.common.changes.deleted_checkpoints.extend(gone)
         if request.work_request is not None and not session.draining:
             self._ask(session, request)
 

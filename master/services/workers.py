@@ -196,8 +196,8 @@ def _receiving(session_id: str, connection: StreamConnection, request: SessionRe
 
 
 def _says_something(request: SessionRequest) -> bool:
-    said = request.work_request or request.events or request.draining or request.deleted_checkpoints
-    return bool(said or request.failed_deletions or request.swept) or request.waiting is not None
+    said = request.work_request or request.events or request.draining or request.answers_errands
+    return bool(said) or request.waiting is not None
 
 
 def _reraise(task: asyncio.Task[None]) -> None:
