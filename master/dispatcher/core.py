@@ -260,16 +260,14 @@ class Core:
 
     def _record(self, session: Session, event: LeaseEvent, out: Outgoing, now: Now) -> None:
         experiment = self.experiments.get(event.lease.experiment_id)
-        lease = (
-            experiment.held(event.lease, session.session_id) if experiment and isinstance(event.event, Exit) else None
-        )
-        answer = (
-            self.isolation.do(experiment, experiment.record, event, session.session_id)
-            if experiment is not None
-            else LeaseLost(event.lease, "the experiment has ended")
-        )
-        if event.lease.experiment_id in self.isolation.broken or answer is None:
-            # The loss of the lease is told once it is durable.
+        if experiment is None:
+            # The loss of a lease on one that was set aside is told once it is durable.
+            if event.lease.experiment_id not in self.isolation.broken:
+                out.lose(LeaseLost(event.lease, "the experiment has ended"))
+            return
+        lease = experiment.held(event.lease, session.session_id) if isinstance(event.event, Exit) else None
+        answer = self.isolation.do(experiment, experiment.record, event, session.session_id)
+        if answer is None:
             return
         if isinstance(answer, LeaseLost):
             out.lose(answer)
