@@ -12,6 +12,7 @@ from ...shared.errors import InvalidInput, RungmasterError
 from .lazy import LazyGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("rungmaster.client.cli.init:command", "Write a spec and training code to begin from."),
     "run": ("rungmaster.client.cli.run:command", "Run a search on this machine, master and workers included."),
     "submit": ("rungmaster.client.cli.submit:command", "Give a search to a master."),
     "watch": ("rungmaster.client.cli.watch:command", "Follow an experiment until it ends."),

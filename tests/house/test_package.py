@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 import rungmaster
+from rungmaster.client.cli import init
 
 from .source import PARTS, ROOT, modules, tracked
 
@@ -52,6 +55,19 @@ def test_every_package_is_installed(project: dict[str, Any]) -> None:
     folders = {path.parent.relative_to(ROOT) for part in PARTS for path in tracked(f"{part}/*.py")}
     names = {".".join(("rungmaster", *folder.parts)) for folder in folders} | {"rungmaster"}
     assert set(project["tool"]["setuptools"]["packages"]) == names
+
+
+def test_a_wheel_holds_what_init_writes(tmp_path: Path) -> None:
+    for path in tracked("pyproject.toml", "README.md", "LICENSE", *(f"{part}/*" for part in (*PARTS, "rungmaster"))):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    build = "import sys, setuptools.build_meta as backend; backend.build_wheel(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, "dist"], cwd=tmp_path, capture_output=True, check=True)
+    held = zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl")))
+    for template in tracked("rungmaster/templates/*"):
+        assert held.read(template.relative_to(ROOT).as_posix()) == template.read_bytes()
+    assert {path.name for path in tracked("rungmaster/templates/*")} == set(init.TEMPLATES)
 
 
 def test_the_version_stands_in_one_place(project: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -24,6 +25,12 @@ def heavy_modules_after(code: str) -> str:
 def test_help_imports_nothing_heavy() -> None:
     code = "from rungmaster.client.cli.main import execute; execute(['--help'])"
     assert heavy_modules_after(code) == "[]"
+
+
+def test_init_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = f"from rungmaster.client.cli.main import execute; execute(['init', {str(tmp_path)!r}])"
+    assert heavy_modules_after(code) == "[]"
+    assert (tmp_path / "spec.yaml").is_file()
 
 
 def test_training_code_that_imports_trial_pays_for_nothing_heavy() -> None:
