@@ -81,6 +81,13 @@ class Deletions:
                 self._wanted[uri] = _Wanted()
                 self._wait(uri)
 
+    def take_back(self, uris: Iterable[str]) -> None:
+        """These checkpoints are needed after all, and nobody has heard of it yet that they are to go."""
+        for uri in uris:
+            if (wanted := self._wanted.pop(uri, None)) is not None:
+                self._no_longer_waiting(uri)
+                self._answered(wanted.asked, uri)
+
     def ask(self, sessions: Sequence[str], now: float) -> dict[str, list[str]]:
         """By session, what it is asked to delete from now on; `sessions` are those that can be asked."""
         self._stirred, self._look_at = False, now + _LOOK

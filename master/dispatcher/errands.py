@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
 from ...shared.session import SessionRequest, Sweep, Swept
 from .clock import Now
@@ -49,6 +49,12 @@ class Errands:
         while self._sweeps:
             session_id, sweep = self._sweeps.popitem()
             out(session_id).sweep = sweep
+
+    def take_back(self, needed: Collection[str], outbox: Mapping[str, Outgoing]) -> None:
+        """Checkpoints are needed after all that this batch, which is not sent yet, asks to delete."""
+        self.deletions.take_back(needed)
+        for out in outbox.values():
+            out.delete_checkpoints = [uri for uri in out.delete_checkpoints if uri not in needed]
 
     def answered(self, session_id: str, request: SessionRequest, now: Now) -> list[str]:
         """What a session says came of it; the checkpoints that are gone now and were to go."""

@@ -243,6 +243,7 @@ class Writer:
             log.warning("a batch was not written as a whole, its parts are written one by one: %r", error.__cause__)
         refused = await loop.run_in_executor(self._thread, self._commit_parts, turn)
         for experiment_id, error in refused.items():
+            core.errands.take_back(turn.parts[experiment_id].unneeded_checkpoints, turn.outbox)
             core.set_aside(experiment_id, error, turn.outbox)
         return await loop.run_in_executor(self._thread, self._responses, turn.changes, turn.outbox)
 

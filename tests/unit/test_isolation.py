@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from unit.master_harness import Master, make_spec
-from unit.master_store import RAISES, RAISING, UNDRAWABLE, MemoryStore
-from unit.test_dispatcher_writer import FaultyStore, create, insist, run
+from unit.master_harness import Line, Master, make_spec
+from unit.master_store import RAISES, RAISING, UNDRAWABLE, MemoryStore, plain_blueprint
+from unit.test_dispatcher_writer import FaultyStore, create, insist, run, until
 
 from rungmaster.master.dispatcher.blueprint import Blueprint, Blueprints, Refused
 from rungmaster.master.dispatcher.core import Core, Recovered
@@ -18,7 +18,16 @@ from rungmaster.master.experiment import lifecycle
 from rungmaster.master.experiment.changes import Changes, NotWritten
 from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.shared.errors import DatabaseError, FailedPrecondition, InternalError, InvalidSpec, Problem
-from rungmaster.shared.session import SessionRequest, WorkRequest
+from rungmaster.shared.session import (
+    Assignment,
+    CheckpointSaved,
+    Exit,
+    ExitOutcome,
+    Hello,
+    LeaseEvent,
+    SessionRequest,
+    WorkRequest,
+)
 from rungmaster.shared.spec import spec_to_json
 
 
@@ -226,6 +235,46 @@ def test_what_the_database_does_not_take_of_one_experiment_costs_the_others_noth
         assert await insist(writer, create("c")) == 3
 
     run(scenario)
+
+
+def test_checkpoints_that_were_given_up_in_what_the_database_did_not_take_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Experiment 1 fails a trial for good, and its part of that batch is not written."""
+    real = FaultyStore.commit
+
+    def commit(self: FaultyStore, changes: Changes) -> None:
+        if any(row.kind == "trial_failed" for row in changes.new_events):
+            raise NotWritten from DatabaseError("a row does not fit")
+        real(self, changes)
+
+    monkeypatch.setattr(FaultyStore, "commit", commit)
+
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        line, blueprint = Line(), plain_blueprint(make_spec(max_restarts=0))
+
+        async def send(*events: Any, **fields: Any) -> None:
+            request = SessionRequest(events=events, **fields)
+            await writer.execute(lambda core, now: core.receive("s", line, request, now))
+
+        await writer.execute(lambda core, _: core.create(blueprint, ""))
+        await writer.execute(lambda core, now: core.connect(Hello("s", "w", 1), line, now))
+        await send(work_request=WorkRequest("first", 1))
+        await until(lambda: bool(assignments(line)))
+        lease = assignments(line)[0].lease
+        await send(LeaseEvent(lease, 1, CheckpointSaved("store/1/0/1-1-a", 1, 10, "sum")))
+        await send(LeaseEvent(lease, 2, Exit(ExitOutcome.FAILED, "an error")))
+        await insist(writer, lambda core, _: core.resume(1))
+        await send(work_request=WorkRequest("second", 1))
+        await until(lambda: len(assignments(line)) == 2)
+        assert [ref.uri for ref in assignments(line)[1].checkpoints] == ["store/1/0/1-1-a"]
+        assert not [uri for response in line.inbox for uri in response.delete_checkpoints]
+        asked = await writer.execute(lambda core, _: core.errands.deletions.ask(["other"], 1e9))
+        assert not asked, "nor is it asked for later"
+
+    run(scenario)
+
+
+def assignments(line: Line) -> list[Assignment]:
+    return [assignment for response in line.inbox for assignment in response.assignments]
 
 
 def test_drawing_never_holds_the_event_loop_and_gives_what_the_space_gives() -> None:
