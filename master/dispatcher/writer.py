@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ...shared.errors import InternalError, LimitExceeded, MastershipLost, RungmasterError, Unavailable
@@ -25,6 +26,7 @@ from .core import Core, Recovered, Terms
 from .drawing import Drawer
 from .isolation import Turn
 from .outbox import HparamsOf, Outgoing
+from .unreadable import Unreadable, readable_hparams
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -237,15 +239,28 @@ class Writer:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, self._commit, turn.changes, turn.outbox)
+        except Unreadable as error:
+            unreadable = error.experiments
         except NotWritten as error:
             if not turn.parts:
                 raise
             log.warning("a batch was not written as a whole, its parts are written one by one: %r", error.__cause__)
-        refused = await loop.run_in_executor(self._thread, self._commit_parts, turn)
-        for experiment_id, error in refused.items():
-            core.errands.take_back(turn.parts[experiment_id].unneeded_checkpoints, turn.outbox)
-            core.set_aside(experiment_id, error, turn.outbox)
-        return await loop.run_in_executor(self._thread, self._responses, turn.changes, turn.outbox)
+            unreadable = {}
+            for experiment_id, cause in (await loop.run_in_executor(self._thread, self._commit_parts, turn)).items():
+                core.errands.take_back(turn.parts[experiment_id].unneeded_checkpoints, turn.outbox)
+                core.set_aside(experiment_id, cause, turn.outbox)
+        return await self._told(core, turn, unreadable)
+
+    async def _told(self, core: Core, turn: Turn, unreadable: Mapping[int, Exception]) -> dict[str, SessionResponse]:
+        """The bundles that tell of a turn which was written, without experiments whose trials cannot be read."""
+        while True:
+            for experiment_id, error in unreadable.items():
+                core.set_aside(experiment_id, error, turn.outbox)
+            try:
+                responses = partial(self._responses, turn.changes, turn.outbox)
+                return await asyncio.get_running_loop().run_in_executor(self._thread, responses)
+            except Unreadable as error:
+                unreadable = error.experiments
 
     def _commit_parts(self, turn: Turn) -> dict[int, Exception]:
         """In the ledger's thread: the experiments whose changes the database does not take, and why."""
@@ -279,7 +294,7 @@ class Writer:
         """Those of trials that are new in this batch are at hand; the others are read."""
         new = {(row.experiment_id, row.trial_id): row.hparams or {} for row in changes.new_trials}
         others = keys - new.keys()
-        return new | self._store.hparams(others) if others else new
+        return new | readable_hparams(self._store.hparams, others) if others else new
 
     @staticmethod
     def _deliver(core: Core, responses: dict[str, SessionResponse]) -> None:

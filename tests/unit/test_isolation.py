@@ -273,6 +273,45 @@ def test_checkpoints_that_were_given_up_in_what_the_database_did_not_take_stay(m
     run(scenario)
 
 
+@pytest.mark.parametrize("damage", ["unreadable", "gone", "no mapping"])
+def test_hyperparameters_that_cannot_be_read_pause_their_experiment_and_the_others_are_served(
+    damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker comes back whose assignments of both experiments are to be told again."""
+    real = FaultyStore.hparams
+
+    def hparams(self: FaultyStore, trials: set[tuple[int, int]]) -> dict[tuple[int, int], Any]:
+        if damage == "unreadable" and any(experiment == 1 for experiment, _ in trials):
+            raise ValueError("this is no JSON")
+        found: dict[tuple[int, int], Any] = real(self, trials)
+        return {
+            key: 7 if damage == "no mapping" and key[0] == 1 else value
+            for key, value in found.items()
+            if damage != "gone" or key[0] == 2
+        }
+
+    monkeypatch.setattr(FaultyStore, "hparams", hparams)
+
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        line, hello = Line(), Hello("s", "w", 2)
+        await writer.execute(create("a"))
+        await writer.execute(create("b"))
+        await writer.execute(lambda core, now: core.connect(hello, line, now))
+        for name in ("first", "second"):
+            asked = SessionRequest(work_request=WorkRequest(name, 1))
+            await writer.execute(lambda core, now, asked=asked: core.receive("s", line, asked, now))
+        await until(lambda: len(assignments(line)) == 2)
+        again = Line()
+        await writer.execute(lambda core, now: core.connect(hello, again, now))
+        await until(lambda: store.experiments[1].state == "paused")
+        assert "the hyperparameters of trial 0 cannot be read" in store.experiments[1].state_reason
+        assert [assignment.lease.experiment_id for assignment in assignments(again)] == [2]
+        assert store.experiments[2].state == "active"
+        assert store.recoveries == 1, "nothing was rebuilt"
+
+    run(scenario)
+
+
 def assignments(line: Line) -> list[Assignment]:
     return [assignment for response in line.inbox for assignment in response.assignments]
 
