@@ -196,6 +196,20 @@ MUTANTS = (
         WRITER + "test_what_may_have_been_written_is_not_applied_again",
     ),
     Mutant(
+        "a request is answered twice",
+        "master/dispatcher/sessions.py",
+        "if request.request_id in self.spent:",
+        "if not request:",
+        LEASES + "test_a_request_that_was_answered_is_not_answered_again_once_that_lease_is_over",
+    ),
+    Mutant(
+        "a request that was answered in vain is forgotten",
+        "master/dispatcher/sessions.py",
+        "self.request = self.request or request",
+        "pass",
+        FAIL_FAST + "test_a_worker_whose_request_is_answered_just_as_the_experiment_fails_goes_on_waiting",
+    ),
+    Mutant(
         "an ending is forgotten at a restart",
         "master/ledger/recovery.py",
         "or_(_LIVE_ONES, tables.experiments.c.experiment_id.in_(select(tables.endings.c.experiment_id)))",

@@ -131,13 +131,10 @@ class Core:
         self.isolation.set_aside(experiment_id, error)
         self.endings.drop(experiment_id)
         self._scheduler.forget(experiment_id)
-        for session_id, out in (self._outbox if outbox is None else outbox).items():
-            session, unanswered = self.sessions.get(session_id), out.drop(experiment_id)
-            if session is not None and unanswered and session.request is None:
-                session.request = unanswered
-                self._scheduler.wait(session)
         for session in self.sessions.values():
             session.release_all(experiment_id)
+        for session_id, out in (self._outbox if outbox is None else outbox).items():
+            self._ask_again(self.sessions.get(session_id), out.drop(experiment_id))
 
     def suspend(self, experiment_id: int, found: tuple[Records, Blueprint | Refused] | None) -> None:
         """Pauses an experiment that was set aside, for people to see why; `found` is what the ledger has of it."""
@@ -147,9 +144,16 @@ class Core:
 
     def _lose(self, lost: Iterable[tuple[str, LeaseLost]]) -> None:
         for session_id, lease_lost in lost:
-            self._out(session_id).lose(lease_lost)
-            if session_id in self.sessions:
-                self.sessions[session_id].release(lease_lost.lease)
+            unanswered, session = self._out(session_id).lose(lease_lost), self.sessions.get(session_id)
+            if session is not None:
+                session.release(lease_lost.lease)
+            self._ask_again(session, unanswered)
+
+    def _ask_again(self, session: Session | None, unanswered: WorkRequest | None) -> None:
+        if session is not None and unanswered is not None:
+            self.endings.asked_again(session.session_id, unanswered.request_id, self.isolation.parts)
+            session.ask_again(unanswered)
+            self._scheduler.wait(session)
 
     def _grant(
         self, session: Session, experiment: Experiment, lease: LeaseRow, request: WorkRequest | None = None
@@ -184,9 +188,8 @@ class Core:
             self.sessions[hello.session_id] = session
         elif session.connection is not None and session.connection is not connection:
             session.connection.close("the worker opened another stream")
-        session.hello, session.worker, session.connection = hello, hello.worker, connection
-        session.request, session.draining = None, hello.session_id in self._leaving
-        session.held_up = ""
+        session.open(hello, connection)
+        session.draining = hello.session_id in self._leaving
         session.last_seen, session.last_seen_wall = now.monotonic, now.wall
         self._record_worker(session)
         self.errands.deletions.ask_others(hello.session_id)
@@ -245,18 +248,16 @@ class Core:
             gone = self.errands.answered(session_id, request, now)
             self.isolation.parts.common.changes.deleted_checkpoints.extend(gone)
         if request.work_request is not None and not session.draining:
-            self._ask(session, request)
+            self._ask(session, request.work_request)
 
-    def _ask(self, session: Session, request: SessionRequest) -> None:
-        asked = request.work_request
-        assert asked is not None
+    def _ask(self, session: Session, asked: WorkRequest) -> None:
         answered = session.answered.get(asked.request_id)
         if answered is not None:
             self._grant_again(session, answered)
             return
         self.endings.asked_again(session.session_id, asked.request_id, self.isolation.parts)
-        session.request = asked
-        self._scheduler.wait(session)
+        if session.ask(asked):
+            self._scheduler.wait(session)
 
     def _record(self, session: Session, event: LeaseEvent, out: Outgoing, now: Now) -> None:
         experiment = self.experiments.get(event.lease.experiment_id)

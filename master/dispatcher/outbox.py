@@ -85,9 +85,14 @@ class Outgoing:
     drain: bool = False
     sweep: Sweep | None = None
 
-    def lose(self, lease_lost: LeaseLost) -> None:
-        """Tells of a lost lease, once."""
+    def lose(self, lease_lost: LeaseLost) -> WorkRequest | None:
+        """Tells of a lost lease, once. What was granted in the same batch is not given: the request that is unanswered
+        then, if there is one."""
         self.lost.setdefault(lease_lost.lease, lease_lost)
+        taken = [granted for granted in self.granted if granted.ref == lease_lost.lease]
+        if taken:
+            self.granted = [granted for granted in self.granted if granted.ref != lease_lost.lease]
+        return next((granted.request for granted in taken if granted.request), None)
 
     def drop(self, experiment_id: int) -> WorkRequest | None:
         """Leaves out what an experiment says; the request for work that is unanswered then, if there is one."""
@@ -99,11 +104,10 @@ class Outgoing:
         return next((granted.request for granted in reversed(mine) if granted.request), None)
 
     def response(self, hparams: HparamsOf) -> SessionResponse:
-        """The bundle. What was given and taken away again in the same batch is not given."""
-        granted = (granted for granted in self.granted if granted.ref not in self.lost)
+        """The bundle."""
         return SessionResponse(
             welcome=self.welcome,
-            assignments=tuple(g.assignment(hparams[g.key]) for g in granted),
+            assignments=tuple(g.assignment(hparams[g.key]) for g in self.granted),
             acknowledgements=tuple(Acknowledgement(ref, n) for ref, n in self.acknowledged.items()),
             decisions=tuple(self.decisions),
             lost_leases=tuple(self.lost.values()),

@@ -71,6 +71,9 @@ class Session:
     leases: dict[LeaseRef, int] = field(default_factory=dict)
     #: The lease that answered each work request, while it is held.
     answered: dict[str, LeaseRef] = field(default_factory=dict)
+    #: Requests that were answered on this stream by leases that are over since; the worker may ask once more with one
+    #: before the answer reaches it.
+    spent: set[str] = field(default_factory=set)
     waiting_reason: str = ""
     #: What the worker itself says that it waits for.
     held_up: str = ""
@@ -94,6 +97,26 @@ class Session:
         """Slots that its leases take."""
         return sum(self.leases.values())
 
+    def open(self, hello: Hello, connection: Connection) -> None:
+        """Its worker has come by a new stream; an answer that was on its way in the one before is lost."""
+        self.hello, self.worker, self.connection, self.request = hello, hello.worker, connection, None
+        self.spent.clear()
+        self.held_up = ""
+
+    def ask(self, request: WorkRequest) -> bool:
+        """Notes a wish for work; False for one that is answered already."""
+        if request.request_id in self.spent:
+            return False
+        # A new request follows the answer to the one before.
+        self.spent.clear()
+        self.request = request
+        return True
+
+    def ask_again(self, request: WorkRequest) -> None:
+        """A wish for work whose answer was not given after all."""
+        self.spent.discard(request.request_id)
+        self.request = self.request or request
+
     def hold(self, ref: LeaseRef, request_id: str, slots: int) -> None:
         """Notes a lease that this session holds."""
         self.leases[ref] = slots
@@ -104,6 +127,7 @@ class Session:
         self.leases.pop(ref, None)
         for request_id in [key for key, value in self.answered.items() if value == ref]:
             del self.answered[request_id]
+            self.spent.add(request_id)
 
     def release_all(self, experiment_id: int) -> None:
         """Notes that every lease of an experiment is over."""

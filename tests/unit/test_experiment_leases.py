@@ -143,6 +143,30 @@ def test_a_repeated_request_gets_the_assignment_that_it_got_before(master: Maste
     assert len(master.store.rows.leases) == 1
 
 
+def test_a_request_that_was_answered_is_not_answered_again_once_that_lease_is_over(master: Master) -> None:
+    """The worker asks with it until the answer reaches it, and counts the slots of each request anew."""
+    master.submit()
+    worker = master.worker(slots=2)
+    (first,) = worker.request(1, "r1").assignments
+    master.do(lambda core: core.cancel(1))
+    master.submit()
+    assert worker.request(2, "r1").assignments == (), "it was on its way when the answer was"
+    (second,) = worker.request(2, "r2").assignments
+    assert second.lease.experiment_id != first.lease.experiment_id
+
+
+def test_a_request_whose_answer_may_have_been_lost_with_the_stream_is_answered_again(master: Master) -> None:
+    master.submit()
+    worker = master.worker()
+    worker.request(1, "r1")
+    worker.disconnect()
+    master.do(lambda core: core.cancel(1))
+    master.submit()
+    worker.connect()
+    (assignment,) = worker.request(1, "r1").assignments
+    assert assignment.lease.experiment_id == 2
+
+
 def test_an_assignment_that_was_lost_on_the_way_is_sent_again_at_hello(master: Master, worker: Worker) -> None:
     assignment = worker.work()
     worker.disconnect()

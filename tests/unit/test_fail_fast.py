@@ -11,7 +11,7 @@ from unit.master_harness import Master, Worker, make_spec
 
 from rungmaster.master.experiment.first_attempts import FirstAttempts
 from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState, WorkerState
-from rungmaster.shared.session import ExitOutcome
+from rungmaster.shared.session import Exit, ExitOutcome, WorkRequest
 from rungmaster.shared.spec import Spec
 
 FAILED, INVALID, FAULT = ExitOutcome.FAILED, ExitOutcome.INVALID_HPARAMS, ExitOutcome.WORKER_FAULT
@@ -57,6 +57,18 @@ def test_what_every_worker_fails_to_start_fails_its_experiment_when_the_last_of_
         assert master.experiment().state == ExperimentState.ACTIVE
         each.exit(each.work(), CANNOT_START, NO_MODULE)
     assert master.experiment().state == ExperimentState.FAILED
+
+
+def test_a_worker_whose_request_is_answered_just_as_the_experiment_fails_goes_on_waiting(
+    master: Master, worker: Worker
+) -> None:
+    master.submit(spec(fail_fast=2, max_restarts=0))
+    fail(worker, "boom")
+    end = worker.event(worker.work().lease, Exit(FAILED, "boom"))
+    assert worker.send(end, work_request=WorkRequest("next", 1)).assignments == ()
+    assert master.experiment().state == ExperimentState.FAILED
+    master.submit(make_spec())
+    assert [assignment.lease.experiment_id for assignment in worker.received().assignments] == [2]
 
 
 def test_what_one_worker_cannot_start_is_trained_by_the_others(master: Master, worker: Worker) -> None:
