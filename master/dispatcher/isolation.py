@@ -99,7 +99,7 @@ class Suspended:
     def of(cls, records: Records, reason: str) -> Suspended:
         """From what the ledger has of it."""
         try:
-            book = lifecycle.restored_book(records, Goal.MINIMIZE)
+            book = None if records.unreadable else lifecycle.restored_book(records, Goal.MINIMIZE)
         except Exception:  # noqa: BLE001 - one experiment's trouble is its own
             # Rows that a hand or a disk has changed may raise anything: they are let be.
             book = None

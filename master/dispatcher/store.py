@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...shared.errors import DatabaseError
 from ..experiment.changes import Changes, Records
 from ..ledger.ledger import Ledger
 from .blueprint import Blueprint, Blueprints, Refused
@@ -45,4 +46,8 @@ class LedgerStore:
 
     def _planned(self, records: Records) -> tuple[Records, Blueprint | Refused]:
         row = records.row
-        return records, self._blueprints.of(row.experiment_id, row.spec, row.draw_rules)
+        blueprint = self._blueprints.of(row.experiment_id, row.spec, row.draw_rules)
+        if records.unreadable is not None and not isinstance(blueprint, Refused):
+            cause = f"{type(records.unreadable).__name__}: {records.unreadable}"
+            blueprint = Refused(DatabaseError(f"its rows in the database cannot be read: {cause}"))
+        return records, blueprint

@@ -292,7 +292,8 @@ class Records:
     """What the ledger has of an experiment that has not ended.
 
     `trials` has every trial, ended ones too, with `hparams` None and `resource` up to date. `leases` has the held
-    ones, with `last_sequence` the last event that was applied. `checkpoints` has those still needed.
+    ones, with `last_sequence` the last event that was applied. `checkpoints` has those still needed. `unreadable` is
+    what kept the rows from being read; then there is none but its own.
     """
 
     row: ExperimentRow
@@ -302,3 +303,4 @@ class Records:
     trials: list[TrialRow]
     leases: list[LeaseRow]
     checkpoints: list[CheckpointRow]
+    unreadable: Exception | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,8 +21,10 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
-from ...shared.model import ExperimentState
+from ...shared.errors import RungmasterError
+from ...shared.model import ExperimentState, TrialState
 from ..experiment.changes import (
     BracketRow,
     CheckpointRow,
@@ -109,12 +112,23 @@ def _experiments(connection: Connection, condition: ColumnElement[bool]) -> Iter
 
 
 def _experiment(connection: Connection, row: ExperimentRow) -> Records:
+    try:
+        return _records(connection, row)
+    except (SQLAlchemyError, RungmasterError):
+        raise
+    except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
+        # Values that a hand or a disk has damaged may raise anything.
+        return Records(row, [], [], [], [], [], [], unreadable=error)
+
+
+def _records(connection: Connection, row: ExperimentRow) -> Records:
     trials = rows_of(connection, tables.trials, TrialRow, row.experiment_id, hparams=null())
     leases = _held_leases(connection, row.experiment_id)
     furthest = {lease.trial_id: resource for lease, resource in leases}
     for trial in trials:
         trial.resource = max(trial.resource, furthest.get(trial.trial_id, 0))
     _improve(connection, row, trials)
+    row.counts = row.counts or _counted(trials)
     return Records(
         row,
         rows_of(connection, tables.brackets, BracketRow, row.experiment_id),
@@ -124,6 +138,11 @@ def _experiment(connection: Connection, row: ExperimentRow) -> Records:
         [lease for lease, _ in leases],
         rows_of(connection, tables.checkpoints, CheckpointRow, row.experiment_id, "delete_time IS NULL"),
     )
+
+
+def _counted(trials: list[TrialRow]) -> dict[str, int]:
+    """How many trials are in each state."""
+    return {state.value: 0 for state in TrialState} | Counter(trial.state for trial in trials)
 
 
 def _improve(connection: Connection, row: ExperimentRow, trials: list[TrialRow]) -> None:

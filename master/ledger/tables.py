@@ -29,7 +29,7 @@ from sqlalchemy import (
     values,
 )
 
-from .values import CleanText, JsonText, Metric, MetricsText
+from .values import CleanText, JsonText, Metric, MetricsText, SparedJson
 
 metadata = MetaData()
 
@@ -61,10 +61,10 @@ experiments = _table(
     Column("unit", CleanText, nullable=False),
     Column("create_time", Double, nullable=False),
     Column("end_time", Double),
-    Column("counts", JsonText, nullable=False),
+    Column("counts", SparedJson, nullable=False),
     Column("resource_spent", BigInteger, nullable=False),
     Column("resource_full", BigInteger, nullable=False),
-    Column("spec", JsonText, nullable=False),
+    Column("spec", SparedJson, nullable=False),
     Column("best_by", String(16), nullable=False, server_default="any"),
     Column("draw_rules", Integer, nullable=False, server_default="1"),
     Column("priority", Integer, nullable=False, server_default="0"),

@@ -101,6 +101,20 @@ class JsonText(Encoded):
         return None if value is None else json.loads(value)
 
 
+class SparedJson(JsonText):
+    """A JSON object that counts as empty where it is damaged: one row keeps none beside it from being read."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """SQL to Python."""
+        try:
+            found = super().process_result_value(value, dialect)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
 class MetricsText(Encoded):
     """Metrics by name, non-finite ones as words."""
 
