@@ -74,8 +74,8 @@ class Line:
     def put(self, demand: Demand) -> None:
         """Takes an experiment in, or moves it to where it stands now."""
         self.drop(demand.experiment_id)
-        self._demands[demand.experiment_id] = demand
         self._order.add(_key(demand))
+        self._demands[demand.experiment_id] = demand
 
     def drop(self, experiment_id: int) -> None:
         """The experiment has nothing to hand out, for now or for good."""

@@ -67,7 +67,7 @@ class Scheduler:
         An experiment that raises when it is to `do` something has nothing to hand out.
         """
         for experiment_id in touched:
-            self._line_up(experiment_id, experiments)
+            self._line_up(experiment_id, experiments, do)
         self.rested.clear()
         if not self._waiting:
             return
@@ -86,10 +86,10 @@ class Scheduler:
                     del self._waiting[session_id]
                     yield grant
 
-    def _line_up(self, experiment_id: int, experiments: Mapping[int, Experiment]) -> None:
+    def _line_up(self, experiment_id: int, experiments: Mapping[int, Experiment], do: Do) -> None:
         experiment = experiments.get(experiment_id)
         if experiment is not None and experiment.active:
-            self._line.put(_demand(experiment))
+            do(experiment, lambda _: self._line.put(_demand(experiment)))
         else:
             self._line.drop(experiment_id)
 

@@ -7,7 +7,6 @@ rebuilt from the database before anything else is answered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -108,6 +107,9 @@ class Writer:
             raise Unavailable("the master waits for its database; try again in a second")
         if len(self._queue) >= QUEUE_LIMIT:
             raise LimitExceeded("the master has too much to do at the moment; try again in a second")
+        return self._enqueue(command)
+
+    def _enqueue(self, command: Callable[[Core, Now], T]) -> asyncio.Future[T]:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.append((command, done))
         self._filled.set()
@@ -327,8 +329,8 @@ class Writer:
 
     def _drawn(self, experiment_id: int) -> None:
         """The next trial of an experiment can be handed out."""
-        with contextlib.suppress(RungmasterError):
-            self.submit(lambda core, _: core.wake(experiment_id))
+        # Past every limit: nobody would say it again, and there is one at a time of each experiment.
+        self._enqueue(lambda core, _: core.wake(experiment_id))
 
     async def _recover_patiently(self) -> Core:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from unit.master_harness import Line, Master, make_spec
 from unit.master_store import RAISES, RAISING, UNDRAWABLE, MemoryStore, plain_blueprint
 from unit.test_dispatcher_writer import FaultyStore, create, insist, run, until
 
+from rungmaster.master.dispatcher import writer as writer_module
 from rungmaster.master.dispatcher.blueprint import Blueprint, Blueprints, Refused
 from rungmaster.master.dispatcher.core import Core, Recovered
 from rungmaster.master.dispatcher.drawing import AHEAD, Drawer
@@ -308,6 +310,35 @@ def test_hyperparameters_that_cannot_be_read_pause_their_experiment_and_the_othe
         assert [assignment.lease.experiment_id for assignment in assignments(again)] == [2]
         assert store.experiments[2].state == "active"
         assert store.recoveries == 1, "nothing was rebuilt"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("damage", [{"weight": 0.0}, {"priority": "high"}])
+def test_stored_settings_that_cannot_be_used_pause_their_experiment_and_the_others_are_served(
+    damage: dict[str, Any],
+) -> None:
+    master = Master()
+    master.submit(make_spec())
+    master.submit(make_spec())
+    store = master.store.rows
+    store.experiments[1] = replace(store.experiments[1], **damage)
+    master.restart()
+    assert master.worker().work().lease.experiment_id == 2
+    assert master.experiment(1).state == "paused"
+    assert "Error" in master.experiment(1).state_reason
+
+
+def test_an_experiment_is_woken_by_what_was_drawn_although_the_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        line = Line()
+        await writer.execute(lambda core, now: core.connect(Hello("s", "w", 1), line, now))
+        asked = SessionRequest(work_request=WorkRequest("first", 1))
+        await writer.execute(lambda core, now: core.receive("s", line, asked, now))
+        creation = writer.submit(create("a"))
+        monkeypatch.setattr(writer_module, "QUEUE_LIMIT", 0)
+        assert await creation == 1
+        await until(lambda: bool(assignments(line)))
 
     run(scenario)
 
