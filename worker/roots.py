@@ -42,9 +42,9 @@ class Roots:
     def check(self, files: Any, path: str) -> None:
         """Raises Unavailable where nothing is left of the store in which a checkpoint was saved."""
         if isinstance(files, LocalFileSystem):
-            root = root_of(Path(path))
-            _check_folder(root)
-            self.used(root)
+            # That a checkpoint was saved there tells that it exists, above all where it is away now.
+            self.used(root_of(Path(path)))
+            _check_folder(root_of(Path(path)))
         else:
             _check_bucket(files, path)
 

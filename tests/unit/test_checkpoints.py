@@ -231,8 +231,8 @@ def test_a_disk_that_is_not_mounted_has_lost_no_checkpoint(
             worker.load([reference(saved)], tmp_path / "loaded")
         with pytest.raises(Unavailable, match="is its disk mounted"):
             worker.delete(saved.uri)
-    with pytest.raises(Unavailable, match="is its disk mounted"):
-        store.save(storage, LEASE, 12, folder)
+        with pytest.raises(Unavailable, match="is its disk mounted"):
+            worker.save(storage, LEASE, 12, folder)
     assert list(mount_point.iterdir()) == [], "nothing is written where the disk will be mounted over it"
     mount_point.rmdir()
     away.rename(mount_point)
