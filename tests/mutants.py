@@ -595,10 +595,16 @@ MUTANTS = (
     Mutant(
         "a store whose folder is gone has lost its checkpoints",
         "worker/checkpoints.py",
-        "for root in self._roots & set(Path(path).parents):",
-        "for root in set[Path]():",
-        "tests/integration/test_store_away.py::"
-        "test_a_checkpoint_is_loaded_once_its_store_is_back_and_people_see_what_is_waited_for",
+        "self._roots.check(*open_store(self._resolve(checkpoint.uri)))",
+        "pass",
+        "tests/unit/test_checkpoints.py::test_a_disk_that_is_not_mounted_has_lost_no_checkpoint",
+    ),
+    Mutant(
+        "a checkpoint is saved where a disk will be mounted over it",
+        "worker/roots.py",
+        "for folder in self._used & set(checkpoint.parents):",
+        "for folder in set[Path]():",
+        "tests/unit/test_checkpoints.py::test_a_disk_that_is_not_mounted_has_lost_no_checkpoint",
     ),
     Mutant(
         "what a worker cannot start counts as its fault",
