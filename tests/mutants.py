@@ -411,7 +411,7 @@ MUTANTS = (
     Mutant(
         "a store that is away has lost its checkpoints",
         "shared/removal.py",
-        "if not storage.is_dir():",
+        "if not root.is_dir():",
         "if False:",
         UNIT + "test_leftovers.py::test_a_store_that_is_away_is_not_an_empty_one",
     ),

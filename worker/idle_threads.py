@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
 
 
@@ -41,15 +42,26 @@ class IdleThreads:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             loop, done, call = job
-            if done.cancelled():
-                continue
-            try:
-                settle = partial(_settle, done, done.set_result, call())
-            except Exception as error:  # noqa: BLE001 - whoever awaits it is told
-                settle = partial(_settle, done, done.set_exception, error)
-            # The loop may have ended meanwhile.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(settle)
+            if not done.cancelled():
+                _answer(loop, done, call)
+
+
+def in_thread(call: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+    """What the call gives or raises, from a thread of its own: one that hangs is in nobody's way."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+    threading.Thread(target=_answer, args=(loop, done, partial(call, *arguments)), daemon=True).start()
+    return done
+
+
+def _answer(loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any], call: Callable[[], Any]) -> None:
+    try:
+        settle = partial(_settle, done, done.set_result, call())
+    except Exception as error:  # noqa: BLE001 - whoever awaits it is told
+        settle = partial(_settle, done, done.set_exception, error)
+    # The loop may have ended meanwhile.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(settle)
 
 
 def _settle(done: asyncio.Future[Any], tell: Callable[[Any], None], what: Any) -> None:

@@ -14,6 +14,8 @@ from ..shared.errors import Unavailable
 
 #: Seconds that the first wait between two attempts takes at most, and the longest.
 _FIRST, _LONGEST = 0.2, 2.0
+#: Seconds until a load or a save that is not done is told of.
+SILENCE = 5.0
 #: Seconds until an outage is logged again; each further time doubles them.
 _AGAIN = 30.0
 
@@ -24,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 class StillAway(Unavailable):
     """The store did not answer for as long as it was waited for; the text says since when, and what the error was."""
+
+
+_UNDER_WAY = Unavailable("a load or a save is still under way")
 
 
 @dataclass(slots=True)
@@ -54,29 +59,38 @@ class Outages:
     async def bridge(self, store: str, attempt: Callable[[], Awaitable[T]], unwanted: asyncio.Event) -> T:
         """What the attempt gives, made again until it does not raise Unavailable any more.
 
-        Raises StillAway where it is `unwanted` before, and what else the attempt raises.
+        One that takes longer than SILENCE is told of as an outage, and left alone once it is `unwanted`. Raises
+        StillAway where it is unwanted before the store answers, and what else the attempt raises.
         """
         backoff = Backoff(_FIRST, _LONGEST)
         waits = answered = False
         try:
             while True:
+                trying, begun = asyncio.ensure_future(attempt()), self._clock()
                 try:
-                    given = await attempt()
-                    answered = True
-                    return given
+                    hangs = not (await asyncio.wait((trying,), timeout=SILENCE))[0]
+                    if hangs:
+                        self._failed(store, _UNDER_WAY, since=begun, first=not waits)
+                        waits = True
+                    if not hangs or await _done_before(trying, unwanted):
+                        given = await trying
+                        answered = True
+                        return given
                 except Unavailable as error:
-                    self._failed(store, error, first=not waits)
+                    self._failed(store, error, since=self._clock(), first=not waits)
                     waits = True
+                finally:
+                    trying.cancel()
                 if await _set_within(unwanted, backoff.next()):
                     raise StillAway(self._describe(store))
         finally:
             if waits:
                 self._leave(store, answered=answered)
 
-    def _failed(self, store: str, error: Unavailable, *, first: bool) -> None:
+    def _failed(self, store: str, error: Unavailable, *, since: float, first: bool) -> None:
         now = self._clock()
         began = store not in self._outages
-        outage = self._outages.setdefault(store, _Outage(now, now))
+        outage = self._outages.setdefault(store, _Outage(since, now))
         outage.error = _cause(error)
         outage.waiting += first
         if now >= outage.told_again_at:
@@ -104,6 +118,15 @@ class Outages:
 def _cause(error: Unavailable) -> str:
     """What the file system itself said, where it said something."""
     return str(error.__cause__ or "") or str(error)
+
+
+async def _done_before(trying: asyncio.Future[T], event: asyncio.Event) -> bool:
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait((trying, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    return trying.done()
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -23,6 +23,7 @@ from .child import Child, Job, describe_exit
 from .conversation import Conversation
 from .ending import MOMENT, may_be_of_the_worker, overdue
 from .environment import DEVICES, base_environment, trial_environment, without_variable
+from .idle_threads import in_thread
 from .launcher import Launcher
 from .local_server import LocalServer
 from .outages import Outages, StillAway
@@ -169,7 +170,7 @@ class Training:
 
     async def _run(self) -> Exit:
         await asyncio.to_thread(self._folder.mkdir, parents=True)
-        await asyncio.to_thread(self._place.store.check, self.assignment.checkpoint_storage)
+        await in_thread(self._place.store.check, self.assignment.checkpoint_storage)
         start = await self._load()
         loop = asyncio.get_running_loop()
         save_best, best_metric = self.assignment.save_best, self.assignment.best_metric
@@ -208,7 +209,7 @@ class Training:
         folder = self._folder / "checkpoint"
         loaded = await self._place.outages.bridge(
             storage_of(assignment),
-            lambda: asyncio.to_thread(self._place.store.load, assignment.checkpoints, folder),
+            lambda: in_thread(self._place.store.load, assignment.checkpoints, folder),
             self._to_end,
         )
         if loaded.broken:

@@ -13,6 +13,7 @@ from ..shared.errors import RungmasterError
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointSaved
 from .checkpoints import CheckpointStore
+from .idle_threads import in_thread
 from .outages import Outages
 from .takeover import take_over
 
@@ -99,8 +100,7 @@ class Uploads:
         await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
 
     async def _save(self, resource: int, staged: Path) -> CheckpointSaved:
-        loop = asyncio.get_running_loop()
-        saving = loop.run_in_executor(None, self._store.save, self._storage, self._lease, resource, staged)
+        saving = in_thread(self._store.save, self._storage, self._lease, resource, staged)
         try:
             return await asyncio.shield(saving)
         except asyncio.CancelledError:
@@ -111,7 +111,7 @@ class Uploads:
         """Deletes a checkpoint that was finished after nobody wanted it any more."""
         if saving.cancelled() or saving.exception() is not None:
             return
-        asyncio.get_running_loop().run_in_executor(None, self._delete, saving.result().uri)
+        in_thread(self._delete, saving.result().uri)
 
     def _delete(self, uri: str) -> None:
         try:

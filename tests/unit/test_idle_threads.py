@@ -30,6 +30,22 @@ def test_a_program_ends_although_a_call_hangs() -> None:
     assert subprocess.run([sys.executable, "-P", "-c", HANGING], timeout=40, check=False).returncode == 0
 
 
+HANGING_ALONE = """
+import asyncio, threading
+from rungmaster.worker.idle_threads import in_thread
+
+async def story():
+    assert await in_thread(divmod, 7, 2) == (3, 1)
+    in_thread(threading.Event().wait)
+
+asyncio.run(story())
+"""
+
+
+def test_a_program_ends_although_a_thread_of_its_own_hangs() -> None:
+    assert subprocess.run([sys.executable, "-P", "-c", HANGING_ALONE], timeout=40, check=False).returncode == 0
+
+
 def test_calls_give_and_raise_what_they_do_and_those_that_nobody_awaits_any_more_are_not_begun() -> None:
     begun = threading.Event()
     release = threading.Event()

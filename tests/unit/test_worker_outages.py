@@ -98,6 +98,50 @@ def test_nobody_waits_for_what_is_not_wanted(caplog: pytest.LogCaptureFixture) -
     assert "answers again" not in caplog.text
 
 
+def test_a_store_that_hangs_is_shown_and_left_alone_once_nobody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "SILENCE", 0.01)
+    world = World()
+
+    async def story() -> str:
+        unwanted, shown = asyncio.Event(), asyncio.Event()
+        waiting = Outages(shown.set, lambda: world.time)
+        world.time = 12
+        hanging = asyncio.ensure_future(waiting.bridge("ck", asyncio.Event().wait, unwanted))
+        await shown.wait()
+        world.time = 24
+        assert (
+            waiting.text == "the checkpoint store 'ck' does not answer since 12 s: a load or a save is still under way"
+        )
+        unwanted.set()
+        with pytest.raises(StillAway, match="still under way"):
+            await hanging
+        return waiting.text
+
+    assert run(story) == ""
+
+
+def test_what_takes_long_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "SILENCE", 0.01)
+    begun: list[None] = []
+
+    async def story() -> str:
+        shown, done = asyncio.Event(), asyncio.Event()
+        waiting = Outages(shown.set)
+
+        async def attempt() -> str:
+            begun.append(None)
+            await done.wait()
+            return "done"
+
+        slow = asyncio.ensure_future(waiting.bridge("ck", attempt, asyncio.Event()))
+        await shown.wait()
+        done.set()
+        return await slow
+
+    assert run(story) == "done"
+    assert len(begun) == 1
+
+
 def test_what_is_no_outage_is_not_tried_again() -> None:
     world = World()
 
