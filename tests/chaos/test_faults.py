@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -238,3 +239,23 @@ def test_a_checkpoint_store_that_is_away_costs_no_trial_anything(make_world: Mak
     verdict = search.ends_well()
     # A trial that was to follow in a slot which still waits to save goes back, and counts against nobody.
     assert set(verdict.leases) <= {"released", "given_back"}
+
+
+def test_a_trial_goes_on_from_the_whole_checkpoint_beside_a_broken_one(make_world: MakeWorld) -> None:
+    world = make_world(slots=1)
+    search = Search(world, max_trials=1)
+    wait_for("two checkpoints", lambda: len(search.acknowledged("checkpoint")) >= 2)
+    # Nothing newer is saved from now on.
+    world.workers["worker-1"].signal(signal.SIGSTOP)
+    kept = [row for row in search.evidence().rows["checkpoints"] if row.delete_time is None]
+    newest = max(kept, key=lambda row: row.resource)
+    (damaged,) = (path.parent for path in world.storage.rglob("manifest.json") if newest.uri.endswith(path.parent.name))
+    for path in damaged.iterdir():
+        if path.name != "manifest.json":
+            path.write_bytes(b"")
+    world.workers["worker-1"].signal(signal.SIGKILL)
+    verdict = search.ends_well()
+    with contextlib.closing(Reader(world.database.url)) as reader:
+        events = reader.events_after(search.id, 0, 10_000)
+    assert [event.data["uris"] for event in events if event.kind == "checkpoint_broken"] == [[newest.uri]]
+    assert set(verdict.leases) == {"expired", "released"}
