@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,6 +102,20 @@ def reading_engine(database: Database, timeout: float) -> Engine:
     return _postgresql_engine(database, READERS, timeout, setup, {"isolation_level": "REPEATABLE READ"})
 
 
+def _execute_patiently(connection: sqlite3.Connection, statement: str, timeout: float) -> None:
+    """SQLite itself does not wait where another program is just turning the write-ahead log on."""
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(0.01)
+
+
 def _sqlite_engine(
     database: Database, size: int, timeout: float, mode: str, begin: str, setup: tuple[str, ...]
 ) -> Engine:
@@ -112,7 +127,7 @@ def _sqlite_engine(
             address, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         for statement in setup:
-            connection.execute(statement)
+            _execute_patiently(connection, statement, timeout)
         return connection
 
     options = {"pool_size": size, "max_overflow": 0, "pool_timeout": timeout, "hide_parameters": True}

@@ -29,8 +29,8 @@ def test_masters_that_open_a_new_database_at_once_all_get_a_term_of_their_own(da
         ledger.close()
         return ledger.term
 
-    with ThreadPoolExecutor(4) as threads:
-        assert sorted(threads.map(term, range(4))) == [1, 2, 3, 4]
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(term, range(8))) == list(range(1, 9))
 
 
 def test_a_master_whose_term_is_over_writes_nothing(open_ledger: Callable[[], Ledger], database_url: str) -> None:
