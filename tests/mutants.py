@@ -257,8 +257,8 @@ MUTANTS = (
     Mutant(
         "acknowledged though the commit failed",
         "master/dispatcher/writer.py",
-        "        self._store.commit(changes)\n",
-        "        with contextlib.suppress(Unavailable):\n            self._store.commit(changes)\n",
+        "            self._store.commit(changes)\n",
+        "            with contextlib.suppress(Unavailable):\n                self._store.commit(changes)\n",
         WRITER + "test_a_failed_commit_ends_every_stream_and_sends_nothing",
     ),
     Mutant(
