@@ -17,6 +17,7 @@ from ..shared.model import LeaseRef
 from ..shared.session import FailedDeletion, Sweep, Swept
 from .checkpoints import CheckpointStore
 from .idle_threads import IdleThreads
+from .outages import cause_of
 from .outbox import Outbox
 from .settings import Settings
 
@@ -68,7 +69,7 @@ class Housekeeping:
             times = self._failures.count(str(error))
             if Repeats.worth_telling(times):
                 logger.warning("%s%s", error, f" (the like {times} times by now)" if times > 1 else "")
-            self._outbox.not_deleted(FailedDeletion(uri, _cause(error)))
+            self._outbox.not_deleted(FailedDeletion(uri, cause_of(error)))
         else:
             self._outbox.deleted(uri)
         self._told()
@@ -77,7 +78,7 @@ class Housekeeping:
         try:
             self._outbox.swept(await self._threads.run(self._looked, sweep, self._outbox.held))
         except (RungmasterError, OSError) as error:
-            self._outbox.swept(Swept(sweep.request_id, error=_cause(error)))
+            self._outbox.swept(Swept(sweep.request_id, error=cause_of(error)))
         self._told()
 
     def _looked(self, sweep: Sweep, held: tuple[LeaseRef, ...]) -> Swept:
@@ -88,8 +89,3 @@ class Housekeeping:
         if self._keep_logs is not None:
             remove_old_logs(self._logs, sweep.database_id, self._keep_logs, held)
         return Swept(sweep.request_id, logged_experiments=logged_experiments(self._logs, sweep.database_id))
-
-
-def _cause(error: Exception) -> str:
-    """What the file system itself said, where it said something."""
-    return str(error.__cause__ or "") or str(error)

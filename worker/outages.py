@@ -19,6 +19,8 @@ SILENCE = 5.0
 #: Seconds until an outage is logged again; each further time doubles them.
 _AGAIN = 30.0
 
+_UNDER_WAY = Unavailable("a load or a save is still under way")
+
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -26,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 class StillAway(Unavailable):
     """The store did not answer for as long as it was waited for; the text says since when, and what the error was."""
-
-
-_UNDER_WAY = Unavailable("a load or a save is still under way")
 
 
 @dataclass(slots=True)
@@ -91,7 +90,7 @@ class Outages:
         now = self._clock()
         began = store not in self._outages
         outage = self._outages.setdefault(store, _Outage(since, now))
-        outage.error = _cause(error)
+        outage.error = cause_of(error)
         outage.waiting += first
         if now >= outage.told_again_at:
             logger.warning("%s; what needs it waits", self._describe(store))
@@ -115,7 +114,7 @@ class Outages:
         return f"the checkpoint store {store!r} does not answer since {since:.0f} s: {outage.error}"
 
 
-def _cause(error: Unavailable) -> str:
+def cause_of(error: Exception) -> str:
     """What the file system itself said, where it said something."""
     return str(error.__cause__ or "") or str(error)
 

@@ -157,20 +157,21 @@ class Session:
 
     def bar(self, experiment_id: int, reason: str, now: float, first: float = FIRST_BAR) -> None:
         """This worker cannot run the experiment now: it gets none of it for a while, longer each time."""
-        before = self.bars.get(experiment_id)
-        if before is not None and now < before.until:
-            return
-        pause = first if before is None else min(2 * before.pause, LONGEST_BAR)
-        self.bars[experiment_id] = Bar(reason, now + pause, pause)
+        self._keep_from(experiment_id, reason, now, first, LONGEST_BAR)
 
     def rest(self, experiment_id: int, error: str, now: float) -> None:
         """The state of the worker's machine ended a trial, which is nobody's fault: it waits a moment, so that the
         trial does not come and go all the time."""
+        self._keep_from(experiment_id, f"waits for this machine: {error}", now, FIRST_REST, LONGEST_REST, passing=True)
+
+    def _keep_from(
+        self, experiment_id: int, reason: str, now: float, first: float, longest: float, *, passing: bool = False
+    ) -> None:
         before = self.bars.get(experiment_id)
         if before is not None and now < before.until:
             return
-        pause = FIRST_REST if before is None else min(2 * before.pause, LONGEST_REST)
-        self.bars[experiment_id] = Bar(f"waits for this machine: {error}", now + pause, pause, passing=True)
+        pause = first if before is None else min(2 * before.pause, longest)
+        self.bars[experiment_id] = Bar(reason, now + pause, pause, passing=passing)
 
     def lacks(self, experiment_id: int) -> bool:
         """Whether this worker could not run the experiment, and that for reasons that will not pass by themselves."""
