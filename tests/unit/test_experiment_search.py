@@ -301,7 +301,8 @@ def test_deletions_are_asked_again_after_a_crash_of_the_master(master: Master, w
     assert worker.connect(*master.core.sessions[worker.session_id].leases).delete_checkpoints == (uri,)
 
 
-@pytest.mark.parametrize(
+#: What stays of the checkpoints of trials 0 to 3, by policy, however the search ended.
+BY_POLICY = pytest.mark.parametrize(
     ("keep", "best", "kept"),
     [
         ("all", "any", {0, 1, 2, 3}),
@@ -311,6 +312,9 @@ def test_deletions_are_asked_again_after_a_crash_of_the_master(master: Master, w
         ("best", "any", {0}),
     ],
 )
+
+
+@BY_POLICY
 def test_at_the_end_checkpoints_are_kept_by_policy(
     master: Master, worker: Worker, keep: str, best: str, kept: set[int]
 ) -> None:
@@ -334,16 +338,7 @@ def test_at_the_end_checkpoints_are_kept_by_policy(
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
-@pytest.mark.parametrize(
-    ("keep", "best", "kept"),
-    [
-        ("all", "any", {0, 1, 2, 3}),
-        ("promotable", "last", {0, 3}),
-        ("promotable", "any", {0}),
-        ("best", "last", {3}),
-        ("best", "any", {0}),
-    ],
-)
+@BY_POLICY
 def test_a_search_that_is_cut_short_keeps_what_one_that_came_to_its_end_keeps(
     master: Master, worker: Worker, end: str, keep: str, best: str, kept: set[int]
 ) -> None:
