@@ -14,9 +14,7 @@ from typing import TypeVar
 from ...shared.model import LeaseRef, Worker
 from ...shared.session import (
     CheckpointRef,
-    Exit,
     Hello,
-    LeaseEvent,
     LeaseLost,
     SessionRequest,
     Welcome,
@@ -36,6 +34,7 @@ from .endings import PORTION, Endings
 from .errands import Errands
 from .isolation import Isolation, Turn
 from .outbox import Granted, Outgoing
+from .recording import Recording
 from .recovered import Recovered, Terms
 from .scheduler import Scheduler
 from .sessions import Connection, Session, Watch, named, shown, stored
@@ -75,8 +74,9 @@ class Core:
         self._scheduler = Scheduler()
         # After a restart it takes a lease's time until those who are still there have come back.
         all_back = now.monotonic + (terms.lease_ttl if recovered.experiments else 0.0)
-        self._blame = Blame(self.sessions, self.experiments, all_back)
+        blame = Blame(self.sessions, self.experiments, all_back)
         self._touched: set[int] = set()
+        self._recording = Recording(self.isolation, blame, self._touched)
         self._outbox: dict[str, Outgoing] = {}
         for records, blueprint in recovered.experiments:
             self._restore(records, blueprint, now)
@@ -104,7 +104,7 @@ class Core:
     @property
     def full(self) -> bool:
         """Whether the batch changes so much that it is to be committed before another command is applied."""
-        return self.isolation.parts.rows >= ROWS_AT_ONCE
+        return self.isolation.parts.reach(ROWS_AT_ONCE)
 
     def finish(self, now: Now) -> Turn:
         """Hands out work, ends what has ended, and gives what must be committed and then sent."""
@@ -241,9 +241,7 @@ class Core:
         if request.waiting is not None:
             session.held_up = request.waiting
         if request.events:
-            out = self._out(session_id)
-            for event in request.events:
-                self._record(session, event, out, now)
+            self._recording.take_in(session, request.events, self._out(session_id), now)
         if request.answers_errands:
             gone = self.errands.answered(session_id, request, now)
             self.isolation.parts.common.changes.deleted_checkpoints.extend(gone)
@@ -258,30 +256,6 @@ class Core:
         self.endings.asked_again(session.session_id, asked.request_id, self.isolation.parts)
         if session.ask(asked):
             self._scheduler.wait(session)
-
-    def _record(self, session: Session, event: LeaseEvent, out: Outgoing, now: Now) -> None:
-        experiment = self.experiments.get(event.lease.experiment_id)
-        if experiment is None:
-            # The loss of a lease on one that was set aside is told once it is durable.
-            if event.lease.experiment_id not in self.isolation.broken:
-                out.lose(LeaseLost(event.lease, "the experiment has ended"))
-            return
-        lease = experiment.held(event.lease, session.session_id) if isinstance(event.event, Exit) else None
-        answer = self.isolation.do(experiment, experiment.record, event, session.session_id)
-        if answer is None:
-            return
-        if isinstance(answer, LeaseLost):
-            out.lose(answer)
-            return
-        out.acknowledged[event.lease] = answer.acknowledged
-        if answer.decision is not None:
-            out.decisions.append(answer.decision)
-        if answer.acknowledged == event.sequence:
-            self._touched.add(event.lease.experiment_id)
-            if isinstance(event.event, Exit):
-                assert lease is not None, "only the holder of a lease ends it"
-                session.release(event.lease)
-                self._blame.exited(session, lease, event.event, now)
 
     def disconnect(self, session_id: str, connection: Connection) -> None:
         """A stream ended. Its leases are held until they expire, as it may come back; after a drain it has left."""
@@ -304,6 +278,7 @@ class Core:
         for session in self._watch.look(list(self.sessions.values()), now.monotonic):
             if self.full:
                 return
+            self.isolation.parts.took(len(session.leases))
             for ref in list(session.leases):
                 experiment = self.experiments.get(ref.experiment_id)
                 if experiment is not None:
@@ -379,6 +354,7 @@ class Core:
         """Has the files of checkpoints deleted that nothing needs any more."""
         batch = self.isolation.parts.common
         batch.changes.unneeded_checkpoints.update(dict.fromkeys(checkpoints, batch.now))
+        self.isolation.parts.changed_much()
 
     def drain(self, name: str, now: Now) -> Worker:
         """Has a worker leave, by its name or its session's id. Raises NotFound, or InvalidInput where several match."""

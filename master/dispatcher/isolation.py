@@ -20,6 +20,8 @@ from .blueprint import Blueprint, Refused
 from .outbox import Outgoing
 
 T = TypeVar("T")
+#: What one report, lease or answer changes at most, but for rare ones: in rows.
+ROWS_OF_A_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,8 @@ class Parts:
     def __init__(self, now: float) -> None:
         self.common = Batch(Changes(), now)
         self._own: dict[int, Batch] = {}
-        #: Rows of each part when it was last counted, and the parts that may have more by now.
-        self._rows: dict[int, int] = {}
-        self._uncounted: set[int] = set()
+        #: Steps after which the rows are worth counting again.
+        self._until_count = 0
 
     def begin(self, now: float) -> None:
         """What follows happens at this time."""
@@ -57,21 +58,34 @@ class Parts:
         batch = self._own.get(experiment_id)
         if batch is None:
             batch = self._own[experiment_id] = Batch(Changes(), self.common.now)
-        self._uncounted.add(experiment_id)
         return batch
 
     @property
     def rows(self) -> int:
         """About how many rows change in all."""
-        for number in self._uncounted:
-            self._rows[number] = self._own[number].changes.rows if number in self._own else 0
-        self._uncounted.clear()
-        return self.common.changes.rows + sum(self._rows.values())
+        return self.common.changes.rows + sum(batch.changes.rows for batch in self._own.values())
+
+    def reach(self, rows: int) -> bool:
+        """Whether about so many rows change; asked before each command. They are counted only where enough has happened
+        since the last time."""
+        self._until_count -= 1
+        if self._until_count > 0:
+            return False
+        room = rows - self.rows
+        self._until_count = room // ROWS_OF_A_STEP
+        return room <= 0
+
+    def took(self, steps: int) -> None:
+        """A command took so many steps; each is a report, or the like of it."""
+        self._until_count -= steps
+
+    def changed_much(self) -> None:
+        """A command may have changed any number of rows."""
+        self._until_count = 0
 
     def drop(self, experiment_id: int) -> None:
         """Leaves out what an experiment has changed."""
         self._own.pop(experiment_id, None)
-        self._uncounted.add(experiment_id)
 
     def unneeded_checkpoints(self) -> Iterable[str]:
         """The checkpoints that are given up in this batch."""
@@ -187,6 +201,7 @@ class Isolation:
         if experiment is None:
             raise FailedPrecondition(f"experiment {experiment_id} has ended")
         self._pausing.pop(experiment_id, None)
+        self.parts.changed_much()
         # In a list, since what `act` gives may be None.
         done = self.do(experiment, lambda batch: [act(experiment, batch)])
         if done is None:
@@ -263,6 +278,7 @@ class Isolation:
 
     def _paused(self, suspended: Suspended) -> list[tuple[str, LeaseLost]]:
         number = suspended.row.experiment_id
+        self.parts.changed_much()
         try:
             return suspended.pause(self.parts.of(number))
         except Exception:  # noqa: BLE001 - one experiment's trouble is its own

@@ -31,7 +31,8 @@ def readable_hparams(read: Callable[[Keys], Hparams], keys: Keys) -> Hparams:
         alone, cause = _read(read, {key})
         found |= alone
         if not alone:
-            causes[key[0]] = DatabaseError(f"the hyperparameters of trial {key[1]} cannot be read: {cause}")
+            told = DatabaseError(f"the hyperparameters of trial {key[1]} cannot be read: {cause}")
+            causes.setdefault(key[0], told)
     if causes:
         raise Unreadable(causes)
     return found

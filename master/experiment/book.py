@@ -255,7 +255,8 @@ class Book:
         """Writes at once what leads the experiment, and leaves the rest to `write_bests`: trials may improve with every
         report, and their rows are not written for each."""
         rank = self._any_rank(trial)
-        if rank == _least([self._lead, rank]):
+        assert rank is not None, "a trial that improved has a best"
+        if self._lead is None or rank <= self._lead:
             self._lead = rank
             self.touch_trial(trial, batch)
         else:

@@ -109,9 +109,8 @@ class TrialRow:
 
     def improve(self, metric: float, resource: int, sign: float) -> bool:
         """Takes in a result, where less is better once multiplied with `sign`; whether it is its best so far."""
-        if not math.isfinite(metric):
-            return False
-        if self.best_metric is not None and sign * metric >= sign * self.best_metric:
+        best = self.best_metric
+        if (best is not None and sign * metric >= sign * best) or not math.isfinite(metric):
             return False
         self.best_metric, self.best_resource = metric, resource
         return True

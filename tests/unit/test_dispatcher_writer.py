@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 from unit.master_harness import Line, make_spec
@@ -75,8 +75,8 @@ def run(scenario: Callable[[Writer, FaultyStore], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def create(request_id: str = "") -> Callable[[Core, Now], int]:
-    plan = plain_blueprint(make_spec())
+def create(request_id: str = "", **searcher: Any) -> Callable[[Core, Now], int]:
+    plan = plain_blueprint(make_spec(searcher))
     return lambda core, _: core.create(plan, request_id)
 
 

@@ -296,8 +296,9 @@ def test_hyperparameters_that_cannot_be_read_pause_their_experiment_and_the_othe
 
     async def scenario(writer: Writer, store: FaultyStore) -> None:
         line, hello = Line(), Hello("s", "w", 2)
-        await writer.execute(create("a"))
-        await writer.execute(create("b"))
+        # Drawn ahead in threads, the first trial of one may be late: it gets its slot all the same.
+        await writer.execute(create("a", max_concurrent_trials=1))
+        await writer.execute(create("b", max_concurrent_trials=1))
         await writer.execute(lambda core, now: core.connect(hello, line, now))
         for name in ("first", "second"):
             asked = SessionRequest(work_request=WorkRequest(name, 1))
