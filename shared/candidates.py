@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any
 
 from .dimensions import code_of, decoder, dimension, reader
@@ -53,20 +53,35 @@ class Candidates:
         self._lock = threading.Lock()
         self._space.random = RandomState()
 
-    def first_allowed(self, seed: int, trial: int, limit: int) -> dict[str, Any] | None:
-        """The hyperparameters of a trial, the first of its candidates that is not forbidden; None where none of `limit`
-        is one. They depend on `seed` and `trial` alone. Costs about 0.2 ms.
+    def search(self, seed: int, trial: int, limit: int) -> Iterator[dict[str, Any] | None]:
+        """The hyperparameters of a trial, the first of its candidates that is not forbidden, and before them None for
+        each portion of candidates that are; nothing more after `limit` candidates.
+
+        They depend on `seed` and `trial` alone; anybody may draw between two steps. Costs about 0.2 ms, and as much for
+        each portion.
         """
-        with self._lock:
-            codes = next(filter(self._allowed, self._drawn(seed, trial, limit)), None)
-        if codes is None:
-            return None
-        return {name: read(codes[name]) for name, read in self._readers.items() if codes[name] is not self._inactive}
+        state, sizes = None, _sizes()
+        while limit > 0:
+            with self._lock:
+                if state is None:
+                    _seed(self._space.random, seed, trial)
+                else:
+                    self._space.random.set_state(state)
+                size = next(sizes)
+                codes = next(filter(self._allowed, islice(self._sampled(size), limit)), None)
+                state = self._space.random.get_state()
+            if codes is not None:
+                yield self._read(codes)
+                return
+            yield None
+            limit -= size
 
     def number_allowed(self, seed: int, number: int) -> int:
         """How many of so many candidates are not forbidden."""
         with self._lock:
-            return sum(map(self._allowed, self._drawn(seed, 0, number)))
+            _seed(self._space.random, seed, 0)
+            candidates = chain.from_iterable(map(self._sampled, _sizes()))
+            return sum(map(self._allowed, islice(candidates, number)))
 
     def _column(self, name: str, hyperparameters: Mapping[str, Hyperparameter]) -> _Column:
         from ConfigSpace import InCondition
@@ -91,17 +106,13 @@ class Candidates:
     def _allowed(self, codes: dict[str, Any]) -> bool:
         return not any(each.is_forbidden_value(codes) for each in self._forbidden)
 
-    def _drawn(self, seed: int, trial: int, number: int) -> Iterator[dict[str, Any]]:
-        _seed(self._space.random, seed, trial)
-        return islice(self._candidates(), number)
+    def _read(self, codes: dict[str, Any]) -> dict[str, Any]:
+        return {name: read(codes[name]) for name, read in self._readers.items() if codes[name] is not self._inactive}
 
-    def _candidates(self) -> Iterator[dict[str, Any]]:
-        """Codes of every hyperparameter, with conditions applied and prohibitions not, without end."""
-        batch = 2
-        while True:
-            for configuration in self._space.sample_configuration(batch):
-                yield self._active(configuration.get_array().tolist())
-            batch = min(2 * batch, 128)
+    def _sampled(self, number: int) -> Iterator[dict[str, Any]]:
+        """Codes of every hyperparameter for so many candidates, with conditions applied and prohibitions not."""
+        for configuration in self._space.sample_configuration(number):
+            yield self._active(configuration.get_array().tolist())
 
     def _active(self, places: Sequence[float]) -> dict[str, Any]:
         codes: dict[str, Any] = {}
@@ -109,6 +120,11 @@ class Candidates:
             holds = all(condition.satisfied_by_value(codes) for condition in column.conditions)
             codes[column.name] = column.decode(places[column.index]) if holds else self._inactive
         return codes
+
+
+def _sizes() -> Iterator[int]:
+    """How many candidates are drawn at one go: few where one of the first will do."""
+    return chain((2, 4, 8, 16, 32, 64), repeat(128))
 
 
 def _parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ SMALL = 10_000
 #: How many candidates tell whether the forbidden combinations leave enough to draw, and what part of them is enough.
 PROBES, ENOUGH = 10_000, 0.01
 _SEEDS = 5
+NOTHING_LEFT = Problem("forbidden", "rules out too much: no combination is left")
 
 
 class Space:
@@ -41,7 +42,12 @@ class Space:
         self._order: tuple[int, Sequence[Sequence[Code]]] | None = None
 
     def draw(self, seed: int, trial: int) -> dict[str, Any]:
-        """The hyperparameters of a trial, in the spec's order, as plain Python values that are the caller's own.
+        """The hyperparameters of a trial, as `search` finds them, however long that takes."""
+        return next(found for found in self.search(seed, trial) if found is not None)
+
+    def search(self, seed: int, trial: int) -> Iterator[dict[str, Any] | None]:
+        """The hyperparameters of a trial, in the spec's order, as plain Python values that are the caller's own; before
+        them comes None after each portion of work without any, so that nobody else has to wait for all of it.
 
         They depend on `seed` and `trial` alone. Hyperparameters whose `when` does not hold are left out; constants are
         in. Of a small space trial i gets combination i of all of them, shuffled by the seed, and after the last come
@@ -49,20 +55,24 @@ class Space:
         """
         with self._lock:
             order = self._in_order(seed) if self._is_small else None
-        if order:
-            return self._combinations.hparams(order[trial % len(order)])
+        if order is not None:
+            if not order:
+                raise InvalidSpec([NOTHING_LEFT])
+            yield self._combinations.hparams(order[trial % len(order)])
+            return
         with self._lock:
             candidates = self._candidates
-        drawn = candidates.first_allowed(seed, trial, 100 * PROBES)
-        if drawn is None:
+        found = None
+        for found in candidates.search(seed, trial, 100 * PROBES):
+            yield found
+        if found is None:
             raise InvalidSpec([_ruled_out(100 * PROBES, 0)])
-        return drawn
 
     def problems(self) -> list[Problem]:
         """What is wrong with it that shows only when it is drawn from: next to nothing is left. Takes a second."""
         number = self.number
         if number == 0:
-            return [Problem("forbidden", "rules out too much: no combination is left")]
+            return [NOTHING_LEFT]
         if number is not None and number <= SMALL:
             return []
         allowed = sum(self._candidates.number_allowed(seed, PROBES // _SEEDS) for seed in range(_SEEDS))

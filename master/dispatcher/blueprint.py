@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ...shared.space import DRAW_RULES, Space
 from ...shared.spec import Spec, stored_spec
-from ..experiment.next_trial import Draw
+from ..experiment.next_trial import Draw, patiently
 from ..search.interface import Goal, Searcher
 from ..search.registry import build_searcher
 
@@ -23,6 +22,26 @@ class Blueprint:
     draw: Draw
 
 
+class Portions:
+    """Draws from a search space, for one trial after another; None after each portion of a search that takes longer."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+        #: The search that is under way, and its trial.
+        self._search: Iterator[Mapping[str, Any] | None] | None = None
+        self._trial = -1
+
+    def __call__(self, trial: int) -> Mapping[str, Any] | None:
+        """What was found for a trial; None where the search is to be gone on with. Raises what drawing it raises."""
+        search = self._search if self._search is not None and self._trial == trial else None
+        search, self._search = search or self._space.search(self._seed, trial), None
+        found = next(search)
+        if found is None:
+            self._search, self._trial = search, trial
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """In place of a blueprint where a stored spec does not make one by today's rules."""
@@ -34,12 +53,12 @@ def blueprint(spec: Spec) -> Blueprint:
     """Builds the searcher and the search space of a valid spec."""
     draw = _draw(spec, DRAW_RULES)
     # What nothing can be drawn from is refused rather than begun.
-    draw(0)
+    patiently(draw)(0)
     return _blueprint(spec, draw)
 
 
 def _draw(spec: Spec, rules: int) -> Draw:
-    return partial(Space(spec.hyperparameters, spec.forbidden, rules).draw, spec.seed)
+    return Portions(Space(spec.hyperparameters, spec.forbidden, rules), spec.seed)
 
 
 def _blueprint(spec: Spec, draw: Draw) -> Blueprint:

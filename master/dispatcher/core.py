@@ -25,7 +25,7 @@ from ..experiment import lifecycle
 from ..experiment.book import Batch
 from ..experiment.changes import ROWS_AT_ONCE, LeaseRow, Records
 from ..experiment.experiment import Experiment
-from ..experiment.next_trial import Draw
+from ..experiment.next_trial import Draw, patiently
 from .archive import Archive
 from .blame import Blame
 from .blueprint import Blueprint, Refused
@@ -52,7 +52,7 @@ class Core:
         now: Now,
         look_interval: float = 1.0,
         portion: int = PORTION,
-        ahead: Callable[[int, Draw], Draw] = lambda _, draw: draw,
+        ahead: Callable[[int, Draw], Draw] = lambda _, draw: patiently(draw),
     ) -> None:
         """`portion` is how many rows the ending of an experiment may take in one batch; `ahead` gives the draw of an
         experiment of this number a form that nobody waits for."""

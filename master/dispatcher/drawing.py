@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary, ref
 
 from ..experiment.next_trial import Draw
 
 #: Trials of one experiment that are drawn ahead.
 AHEAD = 64
-#: Seconds after which an experiment that is drawn with difficulty lets others have the thread.
+#: Seconds after which an experiment that is drawn with difficulty lets others have the thread, at its next portion.
 SLICE = 0.02
 
 Hparams = Mapping[str, Any]
@@ -26,10 +27,18 @@ class Drawer:
         """`wake` is called in the event loop with an experiment whose next trial was asked for and is drawn now."""
         self._wake = wake
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="drawing")
+        self._aheads: WeakValueDictionary[int, Ahead] = WeakValueDictionary()
 
     def ahead(self, experiment_id: int, draw: Draw) -> Draw:
-        """The same draw, but it gives None at once where the trial is not drawn yet."""
-        return Ahead(draw, self._thread, partial(self._wake, experiment_id))
+        """The same draw, but it gives None at once where the trial is not drawn yet.
+
+        It takes the place of the one that the experiment had before; one that nobody has any more draws nothing more.
+        """
+        former = self._aheads.get(experiment_id)
+        if former is not None:
+            former.stop()
+        made = self._aheads[experiment_id] = Ahead(draw, self._thread, partial(self._wake, experiment_id))
+        return made
 
     def close(self) -> None:
         """Draws nothing more."""
@@ -45,8 +54,13 @@ class Ahead:
         self._wake = wake
         self._drawn: dict[int, Hparams | Exception] = {}
         self._drawing = False
+        self._stopped = False
         #: The trial that was asked for in vain.
         self._wanted: int | None = None
+
+    def stop(self) -> None:
+        """Draws nothing more, and wakes nobody."""
+        self._stopped = True
 
     def __call__(self, trial: int) -> Hparams | None:
         """What was drawn for a trial; None where it is not there yet. Raises what drawing it raised."""
@@ -65,11 +79,12 @@ class Ahead:
             first = max(self._drawn, default=trial - 1) + 1
             loop = asyncio.get_running_loop()
             drawing = loop.run_in_executor(self._thread, _draw_some, self._draw, first, AHEAD - len(self._drawn))
-            drawing.add_done_callback(self._take)
+            mine = ref(self)
+            drawing.add_done_callback(lambda drawn: here._take(drawn) if (here := mine()) else None)
 
     def _take(self, drawing: asyncio.Future[dict[int, Hparams | Exception]]) -> None:
         self._drawing = False
-        if drawing.cancelled():
+        if drawing.cancelled() or self._stopped:
             return
         self._drawn |= drawing.result()
         if self._wanted in self._drawn:
@@ -80,16 +95,19 @@ class Ahead:
 
 
 def _draw_some(draw: Draw, first: int, most: int) -> dict[int, Hparams | Exception]:
-    """In the thread: trials from the first on, as many as fit in a slice of time, one at least."""
+    """In the thread: trials from the first on, as many as are found in a slice of time."""
     drawn: dict[int, Hparams | Exception] = {}
     end = time.monotonic() + SLICE
-    for trial in range(first, first + most):
+    while len(drawn) < most:
+        trial = first + len(drawn)
         try:
-            drawn[trial] = draw(trial) or {}
+            found = draw(trial)
         except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
             # It is raised when the trial is asked for; those after it are never.
             drawn[trial] = error
             break
+        if found is not None:
+            drawn[trial] = found
         if time.monotonic() >= end:
             break
     return drawn

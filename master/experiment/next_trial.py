@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-#: Draws the hyperparameters of the trial with this number; None while they are still being drawn.
+#: Draws the hyperparameters of the trial with this number; None while they are still being drawn: ask again.
 Draw = Callable[[int], Mapping[str, Any] | None]
+
+
+def patiently(draw: Draw) -> Draw:
+    """The same draw, for those who wait until the hyperparameters are there."""
+
+    def drawn(trial: int) -> Mapping[str, Any]:
+        while (found := draw(trial)) is None:
+            pass
+        return found
+
+    return drawn
 
 
 class NextTrial:

@@ -382,6 +382,48 @@ def test_a_draw_that_raises_raises_when_its_trial_is_asked_for() -> None:
     asyncio.run(main())
 
 
+def test_an_experiment_that_is_drawn_with_difficulty_holds_up_no_other() -> None:
+    async def main() -> None:
+        woken = asyncio.Event()
+        drawer = Drawer(lambda number: woken.set())
+        difficult, easy = drawer.ahead(7, lambda trial: None), drawer.ahead(8, lambda trial: {"trial": trial})
+        assert difficult(0) is None
+        assert easy(0) is None
+        await asyncio.wait_for(woken.wait(), 30)
+        assert easy(0) == {"trial": 0}
+        assert difficult(0) is None
+        drawer.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("end", ["gone", "replaced"])
+def test_what_nobody_asks_for_any_more_is_not_drawn(end: str) -> None:
+    asked: list[int] = []
+
+    async def main() -> None:
+        woken = asyncio.Event()
+        drawer = Drawer(lambda number: woken.set())
+        difficult = drawer.ahead(7, asked.append)
+        assert difficult(0) is None
+        if end == "gone":
+            del difficult
+        else:
+            drawer.ahead(7, lambda trial: {})
+        # Each comes after what was waiting for the thread before it.
+        counts = list[int]()
+        for number in range(8, 12):
+            woken.clear()
+            easy = drawer.ahead(number, lambda trial: {"trial": trial})
+            assert easy(0) is None
+            await asyncio.wait_for(woken.wait(), 30)
+            counts.append(len(asked))
+        assert counts == counts[:1] * 4
+        drawer.close()
+
+    asyncio.run(main())
+
+
 def test_a_stored_spec_is_read_once_however_often_the_memory_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Any] = []
     module = "rungmaster.master.dispatcher.blueprint.stored_spec"

@@ -117,6 +117,34 @@ def test_threads_draw_the_same() -> None:
         assert [*pool.map(lambda trial: space.draw(1, trial), range(200))] == alone
 
 
+def test_searches_that_take_turns_find_what_each_finds_alone() -> None:
+    space = space_of(DIGITS | {"digit": {"type": "int", "low": 0, "high": 99}}, [{"digit": [*range(98)]}])
+    alone = draws(space, 20)
+    searches, found = {trial: space.search(1, trial) for trial in range(20)}, dict[int, Any]()
+    portions = 0
+    while searches:
+        for trial, step in [(trial, next(search)) for trial, search in searches.items()]:
+            portions += 1
+            if step is not None:
+                found[trial] = step
+                del searches[trial]
+    assert [found[trial] for trial in range(20)] == alone
+    assert portions > 40, "most take several portions"
+
+
+def test_where_everything_is_forbidden_drawing_ends_with_the_reason() -> None:
+    switch, number = {"type": "categorical", "choices": [False, True]}, {"type": "float", "low": 0, "high": 1}
+    # Of old they were accepted: by the rules of today they are not specs any more.
+    conditions: list[Condition] = [{"on": (False,)}, {"on": (True,)}]
+    countable, endless = (spec_with(each).hyperparameters for each in ({"on": switch}, {"on": switch, "x": number}))
+    with pytest.raises(InvalidSpec, match="no combination is left"):
+        next(Space(countable, conditions).search(1, 0))
+    steps = Space(endless, conditions).search(1, 0)
+    assert [next(steps) for _ in range(50)] == [None] * 50
+    with pytest.raises(InvalidSpec, match="of 1,000,000 combinations that were drawn, every one is forbidden"):
+        next(step for step in steps if step is not None)
+
+
 def test_choices_keep_their_types() -> None:
     choices = [True, 1, "1", 0.5, None, [64, 64], {"layers": [8]}]
     seen = {
