@@ -3,7 +3,7 @@
 # Needed: Python 3.11 or later, make, a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check proto bench bench-peers chaos soak mutants clean
+.PHONY: help demo test check proto bench bench-peers chaos soak attack mutants clean
 .DELETE_ON_ERROR:
 
 # A python that is named but does not run (a version manager's placeholder, say) is passed over.
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench   speed, measured: all, or make bench ONLY=throughput (make bench-peers: beside its peers)'
 	@echo 'make chaos   faults against a real search, and what was lost (SECONDS=120 SEED=… DB=sqlite|postgresql)'
 	@echo 'make soak    thousands of seeds of the simulation, then long chaos (SEEDS=5000 SECONDS=600)'
+	@echo 'make attack  floods against a master over loopback, and what others felt meanwhile (ATTACK=half-open: one alone)'
 	@echo 'make mutants deliberate defects in a copy of the product, each of which must turn a test red'
 	@echo 'make clean   removes what make made'
 
@@ -94,6 +95,10 @@ soak: $(READY)
 	RUNGMASTER_SIMULATION_SEEDS=$(SEEDS) $(BIN)/python -P -m pytest tests/simulation -n $(JOBS) --quiet
 	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db sqlite
 	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db postgresql
+
+# Some alone: make attack ATTACK=half-open
+attack: $(READY)
+	PYTHONPATH=tests $(BIN)/python -P -m attack $(ATTACK)
 
 # Some alone: make mutants ONLY="session checkpoint" (words in their names)
 mutants: $(READY)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from ..proto.v1 import worker_pb2 as pb
@@ -87,14 +88,15 @@ def session_request_to_proto(request: SessionRequest, exit_outcomes: int = len(E
     return message
 
 
-def session_request_from_proto(message: pb.SessionRequest) -> SessionRequest:
-    """A bundle from the worker as a value."""
+def session_request_from_proto(
+    message: pb.SessionRequest, events: Iterable[pb.LeaseEvent] | None = None
+) -> SessionRequest:
+    """A bundle from the worker as a value; with those `events` only, where they are given."""
     asked = message.work_request if message.HasField("work_request") else None
     return SessionRequest(
         hello=_hello_from_proto(message.hello) if message.HasField("hello") else None,
         work_request=WorkRequest(asked.request_id, asked.free_slots) if asked is not None else None,
-        # A list first, here and below: it costs half of what a generator does, and every report comes this way.
-        events=tuple([_event_from_proto(event) for event in message.events]),
+        events=events_from_proto(message.events if events is None else events),
         draining=message.draining,
         deleted_checkpoints=tuple(message.deleted_checkpoints) if message.deleted_checkpoints else (),
         swept=swept_from_proto(message.swept) if message.HasField("swept") else None,
@@ -195,6 +197,12 @@ def _event_to_proto(happened: LeaseEvent, exit_outcomes: int) -> pb.LeaseEvent:
     if happened.broken_checkpoints:
         message.broken_checkpoints = last_of(happened.broken_checkpoints)
     return message
+
+
+def events_from_proto(events: Iterable[pb.LeaseEvent]) -> tuple[LeaseEvent, ...]:
+    """Events of a bundle as values."""
+    # A list first: it costs half of what a generator does, and every report comes this way.
+    return tuple([_event_from_proto(event) for event in events])
 
 
 def _event_from_proto(message: pb.LeaseEvent) -> LeaseEvent:

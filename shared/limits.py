@@ -18,9 +18,6 @@ MAX_RESOURCE = LARGEST_WHOLE
 MAX_TOTAL = 2**63 - 1
 #: The end of an error or a reason that is kept.
 MAX_ERROR = 4_000
-#: What a worker waits for, in words.
-MAX_WAITING = 1_000
-
 #: What a worker waits for, or why it could not do what it was asked to, in words.
 MAX_WAITING = 1_000
 
@@ -47,12 +44,18 @@ MAX_CODE_FILES = 200
 
 #: Events and deleted checkpoints in one bundle of a worker; its own code sends at most 1,000 events.
 MAX_EVENTS = 2_000
+#: Metrics of all the events in one bundle together; its own code sends at most 10,000.
+MAX_VALUES = 60_000
 MAX_DELETED = 10_000
 #: Checkpoints that one look into a storage tells of, and experiments of which a worker says it keeps logs.
 MAX_FOUND = 1_000
 MAX_LOGGED = 10_000
 #: Checkpoints that one event tells to be broken; a trial has three at most.
 MAX_BROKEN = 100
+#: States by which a list is narrowed; there are fewer.
+MAX_STATES = 100
+#: Bytes in a request that is neither a worker's bundle nor a new experiment.
+MAX_REQUEST_BYTES = 64 * 1024
 #: Bytes in one message to a master. gRPC refuses larger ones with RESOURCE_EXHAUSTED before any code of ours runs.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 

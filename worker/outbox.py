@@ -22,6 +22,8 @@ from .lease_log import LeaseLog
 #: At most so many events in one bundle, and at most so many bytes, roughly: gRPC refuses messages above 4 MiB.
 MAX_EVENTS = 1_000
 MAX_BYTES = 1 << 20
+#: At most so many metrics, all events together: what a master takes in one go.
+MAX_VALUES = 10_000
 
 
 class Outbox:
@@ -184,11 +186,12 @@ class Outbox:
 
     def _take_events(self) -> tuple[LeaseEvent, ...]:
         events: list[LeaseEvent] = []
-        room = MAX_BYTES
+        room, values = MAX_BYTES, MAX_VALUES
         for log in self._logs.values():
             for event in log.unsent(MAX_EVENTS - len(events)):
                 room -= _size(event)
-                if events and room < 0:
+                values -= len(event.event.metrics) if isinstance(event.event, Measurement) else 0
+                if events and (room < 0 or values < 0):
                     return tuple(events)
                 events.append(event)
                 log.sent(event.sequence)

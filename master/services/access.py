@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import grpc
 
 from ...shared.errors import PermissionDenied, RungmasterError, Unauthenticated
+from .complaints import Complaints
 from .errors import abort
 from .roles import CHANGE, OPEN, ROLES, TRAIN
 from .tokens import Caller, Tokens
@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the tokens; a stream of one that was revoked ends after that.
 LOOK_SECONDS = 1.0
-#: Seconds between two lines of the log about callers that were turned away: anybody can be turned away often.
-_COMPLAINT_SECONDS = 1.0
 _SCHEME = "bearer "
 
 #: The name of whoever makes the call at hand; empty where the master asks for no tokens.
@@ -48,7 +46,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._streams: set[_Stream] = set()
-        self._complaints = _Complaints()
+        self._complaints = Complaints(log)
 
     async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The method's handler, or one that refuses the call. A call costs a look at its token, a message nothing."""
@@ -63,7 +61,8 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             # The call goes on in this task, and so in this context.
             caller_name.set(caller.name)
         except (Unauthenticated, PermissionDenied) as error:
-            self._complaints.add(details.method, error)
+            known = details.method if details.method in ROLES else "a method that there is not"
+            self._complaints.add(f"turned away from {known}: {error}")
             return _refusing(error)
         return handler and self._watched(handler, caller, details.method)
 
@@ -167,22 +166,3 @@ def _refusing(error: RungmasterError) -> grpc.RpcMethodHandler:
         await abort(context, error)
 
     return grpc.stream_stream_rpc_method_handler(refuse)
-
-
-class _Complaints:
-    """Tells the log of refusals, one a second, and of the others how many there were."""
-
-    def __init__(self) -> None:
-        self._next_at = 0.0
-        self._untold = 0
-
-    def add(self, method: str, error: RungmasterError) -> None:
-        """One more was turned away."""
-        now = time.monotonic()
-        if now < self._next_at:
-            self._untold += 1
-            return
-        more = f" (and {self._untold:,} more since the last)" if self._untold else ""
-        known = method if method in ROLES else "a method that there is not"
-        log.warning("turned away from %s: %s%s", known, error, more)
-        self._next_at, self._untold = now + _COMPLAINT_SECONDS, 0

@@ -32,11 +32,12 @@ from ...shared.limits import (
 from ...shared.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest, Swept
 
 
-def check_bundle(request: SessionRequest) -> None:
-    """Raises InvalidInput where a bundle holds what no worker of this version sends."""
+def check_bundle(request: SessionRequest, first_event: int = 0) -> None:
+    """Raises InvalidInput where a bundle, or a slice of one from that event on, holds what no worker of this version
+    sends."""
     if request.events:
         check_count("events", len(request.events), MAX_EVENTS)
-        for index, happened in enumerate(request.events):
+        for index, happened in enumerate(request.events, first_event):
             _check_event(index, happened)
     if request.work_request is not None:
         check_text("work_request.request_id", request.work_request.request_id, MAX_ID, least=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf import any_pb2
@@ -24,6 +24,7 @@ from ...shared.errors import (
     Unauthenticated,
     Unavailable,
 )
+from ...shared.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
 from ..failpoints import hit
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,10 @@ async def abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn
 
 
 Behavior = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]
-Parse = Callable[[bytes], Any]
+T = TypeVar("T")
+
+#: Methods whose requests may be as large as any message.
+_LARGE_REQUESTS = frozenset({"/rungmaster.v1.ExperimentService/CreateExperiment"})
 
 
 class Lane:
@@ -115,25 +119,23 @@ def _guarded(behavior: Behavior, lane: Lane) -> Behavior:
     return call
 
 
-def _checked_parse(parse: Parse) -> Parse:
+def parsed(parse: Callable[[bytes], T], data: bytes) -> T:
     """Parses a message; raises InvalidInput for bytes that are none, where gRPC would blame the server."""
-
-    def checked(data: bytes) -> Any:
-        try:
-            return parse(data)
-        except DecodeError:
-            raise InvalidInput(
-                f"{len(data):,} bytes were sent that are no message of this method; is the caller of another version?"
-            ) from None
-
-    return checked
+    try:
+        return parse(data)
+    except DecodeError:
+        raise InvalidInput(
+            f"{len(data):,} bytes were sent that are no message of this method; is the caller of another version?"
+        ) from None
 
 
-def _parsing(behavior: Behavior, parse: Parse) -> Behavior:
+def _parsing(behavior: Behavior, parse: Callable[[bytes], Any], most: int) -> Behavior:
     """Parses the request within the guard: what gRPC itself cannot parse never gets that far."""
 
     async def call(request: bytes, context: grpc.aio.ServicerContext) -> Any:
-        return await behavior(parse(request), context)
+        if len(request) > most:
+            raise InvalidInput(f"the request: at most {most:,} bytes, got {len(request):,}")
+        return await behavior(parsed(parse, request), context)
 
     return call
 
@@ -162,12 +164,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method  # pyright: ignore[reportAttributeAccessIssue]
         if handler is None or not method.startswith("/rungmaster."):
             return handler
-        parse = _checked_parse(handler.request_deserializer)
+        parse = handler.request_deserializer
+        most = MAX_MESSAGE_BYTES if method in _LARGE_REQUESTS else MAX_REQUEST_BYTES
         if handler.unary_unary:
-            behavior = _guarded(_parsing(handler.unary_unary, parse), self._lanes["calls"])
+            behavior = _guarded(_parsing(handler.unary_unary, parse, most), self._lanes["calls"])
             return grpc.unary_unary_rpc_method_handler(behavior, None, handler.response_serializer)
         if handler.unary_stream:
-            behavior = _guarded(_parsing(handler.unary_stream, parse), self._lanes["watches"])
+            behavior = _guarded(_parsing(handler.unary_stream, parse, most), self._lanes["watches"])
             return grpc.unary_stream_rpc_method_handler(behavior, None, handler.response_serializer)
+        # A stream's own code parses its messages: it counts them first.
         behavior = _guarded(handler.stream_stream, self._lanes["sessions"])
-        return grpc.stream_stream_rpc_method_handler(behavior, parse, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(behavior, None, handler.response_serializer)

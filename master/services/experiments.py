@@ -20,7 +20,7 @@ from ...shared.convert_basics import (
 )
 from ...shared.convert_troubles import trouble_to_proto
 from ...shared.errors import FailedPrecondition, InvalidInput
-from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVERY, MAX_OWNER, MAX_URI_BYTES
+from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVERY, MAX_OWNER, MAX_STATES, MAX_URI_BYTES
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.settings import Settings
 from ...shared.space import repetition
@@ -103,6 +103,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     ) -> pb.ListExperimentsResponse:
         """See the .proto."""
         del context
+        check_count("states", len(request.states), MAX_STATES)
         states = [experiment_state_from_proto(state) for state in request.states]
         found, token = await self._read(
             lambda: self._reader.list_experiments(
@@ -194,6 +195,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     async def ListTrials(self, request: pb.ListTrialsRequest, context: Context) -> pb.ListTrialsResponse:  # noqa: N802
         """See the .proto."""
         del context
+        check_count("states", len(request.states), MAX_STATES)
         states = [trial_state_from_proto(state) for state in request.states]
         order = trial_order_from_proto(request.order) if request.order else TrialOrder.ID
         found, token = await self._read(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable
 
 import grpc
 
-from ...proto.v1 import worker_pb2, worker_pb2_grpc
-from ...shared.convert_session import session_request_from_proto, session_response_to_proto
+from ...proto.v1 import worker_pb2_grpc
+from ...shared.convert_session import session_response_to_proto
 from ...shared.errors import InvalidInput, LimitExceeded, Unavailable
 from ...shared.session import Hello, SessionRequest, SessionResponse
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.writer import Writer
 from ..failpoints import hit
-from .bundles import check_bundle, check_hello
+from .access import caller_name
+from .complaints import Complaints
+from .intake import take_in
+from .weir import Weir
+
+log = logging.getLogger(__name__)
 
 #: Seconds in which a worker must say hello after it opened its stream.
 HELLO_DEADLINE = 10.0
@@ -30,6 +36,10 @@ OUTGOING_LIMIT = 256
 
 #: Seconds in which a stream that is to end may still send what is queued.
 CLOSE_GRACE = 5.0
+
+#: Bytes of bundles on their way to the database at once, all workers' together; small bundles do not count.
+WEIR = 128 * 1024
+LIGHT = 1_024
 
 #: Workers at once, those included whose leases are held for them.
 MAX_SESSIONS = 20_000
@@ -81,17 +91,19 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._goodbyes: set[asyncio.Task[None]] = set()
+        self._complaints = Complaints(log)
+        self._weir = Weir(WEIR)
 
     async def Session(self, request_iterator: object, context: Context) -> None:  # noqa: N802 - the name in the .proto
         """Serves one stream until either side ends it."""
         del request_iterator
         connection = StreamConnection()
         first = await self._read_hello(context)
-        hello = first.hello
+        hello = first[-1].hello
         assert hello is not None
         hit("session.hello")
         await self._writer.execute(lambda core, now: _connect(core, hello, connection, now))
-        reader = asyncio.create_task(self._read(first, connection, context))
+        reader = asyncio.create_task(self._read(hello.session_id, first, connection, context))
         writer = asyncio.create_task(self._write(connection, context))
         cut = asyncio.create_task(connection.cut.wait())
         try:
@@ -105,6 +117,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             for task in (reader, writer, cut):
                 task.cancel()
             self._say_goodbye(hello.session_id, connection)
+        self._tell_of_cut(reader, hello, context)
         _reraise(reader)
         _reraise(writer)
         if connection.closed_because:
@@ -121,24 +134,32 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._goodbyes.add(task)
         task.add_done_callback(self._goodbyes.discard)
 
+    def _tell_of_cut(self, reader: asyncio.Task[None], hello: Hello, context: Context) -> None:
+        """Tells the log whose stream is ended for what it has sent."""
+        error = reader.exception() if reader.done() and not reader.cancelled() else None
+        if isinstance(error, InvalidInput | LimitExceeded):
+            who = f" ({caller_name.get()})" if caller_name.get() else ""
+            self._complaints.add(f"worker {hello.worker!a}{who} at {context.peer()} is cut off: {error}")
+
     @staticmethod
-    async def _read_hello(context: Context) -> SessionRequest:
+    async def _read_hello(context: Context) -> list[SessionRequest]:
         try:
             message = await asyncio.wait_for(context.read(), HELLO_DEADLINE)
         except TimeoutError:
             raise InvalidInput(f"no hello within {HELLO_DEADLINE:.0f} s") from None
-        if not isinstance(message, worker_pb2.SessionRequest):
+        if not isinstance(message, bytes):
             raise InvalidInput("the stream ended before its hello")
-        request = _checked(message)
-        if request.hello is None:
+        bundle = await take_in(message)
+        if bundle[-1].hello is None:
             raise InvalidInput("hello: the first message of a session must carry it")
-        check_hello(request.hello)
-        return request
+        return bundle
 
-    async def _read(self, first: SessionRequest, connection: StreamConnection, context: Context) -> None:
+    async def _read(
+        self, session_id: str, first: list[SessionRequest], connection: StreamConnection, context: Context
+    ) -> None:
         under_way: deque[asyncio.Future[None]] = deque()
         try:
-            await self._read_on(first, connection, context, under_way)
+            await self._read_on(session_id, first, connection, context, under_way)
             while under_way:
                 await under_way.popleft()
         finally:
@@ -147,23 +168,38 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
     async def _read_on(
         self,
-        first: SessionRequest,
+        session_id: str,
+        first: list[SessionRequest],
         connection: StreamConnection,
         context: Context,
         under_way: deque[asyncio.Future[None]],
     ) -> None:
         """Reads until the worker ends its side. The next bundle is read while those before it are being committed."""
-        assert first.hello is not None
-        session_id = first.hello.session_id
-        request: SessionRequest | None = first
-        while request is not None:
+        bundle, size = first, 0
+        while bundle:
             self._writer.heard(session_id)
-            if _says_something(request):
-                hit("session.received")
-                await _make_room(under_way)
-                under_way.append(self._writer.submit(_receiving(session_id, connection, request)))
+            for request in bundle:
+                if _says_something(request):
+                    hit("session.received")
+                    await _make_room(under_way)
+                    command = _receiving(session_id, connection, request)
+                    if size <= LIGHT:
+                        under_way.append(self._writer.submit(command))
+                    else:
+                        under_way.append(await self._submit_through_weir(command, size // len(bundle)))
             message = await context.read()
-            request = _checked(message) if isinstance(message, worker_pb2.SessionRequest) else None
+            size = len(message) if isinstance(message, bytes) else 0
+            bundle = await take_in(message) if isinstance(message, bytes) else []
+
+    async def _submit_through_weir(self, command: Callable[[Core, Now], None], size: int) -> asyncio.Future[None]:
+        await self._weir.enter(size)
+        try:
+            submitted = self._writer.submit(command)
+        except BaseException:
+            self._weir.leave(size)
+            raise
+        submitted.add_done_callback(lambda _: self._weir.leave(size))
+        return submitted
 
     @staticmethod
     async def _write(connection: StreamConnection, context: Context) -> None:
@@ -171,12 +207,6 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             hit("session.send")
             await context.write(session_response_to_proto(response))
             hit("session.sent")
-
-
-def _checked(message: worker_pb2.SessionRequest) -> SessionRequest:
-    request = session_request_from_proto(message)
-    check_bundle(request)
-    return request
 
 
 def _connect(core: Core, hello: Hello, connection: StreamConnection, now: Now) -> None:

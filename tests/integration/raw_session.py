@@ -32,7 +32,7 @@ class RawSession:
     """One stream."""
 
     def __init__(self, call: Any, name: str) -> None:
-        self._call = call
+        self.call = call
         self.name = name
         self.lease = pb.LeaseRef()
         self.sequence = 0
@@ -74,18 +74,18 @@ class RawSession:
     async def write(self, message: pb.SessionRequest) -> None:
         """Sends a bundle; what a broken stream says is said by `read`."""
         try:
-            await asyncio.wait_for(self._call.write(message), PATIENCE)
+            await asyncio.wait_for(self.call.write(message), PATIENCE)
         except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
             await self.read()
 
     async def read(self) -> pb.SessionResponse:
         """The next bundle. Raises Refused where the stream has ended."""
         try:
-            message = await asyncio.wait_for(self._call.read(), PATIENCE)
+            message = await asyncio.wait_for(self.call.read(), PATIENCE)
         except grpc.aio.AioRpcError as error:
             raise Refused(error.code(), error.details() or "") from None
         if not isinstance(message, pb.SessionResponse):
-            raise Refused(await self._call.code(), await self._call.details())
+            raise Refused(await self.call.code(), await self.call.details())
         return message
 
     async def refusal(self) -> Refused:

@@ -22,7 +22,7 @@ from rungmaster.shared.session import (
 )
 from rungmaster.worker.backlog import Spill
 from rungmaster.worker.lease_log import PATIENCE
-from rungmaster.worker.outbox import MAX_EVENTS, Outbox
+from rungmaster.worker.outbox import MAX_EVENTS, MAX_VALUES, Outbox
 
 LEASE = LeaseRef(1, 2, 3)
 RELEASED = Exit(ExitOutcome.RELEASED)
@@ -227,6 +227,7 @@ def test_bundles_stay_below_what_grpc_takes() -> None:
     while bundle := outbox.bundle():
         assert sum(len(str(event)) for event in bundle.events) < 4 << 20
         assert len(bundle.events) <= MAX_EVENTS
+        assert sum(len(one.event.metrics) for one in bundle.events if isinstance(one.event, Measurement)) <= MAX_VALUES
         sent += sequences(bundle)
     assert sent == list(range(1, 3_001))
 
