@@ -24,6 +24,7 @@ from ..shared.errors import (
     Unauthenticated,
     Unavailable,
 )
+from ..shared.visible import visible, visible_block
 
 D = TypeVar("D", bound=Message)
 
@@ -91,7 +92,7 @@ def code_of(error: grpc.RpcError) -> grpc.StatusCode:
 
 
 def _text_of(error: grpc.RpcError) -> str:
-    return (error.details() if isinstance(error, grpc.Call) else None) or "no reason given"
+    return visible_block((error.details() if isinstance(error, grpc.Call) else None) or "no reason given")
 
 
 def _out_of_reach(code: grpc.StatusCode, text: str, address: str, waited: float) -> str:
@@ -104,7 +105,9 @@ def _invalid(error: grpc.RpcError, text: str) -> InvalidInput:
     request = _detail(error, error_details_pb2.BadRequest)
     if request is None or not request.field_violations:
         return InvalidInput(text)
-    return InvalidSpec([Problem(violation.field, violation.description) for violation in request.field_violations])
+    return InvalidSpec(
+        [Problem(visible(violation.field), visible(violation.description)) for violation in request.field_violations]
+    )
 
 
 def _detail(error: grpc.RpcError, kind: type[D]) -> D | None:

@@ -16,6 +16,7 @@ from ..shared.documents import parse_document
 from ..shared.errors import RungmasterError
 from ..shared.limits import MAX_CODE_FILES
 from ..shared.model import Experiment
+from ..shared.visible import hidden_problem
 
 _DIGITS = 16
 _TOLD = 5
@@ -28,7 +29,7 @@ def fingerprint(entrypoint: str | Sequence[str], folder: Path) -> dict[str, str]
     root, found = folder.resolve(), dict[Path, None]()
     for file in _named(entrypoint, root):
         _follow(file, root, found)
-    inside = [file for file in found if file.is_relative_to(root)][:MAX_CODE_FILES]
+    inside = [file for file in found if file.is_relative_to(root) and not hidden_problem(str(file))][:MAX_CODE_FILES]
     return {file.relative_to(root).as_posix(): _digest(file) for file in sorted(inside)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 
 from ..shared.limits import MAX_OWNER
+from ..shared.visible import visible
 
 
 def user_name() -> str:
@@ -13,4 +14,4 @@ def user_name() -> str:
         name = getpass.getuser()
     except (KeyError, OSError, ImportError):
         return ""
-    return name[:MAX_OWNER] if name.isprintable() else ""
+    return visible(name)[:MAX_OWNER]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .limits import MAX_ERROR
+from .visible import visible
 
 #: The most characters of a first line; the message of an exception may be a page long.
 MAX_SUMMARY = 500
@@ -86,7 +87,7 @@ def summary(error: str) -> str:
 
 
 def _shortened(line: str) -> str:
-    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    line = visible(line)
     return line if len(line) <= MAX_SUMMARY else f"{line[: MAX_SUMMARY - 1]}…"
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from .elsewhere import FIELDS, known_as
 from .errors import Problem
 from .limits import LARGEST_WHOLE
+from .visible import hidden_problem, json_text, visible
 
 MAX_NAME = 100
 """The longest name, in characters."""
@@ -38,7 +39,7 @@ def got(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return "text " + json.dumps(value if len(value) <= 40 else value[:39] + "…", ensure_ascii=False)
+        return "text " + json_text(value if len(value) <= 40 else value[:39] + "…")
     if isinstance(value, int) and abs(value) > 10**20:
         return f"a whole number of {value.bit_length()} bits"
     if isinstance(value, int | float):
@@ -52,7 +53,7 @@ def got(value: object) -> str:
 
 def shown(value: object) -> str:
     """A value as it may stand in a document, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = visible(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 40 else text[:39] + "…"
 
 
@@ -124,6 +125,8 @@ def text_problem(value: str, maximum: int) -> str | None:
         return "must not be empty"
     if len(value) > maximum:
         return f"must have at most {maximum} characters, got {len(value)}"
+    if problem := hidden_problem(value):
+        return problem
     if not value.isprintable() or value != value.strip():
         return "must be printable, and not begin or end with white space"
     return None

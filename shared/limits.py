@@ -60,11 +60,6 @@ MAX_REQUEST_BYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 
-def unstorable(text: str) -> bool:
-    """Whether a text has a character that no name may have: NUL, which PostgreSQL refuses, or half a character."""
-    return "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text))
-
-
 def last_of(text: str) -> str:
     """The end of an error, as long as it may be, with what cannot be sent (halves of characters) replaced."""
     return _sendable(text[-MAX_ERROR:])

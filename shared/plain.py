@@ -10,6 +10,7 @@ from .errors import InvalidSpec, Problem
 from .fields import got
 from .limits import LARGEST_WHOLE
 from .paths import dotted
+from .visible import hidden_problem
 from .yaml_values import MAX_DEPTH, MAX_VALUES
 
 MAX_TEXT = 10_000
@@ -55,6 +56,8 @@ class _Copy:
             return name
         if problem := scalar_problem(key):
             self._problems.append(Problem(dotted(path), f"has a field whose name {problem}"))
+        elif problem := hidden_problem(key):
+            self._problems.append(Problem(dotted((*path, key)), f"its name {problem}"))
         return key
 
 

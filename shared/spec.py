@@ -42,6 +42,7 @@ from .settings import Priority, Settings, Weight
 from .space_problems import space_problems
 from .spec_problems import problems_of
 from .storage import storage_problem
+from .visible import hidden_problem
 
 __all__ = [
     "AdaptiveAshaSpec",
@@ -108,6 +109,8 @@ def _labels(value: object) -> object:
             problems.append(Problem(str(name), f"must be text, got {got(label)}; put it in quotes"))
         elif problem := text_problem(name, MAX_NAME):
             problems.append(Problem(name[:MAX_NAME], f"its name {problem}"))
+        elif problem := hidden_problem(label):
+            problems.append(Problem(name, problem))
     if problems:
         raise FieldProblems(problems)
     return value

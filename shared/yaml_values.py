@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import yaml
+
+from .visible import json_text
 
 MAX_DEPTH = 30
 """The deepest nesting of lists and mappings."""
@@ -122,7 +123,7 @@ class Builder:
         if key == "<<":
             raise self._wrong("merging (<<) is not supported; write the fields out", event)
         if key in mapping:
-            raise self._wrong(f"{json.dumps(key, ensure_ascii=False)} is there already", event)
+            raise self._wrong(f"{json_text(key)} is there already", event)
         return key
 
     def _anchor(self, anchor: str | None, value: Any, count: int) -> None:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 
 from ..shared.failure_text import Repeats, summary
+from ..shared.limits import MAX_WORKER_TEXT
 from ..shared.model import LeaseRef
 from ..shared.session import (
     Assignment,
@@ -22,6 +23,7 @@ from ..shared.session import (
     SessionResponse,
 )
 from ..shared.version import __version__
+from ..shared.visible import visible
 from .checkpoints import CheckpointStore
 from .guard import Guard
 from .housekeeping import Housekeeping
@@ -165,7 +167,7 @@ class Agent:
             gpus=tuple(device.gpu for device in settings.devices),
             labels=dict(settings.labels),
             version=__version__,
-            host=socket.gethostname(),
+            host=visible(socket.gethostname())[:MAX_WORKER_TEXT],
             pid=os.getpid(),
             held=self.outbox.held,
             experiment_ids=settings.experiment_ids,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -16,6 +15,9 @@ import click
 
 from ..shared.addresses import parse_addresses
 from ..shared.credential_options import credential_options
+from ..shared.limits import MAX_WORKER_TEXT
+from ..shared.logs import set_up_logs
+from ..shared.visible import hidden_problem
 
 if TYPE_CHECKING:
     from ..shared.credentials import Credentials
@@ -126,9 +128,8 @@ def command(
     from .gpus import find_gpus
     from .settings import Settings, default_name
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    set_up_logs("%(asctime)s %(levelname)s %(message)s", verbose=verbose)
+    _check_name("--name", name or "")
     directory = directory.resolve()
     devices = find_gpus()
     settings = Settings(
@@ -160,7 +161,17 @@ def _label(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise click.UsageError(f"--label: write KEY=VALUE, such as --label gpu=h100, not {text!r}")
+    _check_name("--label", key)
+    _check_name("--label", value)
     return key, value
+
+
+def _check_name(option: str, text: str) -> None:
+    """Says it where it was typed: a master would refuse such a worker."""
+    if len(text) > MAX_WORKER_TEXT:
+        raise click.UsageError(f"{option}: must have at most {MAX_WORKER_TEXT} characters, got {len(text)}")
+    if problem := hidden_problem(text):
+        raise click.UsageError(f"{option}: {problem}")
 
 
 async def _work(settings: Settings, exit_with_parent: bool) -> int:

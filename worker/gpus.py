@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..shared.model import Gpu
+from ..shared.visible import visible
 
 _QUERY = ("--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits")
 _TIMEOUT = 30.0
@@ -53,7 +54,7 @@ def _named(value: str) -> tuple[str, ...]:
 def _look_up(name: str, present: tuple[Gpu, ...]) -> Gpu:
     if name.isdigit() and int(name) < len(present):
         return present[int(name)]
-    return next((gpu for gpu in present if gpu.uuid.startswith(name)), Gpu(name, "", 0))
+    return next((gpu for gpu in present if gpu.uuid.startswith(name)), Gpu(visible(name), "", 0))
 
 
 def _from_nvml() -> tuple[Gpu, ...] | None:
@@ -81,8 +82,8 @@ def _from_nvml() -> tuple[Gpu, ...] | None:
 
 
 def _string(value: str | bytes) -> str:
-    """Old versions of NVML's package give bytes."""
-    return value.decode() if isinstance(value, bytes) else value
+    """Old versions of NVML's package give bytes; what a driver says is shown to others."""
+    return visible(value.decode(errors="replace") if isinstance(value, bytes) else value)
 
 
 def _from_nvidia_smi() -> tuple[Gpu, ...]:
@@ -98,7 +99,7 @@ def _from_nvidia_smi() -> tuple[Gpu, ...]:
     if answer.returncode != 0:
         return ()
     rows = csv.reader(answer.stdout.splitlines(), skipinitialspace=True)
-    return tuple(Gpu(row[0], row[1], _mebibytes(row[2])) for row in rows if len(row) == 3)
+    return tuple(Gpu(visible(row[0]), visible(row[1]), _mebibytes(row[2])) for row in rows if len(row) == 3)
 
 
 def _mebibytes(text: str) -> int:

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ..shared.errors import InvalidInput
-from ..shared.limits import MAX_ERROR, MAX_METRIC_NAME, MAX_METRICS, MAX_RESOURCE, unstorable
+from ..shared.limits import MAX_ERROR, MAX_METRIC_NAME, MAX_METRICS, MAX_RESOURCE
+from ..shared.visible import hidden_problem
 
 #: A line longer than this, in bytes, is refused.
 MAX_LINE = 1 << 20
@@ -103,8 +104,8 @@ def checked_metrics(metrics: object) -> dict[str, float]:
     for name in metrics:
         if not isinstance(name, str) or not 0 < len(name) <= MAX_METRIC_NAME:
             raise InvalidInput(f"metrics: a name has 1 to {MAX_METRIC_NAME} characters, got {str(name)[:200]!r}")
-        if unstorable(name):
-            raise InvalidInput(f"metrics: a name has no NUL and no half of a character, got {name!r}")
+        if problem := hidden_problem(name):
+            raise InvalidInput(f"metrics: a name {problem}")
     return {name: _number(name, value) for name, value in metrics.items()}
 
 

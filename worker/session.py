@@ -17,6 +17,7 @@ from ..shared.credentials import Credentials
 from ..shared.diagnosis import diagnose, may_be_tls
 from ..shared.errors import InvalidInput, PermissionDenied, RungmasterError, Unauthenticated
 from ..shared.session import Hello, SessionRequest, SessionResponse, Welcome
+from ..shared.visible import visible
 from .outbox import Outbox
 
 #: Seconds from the first attempt to connect to the master's welcome.
@@ -105,6 +106,7 @@ async def converse(address: str, credentials: Credentials, peer: Peer, welcomed:
 
 
 async def _ended(address: str, credentials: Credentials, code: grpc.StatusCode, details: str) -> SessionEnded:
+    details = visible(details)
     reason = f"{code.name}: {details}"
     cause: RungmasterError | None = None
     if code in _DENIALS:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..shared.credentials import NO_CREDENTIALS, Credentials
+from ..shared.visible import visible
 from .gpus import Device
 
 
 def default_name() -> str:
     """What people call a worker that was given no name."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    return visible(f"{socket.gethostname()}-{os.getpid()}")
 
 
 @dataclass(frozen=True, slots=True)

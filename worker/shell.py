@@ -5,7 +5,6 @@ Each opens a connection of its own to the worker's socket, says one thing and en
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import click
 
 from ..shared.errors import FailedPrecondition, InvalidInput
+from ..shared.printing import say, say_json
 from .connection import Connection
 from .environment import as_text
 from .protocol import Answer
@@ -40,7 +40,7 @@ def report(metrics: tuple[str, ...], resource: int | None, save: Path | None) ->
         answer = worker.report(resource, measured)
         if answer.save and save is not None:
             _hand_over(worker, None, save)
-    click.echo(_words(answer, saved=save is not None))
+    say(_words(answer, saved=save is not None))
     return ENDS if answer.ends else 0
 
 
@@ -88,8 +88,9 @@ def hparam(name: str | None) -> None:
     with closing(Connection.from_environment()) as worker:
         hparams = worker.start().hparams
     if name is None:
-        click.echo(json.dumps(hparams, ensure_ascii=False))
+        say_json(hparams)
     elif name in hparams:
+        # As it is: a program reads it, and no person.
         click.echo(as_text(hparams[name]))
     else:
         close = get_close_matches(name, hparams, n=1)

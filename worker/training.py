@@ -214,7 +214,7 @@ class Training:
         )
         if loaded.broken:
             told = _describe_broken(loaded)
-            logger.error("trial %s: %s", self._name, told)
+            logger.error("trial %s: %s", self._name, "; ".join(told.split("\n")))
             self._listener.checkpoints_broken(told, loaded.broken_uris)
         return Start(
             hparams=dict(assignment.hparams),

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from ...shared.convert import checkpoint_to_proto
+from ...shared.printing import say, say_lines
 from ..client import Client
 from . import text
 from .options import TRIAL_ID, choose, experiment_argument, json_option, looking_options
-from .output import print_document, print_lines
+from .output import print_document
 
 
 @click.command("checkpoint")
@@ -46,7 +47,7 @@ def command(
         print_document(checkpoint_to_proto(fetched))
         return
     searched = client.get(chosen)
-    click.echo(f"{folder} has the {text.checkpoint(fetched, searched.unit)}, verified")
+    say(f"{folder} has the {text.checkpoint(fetched, searched.unit)}, verified")
     its = searched.best_trial if trial is None else client.trial(chosen, trial).trial
     if its is not None and resource is None:
-        print_lines(text.other_model(searched, its, fetched))
+        say_lines(text.other_model(searched, its, fetched))

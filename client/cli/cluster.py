@@ -6,10 +6,11 @@ import click
 
 from ...shared.convert import master_info_from_proto, worker_from_proto
 from ...shared.model import Worker, WorkerState
+from ...shared.printing import say, say_lines
 from ..client import Client
 from . import text
 from .options import json_option, steering_options
-from .output import print_document, print_lines
+from .output import print_document
 
 _HEADER = ("worker", "state", "slots", "gpus", "host", "labels", "trains", "waits for")
 
@@ -25,8 +26,8 @@ def workers(client: Client, as_json: bool) -> None:
         return
     info = master_info_from_proto(client.calls.get_master_info())
     values = [worker_from_proto(worker) for worker in answer.workers]
-    click.echo(f"master {info.version} on {info.database}, term {info.term}; {text.workers_line(values)}")
-    print_lines(text.table(_HEADER, map(_row, values), left=frozenset({0, 1, 4, 5, 6, 7})))
+    say(f"master {info.version} on {info.database}, term {info.term}; {text.workers_line(values)}")
+    say_lines(text.table(_HEADER, map(_row, values), left=frozenset({0, 1, 4, 5, 6, 7})))
 
 
 @click.command("drain")
@@ -42,13 +43,13 @@ def drain(worker: str, wait: bool, client: Client, as_json: bool) -> None:
     answer = client.calls.drain_worker(worker)
     value = worker_from_proto(answer.worker)
     if not as_json:
-        click.echo(_drained(value))
+        say(_drained(value))
     if wait:
         client.wait_until_left(value)
     if as_json:
         print_document(answer)
     elif wait:
-        click.echo(f"worker {value.worker} has left")
+        say(f"worker {value.worker} has left")
 
 
 def _drained(worker: Worker) -> str:

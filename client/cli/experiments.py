@@ -14,6 +14,7 @@ from ...shared.convert import experiment_from_proto
 from ...shared.convert_troubles import trouble_from_proto
 from ...shared.limits import MAX_KEEP_EVERY
 from ...shared.model import Experiment, ExperimentState
+from ...shared.printing import say, say_lines
 from ..client import Client
 from ..database import DatabaseClient
 from ..fingerprint import code_warning
@@ -30,7 +31,7 @@ from .options import (
     say_if_at_rest,
     steering_options,
 )
-from .output import print_document, print_json_lines, print_lines
+from .output import print_document, print_json_lines
 from .troubles import print_troubles
 
 _LIST_HEADER = ("id", "name", "owner", "priority", "state", "trials", "trained", "best", "age")
@@ -54,7 +55,7 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
     workers = None if reads else () if value.state.ended else client.workers()
     more = other_metrics(client.calls, value, value.best_trial) if value.state.ended else {}
     heading, *lines = text.overview(value, datetime.now(UTC), workers, more)
-    print_lines([heading, *([f"owner {value.owner}"] if value.owner else []), text.settings(value), *lines])
+    say_lines([heading, *([f"owner {value.owner}"] if value.owner else []), text.settings(value), *lines])
     print_troubles(tuple(map(trouble_from_proto, answer.troubles)))
     if not value.state.ended:
         say_if_at_rest(client)
@@ -79,7 +80,7 @@ def list_command(states: tuple[str, ...], name: str, limit: int | None, client: 
     if as_json:
         print_json_lines(messages)
         return
-    print_lines(text.table(_LIST_HEADER, _list_rows(map(experiment_from_proto, messages)), left=frozenset({1, 2, 4})))
+    say_lines(text.table(_LIST_HEADER, _list_rows(map(experiment_from_proto, messages)), left=frozenset({1, 2, 4})))
 
 
 def _list_rows(experiments: Iterator[Experiment]) -> Iterator[tuple[str, ...]]:
@@ -126,7 +127,7 @@ def resume(experiment: int | None, client: Client, as_json: bool) -> None:
     _show_change(answer, as_json)
     if changed := client.code_changes(chosen):
         warning = code_warning(experiment_from_proto(answer.experiment), changed)
-        click.echo(f"warning: {warning}: trials from before and from now on are of different code", err=True)
+        say(f"warning: {warning}: trials from before and from now on are of different code", err=True)
 
 
 @click.command("cancel")
@@ -185,7 +186,7 @@ def set_command(
         print_document(answer)
         return
     value = experiment_from_proto(answer.experiment)
-    click.echo(f"experiment {value.experiment_id} ({value.name}) has {text.settings(value)}")
+    say(f"experiment {value.experiment_id} ({value.name}) has {text.settings(value)}")
 
 
 @click.command("delete")
@@ -198,7 +199,7 @@ def delete(experiment: int, client: Client, as_json: bool) -> None:
     if as_json:
         print_document(answer)
         return
-    click.echo(f"experiment {experiment} is deleted")
+    say(f"experiment {experiment} is deleted")
 
 
 @click.command("thin")
@@ -222,8 +223,8 @@ def thin(experiment: int, keep_every: int | None, client: Client, as_json: bool)
         print_document(answer)
         return
     value = experiment_from_proto(answer.experiment)
-    click.echo(f"experiment {value.experiment_id} ({value.name}) is {value.state}")
-    print_lines(text.thinned_lines(value))
+    say(f"experiment {value.experiment_id} ({value.name}) is {value.state}")
+    say_lines(text.thinned_lines(value))
 
 
 _Changed = (
@@ -238,4 +239,4 @@ def _show_change(answer: _Changed, as_json: bool) -> None:
         print_document(answer)
         return
     experiment = experiment_from_proto(answer.experiment)
-    click.echo(f"experiment {experiment.experiment_id} ({experiment.name}) is {experiment.state}")
+    say(f"experiment {experiment.experiment_id} ({experiment.name}) is {experiment.state}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ...shared.errors import FailedPrecondition
+from ...shared.printing import say
 
 #: What it writes, from the package's folder `templates`.
 TEMPLATES = ("spec.yaml", "my_training.py")
@@ -31,10 +32,10 @@ def command(folder: Path, force: bool) -> None:
         content = files("rungmaster").joinpath("templates", name).read_bytes()
         with (folder / name).open("wb" if force else "xb") as file:
             file.write(content)
-        click.echo(f"wrote {folder / name}")
-    click.echo("next:")
+        say(f"wrote {folder / name}")
+    say("next:")
     if folder.resolve() != Path.cwd():
-        click.echo(f"  cd {shlex.quote(str(folder))}")
-    click.echo("  rungmaster run spec.yaml              # the search, on this machine")
-    click.echo("  rungmaster best --hparams             # the best hyperparameters")
-    click.echo("  rungmaster checkpoint --to best-model # the model that was trained with them")
+        say(f"  cd {shlex.quote(str(folder))}")
+    say("  rungmaster run spec.yaml              # the search, on this machine")
+    say("  rungmaster best --hparams             # the best hyperparameters")
+    say("  rungmaster checkpoint --to best-model # the model that was trained with them")

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import click
 
 from ...shared.errors import InvalidInput, RungmasterError
+from ...shared.printing import say, say_block
+from ...shared.visible import visible_block
 from .lazy import LazyGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -79,7 +81,7 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Abort:
         return 130
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        say_block(error.format_message(), err=True)
         return error.exit_code
     except click.UsageError as error:
         return _complain(error, _usage(error), error.exit_code)
@@ -105,7 +107,8 @@ def _usage(error: click.UsageError) -> str:
 def _complain(error: Exception, text: str, exit_code: int) -> int:
     if os.environ.get("RUNGMASTER_DEBUG"):
         raise error
-    click.echo("\n".join(f"Error: {line}" for line in text.splitlines() or [type(error).__name__]), err=True)
+    for line in visible_block(text).split("\n") if text else [type(error).__name__]:
+        say(f"Error: {line}", err=True)
     return exit_code
 
 

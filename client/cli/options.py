@@ -16,6 +16,7 @@ from ...shared.credential_options import credential_options
 from ...shared.credentials import Credentials
 from ...shared.errors import InvalidInput
 from ...shared.model import Experiment, ExperimentState
+from ...shared.printing import say
 from ..client import Client
 from ..database import DEFAULT_DATABASE, DatabaseClient, shown
 from ..target import TIMEOUT, TRY_TIMEOUT, Target
@@ -88,7 +89,7 @@ def say_if_at_rest(client: Client) -> bool:
     if not isinstance(client, DatabaseClient) or client.owner is not None:
         return False
     at_rest = f"no master runs on {shown(client.database)}, so nothing goes on in it"
-    click.echo(f"{at_rest}; `rungmaster run SPEC` goes on with a search", err=True)
+    say(f"{at_rest}; `rungmaster run SPEC` goes on with a search", err=True)
     return True
 
 

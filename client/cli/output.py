@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import click
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from ...shared.limits import LARGEST_WHOLE
 from ...shared.model import Experiment, ExperimentState
+from ...shared.printing import say, say_block, say_json
+from ...shared.visible import HIDDEN
 
 _TEXT = "_json"
 _WHOLE = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
@@ -21,30 +22,32 @@ _PACKAGE = "rungmaster.v1"
 
 def print_document(message: Message) -> None:
     """Prints an answer as one JSON document."""
-    click.echo(json.dumps(_plain(message), indent=2, ensure_ascii=False))
+    say_json(_plain(message), indent=2)
 
 
 def print_json_lines(messages: Iterable[Message]) -> None:
     """Prints each message as JSON on a line of its own, at once."""
     for message in messages:
-        click.echo(json.dumps(_plain(message), ensure_ascii=False))
+        say_json(_plain(message))
 
 
 def print_values(documents: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Prints plain values with their types, 1.0 apart from 1: as YAML documents, or as JSON, one a line."""
     if as_json:
         for document in documents:
-            click.echo(json.dumps(dict(document), ensure_ascii=False))
+            say_json(dict(document))
         return
+    say_block(_as_yaml(documents))
+
+
+def _as_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
+    """In ASCII where anything in it could act on a terminal, which YAML then escapes."""
     import yaml
 
-    click.echo(yaml.safe_dump_all(map(dict, documents), sort_keys=False, allow_unicode=True), nl=False)
-
-
-def print_lines(lines: Iterable[str]) -> None:
-    """Prints lines of text as they come."""
-    for line in lines:
-        click.echo(line)
+    written = yaml.safe_dump_all(map(dict, documents), sort_keys=False, allow_unicode=True)
+    if HIDDEN.search(written.replace("\n", "")):
+        written = yaml.safe_dump_all(map(dict, documents), sort_keys=False)
+    return written.removesuffix("\n")
 
 
 def outcome(experiment: Experiment) -> int:
@@ -52,7 +55,7 @@ def outcome(experiment: Experiment) -> int:
     if experiment.state in (ExperimentState.COMPLETED, ExperimentState.ACTIVE, ExperimentState.PAUSED):
         return 0
     reason = f": {experiment.state_reason}" if experiment.state_reason else ""
-    click.echo(f"Error: experiment {experiment.experiment_id} {experiment.state}{reason}", err=True)
+    say(f"Error: experiment {experiment.experiment_id} {experiment.state}{reason}", err=True)
     return 1
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ...shared.model import Experiment, TrialState
+from ...shared.visible import visible
 from ..follow import Display, Snapshot
 from . import text
 from .troubles import News
@@ -59,7 +60,7 @@ class PlainDisplay:
 
     def say(self, words: str) -> None:
         """Prints a line."""
-        self._stream.write(words + "\n")
+        self._stream.write(visible(words) + "\n")
         self._stream.flush()
 
     def show(self, snapshot: Snapshot) -> None:
@@ -88,7 +89,7 @@ class LiveDisplay:
 
     def say(self, words: str) -> None:
         """Prints a line above the picture."""
-        self._live.console.print(words, markup=False, highlight=False)
+        self._live.console.print(visible(words), markup=False, highlight=False)
 
     def show(self, snapshot: Snapshot) -> None:
         """Draws how things stand. In a small window the rungs are left out before the best, and then what is new."""
@@ -110,7 +111,7 @@ def _picture(lines: list[str]) -> Text:
     """Lines, of which those that are too long for the window go on in the next one: none is cut off."""
     from rich.text import Text
 
-    heading, *others = lines
+    heading, *others = map(visible, lines)
     return Text(overflow="fold").append(heading, style="bold").append("".join("\n" + line for line in others))
 
 

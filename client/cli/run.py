@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from ...shared.printing import say
 from ..database import DEFAULT_DATABASE, shown
 from ..run import RunOptions, run_to_end
 from .documents import read_spec
@@ -74,7 +75,8 @@ def command(
             last = run_to_end(document, options, display)
     except KeyboardInterrupt:
         onward = shlex.join(["rungmaster", *(argument for argument in sys.argv[1:] if argument != "--again")])
-        click.echo(f"\nthe search is kept in {shown(database)}; to go on: {onward}", err=True)
+        say(err=True)
+        say(f"the search is kept in {shown(database)}; to go on: {onward}", err=True)
         return 130
     return print_result(last, as_json)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ...shared.convert import experiment_from_proto
+from ...shared.printing import say
 from ..client import Client
 from ..fingerprint import fingerprint_of_spec
 from .documents import read_spec
@@ -34,14 +35,15 @@ def command(spec: Path, watching: bool, request_id: str | None, client: Client, 
     experiment = experiment_from_proto(answer.experiment)
     number = experiment.experiment_id
     for warning in answer.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     if not as_json:
-        click.echo(f"experiment {number} ({experiment.name}) is {experiment.state}: {experiment.planned_trials} trials")
+        say(f"experiment {number} ({experiment.name}) is {experiment.state}: {experiment.planned_trials} trials")
     if not watching:
-        print_document(answer) if as_json else click.echo(f"follow it with: rungmaster watch {number}")
+        print_document(answer) if as_json else say(f"follow it with: rungmaster watch {number}")
         return 0
     try:
         return watch(client, number, sys.stderr if as_json else sys.stdout, as_json)
     except KeyboardInterrupt:
-        click.echo(f"\nno longer watching; experiment {number} goes on: rungmaster watch {number}", err=True)
+        say(err=True)
+        say(f"no longer watching; experiment {number} goes on: rungmaster watch {number}", err=True)
         return 130

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any
 
 from ...shared.failure_text import summary
 from ...shared.model import Checkpoint, Event, Experiment, ExperimentState, Trial, TrialState, Worker, WorkerState
+from ...shared.visible import json_text, visible
 
 _ROWS_AT_ONCE = 1000
 _WORD = re.compile(r"[^\W\d][\w./:+@-]*")
@@ -47,7 +47,7 @@ def hparams(values: Mapping[str, Any]) -> str:
 def exactly(value: Any) -> str:
     """A hyperparameter's value as a spec has it, with its type and all its digits: 1.0 is not 1, and "1" is neither."""
     plain = isinstance(value, str) and _WORD.fullmatch(value) and value not in ("true", "false", "null")
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    return value if plain else json_text(value)
 
 
 def _rounded(value: Any) -> str:
@@ -63,8 +63,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: frozens
 
     Of very long tables each thousand rows are aligned for themselves, so that they come as they are fetched.
     """
-    source, shown = iter(rows), False
-    while (part := [header, *islice(source, _ROWS_AT_ONCE)]) and (len(part) > 1 or not shown):
+    source, shown = (tuple(map(visible, row)) for row in rows), False
+    while (part := [tuple(map(visible, header)), *islice(source, _ROWS_AT_ONCE)]) and (len(part) > 1 or not shown):
         widths = [max(len(row[column]) for row in part) for column in range(len(header))]
         for row in part[shown:]:
             cells = [
@@ -209,8 +209,9 @@ def overview(
 
 def listing(values: Mapping[str, Any]) -> list[str]:
     """Hyperparameters, one a line."""
-    width = max(map(len, values), default=0)
-    return [f"  {name.ljust(width)}  {exactly(value)}" for name, value in values.items()]
+    names = list(map(visible, values))
+    width = max(map(len, names), default=0)
+    return [f"  {name.ljust(width)}  {exactly(value)}" for name, value in zip(names, values.values(), strict=True)]
 
 
 def trial_row(trial: Trial) -> tuple[str, ...]:

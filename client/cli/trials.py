@@ -9,12 +9,13 @@ import click
 
 from ...shared.convert import checkpoint_from_proto, lease_from_proto, report_from_proto, trial_from_proto
 from ...shared.model import Checkpoint, Lease, Report, Trial, TrialOrder, TrialState
+from ...shared.printing import say, say_lines
 from ..client import Client
 from ..fetching import model_of
 from ..results import other_metrics
 from . import text
 from .options import EXPERIMENT_ID, TRIAL_ID, choose, experiment_argument, json_option, limit_option, looking_options
-from .output import print_document, print_json_lines, print_lines, print_values
+from .output import print_document, print_json_lines, print_values
 
 trial_argument = click.argument("trial", type=TRIAL_ID)
 
@@ -47,7 +48,7 @@ def trials(
         print_json_lines(messages)
         return
     rows = map(text.trial_row, map(trial_from_proto, messages))
-    print_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
+    say_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
 
 
 @click.command("best")
@@ -66,7 +67,7 @@ def best(experiment: int | None, top: int, only_hparams: bool, client: Client, a
     chosen = choose(client, experiment)
     messages = list(islice(client.calls.list_trials(chosen, (), TrialOrder.BEST, top), top))
     if not messages:
-        click.echo(f"Error: experiment {chosen} has no result yet", err=True)
+        say(f"Error: experiment {chosen} has no result yet", err=True)
         return 1
     found = list(map(trial_from_proto, messages))
     if only_hparams:
@@ -78,7 +79,7 @@ def best(experiment: int | None, top: int, only_hparams: bool, client: Client, a
         _print_model(client, found[0])
     else:
         rows = map(text.trial_row, found)
-        print_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
+        say_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
     return 0
 
 
@@ -94,27 +95,25 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
         print_document(answer)
         return
     _print_trial(client, trial_from_proto(answer.trial))
-    print_lines(text.thinned_lines(client.get(experiment)))
-    click.echo()
-    print_lines(
-        text.table(_LEASE_HEADER, map(_lease_row, map(lease_from_proto, answer.leases)), left=frozenset({1, 6}))
-    )
-    click.echo()
+    say_lines(text.thinned_lines(client.get(experiment)))
+    say()
+    say_lines(text.table(_LEASE_HEADER, map(_lease_row, map(lease_from_proto, answer.leases)), left=frozenset({1, 6})))
+    say()
     checkpoints = map(_checkpoint_row, map(checkpoint_from_proto, answer.checkpoints))
-    print_lines(text.table(_CHECKPOINT_HEADER, checkpoints, left=frozenset({3, 4})))
+    say_lines(text.table(_CHECKPOINT_HEADER, checkpoints, left=frozenset({3, 4})))
 
 
 def _print_trial(client: Client, trial: Trial) -> None:
     experiment = client.get(trial.experiment_id)
-    print_lines(text.trial_lines(experiment, trial, other_metrics(client.calls, experiment, trial)))
+    say_lines(text.trial_lines(experiment, trial, other_metrics(client.calls, experiment, trial)))
 
 
 def _print_model(client: Client, trial: Trial) -> None:
     experiment = client.get(trial.experiment_id)
     model = model_of(experiment, trial, client.trial(trial.experiment_id, trial.trial_id).checkpoints)
     model = model and client.located(model)
-    print_lines(text.model_lines(experiment, trial, model))
-    print_lines(text.best_lines(experiment)[:-1])
+    say_lines(text.model_lines(experiment, trial, model))
+    say_lines(text.best_lines(experiment)[:-1])
 
 
 _LEASE_HEADER = ("lease", "worker", "from", "to", "time", "outcome", "error")
@@ -153,8 +152,8 @@ def metrics(experiment: int, trial: int, limit: int | None, client: Client, as_j
         print_json_lines(messages)
         return
     rows = _report_rows(map(report_from_proto, messages))
-    print_lines(text.table(("resource", "time", "metrics"), rows, left=frozenset({1, 2})))
-    print_lines(text.thinned_lines(client.get(experiment)))
+    say_lines(text.table(("resource", "time", "metrics"), rows, left=frozenset({1, 2})))
+    say_lines(text.thinned_lines(client.get(experiment)))
 
 
 def _report_rows(reports: Iterator[Report]) -> Iterator[tuple[str, ...]]:

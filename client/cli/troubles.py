@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...shared.failure_text import Repeats
 from ...shared.model import Event, Trouble
-from .output import print_lines
+from ...shared.printing import say_lines
 from .text import noteworthy
 
 #: Kinds of trouble that are told at the end of a search; the rest is counted.
@@ -43,7 +43,7 @@ def _line(trouble: Trouble) -> str:
 def print_troubles(troubles: Sequence[Trouble]) -> None:
     """Prints what went wrong, below what was found; nothing where all went well."""
     if troubles:
-        print_lines(["", *trouble_lines(troubles)])
+        say_lines(["", *trouble_lines(troubles)])
 
 
 class News:

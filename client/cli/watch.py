@@ -11,12 +11,13 @@ import click
 
 from ...proto.v1 import experiment_pb2
 from ...shared.convert import event_from_proto, experiment_to_proto
+from ...shared.printing import say, say_lines
 from ..calls import Calls
 from ..client import Client
 from ..follow import PATIENCE_SECONDS, Snapshot, follow
 from . import text
 from .options import choose, experiment_argument, json_option, looking_options, say_if_at_rest
-from .output import outcome, print_document, print_json_lines, print_lines
+from .output import outcome, print_document, print_json_lines
 from .progress import open_display
 from .troubles import print_troubles
 
@@ -45,7 +46,8 @@ def command(experiment: int | None, events: bool, after: int, client: Client, as
             return print_result(next(follow(client.calls.connection, chosen)), as_json=False)
         return watch(client, chosen, sys.stdout)
     except KeyboardInterrupt:
-        click.echo(f"\nno longer watching; experiment {chosen} goes on", err=True)
+        say(err=True)
+        say(f"no longer watching; experiment {chosen} goes on", err=True)
         return 130
 
 
@@ -64,9 +66,9 @@ def print_result(last: Snapshot, as_json: bool) -> int:
     if as_json:
         print_document(experiment_pb2.GetExperimentResponse(experiment=experiment_to_proto(last.experiment)))
     else:
-        print_lines(text.overview(last.experiment, datetime.now(UTC), last.workers, last.other_metrics))
+        say_lines(text.overview(last.experiment, datetime.now(UTC), last.workers, last.other_metrics))
         if last.model is not None and last.experiment.best_trial is not None:
-            print_lines(text.model_lines(last.experiment, last.experiment.best_trial, last.model))
+            say_lines(text.model_lines(last.experiment, last.experiment.best_trial, last.model))
         print_troubles(last.troubles)
     return outcome(last.experiment)
 
@@ -81,7 +83,7 @@ def _print_events(client: Client, experiment_id: int, after: int, as_json: bool,
         if as_json:
             print_json_lines(messages)
         else:
-            print_lines(map(text.event_line, map(event_from_proto, messages)))
+            say_lines(map(text.event_line, map(event_from_proto, messages)))
     finally:
         connection.close()
     return outcome(client.get(experiment_id))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ...shared.printing import say, say_json
 
 if TYPE_CHECKING:
     from ..sweeping import Leftovers
@@ -43,14 +43,14 @@ def check(database: str, as_json: bool) -> int:
 
     findings = check_database(database)
     if as_json:
-        click.echo(json.dumps({"database": _shown(database), **asdict(findings)}, indent=2))
+        say_json({"database": _shown(database), **asdict(findings)}, indent=2)
         return int(bool(findings.violations))
     for line in findings.violations:
-        click.echo(line)
+        say(line)
     looked = f"{findings.experiments:,} experiments, {findings.trials:,} trials, {findings.reports:,} reports"
     number = len(findings.violations)
     outcome = f"{number:,} violation{'s' * (number != 1)}" if number else "whole"
-    click.echo(f"{_shown(database)}: {outcome} ({looked})")
+    say(f"{_shown(database)}: {outcome} ({looked})")
     return int(bool(findings.violations))
 
 
@@ -68,10 +68,6 @@ def read(database: str, socket: str) -> None:
     """Serve a database to the process that started this one, which only reads it; end when standard input closes."""
     from ..reading import serve_reading
 
-    def say(line: str) -> None:
-        click.echo(line)
-        sys.stdout.flush()
-
     asyncio.run(serve_reading(database, socket, say))
     # Nothing is left to be done, and somebody waits: taking the interpreter down takes longer than a query.
     os._exit(0)
@@ -88,7 +84,7 @@ def backup(database: str, target: Path) -> None:
     from ..ledger.backup import back_up
 
     back_up(database, target)
-    click.echo(f"{database} is backed up to {target} ({target.stat().st_size:,} bytes)")
+    say(f"{database} is backed up to {target} ({target.stat().st_size:,} bytes)")
 
 
 @command.command()
@@ -104,7 +100,7 @@ def restore(database: str, source: Path | None) -> None:
     from ..restoring import restore as restore_database
 
     ended = restore_database(database, source)
-    click.echo(f"{_shown(database)} is ready for a master; {ended:,} leases ended, their trials will go on")
+    say(f"{_shown(database)} is ready for a master; {ended:,} leases ended, their trials will go on")
 
 
 @command.command()
@@ -151,17 +147,17 @@ def sweep(
     where = Where(directory.resolve(), logs or directory.resolve() / ".rungmaster" / "logs", storages)
     swept = sweep_database(database, where, older_than * 3600.0, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps({"database": _shown(database), "dry_run": dry_run, **_as_document(swept)}, indent=2))
+        say_json({"database": _shown(database), "dry_run": dry_run, **_as_document(swept)}, indent=2)
         return int(bool(swept.failures))
     for found in swept.checkpoints:
-        click.echo(f"{found.uri}  ({found.age / 3600:.1f} hours old)")
+        say(f"{found.uri}  ({found.age / 3600:.1f} hours old)")
     for experiment_id in swept.logs:
-        click.echo(f"logs of experiment {experiment_id}, which was deleted")
+        say(f"logs of experiment {experiment_id}, which was deleted")
     for failure in swept.failures:
-        click.echo(failure, err=True)
+        say(failure, err=True)
     number = len(swept.checkpoints)
     what = f"{number:,} checkpoint{'s' * (number != 1)} and the logs of {len(swept.logs):,} experiments"
-    click.echo(f"{_shown(database)}: {what} {'would be' if dry_run else 'are'} deleted")
+    say(f"{_shown(database)}: {what} {'would be' if dry_run else 'are'} deleted")
     return int(bool(swept.failures))
 
 
@@ -180,7 +176,7 @@ def compact(database: str) -> None:
     from ..compacting import compact as compact_database
 
     before, after = compact_database(database)
-    click.echo(f"{_shown(database)} has {after:,} bytes now, {before - after:,} less")
+    say(f"{_shown(database)} has {after:,} bytes now, {before - after:,} less")
 
 
 @command.command()
@@ -199,6 +195,6 @@ def export(database: str, experiment: int, target: Path, trials: bool, force: bo
 
     exported = export_experiment(database, experiment, target, trials=trials, replace=force)
     what = "trials" if trials else "reports"
-    click.echo(f"{exported.rows:,} {what} of experiment {experiment} are in {target} ({target.stat().st_size:,} bytes)")
+    say(f"{exported.rows:,} {what} of experiment {experiment} are in {target} ({target.stat().st_size:,} bytes)")
     if exported.dropped:
-        click.echo(f"{exported.dropped:,} more had been dropped when it was thinned")
+        say(f"{exported.dropped:,} more had been dropped when it was thinned")

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 import click
 
+from ...shared.printing import say
+from ...shared.visible import json_text
 from ..search.interface import Decision, Goal, Searcher, Step, Train, UnknownTrial, Wait
 from ..search.registry import build_searcher
 from .searcher_file import load_searcher
@@ -145,7 +147,7 @@ def drive(searcher: Searcher, events: BinaryIO, answer: Callable[[str], None]) -
     driver = Driver(searcher)
     for line in _lines(events):
         reply = {"error": f"the line is longer than {MAX_LINE} bytes"} if line is None else driver.answer(line)
-        answer(json.dumps(reply))
+        answer(json_text(reply))
 
 
 @click.command(short_help="Run the bare search over JSON lines.")
@@ -176,5 +178,5 @@ def command(spec: Path, goal: str | None) -> None:
     """
     searcher_spec, spec_goal = load_searcher(spec)
     searcher = build_searcher(searcher_spec, Goal(goal) if goal else spec_goal)
-    # click.echo flushes after each line, so that whoever drives the search gets each answer at once.
-    drive(searcher, sys.stdin.buffer, click.echo)
+    # Each line is printed at once, so that whoever drives the search gets each answer in turn.
+    drive(searcher, sys.stdin.buffer, say)

@@ -12,6 +12,8 @@ import click
 
 from ...shared.addresses import is_loopback, parse_addresses
 from ...shared.errors import InvalidInput
+from ...shared.logs import set_up_logs
+from ...shared.printing import say
 
 if TYPE_CHECKING:
     from ..services.security import Security
@@ -108,11 +110,7 @@ def command(
     from ..ownership import Rivalry
     from ..services.security import Security
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    set_up_logs("%(asctime)s %(levelname)s %(name)s: %(message)s", verbose=verbose)
     for noisy in ("asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     addresses = parse_addresses(listen, listening=True)
@@ -146,7 +144,7 @@ def check_exposure(address: str, security: Security, insecure: bool) -> None:
             f"--listen {address}: other machines can reach it without {lacking}. Give them (docs/security.md tells "
             "how); or --insecure, on a network where you trust everybody"
         )
-    click.echo(f"warning: {address} can be reached from other machines, without {lacking}", err=True)
+    say(f"warning: {address} can be reached from other machines, without {lacking}", err=True)
 
 
 class Announcer:
@@ -162,5 +160,4 @@ class Announcer:
 
     @staticmethod
     def _say(text: str) -> None:
-        click.echo(f"rungmaster master {text}")
-        sys.stdout.flush()
+        say(f"rungmaster master {text}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from ...shared.documents import read_document
 from ...shared.errors import CannotStart
+from ...shared.printing import say, say_block, say_json
 from ...shared.searchers import SearcherSpec
 from ...shared.space import repetition
 from ...shared.spec import parse_spec
@@ -96,7 +96,7 @@ def _check(path: Path) -> None:
     except CannotStart as error:
         raise CannotStart(f"{path}: {error}") from error
     if warning := repetition(spec):
-        click.echo(f"warning: {path}: {warning}", err=True)
+        say(f"warning: {path}: {warning}", err=True)
 
 
 @click.command(short_help="Show the brackets of a spec, and what they cost.")
@@ -119,4 +119,7 @@ def command(spec: tuple[Path, ...], check: bool, as_json: bool) -> None:
     for path, searcher, _ in load_searchers(spec):
         plan = plan_brackets(searcher)
         cost = cost_of(searcher, plan)
-        click.echo(json.dumps(_document(path, plan, cost)) if as_json else _text(path, searcher, plan, cost))
+        if as_json:
+            say_json(_document(path, plan, cost))
+        else:
+            say_block(_text(path, searcher, plan, cost))

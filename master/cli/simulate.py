@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ...shared.printing import say_block, say_json
 from ..search.registry import build_searcher
 from ..simulation import Outcome, RungCount, simulate
 from .searcher_file import load_searcher
@@ -76,4 +76,7 @@ def command(spec: Path, workers: int, seed: int, as_json: bool) -> None:
     """
     searcher, goal = load_searcher(spec)
     outcome = simulate(build_searcher(searcher, goal), goal, workers, seed)
-    click.echo(json.dumps(_document(spec, seed, outcome)) if as_json else _text(spec, seed, outcome))
+    if as_json:
+        say_json(_document(spec, seed, outcome))
+    else:
+        say_block(_text(spec, seed, outcome))

@@ -27,9 +27,9 @@ from ...shared.limits import (
     MAX_URI_BYTES,
     MAX_WAITING,
     MAX_WORKER_TEXT,
-    unstorable,
 )
 from ...shared.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest, Swept
+from ...shared.visible import hidden_problem
 
 
 def check_bundle(request: SessionRequest, first_event: int = 0) -> None:
@@ -114,13 +114,17 @@ def _check_event(index: int, happened: LeaseEvent) -> None:
 
 def _check_checkpoint(path: str, saved: CheckpointSaved) -> None:
     _check_uri(f"{path}.uri", saved.uri)
+    check_text(f"{path}.uri", saved.uri, MAX_URI_BYTES)
     _check_number(f"{path}.resource", saved.resource, 0, MAX_RESOURCE)
     _check_number(f"{path}.size_bytes", saved.size_bytes, 0, MAX_RESOURCE)
     check_text(f"{path}.checksum", saved.checksum, MAX_CHECKSUM)
 
 
 def _check_uri(path: str, uri: str) -> None:
-    check_text(path, uri, MAX_URI_BYTES, least=1)
+    """Of one that is told back, whatever was let in when it was saved."""
+    check_length(path, uri, MAX_URI_BYTES)
+    if not uri or "\0" in uri:
+        raise InvalidInput(f"{path}: must be a URI, got {uri[:100]!r}")
     if (size := len(uri.encode())) > MAX_URI_BYTES:
         raise InvalidInput(f"{path}: it has at most {MAX_URI_BYTES:,} bytes, got {size:,}")
 
@@ -152,12 +156,12 @@ def check_length(path: str, text: str, limit: int, what: str = "it") -> None:
 
 
 def check_text(path: str, text: str, limit: int, *, least: int = 0, what: str = "it") -> None:
-    """Raises InvalidInput where a text is too long or too short, or has a character that cannot be stored as it is."""
+    """Raises InvalidInput where a name is too long or too short, or has a character that nobody could see."""
     check_length(path, text, limit, what)
     if len(text) < least:
         raise InvalidInput(f"{path}: {what} has 1 to {limit:,} characters, got none")
-    if unstorable(text):
-        raise InvalidInput(f"{path}: {what} must not have the character NUL, got {text[:100]!r}")
+    if problem := hidden_problem(text):
+        raise InvalidInput(f"{path}: {what} {problem}")
 
 
 def _check_number(path: str, number: int, least: int, most: int) -> None:

@@ -25,6 +25,7 @@ from ...shared.errors import (
     Unavailable,
 )
 from ...shared.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
+from ...shared.visible import visible, visible_block
 from ..failpoints import hit
 
 log = logging.getLogger(__name__)
@@ -49,11 +50,11 @@ _CODES: tuple[tuple[type[RungmasterError], int], ...] = (
 def status_of(error: RungmasterError) -> status_pb2.Status:
     """The status of an error, with what a program can use in its details."""
     code = next((code for kind, code in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
-    status = status_pb2.Status(code=code, message=str(error))
+    status = status_pb2.Status(code=code, message=visible_block(str(error)))
     if isinstance(error, InvalidSpec):
         request = error_details_pb2.BadRequest()
         for problem in error.problems:
-            request.field_violations.add(field=problem.path, description=problem.message)
+            request.field_violations.add(field=visible(problem.path), description=visible(problem.message))
         _attach(status, request)
     elif code in (code_pb2.RESOURCE_EXHAUSTED, code_pb2.UNAVAILABLE):
         retry = error_details_pb2.RetryInfo()

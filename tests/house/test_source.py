@@ -47,6 +47,25 @@ def test_everything_a_module_offers_is_there(module: Module) -> None:
     assert len(set(loaded.__all__)) == len(loaded.__all__)
 
 
+def test_commands_print_only_where_nothing_can_act_on_a_terminal() -> None:
+    """All else goes by `shared/printing.py`. What a program of the training reads, and its own output, is its own."""
+    raw = {
+        "shared/printing.py",
+        "worker/shell.py hparam",
+        "worker/forked.py _code_of",
+        "worker/supervisor.py _end_what_is_left",
+    }
+    found = {
+        f"{module.place} {function.name}"
+        for module in modules(*PARTS)
+        for function in module.functions()
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in ("print", "click.echo", "click.secho", "sys.stdout.write")
+    }
+    assert {place for place in found if not raw & {place, place.split()[0]}} == set()
+
+
 def test_nothing_is_left_for_later() -> None:
     marks = re.compile(r"#.*\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
     left = [

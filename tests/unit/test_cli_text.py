@@ -267,6 +267,24 @@ def test_a_trial_that_was_trained_furthest_and_has_no_result_there_is_not_told_a
     assert "of those trained furthest 0.5" in "\n".join(text.best_lines(replace(SEARCH, furthest_trial=worse)))
 
 
+def test_nothing_that_progress_shows_acts_on_the_terminal() -> None:
+    hostile = "a\x1b]0;title\x07\rb\x9b\u202e\u2028"
+    best = replace(BEST, hparams={hostile: hostile})
+    named = replace(SEARCH, name=hostile, metric=hostile, unit=hostile, best_trial=best, leading_trial=best)
+    snapshot = Snapshot(named, (), (event("trial_failed", reason=hostile), event("lease_ended", outcome="expired")))
+    console, stream = Console(file=io.StringIO(), force_terminal=True, width=100, height=40), io.StringIO()
+    with Live(console=console, auto_refresh=False) as live:
+        for display in (LiveDisplay(live), PlainDisplay(stream, Clock())):
+            display.say(hostile)
+            display.show(snapshot)
+        live.refresh()
+    assert isinstance(console.file, io.StringIO)
+    for shown in (console.file.getvalue(), stream.getvalue()):
+        assert r"a\x1b]0;title\x07\rb\x9b\u202e\u2028" in shown
+        assert not set("\x07\x9b\u202e\u2028") & set(shown)
+        assert "\x1b]" not in shown
+
+
 def test_live_progress_shows_rungs_the_best_trial_and_what_failed() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100, height=40)
     with Live(console=console, auto_refresh=False) as live:
