@@ -94,9 +94,10 @@ class Client:
         """Gives a search to the master, which starts it at once.
 
         `spec` is YAML or JSON text, a Path to a file of it, a dict (whose `entrypoint` may be a function), or a Spec.
-        A given `request_id` (at most 64 characters) makes the call repeatable across processes: the same one always
-        returns the same experiment. A fingerprint of the training code in this folder is kept with it, from which
-        `code_changes` tells later what was changed. Raises InvalidSpec with every problem, and then nothing was stored;
+        A given `request_id` (at most 64 characters) makes the call repeatable across processes: the same one with the
+        same spec always returns the same experiment, and with another it is refused (InvalidInput). A fingerprint of
+        the training code in this folder is kept with it, from which `code_changes` tells later what was changed. Raises
+        InvalidSpec with every problem, and then nothing was stored;
         warns where a spec may not be what was meant.
         """
         experiment, told = self.submit_quietly(spec, request_id=request_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -163,18 +162,7 @@ class _Search:
         self._display.say(f"experiment {experiment.experiment_id} ({experiment.name}) {words}")
 
 
-def _text(spec: Spec) -> str:
-    """For Python 1 is 1.0 and true, but trials with one or the other are trained otherwise."""
-    from ..shared.spec import spec_to_json
-
-    return json.dumps(spec_to_json(spec), sort_keys=True)
-
-
 def _is_of(experiment: Experiment, spec: Spec) -> bool:
-    """Whether an experiment was made from this spec, also by a version that had fewer fields with defaults."""
-    from ..shared.spec import spec_from_json
+    from ..shared.spec import is_spec_of
 
-    try:
-        return _text(spec_from_json(dict(experiment.spec))) == _text(spec)
-    except InvalidInput:
-        return False
+    return is_spec_of(experiment.spec, spec)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -62,6 +63,7 @@ __all__ = [
     "SamplerSpec",
     "SearcherSpec",
     "Spec",
+    "is_spec_of",
     "max_rungs_that_fit",
     "parse_searcher",
     "parse_settings",
@@ -277,6 +279,22 @@ def parse_settings(changes: Mapping[str, Any]) -> Settings:
 def spec_to_json(spec: Spec) -> dict[str, Any]:
     """The spec as plain JSON values, every default filled in; `spec_from_json` gives the same spec back."""
     return spec.model_dump(mode="json")
+
+
+def is_spec_of(document: Mapping[str, Any], spec: Spec) -> bool:
+    """Whether a stored document is this spec, also where a version that had fewer fields with defaults stored it."""
+    wanted = _canonical(spec_to_json(spec))
+    if _canonical(document) == wanted:
+        return True
+    try:
+        return _canonical(spec_to_json(stored_spec(document))) == wanted
+    except InvalidSpec:
+        return False
+
+
+def _canonical(document: Mapping[str, Any]) -> str:
+    """As text: for Python 1 is 1.0 and true, but trials with one or the other are trained otherwise."""
+    return json.dumps(document, sort_keys=True)
 
 
 def _spec_of(document: object) -> Spec:

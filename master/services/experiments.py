@@ -24,7 +24,7 @@ from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVER
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.settings import Settings
 from ...shared.space import repetition
-from ...shared.spec import parse_settings, parse_spec
+from ...shared.spec import Spec, is_spec_of, parse_settings, parse_spec
 from ..dispatcher.blueprint import Blueprint, blueprint
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
@@ -84,8 +84,11 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         code, owner = dict(sorted(request.code.items())), caller_name.get() or request.owner
         plan, warnings = await self._read(lambda: _accepted(request.spec))
         created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id, code, owner))
-        experiment = convert.experiment_to_proto(await self._experiment(created))
-        return pb.CreateExperimentResponse(experiment=experiment, warnings=warnings)
+        experiment = await self._experiment(created)
+        if request.request_id:
+            caller = caller_name.get()
+            await self._read(lambda: _check_same(request.request_id, experiment, plan.spec, caller))
+        return pb.CreateExperimentResponse(experiment=convert.experiment_to_proto(experiment), warnings=warnings)
 
     async def GetExperiment(  # noqa: N802
         self, request: pb.GetExperimentRequest, context: Context
@@ -260,6 +263,18 @@ def _settings(request: pb.SetExperimentRequest) -> Settings:
     if changes.get("max_concurrent_trials") == 0:
         changes["max_concurrent_trials"] = None
     return parse_settings(changes)
+
+
+def _check_same(request_id: str, experiment: Experiment, spec: Spec, caller: str) -> None:
+    """Raises InvalidInput where the experiment of a request id is not the one that is submitted now.
+
+    That is always looked at: whether the experiment is new, only the database knows for sure.
+    """
+    used = f"request_id: {request_id} has been used for experiment {experiment.experiment_id}"
+    if caller and experiment.owner and experiment.owner != caller:
+        raise InvalidInput(f"{used} by {experiment.owner}; give an id of your own. Nothing was stored")
+    if not is_spec_of(experiment.spec, spec):
+        raise InvalidInput(f"{used}, whose spec is another one; give a new id for a new search. Nothing was stored")
 
 
 def _accepted(text: str) -> tuple[Blueprint, list[str]]:

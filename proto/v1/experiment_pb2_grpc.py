@@ -113,7 +113,8 @@ class ExperimentServiceServicer:
     """
 
     def CreateExperiment(self, request, context):
-        """Checks the spec, stores the experiment and starts it. A repeated request_id returns the first answer.
+        """Checks the spec, stores the experiment and starts it. A repeated request_id with the same spec returns the first
+        answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
