@@ -68,13 +68,26 @@ def _modules_of(package: str) -> set[str]:
     return names - {"__init__"}
 
 
-def check_command(command: Sequence[str], directory: Path) -> None:
-    """Raises CannotStart where the program that a command names, or the script that it is to run, is not here."""
+def find_program(program: str, directory: Path, path: str | None = None) -> Path | None:
+    """The file that a command's program is, links not followed: for one without a slash the first on PATH, by default
+    that of this process, for others from the directory. None where there is none that may be run."""
+    if os.sep in program:
+        found = shutil.which(directory / program)
+    else:
+        # What is relative on PATH is so from where the command runs.
+        folders = (os.environ.get("PATH", os.defpath) if path is None else path).split(os.pathsep)
+        found = shutil.which(program, path=os.pathsep.join(str(directory / folder) for folder in folders))
+    return None if found is None else Path(found)
+
+
+def check_command(command: Sequence[str], directory: Path) -> Path:
+    """The file of the program that a command names. Raises CannotStart where that, or the script that it is to run, is
+    not here."""
     program = command[0]
-    found = shutil.which(program) if os.sep not in program else shutil.which(directory / program)
+    found = find_program(program, directory)
     if found is None:
         raise CannotStart(f"cannot run {program!r} in {directory}: {_program_problem(program, directory)}")
-    if (interpreter := _missing_interpreter(Path(found))) is not None:
+    if (interpreter := _missing_interpreter(found)) is not None:
         problem = f"its first line names {interpreter!r}, which is not here"
         raise CannotStart(f"cannot run {program!r} in {directory}: {problem}")
     script = command[1] if len(command) > 1 else "-"
@@ -84,6 +97,7 @@ def check_command(command: Sequence[str], directory: Path) -> None:
         names = [each.name for each in beside.iterdir()] if beside.is_dir() else []
         problem = f"there is no file {script!r}{_did_you_mean(Path(script).name, names)}"
         raise CannotStart(f"cannot run {program!r} in {directory}: {problem}")
+    return found
 
 
 def _missing_interpreter(program: Path) -> str | None:

@@ -59,7 +59,7 @@ class Agent:
         self._last_trained = 0.0
         self._store = CheckpointStore(settings.directory)
         self._outages = Outages(self._tell_outage)
-        self._guard = Guard()
+        self._guard = Guard(settings.hidden_variables)
         self._witness = Witness(settings.acknowledged)
         self._place: Place | None = None
         self._room = asyncio.Event()
@@ -87,7 +87,16 @@ class Agent:
             settings = self._settings
             self._spill = SpillFolder(scratch, settings.spill)
             launcher = Launcher(self._guard, scratch, fork=not settings.fresh_processes)
-            self._place = Place(settings.directory, settings.logs, scratch, self._store, self._outages, launcher)
+            self._place = Place(
+                settings.directory,
+                settings.logs,
+                scratch,
+                self._store,
+                self._outages,
+                launcher,
+                settings.allowed,
+                settings.hidden_variables,
+            )
             await self._guard.begin()
             idling = asyncio.create_task(self._leave_when_idle())
             try:

@@ -51,8 +51,9 @@ def die_with(parent: int) -> None:
 def _become(command: list[str]) -> NoReturn:
     """Replaces this process by the command's; the process, its group and its socket stay the same."""
     try:
-        check_command(command, Path.cwd())
-        os.execvp(command[0], command)  # noqa: S606 - running the user's command is the purpose
+        # The very file that was looked at: a search of its own might find another.
+        program = check_command(command, Path.cwd())
+        os.execv(program, command)  # noqa: S606 - running the user's command is the purpose
     except CannotStart as error:
         _cannot_start(error)
     except OSError as error:

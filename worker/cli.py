@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,12 +20,37 @@ from ..shared.credential_options import credential_options
 from ..shared.limits import MAX_WORKER_TEXT
 from ..shared.logs import set_up_logs
 from ..shared.visible import hidden_problem
+from .allowed import Allowed
 
 if TYPE_CHECKING:
     from ..shared.credentials import Credentials
     from .agent import Agent
     from .gpus import Device
     from .settings import Settings
+
+
+def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say what may be run, and calls `function` with `allowed`."""
+
+    @click.option(
+        "--allow",
+        "functions",
+        metavar="MODULE[:FUNCTION]",
+        multiple=True,
+        help="Run only functions of modules that match, such as 'examples.*'; repeatable.  [default: run anything]",
+    )
+    @click.option(
+        "--allow-command",
+        "programs",
+        metavar="PATH",
+        multiple=True,
+        help="Run only commands whose program, links followed, matches, such as '/srv/train/*'; may be repeated.",
+    )
+    @functools.wraps(function)
+    def command(*args: Any, functions: tuple[str, ...], programs: tuple[str, ...], **kwargs: Any) -> Any:
+        return function(*args, allowed=Allowed(functions, programs), **kwargs)
+
+    return command
 
 
 @click.command()
@@ -65,6 +92,14 @@ if TYPE_CHECKING:
     metavar="DAYS",
     type=click.FloatRange(0),
     help="Delete logs that have not changed for so long; by default they stay until their experiment is deleted.",
+)
+@_allow_options
+@click.option(
+    "--hide-variable",
+    "hidden",
+    metavar="NAME",
+    multiple=True,
+    help="Keep matching environment variables, such as 'AWS_*', from the training; may be repeated.",
 )
 @click.option(
     "--grace",
@@ -112,6 +147,8 @@ def command(
     directory: Path,
     logs: Path | None,
     keep_logs: float | None,
+    allowed: Allowed,
+    hidden: tuple[str, ...],
     grace: float,
     connect_timeout: float,
     fresh_processes: bool,
@@ -143,6 +180,8 @@ def command(
         devices=_behind(devices, slots),
         labels=dict(_label(text) for text in labels),
         experiment_ids=frozenset(experiments),
+        allowed=allowed,
+        hidden_variables=hidden,
         exit_when_idle=exit_when_idle,
         grace=grace,
         connect_timeout=connect_timeout,

@@ -8,6 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -22,12 +23,24 @@ LEFT_OUT = "RUNGMASTER_HPARAMS_LEFT_OUT"
 DEVICES = "CUDA_VISIBLE_DEVICES"
 
 
-def base_environment(inherited: Mapping[str, str], *, own_devices: bool) -> dict[str, str]:
-    """What all training processes of a worker have: its own environment without its RUNGMASTER_ variables.
+#: Variables of the worker alone: how it reaches its masters, and what a service manager gave it.
+_OF_THE_WORKER = ("RUNGMASTER_*", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_*", "LISTEN_*")
+
+
+def scrubbed(inherited: Mapping[str, str], hidden: Sequence[str] = ()) -> dict[str, str]:
+    """An environment without what is the worker's alone, and without the variables that match a pattern in `hidden`."""
+    patterns = (*_OF_THE_WORKER, *hidden)
+    return {
+        name: value for name, value in inherited.items() if not any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+
+
+def base_environment(inherited: Mapping[str, str], *, own_devices: bool, hidden: Sequence[str] = ()) -> dict[str, str]:
+    """What all training processes of a worker have: its own environment without what is the worker's alone or hidden.
 
     With `own_devices` each trial is told its GPUs, and CUDA_VISIBLE_DEVICES is left to that.
     """
-    base = {name: value for name, value in inherited.items() if not name.startswith("RUNGMASTER_")}
+    base = scrubbed(inherited, hidden)
     base["PYTHONUNBUFFERED"] = "1"
     if which("rungmaster", path=base.get("PATH", "")) is None:
         # Last, so that it hides nothing: shell programs say `rungmaster report`.

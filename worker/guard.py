@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from ..shared.errors import Unavailable
 from .descendants import PATIENCE
+from .environment import scrubbed
 from .preload import CannotFork
 from .processes import Process, ProcessLine
 from .signals import FOR_THE_WORKER
@@ -24,7 +26,9 @@ logger = logging.getLogger(__name__)
 class Guard:
     """Starts programs; none of them, nor what they start, outlives the worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: Sequence[str] = ()) -> None:
+        """`hidden` are patterns of variables that no process gets: a child can read those of its ancestors."""
+        self._hidden = hidden
         self._reaper: subprocess.Popen[bytes] | None = None
         self._line: ProcessLine | None = None
         self._passing: socket.socket | None = None
@@ -65,7 +69,7 @@ class Guard:
         ours, theirs = socket.socketpair()
         self._passing, passed = socket.socketpair()
         with theirs, passed:
-            self._reaper = _start_reaper(theirs.fileno(), passed.fileno())
+            self._reaper = _start_reaper(scrubbed(os.environ, self._hidden), theirs.fileno(), passed.fileno())
         line = ProcessLine(*await asyncio.open_unix_connection(sock=ours), self._kill)
         self._line = line
         self._listening = asyncio.create_task(self._listen(line, self._reaper, self._passing))
@@ -97,12 +101,13 @@ class Guard:
         await self._kill()
 
 
-def _start_reaper(*descriptors: int) -> subprocess.Popen[bytes]:
+def _start_reaper(environment: Mapping[str, str], *descriptors: int) -> subprocess.Popen[bytes]:
     with _held_back():
         return subprocess.Popen(  # noqa: S603 - a program of this package
             [sys.executable, "-P", "-m", f"{__package__}.reaper", *map(str, descriptors)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            env=environment,
             pass_fds=descriptors,
             start_new_session=True,
         )

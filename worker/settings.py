@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..shared.credentials import NO_CREDENTIALS, Credentials
 from ..shared.visible import visible
+from .allowed import Allowed
 from .gpus import Device
 
 
@@ -45,5 +46,8 @@ class Settings:
     spill: int = 256 << 20
     #: Whether each Python trial gets a process of its own from the start, instead of a fork of preloaded code.
     fresh_processes: bool = False
+    #: What it may run, and patterns of the variables that no training gets.
+    allowed: Allowed = field(default_factory=Allowed)
+    hidden_variables: tuple[str, ...] = ()
     #: Where to write down every event that the master has acknowledged; see `witness.py`.
     acknowledged: Path | None = None

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from ..shared.failure_text import exception_in, failure_text, last_line
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
 from . import output
+from .allowed import Allowed
 from .best import BestSoFar
 from .checkpoints import CheckpointStore, Loaded
 from .child import Child, Job, describe_exit
@@ -50,6 +51,17 @@ class Place:
     store: CheckpointStore
     outages: Outages
     launcher: Launcher
+    allowed: Allowed = field(default_factory=Allowed)
+    hidden: tuple[str, ...] = ()
+
+    def environment(self, *, own_devices: bool) -> dict[str, str]:
+        """The variables that all training has."""
+        return base_environment(os.environ, own_devices=own_devices, hidden=self.hidden)
+
+    def check_allowed(self, assignment: Assignment) -> None:
+        """Raises CannotStart where the worker may not run what is assigned."""
+        path = self.environment(own_devices=False).get("PATH", os.defpath)
+        self.allowed.check(assignment.entrypoint, assignment.command, self.directory, path)
 
 
 class Listener(Protocol):
@@ -169,6 +181,8 @@ class Training:
             self._help(self._child.kill(at_once=True))
 
     async def _run(self) -> Exit:
+        # Before anything is made, imported or loaded for it.
+        await in_thread(self._place.check_allowed, self.assignment)
         await asyncio.to_thread(self._folder.mkdir, parents=True)
         await in_thread(self._place.store.check, self.assignment.checkpoint_storage)
         start = await self._load()
@@ -236,7 +250,7 @@ class Training:
             self.assignment.entrypoint,
             self.assignment.command,
             self._place.directory,
-            base_environment(os.environ, own_devices=seat.devices is not None),
+            self._place.environment(own_devices=seat.devices is not None),
             trial_environment(start, self._folder / "socket", seat.devices),
             frozenset() if seat.devices is None else frozenset({DEVICES}),
             self._place.logs / self.assignment.database_id / f"{self._name}.log",
