@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..shared.errors import InvalidInput
 from ..shared.model import ExperimentState
-from ..shared.spec import Spec, spec_from_json
+from ..shared.spec import Spec, stored_spec
 from .experiment.audit import Rows, audit
 from .experiment.lifecycle import rung_record, trial_record
 from .experiment.replay import Replay, same_future
@@ -46,7 +46,7 @@ def check_database(url: str) -> Findings:
 
 def _check(inspection: Inspection, rows: Rows) -> Iterator[str]:
     try:
-        spec = spec_from_json(dict(rows.experiment.spec))
+        spec = stored_spec(rows.experiment.spec)
     except InvalidInput as error:
         yield f"its spec is refused: {'; '.join(str(error).splitlines())}"
         return

@@ -15,7 +15,6 @@ from ..experiment.changes import Changes, EventRow, ExperimentRow, Records
 from ..experiment.ending import begin_rows
 from ..experiment.experiment import Experiment
 from ..experiment.next_trial import Draw
-from ..search.interface import Goal
 from .blueprint import Blueprint, Refused
 from .outbox import Outgoing
 
@@ -113,7 +112,7 @@ class Suspended:
     def of(cls, records: Records, reason: str) -> Suspended:
         """From what the ledger has of it."""
         try:
-            book = None if records.unreadable else lifecycle.restored_book(records, Goal.MINIMIZE)
+            book = None if records.unreadable else lifecycle.restored_book(records)
         except Exception:  # noqa: BLE001 - one experiment's trouble is its own
             # Rows that a hand or a disk has changed may raise anything: they are let be.
             book = None

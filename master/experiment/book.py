@@ -27,6 +27,7 @@ from .changes import (
     RungRow,
     TrialRow,
 )
+from .essentials import essentials
 from .states import check_experiment_move, check_trial_move
 
 #: A metric, less being better whatever the goal, whose it is, and at which resource.
@@ -63,9 +64,8 @@ class Book:
         #: Trials whose best is better than what their rows say in the ledger.
         self._unwritten: set[int] = set()
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
-        self._metric: str = row.spec["metric"]["name"]
-        self._best_is: str = row.spec["metric"].get("best", "any")
-        self._keep: str = row.spec.get("checkpoints", {}).get("keep", "promotable")
+        known = essentials(row.spec)
+        self._metric, self._best_is, self._keep = known.metric, known.best_is, known.keep
         self._keeps_best_result = self._keep == "best" and self._best_is == "any"
 
     @property

@@ -18,6 +18,7 @@ from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
 from .book import Batch, Book
 from .changes import ExperimentRow, Records, RungResultRow, TrialRow
 from .ending import begin
+from .essentials import essentials
 from .experiment import Experiment
 from .next_trial import Draw
 
@@ -63,7 +64,7 @@ def create(
 
 def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Experiment:
     """Takes an experiment up where the ledger says it stood."""
-    book = restored_book(records, Goal(spec.metric.goal))
+    book = restored_book(records)
     searcher.limit(records.row.max_concurrent_trials)
     searcher.restore(map(trial_record, records.trials), map(rung_record, records.results))
     experiment = Experiment(book, spec, searcher, draw)
@@ -73,9 +74,9 @@ def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Exp
     return experiment
 
 
-def restored_book(records: Records, goal: Goal) -> Book:
-    """An experiment's rows alone, without its search."""
-    book = Book(records.row, goal)
+def restored_book(records: Records) -> Book:
+    """An experiment's rows alone, without its search; its spec need not be readable."""
+    book = Book(records.row, essentials(records.row.spec).goal)
     book.brackets = {row.bracket_id: row for row in records.brackets}
     book.rungs = {(row.bracket_id, row.rung_id): row for row in records.rungs}
     book.leases = {row.trial_id: row for row in records.leases}

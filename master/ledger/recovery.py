@@ -35,6 +35,8 @@ from ..experiment.changes import (
     RungRow,
     TrialRow,
 )
+from ..experiment.essentials import essentials
+from ..search.interface import Goal
 from . import tables
 from .tables import columns_of
 from .values import load_metric
@@ -147,7 +149,7 @@ def _counted(trials: list[TrialRow]) -> dict[str, int]:
 
 def _improve(connection: Connection, row: ExperimentRow, trials: list[TrialRow]) -> None:
     """Has trials that are under a lease know their best results, of which their rows may lag behind."""
-    leases, reports, metric = tables.leases.c, tables.reports.c, row.spec["metric"]
+    leases, reports, known = tables.leases.c, tables.reports.c, essentials(row.spec)
     same = [reports[name] == leases[name] for name in ("experiment_id", "trial_id", "token")]
     statement = (
         select(reports.trial_id, reports.resource, type_coerce(reports.metrics, Text))
@@ -156,9 +158,9 @@ def _improve(connection: Connection, row: ExperimentRow, trials: list[TrialRow])
         .order_by(reports.trial_id, reports.token, reports.sequence)
     )
     by_id = {trial.trial_id: trial for trial in trials}
-    sign = 1.0 if metric["goal"] == "minimize" else -1.0
+    sign = 1.0 if known.goal is Goal.MINIMIZE else -1.0
     for trial_id, resource, metrics in connection.execute(statement):
-        value = load_metric(metrics, metric["name"])
+        value = load_metric(metrics, known.metric)
         if value is not None:
             by_id[trial_id].improve(value, resource, sign)
 

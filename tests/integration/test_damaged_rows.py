@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from unit.master_harness import Line, make_spec
 
+from rungmaster.master.checking import check_database
 from rungmaster.master.dispatcher.blueprint import blueprint
 from rungmaster.master.dispatcher.core import Terms
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.session import Hello, LeaseEvent, Measurement, SessionRequest, WorkRequest
 
@@ -51,6 +53,23 @@ async def serve(ledger: Ledger, thread: ThreadPoolExecutor, *, begin: bool) -> d
     return await asyncio.get_running_loop().run_in_executor(thread, states, ledger)
 
 
+async def cancel(ledger: Ledger, thread: ThreadPoolExecutor, experiment_id: int) -> None:
+    """The life of a master in which a person cancels what was paused, and with it go its trials."""
+    terms = Terms(ledger.term, 30.0, 10.0, "test", ledger.database_id)
+    writer = Writer(LedgerStore(ledger), terms, thread)
+    await writer.start()
+    running = asyncio.create_task(writer.run())
+    while True:
+        try:
+            await writer.execute(lambda core, _: core.cancel(experiment_id))
+            break
+        except Unavailable:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await asyncio.get_running_loop().run_in_executor(thread, ledger.close)
+
+
 def states(ledger: Ledger) -> dict[int, tuple[str, str]]:
     """By experiment, where it stands and why; closes the ledger."""
     rows = [records.row for records in ledger.load().experiments]
@@ -81,3 +100,23 @@ def test_a_damaged_value_of_one_experiment_keeps_no_master_from_starting(
     assert found[2] == ("active", "")
     assert found[1][0] == state
     assert reason in found[1][1]
+
+
+@pytest.mark.parametrize("spec", ["{bro", "[7]", '{"metric": 7}', '{"metric": {"name": "error", "goal": "minimise"}}'])
+def test_an_experiment_whose_spec_cannot_be_read_is_cancelled_with_its_trials_and_leases(
+    spec: str, tmp_path: Path
+) -> None:
+    database = tmp_path / "search.db"
+    with ThreadPoolExecutor(1) as thread:
+        asyncio.run(serve(thread.submit(Ledger.open, str(database), holder="first").result(), thread, begin=True))
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE experiments SET spec = ? WHERE experiment_id = 1", [spec])
+        second = thread.submit(Ledger.open, str(database), holder="second").result()
+        asyncio.run(asyncio.wait_for(cancel(second, thread, 1), 30))
+    with closing(sqlite3.connect(database)) as connection:
+        asked = "SELECT state, end_time IS NULL FROM {} WHERE experiment_id = 1"
+        assert {*connection.execute(asked.format("experiments"))} == {("cancelled", 0)}
+        assert {*connection.execute(asked.format("trials"))} == {("cancelled", 0)}
+        assert {*connection.execute("SELECT outcome FROM leases WHERE experiment_id = 1")} == {("cancelled",)}
+    (violation,) = check_database(str(database)).violations
+    assert violation.startswith("experiment 1: its spec is refused: ")

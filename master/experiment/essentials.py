@@ -1,0 +1,37 @@
+"""What the rows of an experiment need of its stored spec, as far as that can be read: it may be damaged, or of old."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..search.interface import Goal
+
+
+@dataclass(frozen=True, slots=True)
+class Essentials:
+    """The metric by which results are told apart, and which checkpoints stay. Without a metric none is better."""
+
+    metric: str
+    goal: Goal
+    best_is: str
+    keep: str
+
+
+#: Of a spec that cannot be read: no result is better than another, and no checkpoint is needless.
+UNKNOWN = Essentials("", Goal.MINIMIZE, "any", "all")
+
+
+def essentials(spec: Mapping[str, Any]) -> Essentials:
+    """From a spec as the ledger has it."""
+    metric, checkpoints = spec.get("metric"), spec.get("checkpoints", {})
+    if not isinstance(metric, Mapping) or not isinstance(checkpoints, Mapping):
+        return UNKNOWN
+    name, goal, best_is = metric.get("name"), metric.get("goal"), metric.get("best", "any")
+    keep = checkpoints.get("keep", "promotable")
+    if not isinstance(name, str) or goal not in [*Goal]:
+        return UNKNOWN
+    if best_is not in ("any", "last") or keep not in ("all", "best", "promotable"):
+        return UNKNOWN
+    return Essentials(name, Goal(goal), best_is, keep)
