@@ -42,6 +42,8 @@ class Drawer:
 
     def close(self) -> None:
         """Draws nothing more."""
+        for ahead in self._aheads.values():
+            ahead.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
@@ -74,7 +76,7 @@ class Ahead:
         return found
 
     def _go_on(self, trial: int) -> None:
-        if not self._drawing:
+        if not self._drawing and not self._stopped:
             self._drawing = True
             first = max(self._drawn, default=trial - 1) + 1
             loop = asyncio.get_running_loop()

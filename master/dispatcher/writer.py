@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from ...shared.errors import InternalError, LimitExceeded, MastershipLost, RungmasterError, Unavailable
+from ...shared.errors import InternalError, InvalidInput, LimitExceeded, MastershipLost, RungmasterError, Unavailable
 from ...shared.session import SessionResponse
 from ..experiment.changes import Changes, NotWritten, Records
 from ..failpoints import hit
@@ -23,7 +23,7 @@ from .broadcast import Broadcast
 from .clock import Now, system_now
 from .core import Core, Recovered, Terms
 from .drawing import Drawer
-from .isolation import Turn
+from .isolation import Turn, why
 from .outbox import HparamsOf, Outgoing
 from .unreadable import Unreadable, readable_hparams
 
@@ -110,7 +110,7 @@ class Writer:
         return self._enqueue(command)
 
     def _enqueue(self, command: Callable[[Core, Now], T]) -> asyncio.Future[T]:
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[T] = _future()
         self._queue.append((command, done))
         self._filled.set()
         return done
@@ -156,7 +156,9 @@ class Writer:
     async def _suspension(self, core: Core) -> list[Queued]:
         """The command that pauses an experiment which was set aside, as the ledger has it now."""
         experiment_id, error = next(iter(core.isolation.broken.items()))
-        log.error("experiment %d met an error and is paused", experiment_id, exc_info=error)
+        # A spec that is refused is told in a line; what else it raised is a bug, and where it lies is to be known.
+        surprise = None if isinstance(error, InvalidInput) else error
+        log.error("experiment %d is paused: %s", experiment_id, why(experiment_id, error), exc_info=surprise)
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._thread, self._store.experiment, experiment_id)
@@ -166,10 +168,7 @@ class Writer:
             log.warning("the database did not tell of experiment %d: %s", experiment_id, error)
             await self._start_over("the master could not read its database; come again")
             return []
-        done: asyncio.Future[Any] = loop.create_future()
-        # Nobody waits for it, and asyncio is not to complain of that.
-        done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        return [(lambda core, _: core.suspend(experiment_id, found), done)]
+        return [(lambda core, _: core.suspend(experiment_id, found), _future())]
 
     async def _process_or_take_apart(self, queue: deque[Queued]) -> None:
         """Applies a batch, or where that raises, each of its commands by itself on a memory that is rebuilt.
@@ -345,6 +344,13 @@ class Writer:
             else:
                 self._out_of_reach = False
                 return core
+
+
+def _future() -> asyncio.Future[Any]:
+    """The result of a command. It may be that nobody waits for it, or not any more: asyncio is not to complain then."""
+    done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return done
 
 
 def _apply(core: Core, command: Command, now: Now) -> tuple[Any, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -147,6 +148,25 @@ def test_a_failed_commit_is_unavailable_and_the_memory_is_what_the_database_has(
         assert len(store.experiments) == 1
 
     run(scenario)
+
+
+def test_asyncio_has_no_complaint_of_a_command_that_fails_while_nobody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What pytest keeps of the log holds the error, and that the command.
+    monkeypatch.setattr(writer_module.log, "disabled", True)
+    complaints: list[dict[str, Any]] = []
+
+    async def scenario(writer: Writer, store: FaultyStore) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        store.faults = [("before", Unavailable("disk full"))]
+        writer.submit(create("r"))
+        await until(lambda: not store.faults)
+        assert await insist(writer, create("r")) == 1
+        gc.collect()
+
+    run(scenario)
+    assert complaints == []
 
 
 def test_a_failed_commit_ends_every_stream_and_sends_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -395,6 +396,27 @@ def test_an_experiment_that_is_drawn_with_difficulty_holds_up_no_other() -> None
         drawer.close()
 
     asyncio.run(main())
+
+
+def test_a_search_that_is_under_way_ends_with_the_master() -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        asked = threading.Event()
+        drawer = Drawer(lambda number: None)
+        difficult = drawer.ahead(7, lambda trial: asked.set())
+        assert difficult(0) is None
+        await asyncio.to_thread(asked.wait, 30)
+        drawer.close()
+        # The portion at hand comes to its end, and is told of.
+        (thread,) = [each for each in threading.enumerate() if each.name.startswith("drawing")]
+        await asyncio.to_thread(thread.join, 30)
+        await asyncio.sleep(0)
+        assert difficult(0) is None
+
+    asyncio.run(main())
+    assert complaints == []
 
 
 @pytest.mark.parametrize("end", ["gone", "replaced"])
