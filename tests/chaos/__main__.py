@@ -70,6 +70,8 @@ def _show(outcome: Outcome) -> None:
     for what, count in (
         ("searches completed", outcome.searches),
         ("searches that nobody can run, and that failed", verdict.wrong),
+        ("searches whose spec was damaged, and that were paused or failed for it", verdict.damaged),
+        ("broken checkpoints that were passed over", verdict.passed_over),
         ("leases", f"{verdict.leases.total()} ({', '.join(f'{n} {o}' for o, n in sorted(verdict.leases.items()))})"),
         ("epochs trained", f"{verdict.trained}, {verdict.trained_again} of them again after a loss"),
         ("reports in the ledger", verdict.reports),

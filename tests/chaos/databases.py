@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    import psycopg
+
     from ..conftest import PostgresqlServer
 
 #: Longer than the master waits for a lock (5 s).
@@ -41,6 +43,11 @@ class Sqlite:
             time.sleep(seconds)
         finally:
             connection.close()
+
+    def execute(self, statement: str) -> None:
+        """Somebody changes it by hand, beside the master."""
+        with contextlib.closing(sqlite3.connect(self.folder / "chaos.db", timeout=30)) as connection, connection:
+            connection.execute(statement)
 
     def fill(self, seconds: float) -> None:
         """The disk is full for a while; only where it is a small one of its own."""
@@ -126,11 +133,27 @@ class Postgresql:
 
     def lock(self, seconds: float) -> None:
         """Another session holds the lock on the row that every transaction of the master takes first."""
-        import psycopg
-
-        with psycopg.connect(self.url) as connection:
+        with self._connection() as connection:
             connection.execute("SELECT term FROM mastership FOR UPDATE")
             time.sleep(seconds)
+
+    def execute(self, statement: str) -> None:
+        """Somebody changes it by hand, beside the master."""
+        with self._connection() as connection:
+            connection.execute(statement.encode())
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        """Once the server takes one: it may recover from the crash before."""
+        import psycopg
+
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return psycopg.connect(self.url)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def terminate_sessions(self) -> int:
         """Ends the master's sessions, whatever they are doing."""

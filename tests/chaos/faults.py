@@ -15,7 +15,8 @@ import psutil
 from .databases import LONG_LOCK, Postgresql, Sqlite, forbid_growth
 from .processes import Unit
 from .proxy import Direction
-from .world import LEASE_TTL, WAYS_TO_BE_WRONG, World, wrong
+from .specs import UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, wrong
+from .world import LEASE_TTL, World
 
 #: What nobody else may harm meanwhile; "worker" stands for any one of them.
 Target = Literal["master", "worker", "database", "storage"]
@@ -33,6 +34,8 @@ class Fault:
     name: str
     act: Act
     targets: tuple[Target, ...] = ()
+    #: How much more seldom it strikes than others: what keeps a worker away for long, or from the searches that count.
+    seldom: int = 1
 
     def named(self, worker: str) -> tuple[str, ...]:
         """The targets, with this worker for any."""
@@ -200,6 +203,28 @@ def _submit_wrong(world: World, random: Random, worker: str) -> None:
     world.submit(wrong(world.storage, random.choice(list(WAYS_TO_BE_WRONG))))
 
 
+def _damage_a_spec(name: str, world: World, random: Random) -> None:
+    """Half of the time what was damaged before is cancelled first, and in the end all the rest."""
+    if random.random() < 0.5:
+        world.be_rid_of_damaged()
+    world.damage_a_spec(name, random.choice(WAYS_TO_BE_DAMAGED[name]), random.uniform(0, 3))
+
+
+def _make_unreadable(world: World, random: Random, worker: str) -> None:
+    _damage_a_spec(UNREADABLE, world, random)
+
+
+def _fail_draws(world: World, random: Random, worker: str) -> None:
+    _damage_a_spec(UNDRAWABLE, world, random)
+
+
+def _break_checkpoints(world: World, random: Random, worker: str) -> bool:
+    """What was broken shows when it is loaded: a worker dies, and others take its trials."""
+    broken = world.break_checkpoints(random)
+    world.workers[worker].signal(signal.SIGKILL)
+    return bool(broken)
+
+
 _EVERYWHERE = (
     Fault("master: kill -9", _kill_master, ("master",)),
     Fault("master: SIGTERM", _end_master, ("master",)),
@@ -218,10 +243,13 @@ _EVERYWHERE = (
     Fault("network: connections refused", _refuse, ("worker",)),
     Fault("network: slow", _delay, ("worker",)),
     Fault("network: partition, one way or both, heals", _partition, ("worker",)),
-    Fault("network: half-open for good", _half_open, ("worker",)),
+    Fault("network: half-open for good", _half_open, ("worker",), seldom=4),
     Fault("database: locked by another program", _lock, ("database",)),
     Fault("checkpoint store: out of reach", _take_storage_away, ("storage",)),
-    Fault("somebody submits what nobody can run", _submit_wrong),
+    Fault("checkpoints broken beside whole ones, a worker killed", _break_checkpoints, ("storage", "worker")),
+    Fault("somebody submits what nobody can run", _submit_wrong, seldom=2),
+    Fault("a stored spec cannot be read any more, master restarted", _make_unreadable, ("master", "database")),
+    Fault("a draw fails: nothing is left of a space, master restarted", _fail_draws, ("master", "database")),
 )
 _SQLITE = (
     Fault("database: every write fails (EFBIG)", _fail_writes, ("database", "master")),

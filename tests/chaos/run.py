@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from rungmaster.shared.errors import RungmasterError
 from .databases import Postgresql, Sqlite
 from .faults import KILLED_TRAINING, faults_for
 from .processes import End
+from .specs import marathon
 from .store import differences, undeleted
 from .storm import Storm
-from .verdict import Evidence, Verdict, gather, judge
-from .world import World, marathon
+from .verdict import Verdict, judge
+from .world import World
 
 #: Seconds that a search may take to end after the storm; generous, for machines that do other things as well.
 PEACE = 600.0
@@ -64,25 +66,26 @@ def chaos(
         storm.rage(seconds)
         calm = time.monotonic()
         customer.leave()
+        world.note("the last search has ended")
+        wait_for("the end of what was damaged", world.be_rid_of_damaged, PEACE)
+        world.note("what was damaged has ended")
         wait_for("the end of what nobody can run", lambda: world.unfinished() == [], PEACE)
         ended = time.monotonic()
-        wait_for("the deletion of what is not needed", lambda: not undeleted(_evidence(world)), PEACE)
+        world.note("what nobody can run has ended")
+        wait_for("the deletion of what is not needed", lambda: not undeleted(world.evidence()), PEACE)
+        world.note("what is not needed was deleted")
         world.drain()
         left_over = world.left_over()
-        evidence = _evidence(world)
-        left_over += differences(database.url, folder, world.storage, evidence)
+        evidence = world.evidence()
+        left_over += differences(database.url, folder, world.storage, evidence, world.breakage.gone)
         verdict = judge(evidence)
         findings = [*world.findings, *storm.errors, *customer.complaints, *_tracebacks(folder)]
-        findings += [*left_over, *_violations(database.url)]
+        findings += [*left_over, *_violations(database.url, world.damaged)]
         if verdict.leases["failed"] > storm.struck[KILLED_TRAINING]:
             findings.append("more trials failed than training processes were killed: something else counts as failure")
         return Outcome(storm.struck, verdict, world.ends, findings, customer.served, calm - began, ended - calm)
     finally:
         world.close()
-
-
-def _evidence(world: World) -> Evidence:
-    return gather(world.database.url, world.acknowledged, world.epochs)
 
 
 class Customer(threading.Thread):
@@ -134,12 +137,13 @@ def _tracebacks(folder: Path) -> list[str]:
     ]
 
 
-def _violations(url: str) -> list[str]:
-    """What `rungmaster db check` has against the database."""
+def _violations(url: str, damaged: Collection[int]) -> list[str]:
+    """What `rungmaster db check` has against the database, but that specs were damaged which were."""
     command = [sys.executable, "-P", "-m", "rungmaster.client.cli.main", "db", "check", "--db", url]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (
-        []
-        if checked.returncode == 0
-        else [f"db check: {line}" for line in (checked.stdout + checked.stderr).splitlines()]
-    )
+    if checked.returncode == 0:
+        return []
+    told = tuple(f"experiment {number}: its spec is refused: " for number in damaged)
+    lines = [line for line in checked.stdout.splitlines() if not line.startswith(told)]
+    # The last line counts those before it.
+    return [f"db check: {line}" for line in (*lines[:-1], *checked.stderr.splitlines())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rungmaster.master.sweeping import Where, sweep_database
@@ -17,14 +17,18 @@ def undeleted(evidence: Evidence) -> list[str]:
     return [row.uri for row in evidence.rows["checkpoints"] if row.delete_time is not None and not row.deleted]
 
 
-def differences(url: str, folder: Path, storage: Path, evidence: Evidence) -> Iterator[str]:
-    """Once all leases have ended and orphans are swept: what is in the store or in the ledger, and not in both."""
+def differences(url: str, folder: Path, storage: Path, evidence: Evidence, gone: Iterable[str]) -> Iterator[str]:
+    """Once all leases have ended and orphans are swept: what is in the store or in the ledger, and not in both.
+
+    Those that a fault has removed are `gone`; they may be needed all the same, since nobody has looked.
+    """
     for failure in sweep_database(url, Where(folder, folder / "logs"), 0.0, dry_run=False).failures:
         yield f"sweeping: {failure}"
     needed = {_name(row.uri) for row in evidence.rows["checkpoints"] if row.delete_time is None}
     there = {_name(str(path)) for path in storage.glob("*/*/*/*") if path.is_dir()}
+    missing = sorted(needed - there - {*map(_name, gone)})
     yield from (f"checkpoint {'/'.join(name)} is in the store, and nobody needs it" for name in sorted(there - needed))
-    yield from (f"checkpoint {'/'.join(name)} is needed, and not in the store" for name in sorted(needed - there))
+    yield from (f"checkpoint {'/'.join(name)} is needed, and not in the store" for name in missing)
 
 
 def _name(uri: str) -> Name:

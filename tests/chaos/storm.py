@@ -49,8 +49,8 @@ class Storm:
             thread.join()
 
     def _possible(self, tried: Counter[str], random: Random) -> tuple[Fault, str] | None:
-        """The fault that was tried least often so far of those whose targets are free, which it claims."""
-        for fault in sorted(self.faults, key=lambda fault: (tried[fault.name], random.random())):
+        """The fault that was tried least often so far, for its kind, of those with free targets, which it claims."""
+        for fault in sorted(self.faults, key=lambda fault: (tried[fault.name] * fault.seldom, random.random())):
             worker = random.choice(list(self.world.workers))
             if self.world.claim(fault.named(worker)):
                 return fault, worker
@@ -67,7 +67,5 @@ class Storm:
             self.world.release(fault.named(worker))
         if struck:
             self.struck[fault.name] += 1
-        with (self.world.folder / "faults.log").open("a") as log:
-            ended = f"{datetime.now():%H:%M:%S.%f}"
-            whom = f" ({worker})" if "worker" in fault.targets else ""
-            log.write(f"{began:%H:%M:%S.%f} to {ended} {fault.name}{whom}{'' if struck else ' (not)'}\n")
+        whom = f" ({worker})" if "worker" in fault.targets else ""
+        self.world.note(f"{fault.name}{whom}{'' if struck else ' (not)'}", began)

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -16,12 +17,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rungmaster.master.ledger.reader import Reader
 from rungmaster.shared.errors import RungmasterError
-from rungmaster.shared.model import Lease, TrialOrder, WorkerState
+from rungmaster.shared.model import ExperimentState, Lease, TrialOrder, WorkerState
 
 from .databases import Postgresql, Sqlite, forbid_growth
+from .specs import UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, marathon, wrong
 from .store import undeleted
-from .verdict import Evidence, Verdict, gather, judge
-from .world import WAYS_TO_BE_WRONG, World, marathon, wrong
+from .verdict import Evidence, Verdict, judge
+from .world import World
 
 if TYPE_CHECKING:
     from ..conftest import PostgresqlServer
@@ -54,7 +56,7 @@ class Search:
         self.id = world.submit(spec)
 
     def evidence(self) -> Evidence:
-        return gather(self.world.database.url, self.world.acknowledged, self.world.epochs)
+        return self.world.evidence()
 
     def acknowledged(self, kind: str = "measurement") -> list[dict[str, Any]]:
         return [entry for entry in self.evidence().acknowledged if entry["kind"] == kind]
@@ -241,7 +243,8 @@ def test_a_checkpoint_store_that_is_away_costs_no_trial_anything(make_world: Mak
     assert set(verdict.leases) <= {"released", "given_back"}
 
 
-def test_a_trial_goes_on_from_the_whole_checkpoint_beside_a_broken_one(make_world: MakeWorld) -> None:
+@pytest.mark.parametrize("way", ["cut short", "gone"])
+def test_a_trial_goes_on_from_the_whole_checkpoint_beside_a_broken_one(make_world: MakeWorld, way: str) -> None:
     world = make_world(slots=1)
     search = Search(world, max_trials=1)
     wait_for("two checkpoints", lambda: len(search.acknowledged("checkpoint")) >= 2)
@@ -249,13 +252,28 @@ def test_a_trial_goes_on_from_the_whole_checkpoint_beside_a_broken_one(make_worl
     world.workers["worker-1"].signal(signal.SIGSTOP)
     kept = [row for row in search.evidence().rows["checkpoints"] if row.delete_time is None]
     newest = max(kept, key=lambda row: row.resource)
-    (damaged,) = (path.parent for path in world.storage.rglob("manifest.json") if newest.uri.endswith(path.parent.name))
-    for path in damaged.iterdir():
-        if path.name != "manifest.json":
-            path.write_bytes(b"")
+    assert world.break_checkpoints(Random(1), [way]) == [newest.uri]
     world.workers["worker-1"].signal(signal.SIGKILL)
     verdict = search.ends_well()
     with contextlib.closing(Reader(world.database.url)) as reader:
         events = reader.events_after(search.id, 0, 10_000)
     assert [event.data["uris"] for event in events if event.kind == "checkpoint_broken"] == [[newest.uri]]
+    assert verdict.passed_over == 1
     assert set(verdict.leases) == {"expired", "released"}
+
+
+@pytest.mark.parametrize("name", [UNREADABLE, UNDRAWABLE])
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_becomes_of_a_damaged_spec_costs_the_search_beside_it_nothing(
+    make_world: MakeWorld, name: str, which: int
+) -> None:
+    world = make_world(slots=2)
+    search = Search(world, max_trials=6)
+    search.wait_for_reports(2)
+    number = world.damage_a_spec(name, WAYS_TO_BE_DAMAGED[name][which], 2.0)
+    wait_for("its end", world.be_rid_of_damaged, 200)
+    found = world.experiment(number)
+    assert found is not None
+    assert found.resource_spent > 0
+    assert found.state is (ExperimentState.CANCELLED if name == UNREADABLE else ExperimentState.FAILED)
+    assert search.ends_well().damaged == 1

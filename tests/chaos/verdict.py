@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
 from rungmaster.master.ledger import tables
 from rungmaster.master.ledger.engine import parse_database, reading_engine
 
-from .world import HASTY, MARATHON, WAYS_TO_BE_WRONG, WRONG
+from .specs import HASTY, MARATHON, UNDRAWABLE, UNREADABLE, WAYS_TO_BE_WRONG, WRONG
 
 Key = tuple[Any, ...]
 LEASE = ("experiment_id", "trial_id", "token")
@@ -35,6 +35,10 @@ class Verdict:
     trained_again: int = 0
     #: Experiments that nobody can run.
     wrong: int = 0
+    #: Experiments whose stored spec was damaged.
+    damaged: int = 0
+    #: Broken checkpoints that workers found, and trained on from others.
+    passed_over: int = 0
     leases: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -50,6 +54,8 @@ class Evidence:
     acknowledged: list[dict[str, Any]]
     trained: list[dict[str, Any]]
     rows: dict[str, list[Row[Any]]]
+    #: Checkpoints that were damaged, by their addresses.
+    broken: frozenset[str] = frozenset()
 
     def of(self, *names: str) -> Evidence:
         """What there is about the experiments of these names."""
@@ -62,22 +68,26 @@ class Evidence:
             [entry for entry in self.acknowledged if entry["lease"][0] in numbers],
             [entry for entry in self.trained if entry["lease"][0] in numbers],
             {name: chosen(name, rows) for name, rows in self.rows.items()},
+            self.broken,
         )
 
 
-def gather(url: str, acknowledged: Path, epochs: Path) -> Evidence:
+def gather(url: str, acknowledged: Path, epochs: Path, broken: frozenset[str] = frozenset()) -> Evidence:
     """Reads the database and the files."""
     database = parse_database(url)
     engine = reading_engine(database, 30)
     wanted = ("experiments", "brackets", "rungs", "rung_results", "trials", "leases", "reports", "checkpoints")
     with engine.connect() as connection:
         rows = {name: _all(connection, tables.metadata.tables[name]) for name in (*wanted, "workers")}
+        events = tables.metadata.tables["events"]
+        rows["events"] = _all(connection, events, events.c.kind.in_(("experiment_paused", "checkpoint_broken")))
     engine.dispose()
-    return Evidence(list(_lines(acknowledged)), list(_lines(epochs)), rows)
+    return Evidence(list(_lines(acknowledged)), list(_lines(epochs)), rows, broken)
 
 
-def _all(connection: Connection, table: Table) -> list[Row[Any]]:
-    return list(connection.execute(select(table).order_by(*table.primary_key)))
+def _all(connection: Connection, table: Table, where: ColumnElement[bool] | None = None) -> list[Row[Any]]:
+    rows = select(table).order_by(*table.primary_key)
+    return list(connection.execute(rows if where is None else rows.where(where)))
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -88,8 +98,10 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def judge(everything: Evidence) -> Verdict:
-    """Checks everything; of what nobody can run, that it has failed; of what was cancelled, that it has ended."""
+    """Checks everything; of what nobody can run or draw from, that it has failed; of what was cancelled, that it has
+    ended; of what cannot be read, that it was paused before."""
     evidence, wrong, hasty = everything.of(MARATHON), everything.of(WRONG), everything.of(HASTY)
+    unreadable, undrawable = everything.of(UNREADABLE), everything.of(UNDRAWABLE)
     verdict = Verdict(len(evidence.acknowledged), len(evidence.rows["reports"]))
     verdict.leases = Counter(row.outcome or "held" for row in evidence.rows["leases"])
     trained = [entry for entry in evidence.trained if entry["what"] == "epoch"]
@@ -98,15 +110,21 @@ def judge(everything: Evidence) -> Verdict:
     verdict.lost += _lost(evidence)
     verdict.duplicated += _duplicated(evidence)
     verdict.double_owners += [*_overlapping(evidence), *_trained_twice(evidence)]
-    for check in (_reports_outside, _gaps, _unknown_training, _trials, _rungs, _unpromoted, _experiments):
+    checks = (_reports_outside, _gaps, _unknown_training, _trials, _rungs, _unpromoted, _experiments, _passed_over)
+    for check in checks:
         verdict.others += check(evidence)
+    verdict.passed_over = sum(len(uris) for _, uris in _broken(evidence))
     verdict.lost += _lost(wrong)
     verdict.others += _not_failed(wrong)
     verdict.wrong = len(wrong.rows["experiments"])
-    verdict.lost += _lost(hasty)
-    verdict.duplicated += _duplicated(hasty)
-    verdict.double_owners += [*_overlapping(hasty), *_trained_twice(hasty)]
-    verdict.others += [*_reports_outside(hasty), *_gaps(hasty), *_not_cancelled(hasty)]
+    for ended_early in (hasty, unreadable, undrawable):
+        verdict.lost += _lost(ended_early)
+        verdict.duplicated += _duplicated(ended_early)
+        verdict.double_owners += [*_overlapping(ended_early), *_trained_twice(ended_early)]
+        verdict.others += [*_reports_outside(ended_early), *_gaps(ended_early), *_trials_left(ended_early)]
+    verdict.others += [*_not_cancelled(hasty), *_not_cancelled(unreadable), *_not_paused(unreadable)]
+    verdict.others += _drawn(undrawable)
+    verdict.damaged = len(unreadable.rows["experiments"]) + len(undrawable.rows["experiments"])
     return verdict
 
 
@@ -262,13 +280,61 @@ def _not_failed(evidence: Evidence) -> Iterator[str]:
 
 
 def _not_cancelled(evidence: Evidence) -> Iterator[str]:
-    """What was cancelled has ended, with all its trials and leases."""
+    """What was cancelled has ended."""
     for row in evidence.rows["experiments"]:
         if row.state not in ("cancelled", "completed"):
             yield f"experiment {row.experiment_id}, which was cancelled, is {row.state}"
+
+
+def _trials_left(evidence: Evidence) -> Iterator[str]:
+    """What has ended before its search had ended, has ended with all its trials and leases."""
     for row in evidence.rows["trials"]:
         if row.state not in ("cancelled", "stopped", "completed"):
-            yield f"trial {row.trial_id} of the cancelled experiment {row.experiment_id} is {row.state}"
+            yield f"trial {row.trial_id} of experiment {row.experiment_id}, which was cut short, is {row.state}"
+    for row in evidence.rows["leases"]:
+        if row.outcome is None:
+            yield f"lease {_lease(row)} of an experiment that was cut short is held"
+
+
+def _not_paused(evidence: Evidence) -> Iterator[str]:
+    """What cannot be read was paused, for all to see why."""
+    told = {
+        row.experiment_id
+        for row in evidence.rows["events"]
+        if row.kind == "experiment_paused" and "this version refuses its spec: " in row.data["reason"]
+    }
+    for row in evidence.rows["experiments"]:
+        if row.experiment_id not in told:
+            yield f"experiment {row.experiment_id}, whose spec cannot be read, was never paused for it"
+
+
+def _drawn(evidence: Evidence) -> Iterator[str]:
+    """What nothing can be drawn from has failed, and says so."""
+    for row in evidence.rows["experiments"]:
+        if row.state != "failed" or "no hyperparameters could be drawn for trial" not in row.state_reason:
+            number = row.experiment_id
+            yield f"experiment {number}, which nothing can be drawn from, is {row.state}: {row.state_reason}"
+
+
+def _broken(evidence: Evidence) -> Iterator[tuple[Key, list[str]]]:
+    """The leases whose worker found broken checkpoints, and which."""
+    for row in evidence.rows["events"]:
+        if row.kind == "checkpoint_broken":
+            yield (row.experiment_id, row.trial_id, row.data["token"]), row.data["uris"]
+
+
+def _passed_over(evidence: Evidence) -> Iterator[str]:
+    """Only what was damaged was found broken, and from a whole checkpoint beside it the training went on."""
+    started = {entry["lease"]: entry["resource"] for entry in evidence.trained if entry["what"] == "start"}
+    whole: defaultdict[Key, set[int]] = defaultdict(set)
+    for row in evidence.rows["checkpoints"]:
+        if row.uri not in evidence.broken:
+            whole[_lease(row)[:2]].add(row.resource)
+    for lease, uris in _broken(evidence):
+        for uri in {*uris} - evidence.broken:
+            yield f"checkpoint {uri} was found broken under lease {lease}, and nobody had damaged it"
+        if lease in started and started[lease] not in whole[lease[:2]]:
+            yield f"lease {lease} went on from {started[lease]}, the whole checkpoints are of {whole[lease[:2]]}"
 
 
 def _experiments(evidence: Evidence) -> Iterator[str]:

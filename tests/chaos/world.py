@@ -3,72 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import psutil
-import yaml
 from e2e.cluster import free_port, wait_for
+from sqlalchemy.exc import DBAPIError
 
 from rungmaster.client import Client
 from rungmaster.master.ledger.reader import Reader
 from rungmaster.shared.errors import RungmasterError
 from rungmaster.shared.model import Experiment, ExperimentState
 
+from .breakage import WAYS, Breakage
 from .databases import Postgresql, Sqlite
 from .processes import End, Unit
 from .proxy import Proxy
+from .specs import MARATHON, damageable, hasty
+from .verdict import Evidence, gather
 
 TRAINING = Path(__file__).parent / "training"
 #: Seconds; short, so that faults bite.
 LEASE_TTL = 2.0
 #: Seconds that a standby waits for a master that stands still; on SQLite it may hold the lock for all that time.
 TAKEOVER = 15.0
-
-
-def marathon(storage: Path, *, max_trials: int, seconds_per_epoch: float, seed: int) -> str:
-    """A spec over the marathon program. Nothing that chaos does may count as poison or as broken training code."""
-    return yaml.safe_dump(
-        {
-            "name": MARATHON,
-            "entrypoint": "marathon:train",
-            "metric": {"name": "error", "goal": "minimize"},
-            "unit": "epochs",
-            "hyperparameters": {
-                "quality": {"type": "float", "low": 0.0, "high": 1.0},
-                "seconds_per_epoch": seconds_per_epoch,
-            },
-            "searcher": {"name": "adaptive_asha", "max_trials": max_trials, "max_resource": 9, "divisor": 3},
-            "checkpoints": {"storage": str(storage), "interval": 0},
-            "max_restarts": 1_000_000,
-            "max_workers_lost": 1_000_000,
-            "seed": seed,
-        }
-    )
-
-
-#: The name of the experiments that nobody can run, what is wrong with them, and what people are told.
-WRONG = "wrong"
-#: The names of the search that is to end well, and of those that are cancelled as soon as they have begun.
-MARATHON, HASTY = "marathon", "hasty"
-WAYS_TO_BE_WRONG: dict[str, tuple[str | list[str], str]] = {
-    "program": (["pyhton", "marathon.py"], "no worker can start it: cannot run 'pyhton'"),
-    "module": ("marathno:train", "no worker can start it: entrypoint 'marathno:train': there is no module 'marathno'"),
-    "function": ("marathon:trian", "has no function 'trian'; did you mean 'train'?"),
-    "code": ("raising:train", "exited with code 1: RuntimeError: no data for trial"),
-}
-
-
-def wrong(storage: Path, way: str) -> str:
-    """A spec that can be trained nowhere, and wants every slot there is."""
-    document = yaml.safe_load(marathon(storage, max_trials=100, seconds_per_epoch=0.1, seed=1))
-    return yaml.safe_dump(document | {"name": WRONG, "entrypoint": WAYS_TO_BE_WRONG[way][0], "weight": 1000})
 
 
 class World:
@@ -84,6 +51,9 @@ class World:
         self._store.mkdir()
         self._lead_storage_to(self._store)
         self.findings: list[str] = []
+        self.breakage = Breakage()
+        #: The experiments whose stored spec was damaged.
+        self.damaged: list[int] = []
         self._retired: list[Unit] = []
         self._masters = 0
         self.master, self.port = self._start_master()
@@ -130,6 +100,12 @@ class World:
         """How all runs of all processes ended so far."""
         return [end for unit in [*self._retired, *self.units] for end in unit.ends]
 
+    def note(self, what: str, since: datetime | None = None) -> None:
+        """Writes down when something happened, or began and ended."""
+        began = f"{since:%H:%M:%S.%f} to " if since is not None else ""
+        with (self.folder / "faults.log").open("a") as log:
+            log.write(f"{began}{datetime.now():%H:%M:%S.%f} {what}\n")
+
     def claim(self, names: Sequence[str]) -> bool:
         """Nobody else harms these until `release`; False where somebody does now, or they are down already."""
         with self._claiming:
@@ -173,12 +149,44 @@ class World:
     def ended(self, experiment_id: int) -> Experiment | None:
         """The experiment, once it has ended."""
         found = self.experiment(experiment_id)
-        return found if found is not None and found.state is not ExperimentState.ACTIVE else None
+        return found if found is not None and found.state.ended else None
 
     def submit_in_haste(self, seed: int) -> int:
         """A search that nobody waits for."""
-        document = yaml.safe_load(marathon(self.storage, max_trials=8, seconds_per_epoch=0.2, seed=seed))
-        return self.submit(yaml.safe_dump(document | {"name": HASTY, "priority": 1}))
+        return self.submit(hasty(self.storage, seed))
+
+    def damage_a_spec(self, name: str, change: Callable[[dict[str, Any]], Any], seconds: float) -> int:
+        """A search runs for so many seconds, the master is killed, and the next one finds the stored spec damaged."""
+        number = self.submit(damageable(self.storage, name))
+        time.sleep(seconds)
+        stored = wait_for("the stored spec", lambda: self.experiment(number), 60)
+        damaged = json.dumps(change(dict(stored.spec)))
+        self.master.signal(signal.SIGKILL)
+        self.database.execute(f"UPDATE experiments SET spec = '{damaged}' WHERE experiment_id = {number}")
+        self.damaged.append(number)
+        # The next may have begun with the spec as it was.
+        self.master.signal(signal.SIGKILL)
+        return number
+
+    def be_rid_of_damaged(self) -> bool:
+        """Cancels what is paused, since its spec is damaged; whether all of that kind has ended."""
+        for number in self.damaged:
+            found = self.experiment(number)
+            if found is not None and found.state is ExperimentState.PAUSED:
+                self.cancel(number)
+        return all(self.ended(number) for number in self.damaged)
+
+    def break_checkpoints(self, random: Random, ways: Iterable[str] = tuple(WAYS)) -> list[str]:
+        """Damages the newest checkpoints of some trials that have a whole one beside it; gives their addresses."""
+        try:
+            kept = self.evidence().of(MARATHON).rows["checkpoints"]
+        except (RungmasterError, DBAPIError):
+            return []
+        return self.breakage.strike(kept, random, ways)
+
+    def evidence(self) -> Evidence:
+        """What there is to hold against each other now."""
+        return gather(self.database.url, self.acknowledged, self.epochs, frozenset(self.breakage.broken))
 
     def cancel(self, experiment_id: int) -> None:
         """Whichever master there is cancels it, as often as it takes."""
