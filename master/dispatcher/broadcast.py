@@ -20,6 +20,11 @@ class Watcher:
         """Something has changed."""
         self._changed.set()
 
+    @property
+    def told(self) -> bool:
+        """Whether something has changed since the last `forget`."""
+        return self._changed.is_set()
+
     def forget(self) -> None:
         """To be called before looking: what was told so far will be seen."""
         self._changed.clear()

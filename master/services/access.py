@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
 from ...shared.errors import PermissionDenied, RungmasterError, Unauthenticated
+from .callers import caller_name
 from .complaints import Complaints
 from .errors import abort
 from .roles import CHANGE, OPEN, ROLES, TRAIN
@@ -23,9 +23,6 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks at the tokens; a stream of one that was revoked ends after that.
 LOOK_SECONDS = 1.0
 _SCHEME = "bearer "
-
-#: The name of whoever makes the call at hand; empty where the master asks for no tokens.
-caller_name: ContextVar[str] = ContextVar("caller_name", default="")
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -27,6 +28,8 @@ from ...shared.errors import (
 from ...shared.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
 from ...shared.visible import visible, visible_block
 from ..failpoints import hit
+from .callers import caller_name
+from .complaints import Complaints
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ RETRY_SECONDS = 1
 
 #: Calls at once, each kind in a lane of its own, so that no flood of one kind takes the place of another.
 LANES = {"sessions": 20_000, "watches": 1_000, "calls": 500}
+#: What one caller may have of a lane. Workers share their sessions: many have one token.
+SHARES = {"watches": 200, "calls": 100}
 
 _CODES: tuple[tuple[type[RungmasterError], int], ...] = (
     (InvalidInput, code_pb2.INVALID_ARGUMENT),
@@ -89,25 +94,53 @@ _LARGE_REQUESTS = frozenset({"/rungmaster.v1.ExperimentService/CreateExperiment"
 class Lane:
     """Calls of one kind that are under way."""
 
-    def __init__(self, name: str, limit: int) -> None:
+    def __init__(self, name: str, limit: int, share: int | None) -> None:
         self._name = name
         self._limit = limit
+        self._share = share
         self._inside = 0
+        self._callers: dict[str, int] = {}
+        self._complaints = Complaints(log)
 
-    def __enter__(self) -> None:
+    @contextlib.contextmanager
+    def taken(self, context: grpc.aio.ServicerContext) -> Iterator[None]:
         """Raises LimitExceeded, which says that the same call may succeed later, where too many are under way."""
         if self._inside >= self._limit:
             raise LimitExceeded(f"more than {self._limit:,} {self._name} at once; try again in a second")
+        who = self._enter(context) if self._share is not None else ""
         self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if who:
+                self._leave(who)
 
-    def __exit__(self, *_: object) -> None:
-        self._inside -= 1
+    def _enter(self, context: grpc.aio.ServicerContext) -> str:
+        who = caller_of(context)
+        there = self._callers.get(who, 0)
+        if self._share is not None and there >= self._share:
+            self._complaints.add(f"turned away: {who} has {there:,} {self._name} at once, as many as one caller may")
+            more = f"more than {self._share:,} {self._name} of one caller ({who})"
+            raise LimitExceeded(f"{more} at once; end some, or try again in a second")
+        self._callers[who] = there + 1
+        return who
+
+    def _leave(self, who: str) -> None:
+        self._callers[who] -= 1
+        if not self._callers[who]:
+            del self._callers[who]
+
+
+def caller_of(context: grpc.aio.ServicerContext) -> str:
+    """Who makes a call, as limits count: the token's name, or without tokens the address."""
+    return caller_name.get() or context.peer().rpartition(":")[0]
 
 
 def _guarded(behavior: Behavior, lane: Lane) -> Behavior:
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
-            with lane:
+            with lane.taken(context):
                 answer = await behavior(request, context)
             hit("reply.before")
             context.add_done_callback(_replied)  # pyright: ignore[reportArgumentType] - its stub is no protocol
@@ -141,6 +174,11 @@ def _parsing(behavior: Behavior, parse: Callable[[bytes], Any], most: int) -> Be
     return call
 
 
+def _unless_encoded(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """A stream may pass on what many are sent as it was encoded for all of them."""
+    return lambda message: message if isinstance(message, bytes) else serialize(message)
+
+
 def _replied(ctx: Any) -> None:
     del ctx
     hit("reply.after")
@@ -153,7 +191,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """
 
     def __init__(self) -> None:
-        self._lanes = {name: Lane(name, limit) for name, limit in LANES.items()}
+        self._lanes = {name: Lane(name, limit, SHARES.get(name)) for name, limit in LANES.items()}
 
     async def intercept_service(
         self,
@@ -172,7 +210,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             return grpc.unary_unary_rpc_method_handler(behavior, None, handler.response_serializer)
         if handler.unary_stream:
             behavior = _guarded(_parsing(handler.unary_stream, parse, most), self._lanes["watches"])
-            return grpc.unary_stream_rpc_method_handler(behavior, None, handler.response_serializer)
+            return grpc.unary_stream_rpc_method_handler(behavior, None, _unless_encoded(handler.response_serializer))
         # A stream's own code parses its messages: it counts them first.
         behavior = _guarded(handler.stream_stream, self._lanes["sessions"])
         return grpc.stream_stream_rpc_method_handler(behavior, None, handler.response_serializer)

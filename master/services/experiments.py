@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
@@ -14,7 +15,6 @@ from ...proto.v1 import experiment_pb2_grpc
 from ...shared import convert
 from ...shared.convert_basics import (
     experiment_state_from_proto,
-    experiment_state_to_proto,
     trial_order_from_proto,
     trial_state_from_proto,
 )
@@ -30,19 +30,16 @@ from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..experiment.retention import thinner
-from ..ledger.reader import News, Reader
-from .access import caller_name
+from ..ledger.reader import Reader
 from .bundles import check_count, check_text
+from .callers import caller_name
+from .watching import Watches
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext
 
 #: Reads at once.
 READERS = 4
-#: Events in one message of a watch.
-WATCH_PAGE = 500
-#: Seconds between two looks of a watch at the journal, at least and at most.
-WATCH_PACE, WATCH_PATIENCE = 0.1, 2.0
 DEFAULT_PAGE, DEFAULT_REPORTS = 100, 1000
 
 
@@ -57,12 +54,13 @@ class Commands(Protocol):
 
 
 class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
-    """Decodes, asks, encodes."""
+    """Decodes, asks, encodes; what may be long is encoded in the thread that has read it."""
 
     def __init__(self, writer: Commands, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._watches = Watches(reader, self._read, writer.broadcast)
 
     async def _read(self, query: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, query)
@@ -108,12 +106,15 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         del context
         check_count("states", len(request.states), MAX_STATES)
         states = [experiment_state_from_proto(state) for state in request.states]
-        found, token = await self._read(
-            lambda: self._reader.list_experiments(
-                states, request.name_contains, request.page_size or DEFAULT_PAGE, request.page_token
+
+        def query() -> pb.ListExperimentsResponse:
+            size = request.page_size or DEFAULT_PAGE
+            found, token = self._reader.list_experiments(states, request.name_contains, size, request.page_token)
+            return pb.ListExperimentsResponse(
+                experiments=map(convert.experiment_to_proto, found), next_page_token=token
             )
-        )
-        return pb.ListExperimentsResponse(experiments=map(convert.experiment_to_proto, found), next_page_token=token)
+
+        return await self._read(query)
 
     async def _steer(
         self, experiment_id: int, command: Callable[[Core, int], None], wanted: ExperimentState
@@ -201,58 +202,44 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         check_count("states", len(request.states), MAX_STATES)
         states = [trial_state_from_proto(state) for state in request.states]
         order = trial_order_from_proto(request.order) if request.order else TrialOrder.ID
-        found, token = await self._read(
-            lambda: self._reader.list_trials(
-                request.experiment_id, states, order, request.page_size or DEFAULT_PAGE, request.page_token
-            )
-        )
-        return pb.ListTrialsResponse(trials=map(convert.trial_to_proto, found), next_page_token=token)
+
+        def query() -> pb.ListTrialsResponse:
+            size = request.page_size or DEFAULT_PAGE
+            found, token = self._reader.list_trials(request.experiment_id, states, order, size, request.page_token)
+            return pb.ListTrialsResponse(trials=map(convert.trial_to_proto, found), next_page_token=token)
+
+        return await self._read(query)
 
     async def GetTrial(self, request: pb.GetTrialRequest, context: Context) -> pb.GetTrialResponse:  # noqa: N802
         """See the .proto."""
         del context
-        trial, leases, checkpoints = await self._read(
-            lambda: self._reader.get_trial(request.experiment_id, request.trial_id)
-        )
-        return pb.GetTrialResponse(
-            trial=convert.trial_to_proto(trial),
-            leases=map(convert.lease_to_proto, leases),
-            checkpoints=map(convert.checkpoint_to_proto, checkpoints),
-        )
+
+        def query() -> pb.GetTrialResponse:
+            trial, leases, checkpoints = self._reader.get_trial(request.experiment_id, request.trial_id)
+            return pb.GetTrialResponse(
+                trial=convert.trial_to_proto(trial),
+                leases=map(convert.lease_to_proto, leases),
+                checkpoints=map(convert.checkpoint_to_proto, checkpoints),
+            )
+
+        return await self._read(query)
 
     async def ListMetrics(self, request: pb.ListMetricsRequest, context: Context) -> pb.ListMetricsResponse:  # noqa: N802
         """See the .proto."""
         del context
-        found, token = await self._read(
-            lambda: self._reader.list_reports(
-                request.experiment_id, request.trial_id, request.page_size or DEFAULT_REPORTS, request.page_token
-            )
-        )
-        return pb.ListMetricsResponse(reports=map(convert.report_to_proto, found), next_page_token=token)
+
+        def query() -> pb.ListMetricsResponse:
+            number, size = request.experiment_id, request.page_size or DEFAULT_REPORTS
+            found, token = self._reader.list_reports(number, request.trial_id, size, request.page_token)
+            return pb.ListMetricsResponse(reports=map(convert.report_to_proto, found), next_page_token=token)
+
+        return await self._read(query)
 
     async def WatchExperiment(self, request: pb.WatchExperimentRequest, context: Context) -> None:  # noqa: N802
         """See the .proto."""
-        number, after, told = request.experiment_id, request.after_event_id, None
-        with self._writer.broadcast.watching(number) as watcher:
-            while True:
-                watcher.forget()
-                news = await self._read(lambda after=after: self._reader.news(number, after, WATCH_PAGE))
-                stands = (news.state, news.ending)
-                if news.events or stands != told:
-                    told = stands
-                    await context.write(_news_to_proto(news))
-                if news.events:
-                    after = news.events[-1].event_id
-                elif news.state.ended and not news.ending:
-                    return
-                if len(news.events) < WATCH_PAGE:
-                    await asyncio.sleep(WATCH_PACE)
-                    await watcher.wait(WATCH_PATIENCE)
-
-
-def _news_to_proto(news: News) -> pb.WatchExperimentResponse:
-    events = map(convert.event_to_proto, news.events)
-    return pb.WatchExperimentResponse(events=events, state=experiment_state_to_proto(news.state), ending=news.ending)
+        async with contextlib.aclosing(self._watches.follow(request.experiment_id, request.after_event_id)) as news:
+            async for message in news:
+                await context.write(message)
 
 
 def _settings(request: pb.SetExperimentRequest) -> Settings:

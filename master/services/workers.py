@@ -18,7 +18,7 @@ from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.writer import Writer
 from ..failpoints import hit
-from .access import caller_name
+from .callers import caller_name
 from .complaints import Complaints
 from .intake import take_in
 from .weir import Weir

@@ -207,10 +207,10 @@ async def all_watches(target: Target, told: Told) -> None:
 
 async def long_journal(target: Target, told: Told) -> None:
     """200 watchers of a journal of 50,000 events, from its begin."""
-    await _watch(target, told, 200, 0, channels=4)
+    await _watch(target, told, 200, 0, channels=4, whole=50_000)
 
 
-async def _watch(target: Target, told: Told, count: int, after: int, channels: int) -> None:
+async def _watch(target: Target, told: Told, count: int, after: int, channels: int, whole: int = 0) -> None:
     until = time.monotonic() + target.seconds
     opened = [open_async_channel(target.address, target.credentials(NOSY)) for _ in range(channels)]
     stubs = [experiment_pb2_grpc.ExperimentServiceStub(channel) for channel in opened]
@@ -218,10 +218,15 @@ async def _watch(target: Target, told: Told, count: int, after: int, channels: i
 
     async def one(number: int) -> None:
         call = stubs[number % channels].WatchExperiment(request)
+        seen = 0
         try:
             while (left := until - time.monotonic()) > 0:
                 answer = await asyncio.wait_for(call.read(), left)
                 told["events read"] += len(getattr(answer, "events", ()))
+                seen += len(getattr(answer, "events", ()))
+                if whole and seen >= whole:
+                    told[f"had seen all after {time.monotonic() - until + target.seconds:.0f} s"] += 1
+                    break
         except TimeoutError:
             told["held until the end"] += 1
         except grpc.aio.AioRpcError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,16 @@ import pytest
 from e2e.cluster import Cluster, Process, toy_spec
 
 from rungmaster.client import Client
+from rungmaster.master.services.errors import SHARES
+from rungmaster.proto.v1 import experiment_pb2, experiment_pb2_grpc
 from rungmaster.proto.v1 import worker_pb2 as pb
+from rungmaster.shared.channel import open_async_channel
 from rungmaster.shared.limits import MAX_REQUEST_BYTES
 
 from .raw_session import RawSession, raw_session
+from .secure_cluster import ADMIN, ALL, VIEWER, SecureCluster
+
+OTHER_VIEWER = ("board", "viewer", "b" * 32)
 
 
 def endless_spec(folder: Path, trials: int = 1_000) -> str:
@@ -109,3 +115,58 @@ def test_a_request_that_asks_for_something_may_be_only_so_large(running: tuple[C
     error: Any = refused.value
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert error.details().startswith("the request: at most 65,536 bytes, got 65,543")
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SecureCluster, Process]]:
+    """One master that asks for tokens: limits count by them."""
+    cluster = SecureCluster(tmp_path_factory.mktemp("secure"), lease_ttl=60.0)
+    cluster.allow(*ALL, OTHER_VIEWER)
+    master = cluster.secure_master()
+    with Client(cluster.address, credentials=cluster.credentials(ADMIN)) as client:
+        client.submit(endless_spec(cluster.folder))
+    yield cluster, master
+    assert master.popen.poll() is None
+    cluster.close()
+
+
+def test_one_caller_may_have_a_share_of_the_watches_and_others_still_watch(
+    secure: tuple[SecureCluster, Process],
+) -> None:
+    cluster, master = secure
+    share = SHARES["watches"]
+
+    async def scenario() -> None:
+        async with (
+            open_async_channel(cluster.address, cluster.credentials(VIEWER)) as greedy,
+            open_async_channel(cluster.address, cluster.credentials(OTHER_VIEWER)) as modest,
+        ):
+            held = [watch(greedy) for _ in range(share)]
+            await asyncio.gather(*(call.read() for call in held))
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await watch(greedy).read()
+            assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "more than 200 watches of one caller (wall)" in (refused.value.details() or "")
+            assert (await watch(modest).read()).events
+            held.pop().cancel()
+            await until_served(lambda: watch(greedy))
+
+    asyncio.run(scenario())
+    master.wait_for_line("turned away: wall has 200 watches at once")
+
+
+def watch(channel: grpc.aio.Channel) -> Any:
+    """A stream of experiment 1's journal."""
+    stub = experiment_pb2_grpc.ExperimentServiceStub(channel)
+    return stub.WatchExperiment(experiment_pb2.WatchExperimentRequest(experiment_id=1))
+
+
+async def until_served(call: Callable[[], Any]) -> None:
+    """Returns once such a call is answered; it may be refused before."""
+    while True:
+        try:
+            await call().read()
+            return
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise
