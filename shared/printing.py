@@ -15,10 +15,10 @@ def say(line: str = "", *, err: bool = False) -> None:
     click.echo(visible(line), err=err)
 
 
-def say_lines(lines: Iterable[str]) -> None:
+def say_lines(lines: Iterable[str], *, err: bool = False) -> None:
     """Prints lines of text as they come."""
     for line in lines:
-        say(line)
+        say(line, err=err)
 
 
 def say_block(text: str, *, err: bool = False) -> None:

@@ -37,6 +37,10 @@ TOKENS = "tests/unit/test_tokens.py::"
 RETENTION = "tests/integration/test_retention.py::"
 KEPT = "tests/unit/test_retention.py::test_those_stay_that_decided_and_each_trials_best_and_last"
 UNIT = "tests/unit/"
+VISIBLE = "tests/unit/test_visible.py::"
+HOSTILE = "tests/integration/test_hostile_text.py::"
+REQUESTS = "tests/integration/test_request_ids.py::"
+ALLOWED = "tests/integration/test_worker_allowed.py::"
 DATABASE = "tests/integration/test_database_client.py::"
 
 EXPERIMENT = "master/experiment/experiment.py"
@@ -341,8 +345,8 @@ MUTANTS = (
     Mutant(
         "the best gets worse",
         "master/experiment/changes.py",
-        "if self.best_metric is not None and sign * metric >= sign * self.best_metric:",
-        "if False:",
+        "if (best is not None and sign * metric >= sign * best) or not math.isfinite(metric):",
+        "if not math.isfinite(metric):",
         SEARCHES + "test_the_best_result_of_any_report_is_known_at_once_and_never_gets_worse",
     ),
     Mutant(
@@ -640,6 +644,76 @@ MUTANTS = (
         "        except (CannotFork, OSError, Unavailable):\n            # What",
         "        except (CannotFork, Unavailable):\n            # What",
         "tests/integration/test_worker_forks.py::test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody[entrypoint]",
+    ),
+    Mutant(
+        "what somebody wrote acts on the terminal",
+        "shared/visible.py",
+        "return text if text.isprintable() else HIDDEN.sub(_escaped, text)",
+        "return text",
+        VISIBLE + "test_nothing_hidden_is_left_in_a_line",
+    ),
+    Mutant(
+        "JSON is printed as it was written",
+        "shared/visible.py",
+        'return "\\n".join(HIDDEN.sub(_as_json, line) for line in lines)',
+        "return written",
+        VISIBLE + "test_json_of_anything_can_be_shown_and_says_the_same",
+    ),
+    Mutant(
+        "a name may have control characters",
+        "master/services/bundles.py",
+        "if problem := hidden_problem(text):",
+        "if problem := None:",
+        HOSTILE + "test_no_name_of_a_worker_has_such_a_character",
+    ),
+    Mutant(
+        "a line of the log can be forged",
+        "shared/logs.py",
+        "record.message = visible(record.message)",
+        "pass",
+        VISIBLE + "test_an_entry_of_the_log_is_one_line_and_its_traceback_is_indented",
+    ),
+    Mutant(
+        "a request_id gives the experiment of another spec",
+        "master/services/experiments.py",
+        "if not is_spec_of(experiment.spec, spec):",
+        "if False:",
+        REQUESTS + "test_on_the_command_line_it_is_one_line_and_exit_code_2",
+    ),
+    Mutant(
+        "a request_id gives somebody else's experiment",
+        "master/services/experiments.py",
+        "if caller and experiment.owner and experiment.owner != caller:",
+        "if False:",
+        REQUESTS + "test_somebody_elses_id_gives_nobody_his_experiment",
+    ),
+    Mutant(
+        "what is not allowed is looked at late",
+        "worker/training.py",
+        "await in_thread(self._place.check_allowed, self.assignment)",
+        "pass",
+        ALLOWED + "test_nothing_of_a_function_that_is_not_allowed_is_imported",
+    ),
+    Mutant(
+        "a link leads out of what is allowed",
+        "worker/allowed.py",
+        "program = found.resolve(strict=True)",
+        "program = found",
+        ALLOWED + "test_a_command_is_run_where_its_program_really_lies",
+    ),
+    Mutant(
+        "the system looks for a program once more",
+        "worker/child_main.py",
+        "os.execv(program, command)",
+        "os.execvp(command[0], command)",
+        ALLOWED + "test_the_file_that_was_looked_at_is_run_and_no_other_of_its_name",
+    ),
+    Mutant(
+        "the ancestors of training know the worker's token",
+        "worker/guard.py",
+        "scrubbed(os.environ, self._hidden)",
+        "dict(os.environ)",
+        ALLOWED + "test_no_secret_of_the_worker_is_in_the_environment_of_training_or_of_what_it_hangs_from",
     ),
 )
 

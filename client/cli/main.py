@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 import click
 
-from ...shared.errors import InvalidInput, RungmasterError
-from ...shared.printing import say, say_block
-from ...shared.visible import visible_block
+from ...shared.errors import InvalidInput, InvalidSpec, RungmasterError
+from ...shared.printing import say_block, say_lines
 from .lazy import LazyGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -91,6 +90,8 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, str(error), 2)
     except RungmasterError as error:
         return _complain(error, str(error), 1)
+    except UnicodeEncodeError as error:
+        return _complain(error, f"{str(error.object)[:100]}: is no text in UTF-8", 2)
     except OSError as error:
         return _complain(error, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
     except Exception as error:  # noqa: BLE001  the last resort: a person sees a line, not a traceback
@@ -107,8 +108,8 @@ def _usage(error: click.UsageError) -> str:
 def _complain(error: Exception, text: str, exit_code: int) -> int:
     if os.environ.get("RUNGMASTER_DEBUG"):
         raise error
-    for line in visible_block(text).split("\n") if text else [type(error).__name__]:
-        say(f"Error: {line}", err=True)
+    lines = map(str, error.problems) if isinstance(error, InvalidSpec) else (text or type(error).__name__).split("\n")
+    say_lines((f"Error: {line}" for line in lines), err=True)
     return exit_code
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...shared.logs import set_up_logs
 from ...shared.printing import say, say_json
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def read(database: str, socket: str) -> None:
     """Serve a database to the process that started this one, which only reads it; end when standard input closes."""
     from ..reading import serve_reading
 
+    set_up_logs("%(asctime)s %(levelname)s %(name)s: %(message)s", verbose=False)
     asyncio.run(serve_reading(database, socket, say))
     # Nothing is left to be done, and somebody waits: taking the interpreter down takes longer than a query.
     os._exit(0)

@@ -14,6 +14,7 @@ from ...shared.printing import say, say_block, say_json
 from ...shared.searchers import SearcherSpec
 from ...shared.space import repetition
 from ...shared.spec import parse_spec
+from ...shared.visible import visible
 from ..search.arithmetic import expected_entries, expected_resource
 from ..search.interface import BracketPlan
 from ..search.registry import plan_brackets
@@ -63,7 +64,9 @@ def _document(path: Path, plan: tuple[BracketPlan, ...], cost: Cost) -> dict[str
 
 def _text(path: Path, searcher: SearcherSpec, plan: tuple[BracketPlan, ...], cost: Cost) -> str:
     trials = sum(bracket.max_trials for bracket in plan)
-    lines = [f"{path}: {searcher.name}, {trials} trials in {_count(len(plan), 'bracket')}, divisor {searcher.divisor}"]
+    brackets = _count(len(plan), "bracket")
+    head = f"{searcher.name}, {trials} trials in {brackets}, divisor {searcher.divisor}"
+    lines = [f"{visible(str(path))}: {head}"]
     for b, (bracket, entries) in enumerate(zip(plan, cost.entries, strict=True)):
         at_once = bracket.max_concurrent_trials
         limit = "" if at_once is None else f", at most {at_once} at once"

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ...shared.printing import say_block, say_json
+from ...shared.visible import visible
 from ..search.registry import build_searcher
 from ..simulation import Outcome, RungCount, simulate
 from .searcher_file import load_searcher
@@ -37,7 +38,8 @@ def _document(path: Path, seed: int, outcome: Outcome) -> dict[str, Any]:
 
 def _text(path: Path, seed: int, outcome: Outcome) -> str:
     workers = "1 worker" if outcome.workers == 1 else f"{outcome.workers:,} workers"
-    lines = [f"{path}: {outcome.trials:,} trials in {outcome.assignments:,} assignments, {workers}, seed {seed}"]
+    head = f"{outcome.trials:,} trials in {outcome.assignments:,} assignments, {workers}, seed {seed}"
+    lines = [f"{visible(str(path))}: {head}"]
     for b, rungs in enumerate(outcome.rungs):
         lines += [f"  bracket {b}", *_table(rungs)]
     lines += [

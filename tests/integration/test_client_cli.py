@@ -106,6 +106,12 @@ def test_an_unknown_experiment_is_exit_code_1(master: SmallMaster, capsys: pytes
     assert capsys.readouterr().err == "Error: there is no experiment 99\n"
 
 
+def test_an_argument_that_is_no_text_is_told(master: SmallMaster, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["list", "--name", "a\udcff"], ["drain", "a\udcff"]):
+        assert execute(arguments) == 2
+        assert capsys.readouterr().err == "Error: a\\udcff: is no text in UTF-8\n"
+
+
 def test_without_a_master_the_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["status", "1", "--master", unused_address(), "--timeout", "0.3"]) == 1
     error = capsys.readouterr().err

@@ -244,6 +244,56 @@ def test_training_code_is_told_of_a_metrics_name_where_it_reports_and_the_worker
     check(shown(capsys, cluster, "status", str(number)), "ValueError: a")
 
 
+RISING = f"""
+def train(trial):
+    trial.report(1, error=trial.hparams["quality"])
+    if trial.trial_id % 2:
+        raise ValueError({HOSTILE!r})
+    print({HOSTILE!r})
+"""
+
+
+def test_run_and_what_needs_no_master_let_nothing_act(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder, file = HOSTILE.replace("/", "").replace("\0", ""), f"{HOSTILE}.yaml"
+    space = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "prompt": HOSTILE}
+    searcher = {"name": "asha", "max_trials": 4, "max_resource": 1}
+    spec = {"hyperparameters": space, "searcher": searcher, "max_restarts": 0, "entrypoint": "rising:train"}
+    Path(file).write_text(toy_spec(Path("checkpoints"), **spec))
+    Path("rising.py").write_text(RISING)
+    shows = {
+        ("run", file, "--workers", "1"): "prompt",
+        ("run", file, "--json"): "\\u001b",
+        ("status",): "\\x1b",
+        ("best", "--hparams"): "\\e[31mred",
+        ("trial", "1", "1", "--json"): "\\u001b",
+        ("trials",): "\\u001b",
+        ("watch", "--events"): "\\x1b",
+        ("watch", "--json"): "\\u001b",
+        ("checkpoint", "1", "0", "--to", folder): "",
+        ("db", "check"): "whole",
+        ("db", "check", "--json"): "violations",
+        ("db", "sweep", "--dry-run"): "would be deleted",
+        ("db", "backup", f"{folder}.db"): "\\x1b",
+        ("db", "export", "1", f"{folder}.parquet"): "\\x1b",
+        ("db", "check", "--db", f"{folder}-gone.db"): "\\x1b",
+        ("init", folder): "\\x1b",
+        ("plan", file): "\\x1b",
+        ("plan", file, "--json"): "\\u001b",
+        ("plan", f"{file}-gone"): "\\x1b",
+        ("simulate", file, "--workers", "2"): "\\x1b",
+        ("simulate", file, "--workers", "2", "--json"): "\\u001b",
+        ("drive", f"{file}-gone"): "\\x1b",
+    }
+    for command, words in shows.items():
+        execute(list(command))
+        captured = capfd.readouterr()
+        check(captured.out + captured.err, words)
+    check(Path("rungmaster.log").read_text(), "\\x1b")
+
+
 def everything(cluster: Cluster, capsys: pytest.CaptureFixture[str], number: str) -> None:
     seen = {}
     for command in LOOKS:
