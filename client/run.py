@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..shared.errors import InvalidInput
+from ..shared.errors import InvalidInput, Unavailable
 from ..shared.model import Experiment, ExperimentState
 from .client import Client
 from .cluster import LocalCluster, default_workers
@@ -102,10 +102,15 @@ def default_log(database: str) -> Path:
 
 def _follow(client: Client, experiment: Experiment, cluster: LocalCluster, display: Display) -> Snapshot:
     last = None
-    for last in follow(client.calls.connection, experiment.experiment_id):
+    try:
+        for last in follow(client.calls.connection, experiment.experiment_id):
+            cluster.check()
+            if not experiment.state.ended:
+                display.show(last)
+    except Unavailable:
+        # Why the master does not come back says more than that it does not answer.
         cluster.check()
-        if not experiment.state.ended:
-            display.show(last)
+        raise
     assert last is not None, "follow gives at least one snapshot"
     return last
 

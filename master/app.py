@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from ..shared.errors import InvalidInput, MastershipLost, RungmasterError, Unavailable
+from ..shared.errors import DatabaseLost, InvalidInput, MastershipLost, RungmasterError, Unavailable
 from ..shared.version import __version__
 from .dispatcher.cleanup import end_little_by_little
 from .dispatcher.core import Core, Terms
@@ -82,7 +82,7 @@ async def serve(options: Options, announcer: Announcer) -> None:
     Raises DatabaseError or Unavailable where the database cannot be used, InvalidInput where the address, a certificate
     or the tokens cannot,
     FailedPrecondition where there is another master and it is not to be waited for, MastershipLost where another
-    master took over.
+    master took over, DatabaseLost where the database was deleted or replaced.
     """
     arm()
     stop = asyncio.Event()
@@ -101,6 +101,10 @@ async def serve(options: Options, announcer: Announcer) -> None:
                 return
             try:
                 await _serve(ledger, thread, options, guard, stop, announcer)
+            except DatabaseLost as error:
+                log.error("%s", error)
+                saved = await loop.run_in_executor(thread, ledger.rescue)
+                raise DatabaseLost(": ".join(filter(None, (str(error), saved)))) from error
             finally:
                 await loop.run_in_executor(thread, ledger.close)
 
@@ -116,7 +120,7 @@ async def _serve(
     terms = Terms(ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__, ledger.database_id)
     store = LedgerStore(ledger)
     writer = Writer(store, terms, thread)
-    with contextlib.closing(Reader(options.database)) as reader:
+    with contextlib.closing(Reader(options.database, ground=ledger.ground)) as reader:
         server = Server(writer, reader, ledger.database, options.holder, guard)
         async with _renewing(ledger, writer, server) as renewing:
             with _collecting_no_garbage():

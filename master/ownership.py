@@ -23,6 +23,8 @@ LOOK_INTERVAL = 0.5
 RENEW_INTERVAL = 2.0
 #: Seconds after which a sign of life that is still not written means that the database takes no writes.
 RENEW_PATIENCE = 3.0
+#: Seconds between two looks at the files of the database: a stat each.
+GROUND_INTERVAL = 0.5
 SHORTEST_TAKEOVER = 2 * RENEW_INTERVAL
 
 
@@ -103,18 +105,38 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
 
 
 async def renew(renewal: Renewal, told: Callable[[bool], Awaitable[None]]) -> None:
-    """Shows signs of life for ever, from a thread of their own; raises MastershipLost where another master took over.
+    """Shows signs of life for ever, from a thread of their own; raises MastershipLost where another master took over,
+    or the database is gone. For its files it looks more often.
 
     Each is a write like any other, so `told` learns from it whether the database takes writes now. It is the event
     loop that asks for each: a master whose loop stands still shows none.
     """
-    thread = ThreadPoolExecutor(1, thread_name_prefix="renewal")
+    thread, looking = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("renewal", "ground"))
+    tasks = [asyncio.create_task(_renew(renewal, thread, told)), asyncio.create_task(_watch(renewal, looking))]
     try:
-        await _renew(renewal, thread, told)
+        await asyncio.gather(*tasks)
     finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         # After the one that is under way, which the lock of the term must outlive.
         await asyncio.get_running_loop().run_in_executor(thread, renewal.close)
         thread.shutdown(wait=False)
+        looking.shutdown(wait=False)
+
+
+async def _watch(renewal: Renewal, thread: Executor) -> None:
+    """Raises DatabaseLost as soon as the files are not there any more, also where nothing else is done."""
+    while True:
+        await asyncio.sleep(GROUND_INTERVAL)
+        look = asyncio.get_running_loop().run_in_executor(thread, renewal.look)
+        look.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        try:
+            await look
+        except MastershipLost:
+            raise
+        except Unavailable as error:
+            log.warning("the files of the database could not be looked at: %s", error)
 
 
 async def _renew(renewal: Renewal, thread: Executor, told: Callable[[bool], Awaitable[None]]) -> None:

@@ -20,6 +20,8 @@ from .experiment.changes import Changes
 from .ledger.backup import copy
 from .ledger.candidate import sole_ledger
 from .ledger.engine import parse_database
+from .ledger.ground import drop_log
+from .ledger.presence import check_alone
 
 REASON = "the database was restored from a backup"
 
@@ -37,6 +39,9 @@ def restore(url: str, backup: Path | None) -> int:
             raise InvalidInput(f"{database.name}: restore it by pg_restore, then run this without the name of a file")
         if not backup.is_file():
             raise InvalidInput(f"{backup}: there is no such file")
+        check_alone(database.path)
+        if not database.path.exists():
+            drop_log(database.path)
         copy(backup, database.path, database)
     with sole_ledger(url, "restore") as ledger:
         changes, ended = _end_leases(LedgerStore(ledger))

@@ -12,6 +12,7 @@ RungmasterError
 ├── TlsError                TLS is set up differently at the two ends        (at a caller)        exit 1
 ├── Unavailable             the master or its database is out of reach       UNAVAILABLE          exit 1
 │   └── MastershipLost      another master owns the database now
+│       └── DatabaseLost    its database was deleted or replaced under a master
 ├── InternalError           the master met an error of its own               INTERNAL             exit 1
 └── DatabaseError           the database cannot be used as it is             (at start)           exit 1
 """
@@ -91,6 +92,10 @@ class Unavailable(RungmasterError):
 
 class MastershipLost(Unavailable):
     """Another master has taken over the database; this one can commit nothing more."""
+
+
+class DatabaseLost(MastershipLost):
+    """The database of a running master was deleted, moved or replaced; the master can commit nothing more."""
 
 
 class InternalError(RungmasterError):

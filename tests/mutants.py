@@ -28,6 +28,7 @@ SEARCHES = "tests/unit/test_experiment_search.py::"
 FAILURES = "tests/unit/test_experiment_failures.py::"
 FAIL_FAST = "tests/unit/test_fail_fast.py::"
 MASTERSHIP = "tests/integration/test_ledger_mastership.py::"
+LOST = "tests/integration/test_lost_database.py::"
 WRITER = "tests/unit/test_dispatcher_writer.py::"
 CHECKPOINTS = "tests/unit/test_checkpoints.py::"
 OUTBOX = "tests/unit/test_worker_outbox.py::"
@@ -171,10 +172,47 @@ MUTANTS = (
     Mutant(
         "a sign of life counts though the term is over",
         "master/ledger/mastership.py",
-        'exists().where(mastership.c.term == bindparam("mine"))',
-        'exists().where(mastership.c.term >= bindparam("mine"))',
+        'exists().where(mastership.c.term == bindparam("mine")',
+        'exists().where(mastership.c.term >= bindparam("mine")',
         "tests/integration/test_standby.py::"
         "test_the_first_of_several_candidates_wins_and_the_others_wait_for_it[sqlite]",
+    ),
+    Mutant(
+        "what is written to a deleted file is acknowledged",
+        "master/ledger/engine.py",
+        "        ground.check()\n",
+        "        pass\n",
+        LOST + "test_nothing_that_is_written_to_lost_files_is_acknowledged_or_read[delete]",
+    ),
+    Mutant(
+        "nobody looks at the log of the database",
+        "master/ledger/ledger.py",
+        "                    ground.logged()\n",
+        "                    pass\n",
+        LOST + "test_nothing_that_is_written_to_lost_files_is_acknowledged_or_read[delete_log]",
+    ),
+    Mutant(
+        "another database whose term is the same counts as one's own",
+        "master/ledger/mastership.py",
+        "and row.database_id != database_id",
+        "and not row.database_id",
+        LOST + "test_a_database_that_is_another_one_by_its_tables_ends_its_master"
+        "[sqlite-UPDATE mastership SET database_id = 'another']",
+    ),
+    Mutant(
+        "a master begins beside one that works on deleted files",
+        "master/ledger/presence.py",
+        "files == _mark(path)",
+        "True",
+        LOST + "test_nobody_becomes_the_master_beside_one_that_works_on_what_was_here_before[delete_all]",
+    ),
+    Mutant(
+        "the log of a deleted database is left beside the file that took its place",
+        "master/ledger/rescue.py",
+        "            emptied = (not place or ground.log_is_ours) and _empty_log(connection)\n",
+        "            emptied = False\n",
+        LOST + "test_a_master_whose_files_are_lost_ends_though_nobody_asks_it_anything_and_says_where_its_content_is"
+        "[replace]",
     ),
     Mutant(
         "silence that a lock may have caused is taken for a hanging master",

@@ -17,6 +17,7 @@ from ...shared.model import ExperimentState, TrialState
 from ..experiment.audit import TOKEN_STEP
 from .engine import Database, parse_database
 from .failures import explain
+from .presence import check_alone
 from .tables import endings, events, experiments, mastership, trials
 
 #: How far a restored database's term and experiment numbers are advanced, past all that the lost time may have used.
@@ -51,22 +52,25 @@ def _dumped(database: Database) -> str:
 
 def copy(source: Path, target: Path, database: Database) -> None:
     """Makes `target` a whole copy of the SQLite file `source`, or nothing. Raises as `back_up` does."""
+    check_alone(source)
+    address = f"file:{quote(str(source.absolute()))}?mode=rw"
     try:
-        with written_whole(target) as partial:
-            with (
-                closing(
-                    sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=rw", uri=True, timeout=30)
-                ) as reading,
-                closing(sqlite3.connect(partial)) as writing,
-            ):
-                # In one step: pages that the master writes meanwhile would make it begin again and again.
-                reading.backup(writing)
-                writing.execute("PRAGMA journal_mode=DELETE")
-                damage = writing.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if damage != "ok":
-                raise DatabaseError(f"database {source} is damaged: {damage}")
+        with closing(sqlite3.connect(address, uri=True, timeout=30)) as reading:
+            fill(target, reading, database)
     except sqlite3.Error as error:
         raise explain(error, database.name) from error
+
+
+def fill(target: Path, reading: sqlite3.Connection, database: Database) -> None:
+    """Makes `target` a whole copy of what a connection reads, or nothing. Raises sqlite3.Error, or as `back_up`."""
+    with written_whole(target) as partial:
+        with closing(sqlite3.connect(partial)) as writing:
+            # In one step: pages that the master writes meanwhile would make it begin again and again.
+            reading.backup(writing)
+            writing.execute("PRAGMA journal_mode=DELETE")
+            damage = writing.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise DatabaseError(f"database {database.name} is damaged: {damage}")
 
 
 def advance(connection: Connection) -> None:

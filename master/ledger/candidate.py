@@ -19,6 +19,8 @@ from .revisions import check_known
 LOOK_TIMEOUT = 10.0
 #: Seconds to wait for the lock that a silent master may be waiting for. PostgreSQL takes a moment to end a session.
 LOCK_PATIENCE = {"sqlite": 0.0, "postgresql": 2.0}
+#: Who is waited for where the database is not the one that a master still works on.
+BEFORE = "the master of a database that was here before"
 
 
 class Candidate:
@@ -53,10 +55,16 @@ class Candidate:
     def attempt(self) -> Ledger | Owner:
         """The ledger where it is this one's turn, otherwise the master that is to be waited for.
 
+        That may be one of a database that was deleted or replaced since: nobody follows it before it has stopped.
         Raises Unavailable, after which it may be called again, and DatabaseError where the database cannot be used.
         """
         while True:
+            if (strange := self._lock.elsewhere()) is not None:
+                return Owner(strange, BEFORE, 0.0)
             owner = self._look()
+            known = (owner.term, owner.database_id) if owner else (0, "")
+            if (strange := self._lock.elsewhere(*known)) is not None:
+                return Owner(strange, BEFORE, 0.0)
             silent = owner is not None and self._silence.too_long(owner)
             ended = owner is None or self._at_once or self._lock.take(owner.term)
             if owner is not None and not ended and not silent:

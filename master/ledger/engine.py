@@ -13,8 +13,10 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, exc, make_url, text
 
-from ...shared.errors import DatabaseError, InvalidInput
-from .failures import explain
+from ...shared.errors import DatabaseError, DatabaseLost, InvalidInput
+from .failures import Gone, explain
+from .ground import Ground
+from .presence import check_alone
 
 _FORMS = "use the path of a file, sqlite:///file.db, or postgresql://user@host/database"
 #: How an engine that writes begins a transaction that only reads: on SQLite without the lock that others wait for.
@@ -74,8 +76,11 @@ def _postgresql(url: URL) -> Database:
     return Database("postgresql", shown, url)
 
 
-def writing_engine(database: Database, timeout: float) -> Engine:
-    """The one connection that writes; on SQLite its transactions start with the write lock. `timeout` is in seconds."""
+def writing_engine(database: Database, timeout: float, ground: Ground | None = None) -> Engine:
+    """The one connection that writes; on SQLite its transactions start with the write lock. `timeout` is in seconds.
+
+    With the `ground` of an SQLite database it is connected to the file that this one knows and no other.
+    """
     if database.kind == "sqlite":
         setup = (
             "PRAGMA journal_mode=WAL",
@@ -83,7 +88,7 @@ def writing_engine(database: Database, timeout: float) -> Engine:
             "PRAGMA cache_size=-65536",
             "PRAGMA journal_size_limit=67108864",
         )
-        return _sqlite_engine(database, 1, timeout, "rwc", "BEGIN IMMEDIATE", setup)
+        return _sqlite_engine(database, 1, timeout, "rwc", "BEGIN IMMEDIATE", setup, ground)
     milliseconds = int(timeout * 1000)
     setup = (
         f"SET lock_timeout = {milliseconds}",
@@ -94,10 +99,10 @@ def writing_engine(database: Database, timeout: float) -> Engine:
     return _postgresql_engine(database, 1, timeout, setup, {})
 
 
-def reading_engine(database: Database, timeout: float) -> Engine:
+def reading_engine(database: Database, timeout: float, ground: Ground | None = None) -> Engine:
     """Connections that only read, each transaction from one snapshot; waits are bounded by `timeout` (seconds)."""
     if database.kind == "sqlite":
-        return _sqlite_engine(database, READERS, timeout, "rw", "BEGIN", ("PRAGMA query_only=ON",))
+        return _sqlite_engine(database, READERS, timeout, "rw", "BEGIN", ("PRAGMA query_only=ON",), ground)
     setup = (f"SET statement_timeout = {int(timeout * 1000)}", "SET default_transaction_read_only = on")
     return _postgresql_engine(database, READERS, timeout, setup, {"isolation_level": "REPEATABLE READ"})
 
@@ -117,17 +122,37 @@ def _execute_patiently(connection: sqlite3.Connection, statement: str, timeout: 
 
 
 def _sqlite_engine(
-    database: Database, size: int, timeout: float, mode: str, begin: str, setup: tuple[str, ...]
+    database: Database,
+    size: int,
+    timeout: float,
+    mode: str,
+    begin: str,
+    setup: tuple[str, ...],
+    ground: Ground | None,
 ) -> Engine:
-    address = f"file:{quote(str(database.path.absolute()))}?mode={mode}"
+    address = f"file:{quote(str(database.path.absolute()))}?mode="
 
     def connect() -> sqlite3.Connection:
+        known = ground is not None and ground.noted
+        if not known:
+            check_alone(database.path)
         # Without isolation level the driver leaves it to us when transactions begin.
         connection = sqlite3.connect(
-            address, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False, cached_statements=256
+            address + ("rw" if known else mode),
+            uri=True,
+            timeout=timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
-        for statement in setup:
-            _execute_patiently(connection, statement, timeout)
+        try:
+            if ground is not None:
+                ground.opened()
+            for statement in setup:
+                _execute_patiently(connection, statement, timeout)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     options = {"pool_size": size, "max_overflow": 0, "pool_timeout": timeout, "hide_parameters": True}
@@ -201,6 +226,19 @@ def transaction(engine: Engine, database: Database) -> Iterator[Connection]:
             yield connection
     except (exc.DBAPIError, exc.TimeoutError, driver_error) as error:
         raise explain(error, database.name) from error
+
+
+@contextmanager
+def standing(engine: Engine, database: Database, ground: Ground | None) -> Iterator[Connection]:
+    """A transaction of the database's master, which is told at its end, before anybody hears of it, whether the
+    database is still there: DatabaseLost is raised where it is not."""
+    try:
+        with transaction(engine, database) as connection:
+            yield connection
+    except Gone as error:
+        raise DatabaseLost(f"{error} under its master, which stops: put a backup in its place") from error
+    if ground is not None:
+        ground.check()
 
 
 def read_in_order(connection: Connection) -> None:

@@ -40,6 +40,8 @@ _POSTGRESQL_NEVER = {
     "3D000": "the server has no database of that name; create it, or correct the URL",
     "42501": "the user may not do this; grant it the rights on the database's schema",
 }
+#: What is said of a database in use only when it was dropped, or its tables were: the first that are asked for.
+_NO_TABLES = re.compile(r'(no such table: |relation ")(mastership|renewals)\b')
 
 #: What a server says to somebody who is not let in has no SQLSTATE for the caller, only words.
 _NOT_LET_IN = (
@@ -56,6 +58,10 @@ _NOT_LET_IN = (
 )
 
 
+class Gone(DatabaseError):
+    """There is no such database, or it has not our tables."""
+
+
 def explain(error: Exception, database: str) -> RungmasterError:
     """The error for the caller: Unavailable where the same call may succeed later, otherwise DatabaseError."""
     cause = getattr(error, "orig", None) or error
@@ -63,7 +69,10 @@ def explain(error: Exception, database: str) -> RungmasterError:
     if later := _meaning(code, _SQLITE_LATER, _POSTGRESQL_LATER):
         return Unavailable(f"database {database}: {later} ({_brief(cause)})")
     if never := _meaning(code, _SQLITE_NEVER, _POSTGRESQL_NEVER):
-        return DatabaseError(f"database {database}: {never} ({_brief(cause)})")
+        kind = Gone if code == "3D000" else DatabaseError
+        return kind(f"database {database}: {never} ({_brief(cause)})")
+    if code in ("SQLITE_ERROR", "42P01") and _NO_TABLES.search(str(cause)):
+        return Gone(f"database {database}: its tables are gone; restore it from a backup ({_brief(cause)})")
     if isinstance(error, exc.TimeoutError):
         return Unavailable(f"database {database}: too many queries run at once; try again")
     if _disconnected(error, cause, code):
@@ -90,7 +99,8 @@ def _disconnected(error: Exception, cause: BaseException, code: str) -> bool:
 def _unreachable(database: str, cause: BaseException) -> RungmasterError:
     for words, meaning in _NOT_LET_IN:
         if re.search(words, str(cause)):
-            return DatabaseError(f"database {database}: {meaning} ({_brief(cause)})")
+            kind = Gone if meaning == _POSTGRESQL_NEVER["3D000"] else DatabaseError
+            return kind(f"database {database}: {meaning} ({_brief(cause)})")
     return Unavailable(f"database {database} is out of reach: check the server and the network ({_brief(cause)})")
 
 

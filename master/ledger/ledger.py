@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -13,14 +14,16 @@ from ..experiment.changes import Changes, NotWritten, Records, ThinningRow
 from ..experiment.retention import Span
 from ..failpoints import hit
 from .backup import advance
-from .engine import READING, Database, parse_database, transaction, writing_engine
+from .engine import READING, Database, parse_database, standing, transaction, writing_engine
 from .failures import explain
+from .ground import Ground
 from .lock import TermLock
 from .mastership import announce_address, check_term, read_database_id, take_term
 from .migrate import migrate
 from .orphan_queries import forget_workers
 from .recovery import Recovered, recover, recover_experiment, unneeded_checkpoints
 from .renewal import Renewal
+from .rescue import rescue, rescued
 from .retention import Place, erase, thin
 from .tables import trials, wanted_trials
 from .writes import write
@@ -36,14 +39,21 @@ class Ledger:
     """A master's right to write to a database, under its term. Use it from one thread at a time.
 
     Every method is one transaction that first checks the term and holds it until the end: it raises MastershipLost
-    where another master took over, and then nothing was written. It raises Unavailable where the database is locked,
+    where another master took over, and then nothing was written, and DatabaseLost where the database was deleted or
+    replaced under it, whatever was written to what is lost. It raises Unavailable where the database is locked,
     full or out of reach, after a bounded wait; the same call may succeed later, with the same Ledger. After an
     Unavailable from `commit` the outcome may be unknown (the connection broke while the server committed): `load`
     tells what was written.
     """
 
     def __init__(
-        self, database: Database, engine: Engine, term: int, database_id: str, lock: TermLock | None = None
+        self,
+        database: Database,
+        engine: Engine,
+        term: int,
+        database_id: str,
+        lock: TermLock | None = None,
+        ground: Ground | None = None,
     ) -> None:
         self.term = term
         #: Random, made with the database: a master of another one continues another history.
@@ -54,6 +64,8 @@ class Ledger:
         #: The same connection, for transactions that only read.
         self._reading = engine.execution_options(**READING)
         self._lock = lock
+        #: The files that everything of this master has to stand on; None for PostgreSQL.
+        self.ground = ground
 
     @classmethod
     def open(
@@ -76,8 +88,9 @@ class Ledger:
         cannot be used.
         """
         database = parse_database(url)
-        _check_folder(database)
-        engine, term = writing_engine(database, timeout), 0
+        _check_place(database)
+        ground = Ground(database.name, database.path) if database.kind == "sqlite" else None
+        engine, term = writing_engine(database, timeout, ground), 0
         database_id = ""
         try:
             with transaction(engine, database) as connection:
@@ -86,16 +99,23 @@ class Ledger:
                 migrate(connection, database.name)
                 term = take_term(connection, holder, succeeds, silent_since)
                 database_id = read_database_id(connection)
+                if ground is not None:
+                    ground.logged()
                 if lock is not None:
-                    lock.take(term)
+                    _lock(lock, term, database_id, database.name)
                 hit("term.before")
             hit("term.after")
+            if ground is not None:
+                ground.check()
         except BaseException:
             engine.dispose()
             if lock is not None:
+                lock.withdraw()
                 lock.release(term)
+            if ground is not None:
+                ground.close()
             raise
-        return cls(database, engine, term, database_id, lock)
+        return cls(database, engine, term, database_id, lock, ground)
 
     def commit(self, changes: Changes) -> None:
         """Writes all of it, durably, or nothing.
@@ -128,7 +148,7 @@ class Ledger:
 
     def renewal(self, timeout: float = LOCK_TIMEOUT) -> Renewal:
         """What gives signs of life to whoever waits for this master's end; to be closed before the ledger."""
-        return Renewal(self._address, self.term, self._lock, timeout)
+        return Renewal(self._address, self.term, self.database_id, self._lock, timeout, self.ground)
 
     def announce(self, address: str) -> None:
         """Tells whoever finds the database at which address (host:port) its master serves now."""
@@ -187,9 +207,18 @@ class Ledger:
         finally:
             connection.close()
 
+    def rescue(self) -> str:
+        """Brings to safety what a lost database holds (see DatabaseLost); what became of it, for people."""
+        return rescue(self._engine, self.ground, self._address) if self.ground is not None else ""
+
     def close(self) -> None:
         """Lets go of the database. The term stays taken; the next master takes a larger one."""
+        if self._lock is not None and (self.ground is None or not self.ground.lost):
+            # Before the files of the log go, which are not to be missed as if they had been deleted.
+            self._lock.withdraw()
         self._engine.dispose()
+        if self.ground is not None:
+            self.ground.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -202,8 +231,8 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, engine: Engine | None = None) -> Iterator[Connection]:
-        with transaction(engine or self._engine, self._address) as connection:
-            check_term(connection, self.term)
+        with standing(engine or self._engine, self._address, self.ground) as connection:
+            check_term(connection, self.term, self.database_id)
             yield connection
 
 
@@ -213,9 +242,28 @@ def _hparams(connection: Connection, wanted: Sequence[tuple[int, int]]) -> dict[
     return {(experiment, trial): hparams for experiment, trial, hparams in connection.execute(statement)}
 
 
-def _check_folder(database: Database) -> None:
-    if database.kind == "sqlite" and not database.path.absolute().parent.is_dir():
+def _lock(lock: TermLock, term: int, database_id: str, name: str) -> None:
+    """Takes the lock of a new term. Raises MastershipLost where a master works on what was here before."""
+    if not lock.take(term):
+        raise Unavailable(
+            f"database {name}: a master of a database that was here before runs (term {term}); end it, and try again"
+        )
+    lock.announce(term, database_id)
+    if lock.elsewhere(term, database_id) is not None:
+        raise MastershipLost(f"database {name}: a master works on another database that was here before")
+
+
+def _check_place(database: Database) -> None:
+    """Raises DatabaseError where a database is not to be begun."""
+    if database.kind != "sqlite":
+        return
+    if not database.path.absolute().parent.is_dir():
         raise DatabaseError(f"database {database.name}: its folder does not exist; create it, or correct the path")
+    if not database.path.exists() and (saved := rescued(database.path)):
+        raise DatabaseError(
+            f"database {database.name}: it was deleted under its master, which saved it: to go on with it, "
+            f"{shlex.join(['mv', str(saved), database.name])}; to begin anew, move that file to another folder"
+        )
 
 
 def _check_wal(connection: Connection, database: Database) -> None:

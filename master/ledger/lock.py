@@ -3,6 +3,10 @@
 Each term has a lock of its own, held by its master from before anybody can see the term until its process ends: the
 kernel, or the PostgreSQL server, lets go of it then, kill -9 included. Whoever gets the lock of the current term knows
 that its master is gone.
+
+Beside it a master tells which database it works on, by what is not lost with that database: a lock on the folder of the
+file, or one of the PostgreSQL database that outlives its schema. So nobody becomes the master of a database that took
+the place of one whose master still lives.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import fcntl
 import os
 import struct
 import sys
+import zlib
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -20,11 +25,14 @@ from sqlalchemy import Connection, exc, text
 from ...shared.errors import DatabaseError, Unavailable
 from .engine import Database, session_engine
 from .failures import explain
+from .presence import Presence, listen
 
 T = TypeVar("T")
 
 #: Any number will do, as long as every version of Rungmaster takes the same one.
 _LOCK_CLASS = 7_264_912
+#: The same, for the locks by which masters tell which database they work on.
+_PRESENCE_CLASS = 7_264_913
 _TAKE = text("SELECT pg_try_advisory_lock(:key)")
 #: The two halves of the key of a session's lock on one number.
 _HELD = text(
@@ -32,6 +40,14 @@ _HELD = text(
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND classid::bigint = :class AND objid::bigint = :term"
 )
+#: Somebody else's lock that tells of another database than this.
+_ELSEWHERE = text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND classid::bigint = :class AND objid::bigint <> :mark AND pid <> pg_backend_pid()"
+)
+_ANNOUNCE = text("SELECT pg_advisory_lock_shared(:key)")
+_WITHDRAW = text("SELECT pg_advisory_unlock_shared(:key)")
 _RELEASE = text("SELECT pg_advisory_unlock(:key)")
 
 
@@ -47,6 +63,22 @@ class TermLock(Protocol):
 
     def release(self, term: int) -> None:
         """Gives the lock of a term back; nothing where it is not held."""
+        ...
+
+    def announce(self, term: int, database_id: str) -> None:
+        """Tells others which database this process works on, under which term."""
+        ...
+
+    def withdraw(self) -> None:
+        """Tells it no more."""
+        ...
+
+    def elsewhere(self, term: int | None = None, database_id: str = "") -> int | None:
+        """The term of another process that works on a database which was here before; None where there is none.
+
+        `term` and `database_id` are what stands in the one that is here: 0 and empty where there is none, and no term
+        as long as nobody has looked. A process whose term is not known has 0.
+        """
         ...
 
     def keep(self) -> None:
@@ -71,6 +103,8 @@ def is_held(database: Database, connection: Connection, term: int) -> bool:
     if database.kind == "postgresql":
         key = {"class": _LOCK_CLASS, "term": term & 0xFFFF_FFFF}
         return bool(connection.scalar(_HELD, key))
+    if any(other.here and other.has(term) for other in listen(database.path)):
+        return True
     try:
         file = os.open(FileLock(database).path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -92,9 +126,18 @@ class FileLock:
         self.path = database.path.resolve().with_name(database.path.resolve().name + "-master")
         self._name = database.name
         self._file: int | None = None
+        self._presence = Presence(database.path)
 
     def take(self, term: int) -> bool:
-        """See TermLock."""
+        """See TermLock. The file may have been deleted under whoever holds its byte, who is heard all the same."""
+        if not self._take(term):
+            return False
+        if any(other.here and other.has(term) for other in self._presence.others()):
+            self.release(term)
+            return False
+        return True
+
+    def _take(self, term: int) -> bool:
         try:
             if self._file is None:
                 self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -115,11 +158,26 @@ class FileLock:
         if self._file is not None:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, term)
 
+    def announce(self, term: int, database_id: str) -> None:  # noqa: ARG002 - the files tell databases apart
+        """See TermLock."""
+        self._presence.announce(term)
+
+    def withdraw(self) -> None:
+        """See TermLock."""
+        self._presence.withdraw()
+
+    def elsewhere(self, term: int | None = None, database_id: str = "") -> int | None:  # noqa: ARG002 - as above
+        """See TermLock."""
+        others = self._presence.others()
+        strange = (other for other in others if not other.here or (term is not None and other.is_newer(term)))
+        return next((other.term for other in strange), None)
+
     def keep(self) -> None:
         """Nothing to do: the kernel loses none."""
 
     def close(self) -> None:
         """See TermLock. The file stays: whoever removed it could remove one that another master has just locked."""
+        self._presence.withdraw()
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -133,6 +191,7 @@ class SessionLock:
         self._engine = session_engine(database)
         self._session: Connection | None = None
         self._held: set[int] = set()
+        self._mark: int | None = None
 
     def take(self, term: int) -> bool:
         """See TermLock."""
@@ -146,6 +205,24 @@ class SessionLock:
             self._held.discard(term)
             self._ask(lambda session: session.scalar(_RELEASE, {"key": _key(term)}))
 
+    def announce(self, term: int, database_id: str) -> None:  # noqa: ARG002 - its id tells it from others
+        """See TermLock. The lock is one of the PostgreSQL database, and stays where only its schema is dropped."""
+        self._ask(lambda session: _announce(session, _mark(database_id)))
+        self._mark = _mark(database_id)
+
+    def withdraw(self) -> None:
+        """See TermLock."""
+        mark, self._mark = self._mark, None
+        if mark is not None:
+            self._ask(lambda session: session.execute(_WITHDRAW, {"key": _key(mark, _PRESENCE_CLASS)}))
+
+    def elsewhere(self, term: int | None = None, database_id: str = "") -> int | None:
+        """See TermLock."""
+        if term is None:
+            return None
+        found = {"class": _PRESENCE_CLASS, "mark": _mark(database_id) if database_id else -1}
+        return 0 if self._ask(lambda session: session.scalar(_ELSEWHERE, found)) else None
+
     def keep(self) -> None:
         """See TermLock."""
         self._ask(lambda session: session.scalar(text("SELECT 1")))
@@ -154,6 +231,7 @@ class SessionLock:
         """See TermLock."""
         self._drop()
         self._held.clear()
+        self._mark = None
         self._engine.dispose()
 
     def _ask(self, question: Callable[[Connection], T]) -> T:
@@ -174,6 +252,8 @@ class SessionLock:
         for term in sorted(self._held):
             if not _take(session, term):
                 self._held.discard(term)
+        if self._mark is not None:
+            _announce(session, self._mark)
         return session
 
     def _drop(self) -> None:
@@ -198,5 +278,13 @@ def _take(session: Connection, term: int) -> bool:
     return bool(session.scalar(_TAKE, {"key": _key(term)}))
 
 
-def _key(term: int) -> int:
-    return (_LOCK_CLASS << 32) + (term & 0xFFFF_FFFF)
+def _announce(session: Connection, mark: int) -> None:
+    session.execute(_ANNOUNCE, {"key": _key(mark, _PRESENCE_CLASS)})
+
+
+def _mark(database_id: str) -> int:
+    return zlib.crc32(database_id.encode())
+
+
+def _key(number: int, of: int = _LOCK_CLASS) -> int:
+    return (of << 32) + (number & 0xFFFF_FFFF)

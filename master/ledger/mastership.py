@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, exists, inspect, select, text, update
 
-from ...shared.errors import DatabaseError, MastershipLost
+from ...shared.errors import DatabaseError, DatabaseLost, MastershipLost
 from .tables import mastership, renewals
 
 _current = select(mastership.c.term, mastership.c.holder).with_for_update()
+_whole = _current.add_columns(mastership.c.database_id)
 _next = update(mastership).values(term=mastership.c.term + 1).returning(mastership.c.term)
 #: Without a lock on the term: a sign of life too many does no harm, and one that waited for a commit would.
 _renew = (
-    update(renewals).where(exists().where(mastership.c.term == bindparam("mine"))).values(renew_time=bindparam("at"))
+    update(renewals)
+    .where(exists().where(mastership.c.term == bindparam("mine"), mastership.c.database_id == bindparam("id")))
+    .values(renew_time=bindparam("at"))
 )
+_renew_after = _renew.where(renewals.c.renew_time.in_(bindparam("before", expanding=True)))
 #: Whoever writes holds one of these on a table until its transaction ends; whoever reads does not.
 _end_writers = text(
     "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
@@ -62,9 +67,17 @@ def take_term(
     return taken
 
 
-def check_term(connection: Connection, term: int) -> None:
-    """Locks the row until the transaction ends. Raises MastershipLost where another master has a later term."""
-    row = connection.execute(_current).one_or_none()
+def check_term(connection: Connection, term: int, database_id: str | None = None) -> None:
+    """Locks the row until the transaction ends. Raises MastershipLost where another master has a later term.
+
+    With a `database_id`, raises DatabaseLost where the database is another one now.
+    """
+    row = connection.execute(_current if database_id is None else _whole).one_or_none()
+    if row is not None and database_id is not None and row.database_id != database_id:
+        raise DatabaseLost(
+            f"the database of this master (term {term}, id {database_id}) was replaced by another one "
+            f"(id {row.database_id}) under it, and it stops: start it again on that one, or put a backup in its place"
+        )
     if row is None or row.term != term:
         now = f"{row.holder} with term {row.term}" if row else "nobody"
         raise MastershipLost(f"this master's term {term} is over: the database belongs to {now} now")
@@ -79,10 +92,24 @@ def end_writers(connection: Connection, term: int) -> None:
     connection.execute(_end_writers, {"term": term})
 
 
-def renew_term(connection: Connection, term: int) -> None:
-    """Shows whoever waits that the master of this term works; raises MastershipLost where it is over."""
-    if not connection.execute(_renew, {"mine": term, "at": time.time()}).rowcount:
-        check_term(connection, term)
+def renew_term(connection: Connection, term: int, database_id: str, at: float, before: Collection[float] = ()) -> None:
+    """Shows whoever waits that the master of this term works, by the time `at`; raises MastershipLost where it is over.
+
+    Raises DatabaseLost where the database is another one, or has another sign of life than one of those that its
+    master gave last (`before`; not looked at where there is none): it was put back to an earlier state then.
+    """
+    sign = {"mine": term, "id": database_id, "at": at}
+    if before:
+        renewed = connection.execute(_renew_after, sign | {"before": list(before)}).rowcount
+    else:
+        renewed = connection.execute(_renew, sign).rowcount
+    if renewed:
+        return
+    check_term(connection, term, database_id)
+    raise DatabaseLost(
+        f"the database was put back to an earlier state under its master (term {term}), which stops: "
+        "run `rungmaster db restore` on it before a master is started"
+    )
 
 
 def announce_address(connection: Connection, address: str) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, NullPool, create_engine, event
 
 from ...shared.errors import DatabaseError, Unavailable
 from .engine import Database, reading_engine, transaction
+from .presence import check_alone
 from .revisions import check_current
 
 _MAGIC = b"SQLite format 3\0"
@@ -112,6 +113,7 @@ class _Opener:
         """A connection that can read everything that was ever committed."""
         if self._copy is not None:
             return self._connect(self._copy, "mode=rw")
+        check_alone(self._path)
         if not _log_of(self._path).exists():
             return self._connect(self._path, "mode=ro&immutable=1")
         try:

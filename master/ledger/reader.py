@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -26,6 +27,7 @@ from ..experiment.orphans import is_orphan, parse_name
 from ..experiment.retention import Measured
 from . import experiment_queries, orphan_queries, retention, trial_queries, trouble_queries
 from .engine import parse_database, reading_engine, transaction
+from .ground import Ground
 from .lock import is_held
 from .mastership import Owner, read_owner
 from .paging import parse_page
@@ -56,20 +58,24 @@ class Reader:
     InvalidInput.
     """
 
-    def __init__(self, url: str, *, timeout: float = READ_TIMEOUT, from_outside: bool = False) -> None:
+    def __init__(
+        self, url: str, *, timeout: float = READ_TIMEOUT, from_outside: bool = False, ground: Ground | None = None
+    ) -> None:
         """Connects when it is first used; `Ledger.open` must have made the database. `timeout` is in seconds.
 
         With `from_outside` nothing is made or changed, not even files beside it. Then DatabaseError is raised where it
-        is no database of this version.
+        is no database of this version. With a `ground` nothing is read that does not stand on it: DatabaseLost is
+        raised then.
         """
         self.database = parse_database(url)
-        self._unchanged: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._unchanged: Callable[[], AbstractContextManager[None]]
         if from_outside:
             source = ReadOnly(self.database, timeout)
             self._engine, self._unchanged, self._close = source.engine, source.unchanged, source.close
             source.check_schema()
         else:
-            self._engine = reading_engine(self.database, timeout)
+            self._engine = reading_engine(self.database, timeout, ground)
+            self._unchanged = partial(_grounded, ground)
             self._close = self._engine.dispose
 
     def owner(self) -> Owner | None:
@@ -219,3 +225,10 @@ class Reader:
     def _snapshot(self) -> Iterator[Connection]:
         with self._unchanged(), transaction(self._engine, self.database) as connection:
             yield connection
+
+
+@contextmanager
+def _grounded(ground: Ground | None) -> Iterator[None]:
+    yield
+    if ground is not None:
+        ground.check()

@@ -178,6 +178,24 @@ def test_a_search_survives_a_restart_of_its_database_server(
     assert world.master.ends[:-1] == [], "the master went on by itself"
 
 
+def test_a_database_that_is_deleted_under_its_master_is_put_back_from_what_that_saved_and_nothing_is_lost(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(slots=2)
+    search = Search(world)
+    search.wait_for_reports(2)
+    assert isinstance(world.database, Sqlite)
+    folder = world.database.folder
+    for file in folder.glob("chaos.db*"):
+        file.unlink()
+    # It stops by itself; started again, it does not begin anew.
+    wait_for("what it saved", lambda: world.master.ends and list(folder.glob("chaos.db-rescued-*")))
+    wait_for("refusals to begin anew", lambda: len(world.master.ends) >= 3)
+    (saved,) = folder.glob("chaos.db*")
+    saved.rename(folder / "chaos.db")
+    search.ends_well()
+
+
 def test_a_connection_on_which_the_worker_is_not_heard_any_more_is_found_out_by_the_lease(
     make_world: MakeWorld,
 ) -> None:

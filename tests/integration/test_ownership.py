@@ -34,7 +34,7 @@ def test_a_sign_of_life_that_fails_after_the_end_leaves_no_traceback(
             super().renew()
 
     async def story(thread: ThreadPoolExecutor, ledger: Ledger) -> None:
-        renewal = Begun(parse_database(str(path)), ledger.term, None, 0.5)
+        renewal = Begun(parse_database(str(path)), ledger.term, ledger.database_id, None, 0.5)
         renewing = asyncio.create_task(ownership.renew(renewal, told))
         assert await asyncio.to_thread(begun.wait, 10)
         renewing.cancel()

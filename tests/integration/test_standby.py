@@ -254,7 +254,13 @@ class HeldElsewhere:
     """The lock of a term whose master is another process, which one process cannot have two of on SQLite."""
 
     def take(self, term: int) -> bool:
-        return False
+        return term != 1
+
+    def announce(self, term: int, database_id: str) -> None: ...
+
+    def withdraw(self) -> None: ...
+
+    def elsewhere(self, term: int | None = None, database_id: str = "") -> int | None: ...
 
     def release(self, term: int) -> None: ...
 
