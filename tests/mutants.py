@@ -204,7 +204,7 @@ MUTANTS = (
         "master/ledger/presence.py",
         "files == _mark(path)",
         "True",
-        LOST + "test_nobody_becomes_the_master_beside_one_that_works_on_what_was_here_before[delete_all]",
+        LOST + "test_nobody_becomes_the_master_beside_one_that_works_on_what_was_here_before[replace]",
     ),
     Mutant(
         "the log of a deleted database is left beside the file that took its place",
