@@ -201,5 +201,6 @@ class Workers:
         return (*saved, self._event(name, Exit(ExitOutcome.RELEASED)))
 
     def _save(self, name: str, decision: Decision) -> tuple[LeaseEvent, ...]:
-        uri = f"file:///checkpoints/{decision.lease.trial_id}-{decision.lease.token}"
-        return (self._event(name, CheckpointSaved(uri, self._target[name], 10**7, "0" * 64)),)
+        lease = decision.lease
+        path = f"{lease.experiment_id}/{lease.trial_id}/{lease.token}-{self._target[name]}-0123456789abcdef"
+        return (self._event(name, CheckpointSaved(path, self._target[name], 10**7, "0" * 64)),)

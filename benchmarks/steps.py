@@ -94,9 +94,10 @@ class Trainer:
             return
         events = []
         if decision.save_checkpoint:
-            uri = f"file:///checkpoints/{decision.lease.trial_id}-{decision.lease.token}-{self._resource}"
+            lease = decision.lease
+            path = f"{lease.experiment_id}/{lease.trial_id}/{lease.token}-{self._resource}-0123456789abcdef"
             saved = worker_pb2.CheckpointSaved(
-                uri=uri, resource=self._resource, size_bytes=CHECKPOINT_BYTES, checksum="0" * 64
+                path=path, resource=self._resource, size_bytes=CHECKPOINT_BYTES, checksum="0" * 64
             )
             events.append(self._event(checkpoint_saved=saved))
         events.append(self._event(exit=worker_pb2.Exit(outcome=worker_pb2.EXIT_OUTCOME_RELEASED)))

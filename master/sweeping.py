@@ -9,19 +9,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ..shared.errors import RungmasterError
 from ..shared.leftovers import logged_experiments, look_through, remove_logs
 from ..shared.removal import remove
 from ..shared.session import Found
+from ..shared.storage import address_in
 from .ledger.reader import Reader
+
+
+class Orphan(NamedTuple):
+    """The address of a checkpoint that nothing can need, and how many seconds ago anything of it last changed."""
+
+    uri: str
+    age: float
 
 
 @dataclass(slots=True)
 class Leftovers:
     """What nothing can need: checkpoints, and experiments whose logs are of no use; and what could not be done."""
 
-    checkpoints: list[Found] = field(default_factory=list)
+    checkpoints: list[Orphan] = field(default_factory=list)
     logs: list[int] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -47,7 +56,8 @@ def sweep_database(url: str, where: Where, least_age: float, *, dry_run: bool) -
         for storage in dict.fromkeys([*known, *where.storages]):
             try:
                 for found in _orphans(reader, database_id, storage, where.directory, least_age):
-                    _take(found, where.directory, swept, dry_run=dry_run)
+                    orphan = Orphan(address_in(storage, found.path), found.age)
+                    _take(orphan, where.directory, swept, dry_run=dry_run)
             except RungmasterError as error:
                 swept.failures.append(str(error))
         swept.logs = reader.deleted_among(logged_experiments(where.logs, database_id))
@@ -60,12 +70,12 @@ def _orphans(reader: Reader, database_id: str, storage: str, directory: Path, le
     after: tuple[int, int] | None = (0, -1)
     while after is not None:
         portion = look_through(storage, database_id, after, least_age, directory)
-        orphans = set(reader.orphans(found.uri for found in portion.found))
-        yield from (found for found in portion.found if found.uri in orphans)
+        orphans = set(reader.orphans(found.path for found in portion.found))
+        yield from (found for found in portion.found if found.path in orphans)
         after = portion.after
 
 
-def _take(found: Found, directory: Path, swept: Leftovers, *, dry_run: bool) -> None:
+def _take(found: Orphan, directory: Path, swept: Leftovers, *, dry_run: bool) -> None:
     try:
         if not dry_run:
             remove(found.uri, directory)

@@ -6,39 +6,18 @@ Everything here blocks.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import fsspec
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from .errors import Unavailable
+from .local_stores import first_link, link_to
 from .manifest import MANIFEST, BrokenCheckpoint, FileEntry, Manifest, sha256_of
 from .session import CheckpointRef
-
-LOCAL = "file://"
-
-
-def resolve(url: str, directory: Path) -> str:
-    """A full URL: a plain path, relative ones below `directory`, becomes an absolute `file:` one."""
-    if url.startswith("file:"):
-        url = url.removeprefix("file:").removeprefix("//")
-    elif "://" in url or "::" in url:
-        return url
-    return f"{LOCAL}{os.path.normpath(directory / Path(url).expanduser())}"
-
-
-def address_in(storage: str, *parts: str) -> str:
-    """The address of what lies in a storage: relative where the storage is, so that both may be moved together."""
-    if is_relative(storage):
-        return os.path.normpath("/".join((storage, *parts)))
-    return "/".join((storage.rstrip("/"), *parts))
-
-
-def is_relative(url: str) -> bool:
-    """Whether it is a plain path that leads from one folder or another."""
-    return not (url.startswith(("file:", "/", "~")) or "://" in url or "::" in url)
+from .storage import resolve
 
 
 def open_store(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -58,9 +37,18 @@ def fetch(checkpoint: CheckpointRef, folder: Path, directory: Path) -> None:
     """
     files, path = open_store(resolve(checkpoint.uri, directory))
     folder.mkdir(parents=True)
+    local = Path(path) if isinstance(files, LocalFileSystem) else None
+    _refuse_link(None if local is None else link_to(local))
     manifest = Manifest.from_bytes(_read(files, f"{path}/{MANIFEST}"), checkpoint.checksum)
     for entry in manifest.files:
+        _refuse_link(None if local is None else first_link(local, local / entry.path))
         _fetch(files, path, entry, folder / entry.path)
+
+
+def _refuse_link(link: Path | None) -> None:
+    """What a link leads to may be anywhere, and is not what was saved."""
+    if link is not None:
+        raise BrokenCheckpoint(f"{link} is a link")
 
 
 def text_of(error: Exception) -> str:

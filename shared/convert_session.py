@@ -184,9 +184,9 @@ def _event_to_proto(happened: LeaseEvent, exit_outcomes: int) -> pb.LeaseEvent:
     match happened.event:
         case Measurement(resource, metrics):
             message.measurement.CopyFrom(pb.Measurement(resource=resource, metrics=dict(metrics)))
-        case CheckpointSaved(uri, resource, size_bytes, checksum):
+        case CheckpointSaved(path, resource, size_bytes, checksum):
             message.checkpoint_saved.CopyFrom(
-                pb.CheckpointSaved(uri=uri, resource=resource, size_bytes=size_bytes, checksum=checksum)
+                pb.CheckpointSaved(path=path, resource=resource, size_bytes=size_bytes, checksum=checksum)
             )
         case Exit(outcome, error):
             known = outcome
@@ -227,7 +227,7 @@ def _what_else(message: pb.LeaseEvent, kind: str | None) -> CheckpointSaved | Ex
     match kind:
         case "checkpoint_saved":
             saved = message.checkpoint_saved
-            return CheckpointSaved(saved.uri, saved.resource, saved.size_bytes, saved.checksum)
+            return CheckpointSaved(saved.path, saved.resource, saved.size_bytes, saved.checksum)
         case "exit":
             outcome = _OUTCOMES_BACK.get(message.exit.outcome)
             if outcome is None:
@@ -299,6 +299,7 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         database_id=assignment.database_id,
         save_best=f"GOAL_{assignment.save_best.upper()}" if assignment.save_best else None,
         best_metric=assignment.best_metric,
+        storage_used=assignment.storage_used,
     )
     if assignment.checkpoint_interval is not None:
         message.checkpoint_interval.CopyFrom(duration_to_proto(assignment.checkpoint_interval))
@@ -328,4 +329,5 @@ def _assignment_from_proto(message: pb.Assignment) -> Assignment:
         database_id=message.database_id,
         save_best=goal_from_proto(message.save_best) if message.save_best else "",
         best_metric=message.best_metric if message.HasField("best_metric") else None,
+        storage_used=message.storage_used,
     )

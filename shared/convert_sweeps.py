@@ -36,7 +36,7 @@ def swept_to_proto(swept: Swept) -> pb.Swept:
     """An answer as a message."""
     return pb.Swept(
         request_id=swept.request_id,
-        found=[pb.FoundCheckpoint(uri=found.uri, age=duration_to_proto(found.age)) for found in swept.found],
+        found=[pb.FoundCheckpoint(path=found.path, age=duration_to_proto(found.age)) for found in swept.found],
         after=None if swept.after is None else _trial_to_proto(swept.after),
         logged_experiments=swept.logged_experiments,
         error=first_of(swept.error),
@@ -47,7 +47,7 @@ def swept_from_proto(message: pb.Swept) -> Swept:
     """An answer as a value."""
     return Swept(
         request_id=message.request_id,
-        found=tuple(Found(found.uri, seconds_of(found.age)) for found in message.found),
+        found=tuple(Found(found.path, seconds_of(found.age)) for found in message.found),
         after=_trial_from_proto(message.after) if message.HasField("after") else None,
         logged_experiments=tuple(message.logged_experiments),
         error=message.error,

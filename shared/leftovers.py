@@ -6,7 +6,6 @@ is followed. Everything here blocks.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -20,13 +19,14 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from .checkpoints import address_in, open_store, resolve, text_of
+from .checkpoint_paths import CHECKPOINT, DATABASE, PARTIAL
+from .checkpoints import open_store, text_of
 from .errors import InvalidInput, Unavailable
 from .limits import MAX_FOUND, MAX_LOGGED
-from .manifest import MANIFEST
+from .manifest import MANIFEST, is_manifest_of_ours
 from .model import LeaseRef
-from .removal import CHECKPOINT, DATABASE, PARTIAL
 from .session import Found
+from .storage import address_in, resolve
 
 #: Trials whose folders are looked into at one go.
 TRIALS = 200
@@ -48,7 +48,7 @@ def look_through(
     storage: str, database_id: str, after: tuple[int, int], least_age: float, directory: Path, trials: int = TRIALS
 ) -> Portion:
     """The checkpoints and partial ones of the next trials after an (experiment, trial) that are older than so many
-    seconds. A relative storage is one below `directory`.
+    seconds, by their paths in the storage. A relative storage is one below `directory`.
 
     Raises Unavailable where the store cannot be reached, which says nothing about what is in it, and InvalidInput for
     what is not the id of a database.
@@ -63,8 +63,7 @@ def look_through(
             portion.after = (experiment, trial)
             for name, age in shelf.leftovers(experiment, trial):
                 if age >= least_age and len(portion.found) < MAX_FOUND:
-                    uri = address_in(storage, database_id, str(experiment), str(trial), name)
-                    portion.found.append(Found(uri, age))
+                    portion.found.append(Found(f"{database_id}/{experiment}/{trial}/{name}", age))
     except Exception as error:
         raise Unavailable(f"the checkpoint store {storage!r} cannot be looked through: {text_of(error)}") from error
     portion.after = None
@@ -140,7 +139,7 @@ class _Disk:
     def leftovers(self, experiment: int, trial: int) -> Iterator[tuple[str, float]]:
         """The names of checkpoints and partial ones, with their ages in seconds."""
         for entry in _folders(self._root / str(experiment) / str(trial)):
-            whole = CHECKPOINT.fullmatch(entry.name) and _is_manifest_of_ours(Path(entry.path, MANIFEST))
+            whole = CHECKPOINT.fullmatch(entry.name) and _is_ours(Path(entry.path, MANIFEST))
             if whole or PARTIAL.fullmatch(entry.name):
                 yield entry.name, time.time() - _last_change(Path(entry.path))
 
@@ -156,21 +155,13 @@ def _folders(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _is_manifest_of_ours(path: Path) -> bool:
+def _is_ours(path: Path) -> bool:
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
-        return _names_files(path.read_bytes())
+        return is_manifest_of_ours(path.read_bytes())
     except FileNotFoundError:
         return False
-
-
-def _names_files(content: bytes) -> bool:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return False
-    return isinstance(document, dict) and document.get("version") == 1 and isinstance(document.get("files"), list)
 
 
 def _last_change(folder: Path) -> float:
@@ -217,7 +208,7 @@ class _Objects:
 
     def _may_be_ours(self, manifest: str) -> bool:
         try:
-            return _names_files(self._files.cat_file(manifest))
+            return is_manifest_of_ours(self._files.cat_file(manifest))
         except FileNotFoundError:
             return True
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from .errors import InvalidInput
 
@@ -48,17 +49,44 @@ class Manifest:
         """Reads `manifest.json`. Raises BrokenCheckpoint unless its SHA-256 is `checksum` and its paths stay inside."""
         if hashlib.sha256(content).hexdigest() != checksum:
             raise BrokenCheckpoint(f"{MANIFEST} is not the one that was saved (its SHA-256 differs)")
-        try:
-            document = json.loads(content)
-            entries = tuple(
-                FileEntry(str(entry["path"]), int(entry["size_bytes"]), str(entry["sha256"]))
-                for entry in document["files"]
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise BrokenCheckpoint(f"{MANIFEST} cannot be read: {error!r}") from error
+        document = _parsed(content)
+        if document is None:
+            raise BrokenCheckpoint(f"{MANIFEST} is not one of Rungmaster's, version 1")
+        entries = tuple(_entry(index, found) for index, found in enumerate(document["files"]))
         for entry in entries:
             _check_inside(entry.path)
+        _check_apart([entry.path for entry in entries])
         return cls(entries)
+
+
+def is_manifest_of_ours(content: bytes) -> bool:
+    """Whether it is the content of a `manifest.json` that this library wrote, as far as its outline tells."""
+    return _parsed(content) is not None
+
+
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    """A JSON object with the outline of a manifest; None for everything else."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    ours = isinstance(document, dict) and document.get("version") == 1 and isinstance(document.get("files"), list)
+    return document if ours else None
+
+
+def _entry(index: int, found: Any) -> FileEntry:
+    match found:
+        case {"path": str(path), "size_bytes": int(size), "sha256": str(digest)} if size is not True and size >= 0:
+            return FileEntry(path, size, digest)
+    raise BrokenCheckpoint(f"{MANIFEST}: files[{index}] is not a path with a size and a SHA-256")
+
+
+def _check_apart(paths: list[str]) -> None:
+    """Raises BrokenCheckpoint where a path is named twice, or as a file and as the folder of another."""
+    known = {PurePosixPath(path) for path in paths}
+    inside = next((path for path in paths if known & set(PurePosixPath(path).parents)), None)
+    if inside is not None or len(known) < len(paths):
+        raise BrokenCheckpoint(f"{MANIFEST} names {inside or 'a file'!r} twice, or as a folder too")
 
 
 def _check_inside(path: str) -> None:

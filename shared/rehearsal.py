@@ -16,11 +16,10 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .checkpoints import LOCAL, resolve
 from .entrypoints import check_command, find_function
 from .errors import CannotStart
 from .failure_text import exception_line
-from .storage import check_folder, check_packages
+from .storage import LOCAL, check_folder, check_packages, resolve
 
 if TYPE_CHECKING:
     from .spec import Spec

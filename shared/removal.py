@@ -6,38 +6,39 @@ Everything here blocks.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from .checkpoints import is_relative, open_store, resolve, text_of
+from .checkpoint_paths import CheckpointPath
+from .checkpoints import open_store, text_of
 from .errors import InvalidInput, Unavailable
-from .manifest import MANIFEST
+from .local_stores import check_there, link_to, root_of
+from .manifest import MANIFEST, is_manifest_of_ours
+from .storage import is_relative, resolve
 
-#: `<token>-<resource>-<random>`, and what is not whole yet, or not whole any more, on a disk.
-CHECKPOINT = re.compile(r"(\d+)-\d+-[0-9a-f]+")
-PARTIAL = re.compile(r"\.(\d+)-\d+-[0-9a-f]+\.partial")
-DATABASE = re.compile(r"[0-9a-f]{16}")
-_ADDRESS = re.compile(rf"(^|/)\d+/\d+/({CHECKPOINT.pattern}|{PARTIAL.pattern})/?$")
+logger = logging.getLogger(__name__)
 
 
 def remove(uri: str, directory: Path) -> None:
     """Removes a checkpoint; one that is gone already is no error. A relative address is one below `directory`.
 
+    A folder that has no manifest of ours stays, whatever it is called; the log tells of it.
     Raises InvalidInput for what is not the address of a checkpoint, Unavailable where the store cannot be reached.
     """
-    if not _ADDRESS.search(uri) or _strays(uri):
+    place = CheckpointPath.parse(uri)
+    if place is None or _strays(uri):
         raise InvalidInput(f"{uri!r} is not the address of a checkpoint; nothing was deleted")
     try:
         files, path = open_store(resolve(uri, directory))
         if isinstance(files, LocalFileSystem):
-            _remove_locally(Path(path))
+            _remove_locally(Path(path), place)
         else:
-            _remove_remotely(files, path)
+            _remove_remotely(files, path, place)
     except Exception as error:
         raise Unavailable(f"the checkpoint {uri!r} cannot be deleted: {text_of(error)}") from error
 
@@ -49,12 +50,15 @@ def _strays(uri: str) -> bool:
     return ".." in uri.split("/")
 
 
-def _remove_locally(path: Path) -> None:
+def _remove_locally(path: Path, place: CheckpointPath) -> None:
     """In one step it is no checkpoint any more; where the rest takes too long, what is left has a name that says so."""
-    _check_there(path)
-    partial = path if PARTIAL.fullmatch(path.name) else path.with_name(f".{path.name}.partial")
-    if path.is_symlink() or partial.is_symlink():
-        raise OSError(f"{path} is a link; nothing was deleted")
+    check_there(root_of(path))
+    partial = path if place.partial else path.with_name(f".{path.name}.partial")
+    if link := link_to(path) or link_to(partial):
+        raise OSError(f"{link} is a link; nothing was deleted")
+    if not place.partial and path.exists() and not _is_ours(path / MANIFEST):
+        logger.warning("%s has no manifest of Rungmaster's and is left; delete it by hand if it is not wanted", path)
+        return
     with contextlib.suppress(FileNotFoundError):
         path.rename(partial)
     with contextlib.suppress(FileNotFoundError):
@@ -62,11 +66,13 @@ def _remove_locally(path: Path) -> None:
     _remove_if_empty(path.parent)
 
 
-def _check_there(path: Path) -> None:
-    """Raises FileNotFoundError where the whole store is gone: one that is away has not lost its checkpoints."""
-    root = path.parents[2]
-    if not root.is_dir():
-        raise FileNotFoundError(f"the folder {root} is not there; is its disk mounted?")
+def _is_ours(manifest: Path) -> bool:
+    if manifest.is_symlink():
+        return False
+    try:
+        return is_manifest_of_ours(manifest.read_bytes())
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return False
 
 
 def _remove_if_empty(trial_folder: Path) -> None:
@@ -79,7 +85,15 @@ def _remove_if_empty(trial_folder: Path) -> None:
         trial_folder.parent.rmdir()
 
 
-def _remove_remotely(files: Any, path: str) -> None:
+def _remove_remotely(files: Any, path: str, place: CheckpointPath) -> None:
+    """What has no manifest never became whole; it is one of ours where it lies in the part of a database."""
+    try:
+        ours = is_manifest_of_ours(files.cat_file(f"{path}/{MANIFEST}"))
+    except FileNotFoundError:
+        ours = bool(place.database_id)
+    if not ours:
+        logger.warning("%s has no manifest of Rungmaster's and is left; delete it by hand if it is not wanted", path)
+        return
     with contextlib.suppress(FileNotFoundError):
         files.rm_file(f"{path}/{MANIFEST}")
     with contextlib.suppress(FileNotFoundError):

@@ -66,9 +66,9 @@ class Measurement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSaved:
-    """A checkpoint is whole in the store."""
+    """A checkpoint is whole in the store, at this path in it."""
 
-    uri: str
+    path: str
     resource: int
     size_bytes: int
     checksum: str
@@ -95,9 +95,9 @@ class LeaseEvent(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A checkpoint in a store, whole or not, and how many seconds ago anything of it last changed."""
+    """A checkpoint by its path in a storage, whole or not, and how many seconds ago anything of it last changed."""
 
-    uri: str
+    path: str
     age: float
 
 
@@ -197,6 +197,8 @@ class Assignment:
     best_metric: float | None = None
     #: Names the database, in which experiments and trials are numbered; empty from a master that gives none.
     database_id: str = ""
+    #: Whether checkpoints of the experiment were saved there: where nothing is, the store is away.
+    storage_used: bool = False
 
 
 class Acknowledgement(NamedTuple):

@@ -1,13 +1,13 @@
-"""What is known of a checkpoint store by its address alone, without reaching it."""
+"""Addresses of checkpoint stores, and what is known of a store by its address alone, without reaching it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from .errors import CannotStart
+from .errors import CannotStart, InvalidInput
 
 #: The extra of this package that brings what a protocol needs.
 _EXTRAS: Mapping[str, str] = {
@@ -15,6 +15,32 @@ _EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(("gs", "gcs"), "gcs"),
     **dict.fromkeys(("abfs", "abfss", "az", "adl"), "azure"),
 }
+
+
+LOCAL = "file://"
+
+
+def resolve(url: str, directory: Path) -> str:
+    """A full URL: a plain path, relative ones below `directory`, becomes an absolute `file:` one."""
+    if url.startswith("file:"):
+        url = url.removeprefix("file:").removeprefix("//")
+    elif "://" in url or "::" in url:
+        return url
+    return f"{LOCAL}{os.path.normpath(directory / Path(url).expanduser())}"
+
+
+def address_in(storage: str, *parts: str) -> str:
+    """The address of what lies in a storage: relative where the storage is, so that both may be moved together."""
+    if is_relative(storage):
+        return os.path.normpath("/".join((storage, *parts)))
+    if storage.startswith("/"):
+        return LOCAL + os.path.normpath("/".join((storage, *parts)))
+    return "/".join((storage.rstrip("/"), *parts))
+
+
+def is_relative(url: str) -> bool:
+    """Whether it is a plain path that leads from one folder or another."""
+    return not (url.startswith(("file:", "/", "~")) or "://" in url or "::" in url)
 
 
 def protocols_of(url: str) -> list[str]:
@@ -38,6 +64,14 @@ def storage_problem(url: str) -> str | None:
             hint = f'; did you mean "{close[0]}"?' if close else ""
             return f"must be a path, or a URL of a protocol that fsspec knows, such as s3, gs, abfs or file; got {protocol}://{hint}"
     return None
+
+
+def check_allowed(url: str, allowed: Sequence[str]) -> None:
+    """Raises InvalidInput where a full URL neither is one of those, if any are named, nor lies below one."""
+    places = [place.rstrip("/") for place in allowed]
+    inside = any(url.rstrip("/") == place or url.startswith(f"{place}/") for place in places)
+    if allowed and (not inside or ".." in url.split("/")):
+        raise InvalidInput(f"this worker may not use {url!r}; its --allow-storage says: {', '.join(places)}")
 
 
 def check_packages(url: str) -> None:

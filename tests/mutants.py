@@ -452,9 +452,9 @@ MUTANTS = (
     ),
     Mutant(
         "a store that is away has lost its checkpoints",
-        "shared/removal.py",
-        "if not root.is_dir():",
-        "if False:",
+        "shared/local_stores.py",
+        "raise Unavailable(told) from None",
+        "return",
         UNIT + "test_leftovers.py::test_a_store_that_is_away_is_not_an_empty_one",
     ),
     Mutant(

@@ -57,7 +57,7 @@ class Agent:
         self._told = Repeats()
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
         self._last_trained = 0.0
-        self._store = CheckpointStore(settings.directory)
+        self._store = CheckpointStore(settings.directory, settings.allowed_storages)
         self._outages = Outages(self._tell_outage)
         self._guard = Guard(settings.hidden_variables)
         self._witness = Witness(settings.acknowledged)

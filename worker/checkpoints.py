@@ -8,6 +8,7 @@ Everything here blocks; the agent calls it in threads.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 import shutil
@@ -18,16 +19,18 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from ..shared.checkpoints import LOCAL, address_in, fetch, is_relative, open_store, resolve, text_of
-from ..shared.errors import FULL, Unavailable
+from ..shared.checkpoint_paths import PARTIAL, CheckpointPath
+from ..shared.checkpoints import fetch, open_store, text_of
+from ..shared.errors import FULL, CannotStart, InvalidInput, Unavailable
 from ..shared.files import sync
 from ..shared.leftovers import Portion, look_through
+from ..shared.local_stores import root_of
 from ..shared.manifest import MANIFEST, BrokenCheckpoint, Manifest, describe
 from ..shared.model import LeaseRef
-from ..shared.removal import PARTIAL, remove
+from ..shared.removal import remove
 from ..shared.session import CheckpointRef, CheckpointSaved, Sweep
-from ..shared.storage import check_folder, check_packages
-from .roots import Roots, root_of
+from ..shared.storage import LOCAL, address_in, check_allowed, check_folder, check_packages, resolve
+from .roots import Roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,44 +42,58 @@ class Loaded:
     broken_uris: tuple[str, ...] = ()
 
 
+class EmptyStorage(Exception):
+    """Checkpoints should be here, and nothing is; the text says where."""
+
+
 class CheckpointStore:
     """Saves, loads and deletes checkpoints. Relative storage paths are relative to `directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, allowed: Sequence[str] = ()) -> None:
+        """`allowed`: storages that may be used, with all below them; none named: any."""
         self._directory = directory
+        self._allowed = [resolve(storage, directory) for storage in allowed]
         self._usable: set[str] = set()
         self._roots = Roots()
 
-    def check(self, storage: str) -> None:
-        """Raises CannotStart where this machine lacks what it takes to keep checkpoints there.
+    def check(self, storage: str, database_id: str, *, used: bool) -> None:
+        """Raises CannotStart where this machine lacks what it takes to keep a database's checkpoints there, and
+        EmptyStorage where others have saved some (`used`) and nothing is here.
 
         Looked at until it is good: a store that could be used once and cannot be now is out of reach.
         """
         if storage in self._usable:
             return
         url = self._resolve(storage)
+        try:
+            check_allowed(url, self._allowed)
+        except InvalidInput as error:
+            raise CannotStart(str(error)) from error
         check_packages(url)
         if url.startswith(LOCAL):
-            root = Path(url.removeprefix(LOCAL))
+            folder = Path(url.removeprefix(LOCAL))
+            root = folder / database_id
             try:
-                check_folder(root)
+                if used:
+                    _check_used(root)
+                check_folder(folder)
+                root.mkdir(exist_ok=True)
             except OSError:
                 return
+            self._roots.used(folder)
             self._roots.used(root)
         self._usable.add(storage)
 
-    def save(self, storage: str, lease: LeaseRef, resource: int, folder: Path) -> CheckpointSaved:
+    def save(self, storage: str, database_id: str, lease: LeaseRef, resource: int, folder: Path) -> CheckpointSaved:
         """Copies a folder into the store. It exists there only once all of it is there.
 
         Raises InvalidInput for content that cannot be kept, Unavailable where the store cannot be written.
         """
         manifest = describe(folder)
         content = manifest.to_bytes()
-        name = f"{lease.token}-{resource}-{secrets.token_hex(4)}"
-        place = address_in(storage, str(lease.experiment_id), str(lease.trial_id), name)
-        uri = place if is_relative(place) else self._resolve(place)
+        place = CheckpointPath(database_id, *lease, resource, secrets.token_hex(4))
         try:
-            files, path = open_store(self._resolve(uri))
+            files, path = open_store(self._resolve(address_in(storage, str(place))))
             if isinstance(files, LocalFileSystem):
                 self._roots.check_used(Path(path))
                 _save_locally(Path(path), lease.token, folder, manifest, content)
@@ -85,9 +102,9 @@ class CheckpointStore:
                 _save_remotely(files, path, folder, manifest, content)
         except Exception as error:
             raise Unavailable(f"the checkpoint store {storage!r} cannot be written: {text_of(error)}") from error
-        return CheckpointSaved(uri, resource, manifest.size_bytes, hashlib.sha256(content).hexdigest())
+        return CheckpointSaved(str(place), resource, manifest.size_bytes, hashlib.sha256(content).hexdigest())
 
-    def load(self, checkpoints: Sequence[CheckpointRef], folder: Path) -> Loaded:
+    def load(self, storage: str, checkpoints: Sequence[CheckpointRef], folder: Path) -> Loaded:
         """Copies the first whole checkpoint into a folder that it makes; broken ones are passed over and named.
 
         Raises Unavailable where the store cannot be reached, for then nothing is known about the checkpoint, and
@@ -96,6 +113,7 @@ class CheckpointStore:
         broken: dict[str, str] = {}
         for checkpoint in checkpoints:
             try:
+                self._check_inside(storage, checkpoint.uri)
                 self._fetch(checkpoint, folder)
             except BrokenCheckpoint as error:
                 broken[checkpoint.uri] = f"{checkpoint.uri}: {error}"
@@ -115,11 +133,19 @@ class CheckpointStore:
 
         Raises InvalidInput for what is not the address of a checkpoint, Unavailable where the store cannot be reached.
         """
+        check_allowed(self._resolve(uri), self._allowed)
         remove(uri, self._directory)
 
     def look_through(self, sweep: Sweep) -> Portion:
         """What lies in the database's part of a storage. Raises Unavailable, InvalidInput."""
+        check_allowed(self._resolve(sweep.storage), self._allowed)
         return look_through(sweep.storage, sweep.database_id, sweep.after, sweep.least_age, self._directory)
+
+    def _check_inside(self, storage: str, uri: str) -> None:
+        """Raises BrokenCheckpoint for an address that is none of a checkpoint in this storage."""
+        place = CheckpointPath.parse(uri)
+        if place is None or self._resolve(uri) != self._resolve(address_in(storage, str(place))):
+            raise BrokenCheckpoint(f"it is no checkpoint in the storage {storage!r}")
 
     def _fetch(self, checkpoint: CheckpointRef, folder: Path) -> None:
         try:
@@ -133,6 +159,17 @@ class CheckpointStore:
     def _resolve(self, url: str) -> str:
         """A full URL: a plain path becomes an absolute `file:` one."""
         return resolve(url, self._directory)
+
+
+def _check_used(root: Path) -> None:
+    with contextlib.suppress(NotADirectoryError):
+        try:
+            root.stat()
+        except FileNotFoundError:
+            raise EmptyStorage(
+                f"checkpoints were saved in {root}, and here is no such folder: is its disk mounted, and shared by all "
+                "workers? If it was deleted for good, make it again, empty"
+            ) from None
 
 
 def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest, content: bytes) -> None:

@@ -130,6 +130,13 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Write down every event that the master has acknowledged (for tests).",
 )
 @click.option(
+    "--allow-storage",
+    "allowed_storages",
+    metavar="URL",
+    multiple=True,
+    help="Use this storage for checkpoints, with all below it, and no other; may be repeated.  [default: any]",
+)
+@click.option(
     "--exit-when-idle",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
@@ -153,6 +160,7 @@ def command(
     connect_timeout: float,
     fresh_processes: bool,
     acknowledged: Path | None,
+    allowed_storages: tuple[str, ...],
     exit_when_idle: float | None,
     exit_with_parent: bool,
     verbose: bool,
@@ -174,6 +182,7 @@ def command(
         addresses=parse_addresses(masters),
         credentials=credentials,
         directory=directory,
+        allowed_storages=allowed_storages,
         logs=(logs or directory / ".rungmaster" / "logs").resolve(),
         keep_logs=None if keep_logs is None else keep_logs * 86_400,
         slots=slots or len(devices) or 1,

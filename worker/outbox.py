@@ -204,7 +204,7 @@ def _size(event: LeaseEvent) -> int:
     match event.event:
         case Measurement(metrics=metrics):
             return note + 64 + sum(4 * len(name) + 16 for name in metrics)
-        case CheckpointSaved(uri=uri):
-            return note + 192 + 4 * len(uri)
+        case CheckpointSaved(path=path):
+            return note + 192 + 4 * len(path)
         case Exit(error=error):
             return note + 64 + 4 * len(error)

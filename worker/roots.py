@@ -1,12 +1,7 @@
-"""Whether a checkpoint store is there at all, which a checkpoint that is missing does not say.
-
-The root of a store is the folder of its experiments, `<storage>/<database_id>`. It is made with the first checkpoint
-and never removed: a disk that is not mounted shows by it.
-"""
+"""Whether a checkpoint store is there at all, which a checkpoint that is missing does not say."""
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +9,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ..shared.checkpoints import text_of
 from ..shared.errors import Unavailable
-
-
-def root_of(checkpoint: Path) -> Path:
-    """The root of the store in which a checkpoint lies, at `<experiment_id>/<trial_id>/<name>`."""
-    return checkpoint.parents[2]
+from ..shared.local_stores import check_there, root_of
 
 
 class Roots:
@@ -37,28 +28,16 @@ class Roots:
         Made anew, it would hide below the disk that is mounted there again.
         """
         for folder in self._used & set(checkpoint.parents):
-            _check_folder(folder)
+            check_there(folder)
 
     def check(self, files: Any, path: str) -> None:
         """Raises Unavailable where nothing is left of the store in which a checkpoint was saved."""
         if isinstance(files, LocalFileSystem):
             # That a checkpoint was saved there tells that it exists, above all where it is away now.
             self.used(root_of(Path(path)))
-            _check_folder(root_of(Path(path)))
+            check_there(root_of(Path(path)))
         else:
             _check_bucket(files, path)
-
-
-def _check_folder(folder: Path) -> None:
-    try:
-        found = folder.stat()
-    except FileNotFoundError:
-        told = f"the folder {folder} is gone; is its disk mounted? If it was deleted for good, make it again, empty"
-        raise Unavailable(told) from None
-    except OSError as error:
-        raise Unavailable(f"the folder {folder} is out of reach: {error.strerror}") from error
-    if not stat.S_ISDIR(found.st_mode):
-        raise Unavailable(f"{folder} is no folder any more")
 
 
 def _check_bucket(files: Any, path: str) -> None:

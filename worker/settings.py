@@ -37,6 +37,8 @@ class Settings:
     experiment_ids: frozenset[int] = frozenset()
     name: str = field(default_factory=default_name)
     credentials: Credentials = NO_CREDENTIALS
+    #: Storages that it may use, with all below them; none named: any.
+    allowed_storages: tuple[str, ...] = ()
     #: How long draining may take before the training is ended by force.
     grace: float = 30.0
     #: How long to try at the start before a wrong address is a better explanation than an outage.

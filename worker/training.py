@@ -8,10 +8,10 @@ import os
 import shutil
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..shared.checkpoints import address_in
 from ..shared.errors import ENVIRONMENTAL, CannotStart, RungmasterError
 from ..shared.failure_text import exception_in, failure_text, last_line
 from ..shared.model import LeaseRef
@@ -19,7 +19,7 @@ from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind
 from . import output
 from .allowed import Allowed
 from .best import BestSoFar
-from .checkpoints import CheckpointStore, Loaded
+from .checkpoints import CheckpointStore, EmptyStorage, Loaded
 from .child import Child, Job, describe_exit
 from .conversation import Conversation
 from .ending import MOMENT, may_be_of_the_worker, overdue
@@ -97,12 +97,6 @@ def lease_name(lease: LeaseRef) -> str:
     return f"{lease.experiment_id}/{lease.trial_id}-{lease.token}"
 
 
-def storage_of(assignment: Assignment) -> str:
-    """Where in its experiment's storage the checkpoints of a database's trials lie."""
-    storage, database_id = assignment.checkpoint_storage, assignment.database_id
-    return address_in(storage, database_id) if database_id else storage
-
-
 class Training:
     """Trains what an assignment says."""
 
@@ -114,7 +108,8 @@ class Training:
         self._folder = place.scratch / self._name.replace("/", "-")
         self._uploads = Uploads(
             place.store,
-            storage_of(assignment),
+            assignment.checkpoint_storage,
+            assignment.database_id,
             assignment.lease,
             self._folder,
             assignment.checkpoint_interval,
@@ -142,6 +137,8 @@ class Training:
             return Exit(ExitOutcome.CANNOT_START, failure_text(str(error)))
         except StillAway as error:
             return Exit(ExitOutcome.GIVEN_BACK, failure_text(str(error)))
+        except EmptyStorage as error:
+            return Exit(ExitOutcome.ENVIRONMENT, failure_text(str(error)))
         except (RungmasterError, OSError) as error:
             if isinstance(error, OSError) and error.errno in ENVIRONMENTAL:
                 return Exit(ExitOutcome.ENVIRONMENT, failure_text(f"this machine is short of something: {error}"))
@@ -184,7 +181,9 @@ class Training:
         # Before anything is made, imported or loaded for it.
         await in_thread(self._place.check_allowed, self.assignment)
         await asyncio.to_thread(self._folder.mkdir, parents=True)
-        await in_thread(self._place.store.check, self.assignment.checkpoint_storage)
+        assignment = self.assignment
+        storage, database_id, used = assignment.checkpoint_storage, assignment.database_id, assignment.storage_used
+        await in_thread(partial(self._place.store.check, storage, database_id, used=used))
         start = await self._load()
         loop = asyncio.get_running_loop()
         save_best, best_metric = self.assignment.save_best, self.assignment.best_metric
@@ -221,9 +220,10 @@ class Training:
         """The checkpoint to start from, in the trial's folder, and what the training process is told."""
         assignment = self.assignment
         folder = self._folder / "checkpoint"
+        storage = assignment.checkpoint_storage
         loaded = await self._place.outages.bridge(
-            storage_of(assignment),
-            lambda: in_thread(self._place.store.load, assignment.checkpoints, folder),
+            storage,
+            lambda: in_thread(self._place.store.load, storage, assignment.checkpoints, folder),
             self._to_end,
         )
         if loaded.broken:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..shared.errors import RungmasterError
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointSaved
+from ..shared.storage import address_in
 from .checkpoints import CheckpointStore
 from .idle_threads import in_thread
 from .outages import Outages
@@ -27,6 +28,7 @@ class Uploads:
         self,
         store: CheckpointStore,
         storage: str,
+        database_id: str,
         lease: LeaseRef,
         folder: Path,
         interval: float | None,
@@ -39,6 +41,7 @@ class Uploads:
         """
         self._store = store
         self._storage = storage
+        self._database_id = database_id
         self._lease = lease
         self._folder = folder
         self._interval = interval
@@ -100,7 +103,7 @@ class Uploads:
         await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
 
     async def _save(self, resource: int, staged: Path) -> CheckpointSaved:
-        saving = in_thread(self._store.save, self._storage, self._lease, resource, staged)
+        saving = in_thread(self._store.save, self._storage, self._database_id, self._lease, resource, staged)
         try:
             return await asyncio.shield(saving)
         except asyncio.CancelledError:
@@ -111,7 +114,7 @@ class Uploads:
         """Deletes a checkpoint that was finished after nobody wanted it any more."""
         if saving.cancelled() or saving.exception() is not None:
             return
-        in_thread(self._delete, saving.result().uri)
+        in_thread(self._delete, address_in(self._storage, saving.result().path))
 
     def _delete(self, uri: str) -> None:
         try:

@@ -1,7 +1,7 @@
 """Writes down what the master has acknowledged, so that a test can hold the ledger to it.
 
 One JSON line for each event: `{"experiment": 1, "trial": 7, "token": 2, "sequence": 5, "kind": "measurement", …}`, with
-the event's own fields after that (`measurement`: resource, metrics; `checkpoint`: uri, resource; `exit`: outcome).
+the event's own fields after that (`measurement`: resource, metrics; `checkpoint`: path, resource; `exit`: outcome).
 Each bundle of acknowledgements is one append: several workers may share a file, and a killed one leaves whole lines.
 """
 
@@ -45,7 +45,7 @@ def _particulars(event: LeaseEvent) -> dict[str, Any]:
     match event.event:
         case Measurement(resource=resource, metrics=metrics):
             return {"kind": "measurement", "resource": resource, "metrics": dict(metrics)}
-        case CheckpointSaved(uri=uri, resource=resource):
-            return {"kind": "checkpoint", "uri": uri, "resource": resource}
+        case CheckpointSaved(path=path, resource=resource):
+            return {"kind": "checkpoint", "path": path, "resource": resource}
         case ended:
             return {"kind": "exit", "outcome": ended.outcome.value}

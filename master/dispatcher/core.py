@@ -161,8 +161,15 @@ class Core:
         kept = experiment.book.checkpoints.get(lease.trial_id, ())
         refs = tuple(CheckpointRef(row.uri, row.resource, row.checksum) for row in reversed(kept))
         session.hold(_ref(lease), lease.request_id, lease.slots)
-        best = experiment.book.best_metric
-        granted = Granted(lease, experiment.spec, refs, self.terms.database_id, best, request)
+        granted = Granted(
+            lease,
+            experiment.spec,
+            refs,
+            self.terms.database_id,
+            experiment.book.best_metric,
+            experiment.storage_used,
+            request,
+        )
         self._out(session.session_id).granted.append(granted)
 
     def _ended(self, experiment: Experiment) -> None:

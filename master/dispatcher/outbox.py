@@ -35,6 +35,8 @@ class Granted:
     database_id: str
     #: The experiment's best result, as far as it was known.
     best_metric: float | None = None
+    #: Whether checkpoints of the experiment were saved in its storage.
+    storage_used: bool = False
     #: What it answers; None where it is only told again.
     request: WorkRequest | None = None
 
@@ -69,6 +71,7 @@ class Granted:
             database_id=self.database_id,
             save_best=self.spec.metric.goal if self.spec.keeps_best_result else "",
             best_metric=self.best_metric,
+            storage_used=self.storage_used,
         )
 
 

@@ -13,8 +13,10 @@ import uuid
 from concurrent.futures import Executor
 from dataclasses import replace
 
+from ...shared.checkpoint_paths import CheckpointPath
 from ...shared.errors import MastershipLost, RungmasterError
 from ...shared.session import Sweep, Swept
+from ...shared.storage import address_in
 from ..ledger.ledger import Ledger
 from ..ledger.reader import Reader
 from .writer import Writer
@@ -93,9 +95,11 @@ class Sweeper:
             answer = await self._portion(replace(sweep, after=after))
             if answer is None:
                 return
-            found = await asyncio.to_thread(self._reader.orphans, [found.uri for found in answer.found])
+            # What a worker says is a path; where that leads, the spec says.
+            found = await asyncio.to_thread(self._reader.orphans, _in_database(answer, sweep.database_id))
             if found:
-                await self._writer.execute(lambda core, _, found=found: core.errands.deletions.add(found))
+                addresses = [address_in(sweep.storage, path) for path in found]
+                await self._writer.execute(lambda core, _, gone=addresses: core.errands.deletions.add(gone))
             orphans, after = orphans + len(found), answer.after
             await asyncio.sleep(REST)
         if orphans:
@@ -126,3 +130,9 @@ class Sweeper:
             if answer is not None:
                 return answer
         return None
+
+
+def _in_database(answer: Swept, database_id: str) -> list[str]:
+    """What was found, by its paths, without what is no checkpoint of this database."""
+    places = ((found.path, CheckpointPath.parse(found.path)) for found in answer.found)
+    return [path for path, place in places if place and place.database_id == database_id and str(place) == path]

@@ -14,6 +14,7 @@ from typing import Any
 from ...shared.limits import MAX_TOTAL
 from ...shared.model import ExperimentState, LeaseRef, TrialState
 from ...shared.session import CheckpointSaved, Measurement
+from ...shared.storage import address_in
 from ..search.interface import BracketPlan, Effect, Entered, Goal, Promoted
 from .changes import (
     BracketRow,
@@ -66,6 +67,7 @@ class Book:
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         known = essentials(row.spec)
         self._metric, self._best_is, self._keep = known.metric, known.best_is, known.keep
+        self._storage = known.storage
         self._keeps_best_result = self._keep == "best" and self._best_is == "any"
 
     @property
@@ -271,9 +273,14 @@ class Book:
     def add_checkpoint(
         self, trial: TrialRow, ref: LeaseRef, sequence: int, saved: CheckpointSaved, batch: Batch
     ) -> None:
-        """Records a checkpoint. The one before stays, for when this one turns out to be broken; older ones go."""
+        """Records a checkpoint, once: the worker says the path, and the spec where that begins.
+
+        The one before stays, for when this one turns out to be broken; older ones go."""
+        uri = address_in(self._storage, saved.path)
+        if any(row.uri == uri for row in self.checkpoints.get(trial.trial_id, ())):
+            return
         row = CheckpointRow(
-            *ref, sequence, saved.uri, saved.resource, saved.size_bytes, saved.checksum, create_time=batch.now
+            *ref, sequence, uri, saved.resource, saved.size_bytes, saved.checksum, create_time=batch.now
         )
         batch.changes.new_checkpoints.append(row)
         kept = self.checkpoints.setdefault(trial.trial_id, [])

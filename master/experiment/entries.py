@@ -1,14 +1,15 @@
-"""What is written of a lease that begins, of a decision about a trial, and of a failure. Pure."""
+"""What is written of a lease that begins, of a decision about a trial, of a failure and of a checkpoint. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from ...shared.checkpoint_paths import CheckpointPath
 from ...shared.failure_text import summary
 from ..search.interface import Decision as Verdict
 from .book import finite
-from .changes import LeaseRow, TrialRow
+from .changes import CheckpointRow, LeaseRow, TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,9 @@ def failure_of(trial: TrialRow, error: str) -> str:
     """How often a trial failed, and with what."""
     times = "once" if trial.restarts == 1 else f"{trial.restarts} times, the last time"
     return f"failed {times} with: {summary(error)}"
+
+
+def lies_in_its_part(row: CheckpointRow) -> bool:
+    """Whether a checkpoint lies in its database's part of the storage, as those of older versions do not."""
+    place = CheckpointPath.parse(row.uri)
+    return place is not None and bool(place.database_id)

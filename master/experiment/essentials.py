@@ -11,12 +11,14 @@ from ..search.interface import Goal
 
 @dataclass(frozen=True, slots=True)
 class Essentials:
-    """The metric by which results are told apart, and which checkpoints stay. Without a metric none is better."""
+    """The metric by which results are told apart, which checkpoints stay, and where they lie. Without a metric none is
+    better."""
 
     metric: str
     goal: Goal
     best_is: str
     keep: str
+    storage: str = "."
 
 
 #: Of a spec that cannot be read: no result is better than another, and no checkpoint is needless.
@@ -34,4 +36,5 @@ def essentials(spec: Mapping[str, Any]) -> Essentials:
         return UNKNOWN
     if best_is not in ("any", "last") or keep not in ("all", "best", "promotable"):
         return UNKNOWN
-    return Essentials(name, Goal(goal), best_is, keep)
+    storage = checkpoints.get("storage")
+    return Essentials(name, Goal(goal), best_is, keep, storage if isinstance(storage, str) else ".")

@@ -8,6 +8,7 @@ Nothing here may be shown outside before the batch is committed.
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from typing import NamedTuple
 
 from ...shared.failure_text import summary
@@ -27,7 +28,7 @@ from ..search.interface import Action, Searcher, Step, Train
 from ..search.interface import Decision as Verdict
 from .book import Batch, Book
 from .changes import LeaseRow, TrialRow
-from .entries import Holder, failure_of, new_lease, verdict_data
+from .entries import Holder, failure_of, lies_in_its_part, new_lease, verdict_data
 from .first_attempts import FirstAttempts
 from .next_trial import Draw, NextTrial
 
@@ -54,7 +55,10 @@ class Experiment:
         #: The last error of training code, for the experiment's own failure.
         self.last_error = ""
         self._first_attempts = FirstAttempts(spec.fail_fast)
-        self._saved = bool(book.checkpoints)
+        #: Whether a checkpoint of it was saved, as far as is known.
+        self.saved = bool(book.checkpoints)
+        #: Whether one of them lies in the database's own part of the storage.
+        self.storage_used = any(map(lies_in_its_part, chain.from_iterable(book.checkpoints.values())))
         #: Why the search cannot go on, once that is known.
         self.hopeless = ""
 
@@ -76,7 +80,7 @@ class Experiment:
     @property
     def proven(self) -> bool:
         """Whether its code has shown anywhere that it can run."""
-        return self._saved or self.book.row.resource_spent > 0
+        return self.saved or self.book.row.resource_spent > 0
 
     def prepare(self, batch: Batch) -> bool:
         """Whether a trial is ready to be handed out; asks the searcher for one if none is."""
@@ -193,7 +197,7 @@ class Experiment:
             decision = self._measured(trial, lease, event.event, batch)
         elif isinstance(event.event, CheckpointSaved):
             self.book.add_checkpoint(trial, event.lease, event.sequence, event.event, batch)
-            self._saved = True
+            self.saved = self.storage_used = True
             self._trust(trial, batch)
         else:
             self._exited(trial, lease, event.event, batch)

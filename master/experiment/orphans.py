@@ -7,29 +7,10 @@ may be a copy of the one that goes on, or a backup of earlier.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-#: `<experiment>/<trial>/<token>-<resource>-<random>` at the end of an address, or its partial form.
-_PLACE = re.compile(r"(?:^|/)(\d+)/(\d+)/(\.?)((\d+)-\d+-[0-9a-f]+)(\.partial)?/?$")
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointName:
-    """Of which lease a checkpoint is, by its address, and its name; `partial`: it never became whole, or was deleted
-    in part."""
-
-    experiment_id: int
-    trial_id: int
-    token: int
-    name: str
-    partial: bool
-
-    @property
-    def trial(self) -> tuple[int, int]:
-        """Experiment and trial."""
-        return self.experiment_id, self.trial_id
+from ...shared.checkpoint_paths import CheckpointPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +27,7 @@ class Known:
     checkpoints: Set[tuple[int, int, str]] = frozenset()
 
 
-def parse_name(uri: str) -> CheckpointName | None:
-    """What the address of a checkpoint says; None for what is none."""
-    found = _PLACE.search(uri)
-    if found is None or bool(found[3]) != bool(found[6]):
-        return None
-    return CheckpointName(int(found[1]), int(found[2]), int(found[5]), found[4], partial=bool(found[6]))
-
-
-def is_orphan(place: CheckpointName, known: Known) -> bool:
+def is_orphan(place: CheckpointPath, known: Known) -> bool:
     """Whether nothing can ever need the checkpoint."""
     if not place.partial and (*place.trial, place.name) in known.checkpoints:
         return False

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, delete, exists, select
 
-from ..experiment.orphans import CheckpointName, Known
+from ...shared.checkpoint_paths import CheckpointPath
+from ..experiment.orphans import Known
 from . import tables
 from .mastership import read_database_id
 from .tables import wanted_trials
@@ -25,7 +26,7 @@ def storages(connection: Connection) -> tuple[str, list[str]]:
     return read_database_id(connection), list(found)
 
 
-def known(connection: Connection, places: Iterable[CheckpointName]) -> Known:
+def known(connection: Connection, places: Iterable[CheckpointPath]) -> Known:
     """All there is to know of these places."""
     trials = sorted({place.trial for place in places})
     if not trials:

@@ -9,6 +9,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from ...shared.checkpoint_paths import CheckpointPath
 from ...shared.errors import InvalidInput
 from ...shared.model import (
     Checkpoint,
@@ -23,7 +24,7 @@ from ...shared.model import (
     Trouble,
 )
 from ..experiment.changes import ThinningRow
-from ..experiment.orphans import is_orphan, parse_name
+from ..experiment.orphans import is_orphan
 from ..experiment.retention import Measured
 from . import experiment_queries, orphan_queries, retention, trial_queries, trouble_queries
 from .engine import parse_database, reading_engine, transaction
@@ -205,12 +206,12 @@ class Reader:
         with self._snapshot() as connection:
             return orphan_queries.storages(connection)
 
-    def orphans(self, uris: Iterable[str]) -> list[str]:
-        """Those of the checkpoints that were found in a store which nothing can ever need."""
-        places = {uri: place for uri in uris if (place := parse_name(uri)) is not None}
+    def orphans(self, paths: Iterable[str]) -> list[str]:
+        """Those of the checkpoints that were found in a store, by their paths, which nothing can ever need."""
+        places = {path: place for path in paths if (place := CheckpointPath.parse(path)) is not None}
         with self._snapshot() as connection:
             known = orphan_queries.known(connection, places.values())
-        return [uri for uri, place in places.items() if is_orphan(place, known)]
+        return [path for path, place in places.items() if is_orphan(place, known)]
 
     def deleted_among(self, experiments: Collection[int]) -> list[int]:
         """Those of the experiments that were deleted, lowest first."""

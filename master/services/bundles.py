@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...shared.checkpoint_paths import CheckpointPath
 from ...shared.errors import InvalidInput
 from ...shared.limits import (
     MAX_BROKEN,
@@ -28,17 +29,19 @@ from ...shared.limits import (
     MAX_WAITING,
     MAX_WORKER_TEXT,
 )
+from ...shared.model import LeaseRef
 from ...shared.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest, Swept
 from ...shared.visible import hidden_problem
 
 
-def check_bundle(request: SessionRequest, first_event: int = 0) -> None:
+def check_bundle(request: SessionRequest, first_event: int = 0, database_id: str = "") -> None:
     """Raises InvalidInput where a bundle, or a slice of one from that event on, holds what no worker of this version
-    sends."""
+    sends. `database_id` is that of the master's database, in whose part of a storage all checkpoints lie; empty: in
+    that of any."""
     if request.events:
         check_count("events", len(request.events), MAX_EVENTS)
         for index, happened in enumerate(request.events, first_event):
-            _check_event(index, happened)
+            _check_event(index, happened, database_id)
     if request.work_request is not None:
         check_text("work_request.request_id", request.work_request.request_id, MAX_ID, least=1)
         _check_number("work_request.free_slots", request.work_request.free_slots, 0, MAX_SLOTS)
@@ -61,7 +64,7 @@ def _check_swept(swept: Swept) -> None:
     check_text("swept.request_id", swept.request_id, MAX_ID, least=1)
     check_count("swept.found", len(swept.found), MAX_FOUND)
     for index, found in enumerate(swept.found):
-        _check_uri(f"swept.found[{index}].uri", found.uri)
+        _check_uri(f"swept.found[{index}].path", found.path)
     check_count("swept.logged_experiments", len(swept.logged_experiments), MAX_LOGGED)
     check_length("swept.error", swept.error, MAX_WAITING)
 
@@ -90,7 +93,7 @@ def _check_labels(labels: Mapping[str, str]) -> None:
         check_text(f"hello.labels.{key}", value, MAX_WORKER_TEXT)
 
 
-def _check_event(index: int, happened: LeaseEvent) -> None:
+def _check_event(index: int, happened: LeaseEvent, database_id: str) -> None:
     """On the path of every report: a few comparisons, and words only where something is wrong."""
     if happened.sequence < 1:
         raise InvalidInput(f"events[{index}].sequence: must be at least 1, got {happened.sequence}")
@@ -102,7 +105,7 @@ def _check_event(index: int, happened: LeaseEvent) -> None:
         if not metrics.keys() <= _known_names or len(metrics) > MAX_METRICS:
             _check_metrics(f"events[{index}].measurement.metrics", metrics)
     elif isinstance(event, CheckpointSaved):
-        _check_checkpoint(f"events[{index}].checkpoint_saved", event)
+        _check_checkpoint(f"events[{index}].checkpoint_saved", event, happened.lease, database_id)
     elif isinstance(event, Exit):
         check_length(f"events[{index}].exit.error", event.error, MAX_ERROR)
     if happened.broken_checkpoints:
@@ -112,9 +115,16 @@ def _check_event(index: int, happened: LeaseEvent) -> None:
             _check_uri(f"events[{index}].broken_uris", uri)
 
 
-def _check_checkpoint(path: str, saved: CheckpointSaved) -> None:
-    _check_uri(f"{path}.uri", saved.uri)
-    check_text(f"{path}.uri", saved.uri, MAX_URI_BYTES)
+def _check_checkpoint(path: str, saved: CheckpointSaved, lease: LeaseRef, database_id: str) -> None:
+    """Only a path in the lease's own folder is taken: whatever it says is deleted one day, by another worker."""
+    _check_uri(f"{path}.path", saved.path)
+    place = CheckpointPath.parse(saved.path)
+    known = place is not None and str(place) == saved.path and not place.partial
+    if place is None or not known or (*place.trial, place.token, place.resource) != (*lease, saved.resource):
+        expected = f"<database_id>/{lease.experiment_id}/{lease.trial_id}/{lease.token}-{saved.resource}-<random>"
+        raise InvalidInput(f"{path}.path: must be {expected}, below the experiment's storage, got {saved.path[:200]!r}")
+    if place.database_id != (database_id or place.database_id):
+        raise InvalidInput(f"{path}.path: the database is {database_id}, got {place.database_id!r}")
     _check_number(f"{path}.resource", saved.resource, 0, MAX_RESOURCE)
     _check_number(f"{path}.size_bytes", saved.size_bytes, 0, MAX_RESOURCE)
     check_text(f"{path}.checksum", saved.checksum, MAX_CHECKSUM)

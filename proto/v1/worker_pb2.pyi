@@ -76,12 +76,12 @@ class Swept(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., found: _Optional[_Iterable[_Union[FoundCheckpoint, _Mapping]]] = ..., after: _Optional[_Union[TrialRef, _Mapping]] = ..., logged_experiments: _Optional[_Iterable[int]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class FoundCheckpoint(_message.Message):
-    __slots__ = ("uri", "age")
-    URI_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("path", "age")
+    PATH_FIELD_NUMBER: _ClassVar[int]
     AGE_FIELD_NUMBER: _ClassVar[int]
-    uri: str
+    path: str
     age: _duration_pb2.Duration
-    def __init__(self, uri: _Optional[str] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, path: _Optional[str] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class TrialRef(_message.Message):
     __slots__ = ("experiment_id", "trial_id")
@@ -208,16 +208,16 @@ class Measurement(_message.Message):
     def __init__(self, resource: _Optional[int] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class CheckpointSaved(_message.Message):
-    __slots__ = ("uri", "resource", "size_bytes", "checksum")
-    URI_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("path", "resource", "size_bytes", "checksum")
+    PATH_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     CHECKSUM_FIELD_NUMBER: _ClassVar[int]
-    uri: str
+    path: str
     resource: int
     size_bytes: int
     checksum: str
-    def __init__(self, uri: _Optional[str] = ..., resource: _Optional[int] = ..., size_bytes: _Optional[int] = ..., checksum: _Optional[str] = ...) -> None: ...
+    def __init__(self, path: _Optional[str] = ..., resource: _Optional[int] = ..., size_bytes: _Optional[int] = ..., checksum: _Optional[str] = ...) -> None: ...
 
 class Exit(_message.Message):
     __slots__ = ("outcome", "error")
@@ -264,7 +264,7 @@ class Welcome(_message.Message):
     def __init__(self, term: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., exit_outcomes: _Optional[int] = ..., database_id: _Optional[str] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name", "database_id", "save_best", "best_metric")
+    __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name", "database_id", "save_best", "best_metric", "storage_used")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     ENTRYPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -282,6 +282,7 @@ class Assignment(_message.Message):
     DATABASE_ID_FIELD_NUMBER: _ClassVar[int]
     SAVE_BEST_FIELD_NUMBER: _ClassVar[int]
     BEST_METRIC_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_USED_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     lease: LeaseRef
     entrypoint: str
@@ -299,7 +300,8 @@ class Assignment(_message.Message):
     database_id: str
     save_best: _experiment_pb2.Goal
     best_metric: float
-    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., entrypoint: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., hparams_json: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointRef, _Mapping]]] = ..., target: _Optional[int] = ..., slots: _Optional[int] = ..., metric: _Optional[str] = ..., checkpoint_storage: _Optional[str] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed: _Optional[int] = ..., progress_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_name: _Optional[str] = ..., database_id: _Optional[str] = ..., save_best: _Optional[_Union[_experiment_pb2.Goal, str]] = ..., best_metric: _Optional[float] = ...) -> None: ...
+    storage_used: bool
+    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., entrypoint: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., hparams_json: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointRef, _Mapping]]] = ..., target: _Optional[int] = ..., slots: _Optional[int] = ..., metric: _Optional[str] = ..., checkpoint_storage: _Optional[str] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed: _Optional[int] = ..., progress_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_name: _Optional[str] = ..., database_id: _Optional[str] = ..., save_best: _Optional[_Union[_experiment_pb2.Goal, str]] = ..., best_metric: _Optional[float] = ..., storage_used: _Optional[bool] = ...) -> None: ...
 
 class CheckpointRef(_message.Message):
     __slots__ = ("uri", "resource", "checksum")

@@ -145,7 +145,7 @@ def _lost(evidence: Evidence) -> Iterator[str]:
                 yield f"acknowledged report {key} is {row}"
         elif entry["kind"] == "checkpoint":
             row = checkpoints.get(key)
-            if row is None or (row.resource, row.uri) != (entry["resource"], entry["uri"]):
+            if row is None or row.resource != entry["resource"] or not row.uri.endswith(f"/{entry['path']}"):
                 yield f"acknowledged checkpoint {key} is {row}"
         elif leases[entry["lease"]].outcome != entry["outcome"]:
             yield f"acknowledged exit {key} ({entry['outcome']}) is {leases[entry['lease']]}"

@@ -15,6 +15,7 @@ from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.session import (
     Acknowledgement,
     Assignment,
+    CheckpointRef,
     CheckpointSaved,
     Decision,
     DecisionKind,
@@ -30,6 +31,7 @@ from rungmaster.shared.session import (
     Welcome,
     WorkRequest,
 )
+from rungmaster.shared.storage import address_in
 
 
 def assignment(trial_id: int = 1, token: int = 1, **changes: Any) -> Assignment:
@@ -51,6 +53,11 @@ def assignment(trial_id: int = 1, token: int = 1, **changes: Any) -> Assignment:
         "progress_timeout": None,
     }
     return Assignment(**(fields | changes))
+
+
+def reference(saved: CheckpointSaved, storage: str = "store") -> CheckpointRef:
+    """What a master makes of a checkpoint that a worker saved."""
+    return CheckpointRef(address_in(storage, saved.path), saved.resource, saved.checksum)
 
 
 @dataclass

@@ -90,7 +90,9 @@ WRONG: dict[str, Callable[[pb.LeaseRef], pb.SessionRequest]] = {
     "events[1].exit.error": lambda lease: _with(lease, exit=pb.Exit(outcome=pb.EXIT_OUTCOME_FAILED, error="e" * 4_001)),
     "events.exit.outcome": lambda lease: _with(lease, exit=pb.Exit(outcome=77)),  # pyright: ignore[reportArgumentType]
     "events: an event is": lambda lease: _with(lease),
-    "events[1].checkpoint_saved.uri": lambda lease: _with(lease, checkpoint_saved=pb.CheckpointSaved(uri="u" * 3_000)),
+    "events[1].checkpoint_saved.path": lambda lease: _with(
+        lease, checkpoint_saved=pb.CheckpointSaved(path="u" * 3_000)
+    ),
     "events: at most 2,000": lambda lease: pb.SessionRequest(events=[_good(lease)] * 2_001),
     "work_request.free_slots": lambda lease: pb.SessionRequest(
         events=[_good(lease)], work_request=pb.WorkRequest(request_id="r", free_slots=-1)
@@ -181,8 +183,8 @@ def test_whatever_may_be_sent_can_be_stored(tmp_path: Path, database_url: str) -
 def _largest_events(lease: pb.LeaseRef) -> list[pb.LeaseEvent]:
     metrics = {f"{n}".rjust(limits.MAX_METRIC_NAME, "é"): 1.7e308 for n in range(limits.MAX_METRICS - 1)}
     most = limits.MAX_RESOURCE
-    uri = "".join(chr(0x4E00 + (n * 7919) % 20_000) for n in range(limits.MAX_URI_BYTES // 3))
-    saved = pb.CheckpointSaved(uri=uri, resource=most, size_bytes=most, checksum="c" * limits.MAX_CHECKSUM)
+    path = f"{lease.experiment_id}/{lease.trial_id}/{lease.token}-{most}-{'f' * 64}"
+    saved = pb.CheckpointSaved(path=path, resource=most, size_bytes=most, checksum="c" * limits.MAX_CHECKSUM)
     error = ("Segmentation\0fault" + "e" * limits.MAX_ERROR)[: limits.MAX_ERROR]
     return [
         pb.LeaseEvent(lease=lease, sequence=1, measurement=pb.Measurement(resource=1, metrics=metrics)),

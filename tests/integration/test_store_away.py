@@ -11,7 +11,6 @@ import pytest
 
 from rungmaster.shared.session import (
     Assignment,
-    CheckpointRef,
     Decision,
     DecisionKind,
     Exit,
@@ -20,7 +19,7 @@ from rungmaster.shared.session import (
 )
 
 from . import scripted_master
-from .scripted_master import Record, ScriptedMaster, pause, stop
+from .scripted_master import Record, ScriptedMaster, pause, reference, stop
 from .worker_harness import COUNTING, Scene, scene, until
 
 LONG = """
@@ -85,7 +84,7 @@ async def saved_at_one(it: Scene) -> Assignment:
     await until(lambda: record.exit)
     (saved,) = record.saved
     it.master.decide = stop
-    return assignment(token=2, target=3, checkpoints=(CheckpointRef(saved.uri, saved.resource, saved.checksum),))
+    return assignment(token=2, target=3, checkpoints=(reference(saved),))
 
 
 async def held_up(it: Scene, store: Store) -> Record:

@@ -27,6 +27,7 @@ from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.leftovers import logged_experiments, remove_logs
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.session import CheckpointSaved, FailedDeletion, Hello, SessionRequest, SessionResponse, Swept
+from rungmaster.shared.storage import address_in
 from rungmaster.worker.checkpoints import CheckpointStore
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, trial, worker
@@ -49,17 +50,17 @@ class Store:
 
     def save(self, what: str, trial: int, token: int, experiment: int = 1, age: float = 2 * DAY) -> CheckpointSaved:
         """Saves one as a worker does, so long ago."""
-        place = f"{self.storage}/{self.database_id}"
-        saved = CheckpointStore(self.folder).save(place, LeaseRef(experiment, trial, token), 3, self._trained)
-        folder, then = Path(saved.uri.removeprefix("file://")), time.time() - age
+        lease = LeaseRef(experiment, trial, token)
+        saved = CheckpointStore(self.folder).save(self.storage, self.database_id, lease, 3, self._trained)
+        folder, then = Path(self.storage, saved.path), time.time() - age
         for path in [folder, *folder.rglob("*")]:
             os.utime(path, (then, then))
-        self.saved[what] = saved.uri
+        self.saved[what] = saved.path
         return saved
 
     def left(self) -> set[str]:
         """Which of them are still there."""
-        return {what for what, uri in self.saved.items() if Path(uri.removeprefix("file://")).exists()}
+        return {what for what, path in self.saved.items() if Path(self.storage, path).exists()}
 
 
 def saving_to(storage: str, number: int = 1) -> ExperimentRow:
@@ -82,7 +83,7 @@ def store(tmp_path: Path, ledger: Ledger) -> Store:
         lease(1, 1),
     ]
     saved = store.save(KNOWN, 0, 2)
-    batch.new_checkpoints = [checkpoint(0, 1, token=2, uri=saved.uri)]
+    batch.new_checkpoints = [checkpoint(0, 1, token=2, uri=address_in(store.storage, saved.path))]
     for what, number, token, age in ((GONE, 0, 1, 2 * DAY), (HELD, 1, 1, 2 * DAY), (FRESH, 0, 1, 60.0)):
         store.save(what, number, token, age=age)
     ledger.commit(batch)
@@ -107,7 +108,7 @@ def test_a_dry_run_lists_what_would_go_and_deletes_nothing(store: Store, databas
     code, output = swept(store, database_url, "--dry-run", "--json")
     assert code == 0
     (listed,) = json.loads(output)["checkpoints"]
-    assert listed["uri"] == store.saved[GONE].removeprefix("file://")
+    assert listed["uri"] == address_in(store.storage, store.saved[GONE])
     assert store.left() == {GONE, KNOWN, HELD, FRESH}
 
 
@@ -134,7 +135,7 @@ def test_what_was_deleted_by_the_ledger_and_is_there_even_so_goes(
     ledger.commit(Changes(unneeded_checkpoints={store.saved[KNOWN]: START}))
     swept(store, database_url)
     assert KNOWN in store.left(), "this one is still to be deleted by the master"
-    ledger.commit(Changes(deleted_checkpoints=[store.saved[KNOWN]]))
+    ledger.commit(Changes(deleted_checkpoints=[address_in(store.storage, store.saved[KNOWN])]))
     swept(store, database_url)
     assert store.left() == {HELD, FRESH}
 

@@ -12,7 +12,6 @@ import pytest
 
 from rungmaster.shared.model import Gpu, LeaseRef
 from rungmaster.shared.session import (
-    CheckpointRef,
     CheckpointSaved,
     Decision,
     DecisionKind,
@@ -27,7 +26,7 @@ from rungmaster.worker.checkpoints import CheckpointStore
 from rungmaster.worker.gpus import Device
 from rungmaster.worker.seeds import trial_seed
 
-from .scripted_master import Record, ScriptedMaster, assignment, pause, stop
+from .scripted_master import Record, ScriptedMaster, assignment, pause, reference, stop
 from .worker_harness import Scene, scene, until
 
 
@@ -40,12 +39,8 @@ def assert_released(record: Record, outcome: ExitOutcome = ExitOutcome.RELEASED)
     assert record.exit.outcome is outcome, record.exit.error
 
 
-def reference(saved: CheckpointSaved) -> CheckpointRef:
-    return CheckpointRef(saved.uri, saved.resource, saved.checksum)
-
-
 def in_store(folder: Path, saved: CheckpointSaved) -> bool:
-    return (folder / saved.uri).exists()
+    return (folder / reference(saved).uri).exists()
 
 
 async def finish(it: Scene, **fields: Any) -> Record:
@@ -179,10 +174,10 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> Non
         async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
             (older,) = (await finish(it, token=1, target=2)).saved
             (newer,) = (await finish(it, token=2, target=4, checkpoints=(reference(older),))).saved
-            (tmp_path / newer.uri / "counted.txt").write_text("0,1,2,9")
+            (tmp_path / reference(newer).uri / "counted.txt").write_text("0,1,2,9")
             third = await finish(it, token=3, target=5, checkpoints=(reference(newer), reference(older)))
             assert third.resources == [3, 4, 5]
-            (tmp_path / older.uri / "manifest.json").unlink()
+            (tmp_path / reference(older).uri / "manifest.json").unlink()
             fourth = await finish(it, token=4, target=2, checkpoints=(reference(newer), reference(older)))
             assert fourth.resources == [1, 2], "with no whole checkpoint it begins from nothing"
             told = {
@@ -194,7 +189,7 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> Non
             assert "manifest.json is missing" in told[4].broken_checkpoints
             assert told[4].broken_checkpoints.startswith("the trial starts from nothing, since")
             uris = [told[token].broken_uris for token in (2, 3, 4)]
-            assert uris == [(), (newer.uri,), (newer.uri, older.uri)]
+            assert uris == [(), (reference(newer).uri,), (reference(newer).uri, reference(older).uri)]
 
     asyncio.run(story())
 
@@ -265,9 +260,11 @@ def test_checkpoints_are_deleted_when_the_master_asks(tmp_path: Path) -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
             (saved,) = (await finish(it, target=1)).saved
             assert in_store(tmp_path, saved)
-            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri, "file:///etc")))
+            it.master.tell(SessionResponse(delete_checkpoints=(reference(saved).uri, "file:///etc")))
             await until(lambda: it.master.deleted and it.master.not_deleted)
-            assert it.master.deleted == [saved.uri], "what is no checkpoint is neither deleted nor said to be"
+            assert it.master.deleted == [reference(saved).uri], (
+                "what is no checkpoint is neither deleted nor said to be"
+            )
             (refused,) = it.master.not_deleted
             assert refused.uri == "file:///etc"
             assert "not the address of a checkpoint" in refused.error
@@ -291,16 +288,16 @@ def test_deletions_that_hang_hold_up_no_training_and_end_with_their_answers(
     async def story() -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
             (saved,) = (await finish(it, target=1)).saved
-            others = tuple(saved.uri.replace("/1-", f"/{n}-") for n in range(2, 80))
-            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri, *others)))
-            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri,)))
+            others = tuple(reference(saved).uri.replace("/1-", f"/{n}-") for n in range(2, 80))
+            it.master.tell(SessionResponse(delete_checkpoints=(reference(saved).uri, *others)))
+            it.master.tell(SessionResponse(delete_checkpoints=(reference(saved).uri,)))
             record = await finish(it, trial_id=2, target=3)
             assert record.exit == Exit(ExitOutcome.RELEASED)
             assert record.saved
             assert it.master.deleted == []
             hang.set()
             await until(lambda: len(it.master.deleted) == 79)
-            assert sorted(it.master.deleted) == sorted((saved.uri, *others)), "each is answered once"
+            assert sorted(it.master.deleted) == sorted((reference(saved).uri, *others)), "each is answered once"
             assert not in_store(tmp_path, saved)
 
     try:
@@ -313,15 +310,15 @@ def test_what_cannot_be_deleted_is_told_with_the_reason(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
             (saved,) = (await finish(it, target=1)).saved
-            storage = tmp_path / saved.uri.split("/")[0]
+            storage = tmp_path / reference(saved).uri.split("/")[0]
             storage.rename(tmp_path / "away")
-            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri,)))
+            it.master.tell(SessionResponse(delete_checkpoints=(reference(saved).uri,)))
             await until(lambda: it.master.not_deleted)
             (failed,) = it.master.not_deleted
-            assert failed.uri == saved.uri
-            assert "is not there" in failed.error
+            assert failed.uri == reference(saved).uri
+            assert "is gone; is its disk mounted" in failed.error
             (tmp_path / "away").rename(storage)
-            it.master.tell(SessionResponse(delete_checkpoints=(saved.uri,)))
+            it.master.tell(SessionResponse(delete_checkpoints=(reference(saved).uri,)))
             await until(lambda: it.master.deleted)
             assert not in_store(tmp_path, saved)
 
@@ -357,7 +354,7 @@ def test_a_worker_tells_what_lies_in_a_storage_and_which_logs_it_keeps(tmp_path:
             await until(lambda: it.master.swept)
             (swept,) = it.master.swept
             assert (swept.request_id, swept.after, swept.error) == ("first", None, "")
-            assert [found.uri for found in swept.found] == [saved.uri]
+            assert [found.path for found in swept.found] == [saved.path]
             it.master.tell(SessionResponse(sweep=Sweep("second", database)))
             await until(lambda: len(it.master.swept) == 2)
             assert it.master.swept[1].logged_experiments == (1,)

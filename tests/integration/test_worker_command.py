@@ -9,9 +9,9 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
-from rungmaster.shared.session import CheckpointRef, Exit, ExitOutcome, Measurement
+from rungmaster.shared.session import Exit, ExitOutcome, Measurement
 
-from .scripted_master import Record, ScriptedMaster, assignment, pause
+from .scripted_master import Record, ScriptedMaster, assignment, pause, reference
 from .worker_harness import scene, until
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "training-code.md"
@@ -33,7 +33,7 @@ def test_the_documented_client_is_paused_saved_and_goes_on(tmp_path: Path) -> No
             assert record.exit == Exit(ExitOutcome.RELEASED)
             (saved,) = record.saved
             assert in_folder(tmp_path / "checkpoint-2"), "a folder of the program's own is copied, not taken away"
-            checkpoints = (CheckpointRef(saved.uri, saved.resource, saved.checksum),)
+            checkpoints = (reference(saved),)
             second = it.master.assign(
                 replace(first, lease=first.lease._replace(token=2), checkpoints=checkpoints, target=4)
             )

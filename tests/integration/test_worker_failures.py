@@ -15,7 +15,7 @@ from rungmaster.shared.session import Exit, ExitOutcome, Measurement, SessionRes
 from rungmaster.worker import child, output
 from rungmaster.worker.checkpoints import CheckpointStore
 
-from .scripted_master import ScriptedMaster, assignment, pause
+from .scripted_master import ScriptedMaster, assignment, pause, reference
 from .worker_harness import COUNTING, scene, until
 
 
@@ -148,12 +148,12 @@ def test_a_trial_that_is_too_large_is_refused_as_the_workers_fault(tmp_path: Pat
 
 def test_a_checkpoint_store_that_was_used_once_is_out_of_reach_when_it_is_gone(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path)
-    store.check("kept/here")
+    store.check("kept/here", "", used=False)
     (tmp_path / "kept").rename(tmp_path / "away")
     (tmp_path / "kept").write_text("no folder")
-    store.check("kept/here")
+    store.check("kept/here", "", used=False)
     with pytest.raises(CannotStart, match="cannot be made: Not a directory"):
-        CheckpointStore(tmp_path).check("kept/here")
+        CheckpointStore(tmp_path).check("kept/here", "", used=False)
 
 
 #: What experiment trackers and libraries print after the traceback.
@@ -421,8 +421,7 @@ def test_links_in_a_checkpoint_are_kept_as_what_they_show(tmp_path: Path, links:
             await until(lambda: record.exit)
             assert record.exit == Exit(ExitOutcome.RELEASED)
             (saved,) = record.saved
-            place = Path(saved.uri.removeprefix("file://"))
-            place = place if place.is_absolute() else it.directory / place
+            place = it.directory / reference(saved).uri
             assert (place / shown).read_text() == "weights"
             assert not (place / shown).is_symlink()
 

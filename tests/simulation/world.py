@@ -14,6 +14,7 @@ from rungmaster.master.dispatcher.blueprint import blueprint
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.session import Assignment, CheckpointSaved
 from rungmaster.shared.spec import Spec
+from rungmaster.shared.storage import address_in
 
 from .clockwork import Clockwork
 from .database import Database
@@ -253,9 +254,9 @@ class World:
         """Puts a checkpoint into the store."""
         lease = assignment.lease
         number = len(self._checkpoints)
-        uri = f"{lease.experiment_id}/{lease.trial_id}/{lease.token}-{resource}-{number}"
-        self._checkpoints[uri] = resource
-        return CheckpointSaved(uri, resource, 1, "sum")
+        path = f"{lease.experiment_id}/{lease.trial_id}/{lease.token}-{resource}-{number}"
+        self._checkpoints[address_in(assignment.checkpoint_storage, path)] = resource
+        return CheckpointSaved(path, resource, 1, "sum")
 
     def load_checkpoint(self, assignment: Assignment) -> int:
         """The resource to go on from. What the master names must be there as long as the lease is held."""

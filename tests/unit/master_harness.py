@@ -31,6 +31,7 @@ from rungmaster.shared.session import (
     WorkRequest,
 )
 from rungmaster.shared.spec import Spec, spec_from_json
+from rungmaster.shared.storage import address_in
 
 from .master_oracle import Oracle, check_memory
 from .master_store import MemoryStore, plain_blueprint
@@ -303,9 +304,9 @@ class Worker:
 
     def save(self, assignment: Assignment, resource: int) -> str:
         """Saves a checkpoint; gives its URI."""
-        uri = f"store/{assignment.lease.trial_id}/{assignment.lease.token}-{resource}"
-        self.tell(assignment, CheckpointSaved(uri, resource, 10, "sum"))
-        return uri
+        path = f"store/{assignment.lease.trial_id}/{assignment.lease.token}-{resource}"
+        self.tell(assignment, CheckpointSaved(path, resource, 10, "sum"))
+        return address_in(assignment.checkpoint_storage, path)
 
     def exit(
         self, assignment: Assignment, outcome: ExitOutcome = ExitOutcome.RELEASED, error: str = ""

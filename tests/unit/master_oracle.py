@@ -192,7 +192,7 @@ class Oracle:
             stored = row is not None and row.resource == what.resource and _same(row.metrics, what.metrics)
         elif isinstance(what, CheckpointSaved):
             saved = self._store.checkpoints.get((*lease, sequence))
-            stored = saved is not None and saved.uri == what.uri
+            stored = saved is not None and saved.uri.endswith(f"/{what.path}")
         else:
             assert isinstance(what, Exit)
             row = self._store.leases[lease]

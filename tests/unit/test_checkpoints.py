@@ -16,11 +16,12 @@ import pytest
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from rungmaster.shared.errors import InvalidInput, Unavailable
+from rungmaster.shared.errors import CannotStart, InvalidInput, Unavailable
 from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import CheckpointRef, CheckpointSaved
+from rungmaster.shared.session import CheckpointRef, CheckpointSaved, Sweep
+from rungmaster.shared.storage import address_in
 from rungmaster.worker import checkpoints
-from rungmaster.worker.checkpoints import CheckpointStore
+from rungmaster.worker.checkpoints import CheckpointStore, EmptyStorage, Loaded
 
 LEASE = LeaseRef(1, 7, 3)
 DATABASE = "0123456789abcdef"
@@ -55,8 +56,29 @@ def read(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def reference(saved: CheckpointSaved) -> CheckpointRef:
-    return CheckpointRef(saved.uri, saved.resource, saved.checksum)
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A checkpoint in a storage."""
+
+    storage: str
+    saved: CheckpointSaved
+
+    @property
+    def uri(self) -> str:
+        return address_in(self.storage, self.saved.path)
+
+    def load(self, store: CheckpointStore, to: Path, *others: Kept, checksum: str | None = None) -> Loaded:
+        first = reference(self)
+        refs = [first if checksum is None else dataclasses.replace(first, checksum=checksum), *map(reference, others)]
+        return store.load(self.storage, refs, to)
+
+
+def keep(store: CheckpointStore, storage: str, resource: int, folder: Path, database: str = "") -> Kept:
+    return Kept(storage, store.save(storage, database, LEASE, resource, folder))
+
+
+def reference(kept: Kept) -> CheckpointRef:
+    return CheckpointRef(kept.uri, kept.saved.resource, kept.saved.checksum)
 
 
 def change(uri: str, name: str, data: bytes) -> None:
@@ -70,10 +92,10 @@ def remove(uri: str, name: str) -> None:
 
 
 def test_what_was_saved_is_what_is_loaded(store: CheckpointStore, storage: str, folder: Path, tmp_path: Path) -> None:
-    saved = store.save(storage, LEASE, 9, folder)
-    assert saved.resource == 9
-    assert saved.size_bytes == 7002
-    loaded = store.load([reference(saved)], tmp_path / "loaded")
+    saved = keep(store, storage, 9, folder)
+    assert saved.saved.resource == 9
+    assert saved.saved.size_bytes == 7002
+    loaded = saved.load(store, tmp_path / "loaded")
     assert loaded.source == reference(saved)
     assert loaded.broken == ()
     assert {**read(tmp_path / "loaded")} == CONTENT
@@ -82,20 +104,20 @@ def test_what_was_saved_is_what_is_loaded(store: CheckpointStore, storage: str, 
 def test_the_address_names_experiment_trial_token_and_resource(
     store: CheckpointStore, storage: str, folder: Path
 ) -> None:
-    assert "/store/1/7/3-9-" in store.save(storage, LEASE, 9, folder).uri
+    assert "/store/1/7/3-9-" in keep(store, storage, 9, folder).uri
 
 
 def test_two_checkpoints_of_the_same_lease_do_not_overwrite_each_other(
     store: CheckpointStore, storage: str, folder: Path
 ) -> None:
-    assert store.save(storage, LEASE, 9, folder).uri != store.save(storage, LEASE, 9, folder).uri
+    assert keep(store, storage, 9, folder).uri != keep(store, storage, 9, folder).uri
 
 
 def test_the_checksum_is_that_of_the_manifest(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
-    saved = store.save(str(tmp_path / "store"), LEASE, 9, folder)
+    saved = keep(store, str(tmp_path / "store"), 9, folder)
     (path,) = (tmp_path / "store/1/7").iterdir()
     manifest = (path / "manifest.json").read_bytes()
-    assert saved.checksum == hashlib.sha256(manifest).hexdigest()
+    assert saved.saved.checksum == hashlib.sha256(manifest).hexdigest()
     entries = {entry["path"]: entry for entry in json.loads(manifest)["files"]}
     assert entries.keys() == CONTENT.keys()
     for name, data in CONTENT.items():
@@ -107,11 +129,11 @@ def test_a_relative_storage_path_begins_at_the_workers_directory(
     store: CheckpointStore, tmp_path: Path, folder: Path
 ) -> None:
     for storage in ("./there", "there/", "x/../there"):
-        uri = store.save(storage, LEASE, 1, folder).uri
+        uri = keep(store, storage, 1, folder).uri
         assert uri.startswith("there/1/7/3-1-"), "what lies in a relative storage has a relative address"
         assert (tmp_path / uri / "manifest.json").is_file()
     for storage in (f"file://{tmp_path}/there", f"file:{tmp_path}/there", f"{tmp_path}/there", "file:there"):
-        assert store.save(storage, LEASE, 1, folder).uri.startswith(f"file://{tmp_path}/there/1/7/3-1-")
+        assert (tmp_path / "there" / keep(store, storage, 1, folder).saved.path).is_dir()
 
 
 @pytest.mark.parametrize("storage", ["there", ".", "../there", "deep/er/there"])
@@ -119,12 +141,12 @@ def test_what_was_saved_in_a_relative_storage_is_loaded_and_deleted_after_both_w
     tmp_path: Path, folder: Path, storage: str
 ) -> None:
     (tmp_path / "all" / "project").mkdir(parents=True)
-    saved = CheckpointStore(tmp_path / "all" / "project").save(storage, LEASE, 1, folder)
+    saved = keep(CheckpointStore(tmp_path / "all" / "project"), storage, 1, folder)
     (tmp_path / "all").rename(tmp_path / "moved")
     moved = CheckpointStore(tmp_path / "moved" / "project")
-    assert moved.load([reference(saved)], tmp_path / "loaded").source == reference(saved)
+    assert saved.load(moved, tmp_path / "loaded").source == reference(saved)
     moved.delete(saved.uri)
-    assert moved.load([reference(saved)], tmp_path / "again").source is None
+    assert saved.load(moved, tmp_path / "again").source is None
 
 
 def cut(uri: str) -> None:
@@ -165,10 +187,10 @@ def lose_everything(uri: str) -> None:
 def test_a_broken_checkpoint_is_named_and_the_one_before_is_taken(
     store: CheckpointStore, storage: str, folder: Path, tmp_path: Path, damage: Callable[[str], None], complaint: str
 ) -> None:
-    older = store.save(storage, LEASE, 3, folder)
-    newer = store.save(storage, LEASE, 9, folder)
+    older = keep(store, storage, 3, folder)
+    newer = keep(store, storage, 9, folder)
     damage(newer.uri)
-    loaded = store.load([reference(newer), reference(older)], tmp_path / "loaded")
+    loaded = newer.load(store, tmp_path / "loaded", older)
     assert loaded.source == reference(older)
     assert loaded.broken == (f"{newer.uri}: {loaded.broken[0].removeprefix(newer.uri + ': ')}",)
     assert complaint in loaded.broken[0]
@@ -178,20 +200,19 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_taken(
 def test_where_all_are_broken_nothing_is_loaded(
     store: CheckpointStore, storage: str, folder: Path, tmp_path: Path
 ) -> None:
-    saved = store.save(storage, LEASE, 3, folder)
+    saved = keep(store, storage, 3, folder)
     flip(saved.uri)
-    loaded = store.load([reference(saved)], tmp_path / "loaded")
+    loaded = saved.load(store, tmp_path / "loaded")
     assert loaded.source is None
     assert not (tmp_path / "loaded").exists()
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/outside", "a/../../outside", "manifest.json", "a\\b", ""])
 def test_a_manifest_cannot_name_files_outside(store: CheckpointStore, tmp_path: Path, folder: Path, name: str) -> None:
-    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
+    saved = keep(store, str(tmp_path / "store"), 3, folder)
     forged = json.dumps({"version": 1, "files": [{"path": name, "size_bytes": 0, "sha256": ""}]}).encode()
     change(saved.uri, "manifest.json", forged)
-    forged_reference = dataclasses.replace(reference(saved), checksum=hashlib.sha256(forged).hexdigest())
-    (broken,) = store.load([forged_reference], tmp_path / "loaded").broken
+    (broken,) = saved.load(store, tmp_path / "loaded", checksum=hashlib.sha256(forged).hexdigest()).broken
     assert "is no file inside the checkpoint" in broken
 
 
@@ -199,16 +220,16 @@ def test_a_manifest_cannot_name_files_outside(store: CheckpointStore, tmp_path: 
 def test_a_manifest_that_cannot_be_read_is_a_broken_checkpoint(
     store: CheckpointStore, tmp_path: Path, folder: Path, forged: bytes
 ) -> None:
-    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
+    saved = keep(store, str(tmp_path / "store"), 3, folder)
     change(saved.uri, "manifest.json", forged)
-    forged_reference = dataclasses.replace(reference(saved), checksum=hashlib.sha256(forged).hexdigest())
-    (broken,) = store.load([forged_reference], tmp_path / "loaded").broken
-    assert "manifest.json cannot be read" in broken
+    (broken,) = saved.load(store, tmp_path / "loaded", checksum=hashlib.sha256(forged).hexdigest()).broken
+    assert "manifest.json" in broken
+    assert "Rungmaster's, version 1" in broken or "files[0] is not a path" in broken
 
 
 def test_a_store_out_of_reach_is_not_mistaken_for_a_broken_checkpoint(store: CheckpointStore, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="Protocol not known"):
-        store.load([CheckpointRef("nonsense://bucket/1/7/3-9-abcd", 9, "")], tmp_path / "loaded")
+        store.load("nonsense://bucket", [CheckpointRef("nonsense://bucket/1/7/3-9-abcd", 9, "")], tmp_path / "loaded")
 
 
 def unmount(mount_point: Path) -> Path:
@@ -223,49 +244,49 @@ def test_a_disk_that_is_not_mounted_has_lost_no_checkpoint(
     store: CheckpointStore, folder: Path, tmp_path: Path, inside: str
 ) -> None:
     mount_point = tmp_path / "mnt"
-    storage = f"{mount_point}{inside}/{DATABASE}"
-    saved = store.save(storage, LEASE, 9, folder)
+    storage = f"{mount_point}{inside}"
+    saved = keep(store, storage, 9, folder, DATABASE)
     away = unmount(mount_point)
     for worker in (store, CheckpointStore(tmp_path)):
         with pytest.raises(Unavailable, match=f"{DATABASE} is gone; is its disk mounted"):
-            worker.load([reference(saved)], tmp_path / "loaded")
+            saved.load(worker, tmp_path / "loaded")
         with pytest.raises(Unavailable, match="is its disk mounted"):
             worker.delete(saved.uri)
         with pytest.raises(Unavailable, match="is its disk mounted"):
-            worker.save(storage, LEASE, 12, folder)
+            keep(worker, storage, 12, folder, DATABASE)
     assert list(mount_point.iterdir()) == [], "nothing is written where the disk will be mounted over it"
     mount_point.rmdir()
     away.rename(mount_point)
-    assert store.load([reference(saved)], tmp_path / "loaded").source == reference(saved)
+    assert saved.load(store, tmp_path / "loaded").source == reference(saved)
 
 
 def test_a_store_that_was_deleted_for_good_is_given_up_when_its_folder_is_made_anew(
     store: CheckpointStore, folder: Path, tmp_path: Path
 ) -> None:
-    storage = tmp_path / "store" / DATABASE
-    saved = store.save(str(storage), LEASE, 9, folder)
+    root = tmp_path / "store" / DATABASE
+    saved = keep(store, str(tmp_path / "store"), 9, folder, DATABASE)
     shutil.rmtree(tmp_path / "store")
     with pytest.raises(Unavailable, match="If it was deleted for good, make it again, empty"):
-        store.load([reference(saved)], tmp_path / "loaded")
-    storage.mkdir(parents=True)
-    assert store.load([reference(saved)], tmp_path / "loaded").broken_uris == (saved.uri,)
+        saved.load(store, tmp_path / "loaded")
+    root.mkdir(parents=True)
+    assert saved.load(store, tmp_path / "loaded").broken_uris == (saved.uri,)
 
 
 def test_the_folder_of_a_database_outlives_its_checkpoints(
     store: CheckpointStore, folder: Path, tmp_path: Path
 ) -> None:
-    storage = str(tmp_path / "store" / DATABASE)
-    store.delete(store.save(storage, LEASE, 9, folder).uri)
-    assert list(Path(storage).iterdir()) == []
-    assert store.save(storage, LEASE, 12, folder).resource == 12
+    storage = str(tmp_path / "store")
+    store.delete(keep(store, storage, 9, folder, DATABASE).uri)
+    assert list((tmp_path / "store" / DATABASE).iterdir()) == []
+    assert keep(store, storage, 12, folder, DATABASE).saved.resource == 12
 
 
 def test_a_bucket_that_is_gone_has_lost_no_checkpoint(store: CheckpointStore, folder: Path, tmp_path: Path) -> None:
     bucket = f"memory://{tmp_path.name}"
-    saved = store.save(bucket, LEASE, 9, folder)
+    saved = keep(store, bucket, 9, folder)
     url_to_fs(bucket)[0].rm(f"/{tmp_path.name}", recursive=True)
     with pytest.raises(Unavailable, match="was the bucket deleted or renamed"):
-        store.load([reference(saved)], tmp_path / "loaded")
+        saved.load(store, tmp_path / "loaded")
 
 
 def test_nothing_is_left_of_a_save_that_failed_on_the_way(
@@ -276,7 +297,7 @@ def test_nothing_is_left_of_a_save_that_failed_on_the_way(
 
     monkeypatch.setattr(checkpoints, "sync", full)
     with pytest.raises(Unavailable, match=r"store' cannot be written: .*No space left on device"):
-        store.save(str(tmp_path / "store"), LEASE, 3, folder)
+        keep(store, str(tmp_path / "store"), 3, folder)
     assert list((tmp_path / "store/1/7").iterdir()) == []
 
 
@@ -290,9 +311,9 @@ def test_in_an_object_store_a_checkpoint_that_lacks_its_manifest_does_not_exist(
 
     monkeypatch.setattr(type(files), "pipe_file", fail)
     with pytest.raises(Unavailable, match="gone"):
-        store.save(f"memory://{tmp_path}/store", LEASE, 3, folder)
+        keep(store, f"memory://{tmp_path}/store", 3, folder)
     (left,) = files.ls(f"{tmp_path}/store/1/7", detail=False)
-    loaded = store.load([CheckpointRef(f"memory://{left}", 3, "")], tmp_path / "loaded")
+    loaded = store.load(f"memory://{tmp_path}/store", [CheckpointRef(f"memory://{left}", 3, "")], tmp_path / "loaded")
     assert loaded.source is None
 
 
@@ -306,7 +327,7 @@ def test_in_an_object_store_the_manifest_is_written_last(
 
     monkeypatch.setattr(type(files), "put_file", fail)
     with pytest.raises(Unavailable, match="gone"):
-        store.save(f"memory://{tmp_path}/store", LEASE, 3, folder)
+        keep(store, f"memory://{tmp_path}/store", 3, folder)
     assert [name for name in files.find(f"{tmp_path}/store") if name.endswith("manifest.json")] == []
 
 
@@ -319,7 +340,7 @@ def test_on_a_disk_a_checkpoint_is_in_its_place_only_once_it_is_whole(
         in_place.append([each.name for each in trial.iterdir() if not each.name.startswith(".")])
 
     monkeypatch.setattr(checkpoints, "sync", look)
-    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
+    saved = keep(store, str(tmp_path / "store"), 3, folder)
     *before, last = in_place
     assert before
     assert not any(before)
@@ -332,7 +353,7 @@ def test_the_unfinished_of_an_older_token_is_removed_and_of_the_own_is_not(
     trial = tmp_path / "store/1/7"
     for name in (".2-9-abcd.partial", ".3-9-abcd.partial", ".4-9-abcd.partial", ".x-y-z.partial"):
         (trial / name).mkdir(parents=True)
-    store.save(str(tmp_path / "store"), LEASE, 3, folder)
+    keep(store, str(tmp_path / "store"), 3, folder)
     left = {path.name for path in trial.iterdir() if path.name.startswith(".")}
     assert left == {".3-9-abcd.partial", ".4-9-abcd.partial", ".x-y-z.partial"}
 
@@ -340,18 +361,18 @@ def test_the_unfinished_of_an_older_token_is_removed_and_of_the_own_is_not(
 def test_a_deleted_checkpoint_is_gone_and_deleting_it_again_is_no_error(
     store: CheckpointStore, storage: str, folder: Path, tmp_path: Path
 ) -> None:
-    kept = store.save(storage, LEASE, 3, folder)
-    saved = store.save(storage, LEASE, 9, folder)
+    kept = keep(store, storage, 3, folder)
+    saved = keep(store, storage, 9, folder)
     store.delete(saved.uri)
     store.delete(saved.uri)
-    assert store.load([reference(saved)], tmp_path / "gone").source is None
-    assert store.load([reference(kept)], tmp_path / "kept").source == reference(kept)
+    assert saved.load(store, tmp_path / "gone").source is None
+    assert kept.load(store, tmp_path / "kept").source == reference(kept)
 
 
 def test_with_the_last_checkpoint_of_a_trial_its_folders_go(
     store: CheckpointStore, tmp_path: Path, folder: Path
 ) -> None:
-    first, second = (store.save(str(tmp_path / "store"), LEASE, resource, folder) for resource in (3, 9))
+    first, second = (keep(store, str(tmp_path / "store"), resource, folder) for resource in (3, 9))
     store.delete(first.uri)
     assert (tmp_path / "store/1/7").exists()
     store.delete(second.uri)
@@ -368,8 +389,8 @@ def test_only_checkpoints_can_be_deleted(store: CheckpointStore, tmp_path: Path,
 
 def test_a_link_to_a_file_is_saved_as_the_file(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
     (folder / "linked").symlink_to(folder / "model.bin")
-    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
-    store.load([reference(saved)], tmp_path / "loaded")
+    saved = keep(store, str(tmp_path / "store"), 3, folder)
+    saved.load(store, tmp_path / "loaded")
     assert not (tmp_path / "loaded/linked").is_symlink()
     assert (tmp_path / "loaded/linked").read_bytes() == CONTENT["model.bin"]
 
@@ -390,13 +411,127 @@ def test_what_a_checkpoint_cannot_hold_is_refused(store: CheckpointStore, tmp_pa
     }
     for folder, complaint in complaints.items():
         with pytest.raises(InvalidInput, match=complaint):
-            store.save(str(tmp_path / "store"), LEASE, 1, folder)
+            keep(store, str(tmp_path / "store"), 1, folder)
     assert not (tmp_path / "store").exists()
 
 
 def test_the_disk_store_really_is_the_local_file_system(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
-    saved = store.save(str(tmp_path / "store"), LEASE, 3, folder)
+    saved = keep(store, str(tmp_path / "store"), 3, folder)
     files, path = url_to_fs(saved.uri)
     assert isinstance(files, LocalFileSystem)
     assert Path(path).parent == tmp_path / "store/1/7"
     shutil.rmtree(path)
+
+
+@pytest.mark.parametrize(
+    "uri", ["elsewhere/1/7/3-9-ab", "file:///etc/1/7/3-9-ab", "s3://bucket/1/7/3-9-ab", "/etc/passwd"]
+)
+def test_what_lies_outside_the_storage_is_not_opened(store: CheckpointStore, tmp_path: Path, uri: str) -> None:
+    loaded = store.load("store", [CheckpointRef(uri, 9, "")], tmp_path / "loaded")
+    assert loaded.broken == (f"{uri}: it is no checkpoint in the storage 'store'",)
+
+
+@pytest.mark.parametrize("depth", range(4), ids=["database", "experiment", "trial", "checkpoint"])
+def test_no_link_is_followed_out_of_a_storage(store: CheckpointStore, tmp_path: Path, folder: Path, depth: int) -> None:
+    elsewhere = keep(store, str(tmp_path / "elsewhere"), 3, folder, DATABASE)
+    parts = Path(elsewhere.saved.path).parts
+    link = tmp_path.joinpath("store", *parts[: depth + 1])
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path.joinpath("elsewhere", *parts[: depth + 1]), target_is_directory=True)
+    linked = Kept(str(tmp_path / "store"), elsewhere.saved)
+    (broken,) = linked.load(store, tmp_path / "loaded").broken
+    assert f"{link} is a link" in broken
+    with pytest.raises(Unavailable, match="is a link; nothing was deleted"):
+        store.delete(linked.uri)
+    assert read(tmp_path / "elsewhere" / elsewhere.saved.path).keys() > CONTENT.keys()
+
+
+def test_a_file_of_a_checkpoint_that_is_a_link_is_not_read(
+    store: CheckpointStore, tmp_path: Path, folder: Path
+) -> None:
+    saved = keep(store, str(tmp_path / "store"), 3, folder)
+    model = Path(saved.uri.removeprefix("file://"), "model.bin")
+    (tmp_path / "secret").write_bytes(model.read_bytes())
+    model.unlink()
+    model.symlink_to(tmp_path / "secret")
+    (broken,) = saved.load(store, tmp_path / "loaded").broken
+    assert f"{model} is a link" in broken
+
+
+def test_a_storage_behind_a_link_is_used_as_any_other(store: CheckpointStore, tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "store").symlink_to(tmp_path / "disk")
+    saved = keep(store, "store", 3, folder, DATABASE)
+    assert saved.load(store, tmp_path / "loaded").broken == ()
+    store.delete(saved.uri)
+    assert list((tmp_path / "disk" / DATABASE).iterdir()) == []
+
+
+@pytest.mark.parametrize("manifest", [None, b"no JSON", b'{"name": "a web app"}', b"[" * 100_000])
+def test_a_folder_without_a_manifest_of_ours_is_never_deleted(
+    store: CheckpointStore, storage: str, folder: Path, manifest: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved = keep(store, storage, 3, folder)
+    lose_the_manifest(saved.uri)
+    if manifest is not None:
+        change(saved.uri, "manifest.json", manifest)
+    store.delete(saved.uri)
+    files, path = url_to_fs(saved.uri)
+    assert files.exists(f"{path}/model.bin")
+    assert "has no manifest of Rungmaster's and is left" in caplog.text
+
+
+SHA = hashlib.sha256(b"").hexdigest()
+FILE = {"path": "a", "size_bytes": 0, "sha256": SHA}
+MANIFESTS = {
+    "infinite size": '{"version": 1, "files": [{"path": "a", "size_bytes": 1e400, "sha256": ""}]}',
+    "deep": "[" * 100_000 + "]" * 100_000,
+    "deep inside": '{"version": 1, "files": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "huge number": '{"version": 1, "files": [{"path": "a", "size_bytes": ' + "9" * 5_000 + ', "sha256": ""}]}',
+    "negative": json.dumps({"version": 1, "files": [FILE | {"size_bytes": -1}]}),
+    "truth": json.dumps({"version": 1, "files": [FILE | {"size_bytes": True}]}),
+    "fraction": json.dumps({"version": 1, "files": [FILE | {"size_bytes": 0.0}]}),
+    "number for a path": json.dumps({"version": 1, "files": [FILE | {"path": 1}]}),
+    "twice": json.dumps({"version": 1, "files": [FILE, FILE]}),
+    "file and folder": json.dumps({"version": 1, "files": [FILE, FILE | {"path": "a/b"}]}),
+    "later version": json.dumps({"version": 2, "files": [FILE]}),
+    "no text": "\udcff",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_manifest_of_any_content_gives_one_clear_error(
+    store: CheckpointStore, tmp_path: Path, folder: Path, name: str
+) -> None:
+    saved = keep(store, str(tmp_path / "store"), 3, folder)
+    forged = MANIFESTS[name].encode("utf-8", "surrogateescape")
+    change(saved.uri, "manifest.json", forged)
+    (broken,) = saved.load(store, tmp_path / "loaded", checksum=hashlib.sha256(forged).hexdigest()).broken
+    assert "manifest.json" in broken
+    assert len(broken) < 500
+
+
+@pytest.mark.parametrize("allowed", ["store", "file:store", "s3://bucket/runs"])
+def test_a_worker_uses_only_the_storages_that_it_is_allowed(tmp_path: Path, folder: Path, allowed: str) -> None:
+    worker = CheckpointStore(tmp_path, [allowed])
+    for storage in ("store2", "store/../x", str(tmp_path), "s3://bucket", "s3://bucket/runs2", "s3://bucket/runs/../x"):
+        with pytest.raises(CannotStart, match="this worker may not use"):
+            worker.check(storage, DATABASE, used=False)
+        with pytest.raises(InvalidInput, match="its --allow-storage says: "):
+            worker.delete(f"{storage}/{DATABASE}/1/7/3-9-ab")
+        with pytest.raises(InvalidInput, match="this worker may not use"):
+            worker.look_through(Sweep("r", DATABASE, storage))
+    if "store" in allowed:
+        worker.check("store/below", DATABASE, used=False)
+
+
+@pytest.mark.parametrize("gone", ["store", f"store/{DATABASE}"])
+def test_a_worker_makes_no_storage_where_others_have_saved(store: CheckpointStore, tmp_path: Path, gone: str) -> None:
+    CheckpointStore(tmp_path).check("store", DATABASE, used=False)
+    shutil.rmtree(tmp_path / gone)
+    with pytest.raises(EmptyStorage, match="is its disk mounted, and shared by all workers"):
+        store.check("store", DATABASE, used=True)
+    assert not (tmp_path / gone).exists()
+    (tmp_path / "store" / DATABASE).mkdir(parents=True)
+    store.check("store", DATABASE, used=True)

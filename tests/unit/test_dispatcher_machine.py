@@ -416,8 +416,8 @@ def _exited(held: Held) -> bool:
 
 def _checkpoint(held: Held) -> CheckpointSaved:
     ref = held.assignment.lease
-    uri = f"{ref.experiment_id}/{ref.trial_id}/{ref.token}-{held.sequence + 1}"
-    return CheckpointSaved(uri, held.resource, 1, "sum")
+    path = f"{ref.experiment_id}/{ref.trial_id}/{ref.token}-{held.sequence + 1}"
+    return CheckpointSaved(path, held.resource, 1, "sum")
 
 
 MasterMachine.TestCase.settings = settings(

@@ -18,6 +18,7 @@ from rungmaster.shared.session import (
     LeaseEvent,
     Measurement,
 )
+from rungmaster.shared.storage import address_in
 
 
 @pytest.fixture
@@ -339,7 +340,7 @@ def save_and_tell_of(worker: Worker, assignment: Assignment, *broken: str) -> st
     saved = CheckpointSaved("store/whole", 1, 10, "sum")
     told = worker.event(assignment.lease, saved)
     worker.send(told._replace(broken_checkpoints="cut short", broken_uris=broken))
-    return saved.uri
+    return address_in("checkpoints", saved.path)
 
 
 @pytest.mark.parametrize("restarted", [False, True])

@@ -223,9 +223,9 @@ def test_a_checkpoint_that_is_not_needed_is_deleted_by_a_worker_that_says_so(mas
     for resource in (1, 2):
         worker.save(assignment, resource)
     response = worker.tell(assignment, CheckpointSaved("third", 3, 1, "sum"))
-    assert response.delete_checkpoints == ("store/0/1-1",)
+    assert response.delete_checkpoints == ("checkpoints/store/0/1-1",)
     worker.send(deleted_checkpoints=response.delete_checkpoints)
-    assert [row.uri for row in master.store.rows.checkpoints.values() if row.deleted] == ["store/0/1-1"]
+    assert [row.uri for row in master.store.rows.checkpoints.values() if row.deleted] == ["checkpoints/store/0/1-1"]
 
 
 def garbage(master: Master, worker: Worker) -> str:
@@ -261,7 +261,7 @@ def test_a_deletion_told_by_a_worker_that_was_asked_drains_and_came_back_is_note
     worker.send(draining=True)
     worker.connect(*master.core.sessions[worker.session_id].leases)
     worker.send(deleted_checkpoints=(uri,))
-    assert [row.uri for row in master.store.rows.checkpoints.values() if row.deleted] == ["store/0/1-1"]
+    assert [row.uri for row in master.store.rows.checkpoints.values() if row.deleted] == ["checkpoints/store/0/1-1"]
 
 
 def test_a_deletion_of_something_that_nobody_wanted_deleted_is_not_noted(master: Master, worker: Worker) -> None:
@@ -368,8 +368,8 @@ def test_a_checkpoint_that_arrives_after_its_trial_failed_is_deleted(master: Mas
     assignment = worker.work()
     worker.tell(assignment, Measurement(assignment.target, {"other": 1.0}))
     assert master.trial(0).state == TrialState.FAILED
-    saved = CheckpointSaved("store/late", 1, 10, "sum")
-    assert worker.tell(assignment, saved).delete_checkpoints == ("store/late",)
+    saved = CheckpointSaved("late", 1, 10, "sum")
+    assert worker.tell(assignment, saved).delete_checkpoints == ("checkpoints/late",)
     (row,) = master.store.rows.checkpoints.values()
     assert row.delete_time is not None
 
@@ -521,3 +521,12 @@ def test_without_keep_best_no_checkpoint_is_asked_for_or_kept_for_a_result(maste
     assert assignment.save_best == ""
     report_and_save(worker, assignment, 0.1, 0.3, 0.4)
     assert kept(master) == {(0, 2), (0, 3)}
+
+
+def test_a_checkpoint_that_is_told_of_twice_is_one(master: Master, worker: Worker) -> None:
+    master.submit(make_spec({"max_rungs": 1}))
+    assignment = worker.work()
+    for resource in (1, 2, 2, 2):
+        worker.save(assignment, resource)
+    assert [row.resource for row in master.store.rows.checkpoints.values()] == [1, 2]
+    assert all(row.delete_time is None for row in master.store.rows.checkpoints.values())

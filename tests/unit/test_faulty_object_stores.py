@@ -51,19 +51,20 @@ def test_a_checkpoint_that_a_store_does_not_give_now_is_not_broken_and_is_loaded
     store: CheckpointStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: Exception
 ) -> None:
     saved = save(store, tmp_path)
-    checkpoint = CheckpointRef(saved.uri, saved.resource, saved.checksum)
+    storage = f"memory://{tmp_path}/store"
+    checkpoint = CheckpointRef(f"{storage}/{saved.path}", saved.resource, saved.checksum)
     with monkeypatch.context() as trouble:
         trouble.setattr(MemoryFileSystem, call, raising(error))
         with pytest.raises(Unavailable, match=re.escape(str(error))):
-            store.load([checkpoint], tmp_path / "loaded")
-    assert store.load([checkpoint], tmp_path / "loaded").source == checkpoint
+            store.load(storage, [checkpoint], tmp_path / "loaded")
+    assert store.load(storage, [checkpoint], tmp_path / "loaded").source == checkpoint
 
 
 def save(store: CheckpointStore, tmp_path: Path) -> CheckpointSaved:
     folder = tmp_path / "training"
     folder.mkdir(exist_ok=True)
     (folder / "model.bin").write_bytes(b"weights")
-    return store.save(f"memory://{tmp_path}/store", LeaseRef(1, 7, 3), 3, folder)
+    return store.save(f"memory://{tmp_path}/store", "", LeaseRef(1, 7, 3), 3, folder)
 
 
 def raising(error: Exception) -> Callable[..., None]:

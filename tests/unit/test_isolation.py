@@ -263,12 +263,12 @@ def test_checkpoints_that_were_given_up_in_what_the_database_did_not_take_stay(m
         await send(work_request=WorkRequest("first", 1))
         await until(lambda: bool(assignments(line)))
         lease = assignments(line)[0].lease
-        await send(LeaseEvent(lease, 1, CheckpointSaved("store/1/0/1-1-a", 1, 10, "sum")))
+        await send(LeaseEvent(lease, 1, CheckpointSaved("1/0/1-1-a", 1, 10, "sum")))
         await send(LeaseEvent(lease, 2, Exit(ExitOutcome.FAILED, "an error")))
         await insist(writer, lambda core, _: core.resume(1))
         await send(work_request=WorkRequest("second", 1))
         await until(lambda: len(assignments(line)) == 2)
-        assert [ref.uri for ref in assignments(line)[1].checkpoints] == ["store/1/0/1-1-a"]
+        assert [ref.uri for ref in assignments(line)[1].checkpoints] == ["checkpoints/1/0/1-1-a"]
         assert not [uri for response in line.inbox for uri in response.delete_checkpoints]
         asked = await writer.execute(lambda core, _: core.errands.deletions.ask(["other"], 1e9))
         assert not asked, "nor is it asked for later"

@@ -11,11 +11,13 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from rungmaster.master.experiment.orphans import CheckpointName, Known, is_orphan, parse_name
+from rungmaster.master.experiment.orphans import Known, is_orphan
+from rungmaster.shared.checkpoint_paths import CheckpointPath
 from rungmaster.shared.errors import InvalidInput, Unavailable
 from rungmaster.shared.leftovers import look_through, remove_old_logs
 from rungmaster.shared.model import LeaseRef
 from rungmaster.shared.removal import remove
+from rungmaster.shared.storage import address_in
 from rungmaster.worker.checkpoints import CheckpointStore
 
 DATABASE, OTHER = "0123456789abcdef", "fedcba9876543210"
@@ -38,7 +40,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def save(storage: str, folder: Path, trial: int = 0, token: int = 1, experiment: int = 1) -> str:
     """Saves a checkpoint as a worker does, and gives its address."""
     store = CheckpointStore(folder.parent)
-    return store.save(f"{storage}/{DATABASE}", LeaseRef(experiment, trial, token), 3, folder).uri
+    return address_in(storage, store.save(storage, DATABASE, LeaseRef(experiment, trial, token), 3, folder).path)
 
 
 def age(folder: Path, seconds: float = 2 * DAY) -> None:
@@ -50,7 +52,8 @@ def age(folder: Path, seconds: float = 2 * DAY) -> None:
 
 def found(storage: str, least_age: float = 0.0, after: tuple[int, int] = (0, -1), trials: int = 200) -> list[str]:
     """The addresses that a look into the storage tells of."""
-    return [each.uri for each in look_through(storage, DATABASE, after, least_age, Path.cwd(), trials).found]
+    portion = look_through(storage, DATABASE, after, least_age, Path.cwd(), trials)
+    return [address_in(storage, each.path) for each in portion.found]
 
 
 def disk_of(uri: str) -> Path:
@@ -59,7 +62,7 @@ def disk_of(uri: str) -> Path:
 
 def test_every_checkpoint_is_found_by_the_address_by_which_it_can_be_deleted(storage: str, trained: Path) -> None:
     saved = [save(storage, trained, trial, token) for trial in (0, 1, 10) for token in (1, 2)]
-    assert [uri.removeprefix("file://") for uri in sorted(saved)] == sorted(found(storage))
+    assert sorted(saved) == sorted(found(storage))
     for uri in found(storage):
         remove(uri, Path.cwd())
     assert found(storage) == []
@@ -72,8 +75,12 @@ def test_a_look_goes_on_where_the_one_before_ended(storage: str, trained: Path) 
     portions = 0
     while after is not None:
         portion = look_through(storage, DATABASE, after, 0.0, Path.cwd(), trials=3)
-        seen, after, portions = seen + [each.uri for each in portion.found], portion.after, portions + 1
-    assert sorted(seen) == sorted(uri.removeprefix("file://") for uri in saved)
+        seen, after, portions = (
+            seen + [address_in(storage, each.path) for each in portion.found],
+            portion.after,
+            portions + 1,
+        )
+    assert sorted(seen) == sorted(saved)
     assert portions == 4
 
 
@@ -87,7 +94,7 @@ def test_a_partial_upload_is_as_old_as_the_newest_of_its_files(tmp_path: Path) -
     (partial / "inner").mkdir(parents=True)
     (partial / "inner/weights").write_bytes(b"half")
     age(partial)
-    assert found(str(tmp_path), least_age=DAY) == [f"{tmp_path}/{DATABASE}/1/0/.1-3-abcd.partial"]
+    assert found(str(tmp_path), least_age=DAY) == [f"file://{tmp_path}/{DATABASE}/1/0/.1-3-abcd.partial"]
     os.utime(partial / "inner/weights")
     assert found(str(tmp_path), least_age=DAY) == []
 
@@ -114,7 +121,7 @@ def test_nothing_but_our_own_is_found(tmp_path: Path, trained: Path) -> None:
     shutil.copytree(ours, trial.parent / "models" / ours.name)
     shutil.copytree(trial.parent, tmp_path / OTHER / "1")
     shutil.copytree(trial.parent, tmp_path / "1")
-    assert found(str(tmp_path)) == [uri.removeprefix("file://")]
+    assert found(str(tmp_path)) == [uri]
 
 
 @pytest.mark.parametrize("depth", range(4), ids=["database", "experiment", "trial", "checkpoint"])
@@ -150,7 +157,7 @@ def test_a_store_that_is_away_is_not_an_empty_one(tmp_path: Path, trained: Path)
     (tmp_path / "mount").rename(tmp_path / "unmounted")
     with pytest.raises(Unavailable, match="is not there"):
         found(str(tmp_path / "mount/store"))
-    with pytest.raises(Unavailable, match="is not there"):
+    with pytest.raises(Unavailable, match="is gone; is its disk mounted"):
         remove(uri, tmp_path)
     (tmp_path / "unmounted").rename(tmp_path / "mount")
     remove(uri, tmp_path)
@@ -182,8 +189,8 @@ def test_only_a_database_is_looked_into(tmp_path: Path) -> None:
             look_through(str(tmp_path), name, (0, -1), 0.0, tmp_path)
 
 
-def place(token: int = 1, trial: int = 0, experiment: int = 1, partial: bool = False) -> CheckpointName:
-    return CheckpointName(experiment, trial, token, f"{token}-3-abcd", partial=partial)
+def place(token: int = 1, trial: int = 0, experiment: int = 1, partial: bool = False) -> CheckpointPath:
+    return CheckpointPath("", experiment, trial, token, 3, "abcd", partial=partial)
 
 
 KNOWN = Known(
@@ -223,19 +230,19 @@ KNOWN = Known(
         "of a deleted experiment whose deletion goes on",
     ],
 )
-def test_only_what_no_ledger_can_ever_know_of_is_an_orphan(found: CheckpointName, orphan: bool) -> None:
+def test_only_what_no_ledger_can_ever_know_of_is_an_orphan(found: CheckpointPath, orphan: bool) -> None:
     assert is_orphan(found, KNOWN) is orphan
 
 
 def test_the_address_of_a_checkpoint_says_of_which_lease_it_is() -> None:
-    assert parse_name("s3://bucket/0123456789abcdef/4/17/2-81-9f/") == CheckpointName(
-        4, 17, 2, "2-81-9f", partial=False
+    assert CheckpointPath.parse("s3://bucket/0123456789abcdef/4/17/2-81-9f/") == CheckpointPath(
+        DATABASE, 4, 17, 2, 81, "9f"
     )
-    assert parse_name("store/0123456789abcdef/4/17/.2-81-9f.partial") == CheckpointName(
-        4, 17, 2, "2-81-9f", partial=True
+    assert CheckpointPath.parse("store/0123456789abcdef/4/17/.2-81-9f.partial") == CheckpointPath(
+        DATABASE, 4, 17, 2, 81, "9f", partial=True
     )
     for uri in ("4/17/.2-81-9f", "4/17/2-81-9f.partial", "x/17/2-81-9f", "4/17/2-81", "4/17/2-81-9f/manifest.json"):
-        assert parse_name(uri) is None
+        assert CheckpointPath.parse(uri) is None
 
 
 def test_logs_go_that_have_not_changed_for_long_and_are_of_no_lease_that_trains(tmp_path: Path) -> None:

@@ -30,10 +30,15 @@ from rungmaster.shared.session import (
 from rungmaster.worker.protocol import checked_metrics, checked_resource
 
 LEASE = LeaseRef(1, 2, 3)
+DATABASE = "0123456789abcdef"
 
 
 def bundle(event: Any, sequence: int = 1) -> SessionRequest:
     return SessionRequest(events=(LeaseEvent(LEASE, 1, Measurement(1, {})), LeaseEvent(LEASE, sequence, event)))
+
+
+def saved(resource: int = 1, *, size: int = 1, checksum: str = "") -> CheckpointSaved:
+    return CheckpointSaved(f"{DATABASE}/1/2/3-{resource}-ab", resource, size, checksum)
 
 
 def hello(**changes: Any) -> Hello:
@@ -49,10 +54,9 @@ BUNDLES: list[tuple[str, int, Callable[[int], SessionRequest]]] = [
     ("events[1].measurement.metrics", limits.MAX_METRIC_NAME, lambda n: bundle(Measurement(1, {"é" * n: 0.5}))),
     ("events[1].measurement.resource", limits.MAX_RESOURCE, lambda n: bundle(Measurement(n, {}))),
     ("events[1].exit.error", limits.MAX_ERROR, lambda n: bundle(Exit(ExitOutcome.FAILED, "e" * n))),
-    ("events[1].checkpoint_saved.uri", limits.MAX_URI_BYTES, lambda n: bundle(CheckpointSaved("u" * n, 1, 1, ""))),
-    ("events[1].checkpoint_saved.resource", limits.MAX_RESOURCE, lambda n: bundle(CheckpointSaved("u", n, 1, ""))),
-    ("events[1].checkpoint_saved.size_bytes", limits.MAX_RESOURCE, lambda n: bundle(CheckpointSaved("u", 1, n, ""))),
-    ("events[1].checkpoint_saved.checksum", limits.MAX_CHECKSUM, lambda n: bundle(CheckpointSaved("u", 1, 1, "c" * n))),
+    ("events[1].checkpoint_saved.resource", limits.MAX_RESOURCE, lambda n: bundle(saved(n))),
+    ("events[1].checkpoint_saved.size_bytes", limits.MAX_RESOURCE, lambda n: bundle(saved(size=n))),
+    ("events[1].checkpoint_saved.checksum", limits.MAX_CHECKSUM, lambda n: bundle(saved(checksum="c" * n))),
     ("events", limits.MAX_EVENTS, lambda n: SessionRequest(events=bundle(Exit(ExitOutcome.RELEASED)).events[1:] * n)),
     ("work_request.request_id", limits.MAX_ID, lambda n: SessionRequest(work_request=WorkRequest("r" * n, 1))),
     ("work_request.free_slots", limits.MAX_SLOTS, lambda n: SessionRequest(work_request=WorkRequest("r", n))),
@@ -113,11 +117,10 @@ def _names(refusal: InvalidInput, path: str, limit: int) -> None:
         ("events[1].measurement.resource", bundle(Measurement(-1, {}))),
         ("events[1].measurement.metrics", bundle(Measurement(1, {"": 0.5}))),
         ("events[1].measurement.metrics", bundle(Measurement(1, {"loss\0": 0.5}))),
-        ("events[1].checkpoint_saved.uri", bundle(CheckpointSaved("", 1, 1, ""))),
-        ("events[1].checkpoint_saved.uri", bundle(CheckpointSaved("file:///\0", 1, 1, ""))),
-        ("events[1].checkpoint_saved.uri", bundle(CheckpointSaved("é" * 1_251, 1, 1, ""))),
-        ("events[1].checkpoint_saved.resource", bundle(CheckpointSaved("u", -1, 1, ""))),
-        ("events[1].checkpoint_saved.size_bytes", bundle(CheckpointSaved("u", 1, -1, ""))),
+        ("events[1].checkpoint_saved.path", bundle(CheckpointSaved("", 1, 1, ""))),
+        ("events[1].checkpoint_saved.path", bundle(CheckpointSaved("file:///\0", 1, 1, ""))),
+        ("events[1].checkpoint_saved.path", bundle(CheckpointSaved("é" * 1_251, 1, 1, ""))),
+        ("events[1].checkpoint_saved.size_bytes", bundle(saved(size=-1))),
         ("work_request.request_id", SessionRequest(work_request=WorkRequest("", 1))),
         ("work_request.free_slots", SessionRequest(work_request=WorkRequest("r", -1))),
         ("deleted_checkpoints[1]", SessionRequest(deleted_checkpoints=("u", ""))),
@@ -225,3 +228,41 @@ def test_without_jitter_they_would_all_come_at_once() -> None:
     while at < 10.0:
         at += backoff.next()
     assert at == pytest.approx(12.6), "every worker alike: what the jitter is for"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{DATABASE}/1/2/3-9-ab/",
+        f"/{DATABASE}/1/2/3-9-ab",
+        f"../{DATABASE}/1/2/3-9-ab",
+        f"elsewhere/{DATABASE}/1/2/3-9-ab",
+        f"file:///home/someone/{DATABASE}/1/2/3-9-ab",
+        f"s3://bucket/{DATABASE}/1/2/3-9-ab",
+        f"ftp://127.0.0.1/{DATABASE}/1/2/3-9-ab",
+        f"nosuch://{DATABASE}/1/2/3-9-ab",
+        f"simplecache::file:///{DATABASE}/1/2/3-9-ab",
+        f"zip://a::file:///x.zip/{DATABASE}/1/2/3-9-ab",
+        f"reference://::file:///{DATABASE}/1/2/3-9-ab",
+        f"{DATABASE}/7/2/3-9-ab",
+        f"{DATABASE}/1/7/3-9-ab",
+        f"{DATABASE}/1/2/7-9-ab",
+        f"{DATABASE}/1/2/3-7-ab",
+        f"{DATABASE}/1/2/.3-9-ab.partial",
+        f"{DATABASE}/1/2/3-9-AB",
+        f"{DATABASE}/1/2/3-9-{'f' * 65}",
+        f"{DATABASE}/1/2/3-9-ab/../../../7/7/3-9-ab",
+        f"{DATABASE}/1/2/3-9-",
+        f"{DATABASE}/01/2/3-9-ab",
+        f"{DATABASE}/1/2/\u0663-9-ab",
+        f"{DATABASE[1:]}/1/2/3-9-ab",
+        f"{DATABASE[::-1]}/1/2/3-9-ab",
+        f"{DATABASE}/1/2/3-9-ab\n",
+        "1/2/3-9-ab",
+        "file:///etc",
+    ],
+)
+def test_a_checkpoint_is_taken_only_at_a_path_of_its_own_lease_below_the_storage(path: str) -> None:
+    check_bundle(bundle(saved(9)), database_id=DATABASE)
+    with pytest.raises(InvalidInput, match=r"events\[1\].checkpoint_saved.path: "):
+        check_bundle(bundle(CheckpointSaved(path, 9, 1, "")), database_id=DATABASE)

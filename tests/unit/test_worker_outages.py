@@ -163,5 +163,5 @@ def test_a_disk_that_has_no_room_for_what_is_loaded_is_no_outage_of_the_store(
 
     monkeypatch.setattr(checkpoints, "fetch", full)
     with pytest.raises(OSError, match="No space left on device"):
-        CheckpointStore(tmp_path).load([CheckpointRef("1/1/1-1-ab", 1, "")], tmp_path / "loaded")
+        CheckpointStore(tmp_path).load("there", [CheckpointRef("there/1/1/1-1-ab", 1, "")], tmp_path / "loaded")
     assert not (tmp_path / "loaded").exists()

@@ -18,7 +18,7 @@ def test_every_acknowledged_event_is_a_line_and_is_written_once(tmp_path: Path) 
     outbox.open(LEASE, "request")
     for event in (
         Measurement(1, {"error": 0.5}),
-        CheckpointSaved("file:///store/1/7/2-1-ab", 1, 10, "sum"),
+        CheckpointSaved("1/7/2-1-ab", 1, 10, "sum"),
         Exit(ExitOutcome.RELEASED),
     ):
         outbox.record(LEASE, event)
@@ -29,7 +29,7 @@ def test_every_acknowledged_event_is_a_line_and_is_written_once(tmp_path: Path) 
     lease = {"experiment": 1, "trial": 7, "token": 2}
     assert lines == [
         lease | {"sequence": 1, "kind": "measurement", "resource": 1, "metrics": {"error": 0.5}},
-        lease | {"sequence": 2, "kind": "checkpoint", "uri": "file:///store/1/7/2-1-ab", "resource": 1},
+        lease | {"sequence": 2, "kind": "checkpoint", "path": "1/7/2-1-ab", "resource": 1},
         lease | {"sequence": 3, "kind": "exit", "outcome": "released"},
     ]
 
