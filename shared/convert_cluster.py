@@ -36,6 +36,7 @@ def worker_to_proto(value: model.Worker) -> cluster_pb2.Worker:
         last_seen_time=time_to_proto(value.last_seen_time),
         leases=[lease_ref_to_proto(lease) for lease in value.leases],  # pyright: ignore[reportArgumentType]
         waiting_reason=value.waiting_reason,
+        identity=value.identity,
     )
 
 
@@ -55,6 +56,7 @@ def worker_from_proto(message: cluster_pb2.Worker) -> model.Worker:
         last_seen_time=time_from_proto(message.last_seen_time),
         leases=tuple(lease_ref_from_proto(lease) for lease in message.leases),  # pyright: ignore[reportArgumentType]
         waiting_reason=message.waiting_reason,
+        identity=message.identity,
     )
 
 

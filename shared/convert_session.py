@@ -161,6 +161,7 @@ def _hello_to_proto(hello: Hello) -> pb.Hello:
         pid=hello.pid,
         held=[lease_ref_to_proto(lease) for lease in hello.held],
         experiment_ids=sorted(hello.experiment_ids),
+        secret=hello.secret,
     )
 
 
@@ -176,6 +177,7 @@ def _hello_from_proto(message: pb.Hello) -> Hello:
         pid=message.pid,
         held=tuple(lease_ref_from_proto(lease) for lease in message.held),
         experiment_ids=frozenset(message.experiment_ids),
+        secret=message.secret,
     )
 
 

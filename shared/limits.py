@@ -26,6 +26,8 @@ MAX_KEEP_EVERY = 1_000_000
 
 #: The ids that workers and clients make up: of sessions, work requests and requests to create an experiment.
 MAX_ID = 64
+#: Characters of a session's secret, at least.
+LEAST_SECRET = 16
 #: Who submitted an experiment.
 MAX_OWNER = 100
 #: What people call a worker, its host, its version, a GPU's names, a label's key and its value.

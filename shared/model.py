@@ -261,6 +261,8 @@ class Worker:
     last_seen_time: datetime
     leases: tuple[LeaseRef, ...]
     waiting_reason: str
+    #: The name of the token or certificate with which it came; empty where the master asks for none.
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)

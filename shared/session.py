@@ -47,6 +47,8 @@ class Hello:
     pid: int = 0
     held: tuple[LeaseRef, ...] = ()
     experiment_ids: frozenset[int] = frozenset()
+    #: What proves that a session is its own; kept out of logs.
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

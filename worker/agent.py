@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import socket
 import uuid
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class Agent:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._session_id = uuid.uuid4().hex
+        self._session_id, self._secret = uuid.uuid4().hex, secrets.token_hex(16)
         self._slots = Slots(settings.slots, [device.visible for device in settings.devices])
         self._seats = Seats(self._slots)
         self._trainings: dict[LeaseRef, Training] = {}
@@ -180,6 +181,7 @@ class Agent:
             pid=os.getpid(),
             held=self.outbox.held,
             experiment_ids=settings.experiment_ids,
+            secret=self._secret,
         )
 
     def received(self, response: SessionResponse) -> None:

@@ -19,7 +19,10 @@ _HEADER = ("worker", "state", "slots", "gpus", "host", "labels", "trains", "wait
 @steering_options
 @json_option
 def workers(client: Client, as_json: bool) -> None:
-    """List the workers of a master: slots, what they train, and what they wait for."""
+    """List the workers of a master: slots, what they train, and what they wait for.
+
+    Behind a worker's name, which it gives itself, stands that of its token or certificate.
+    """
     answer = client.calls.list_workers()
     if as_json:
         print_document(answer)
@@ -62,7 +65,7 @@ def _drained(worker: Worker) -> str:
 def _row(worker: Worker) -> tuple[str, ...]:
     labels = " ".join(f"{name}={value}" for name, value in sorted(worker.labels.items()))
     return (
-        worker.worker,
+        f"{worker.worker} ({worker.identity})" if worker.identity else worker.worker,
         worker.state.value,
         f"{worker.slots_used}/{worker.slots}",
         str(len(worker.gpus)),

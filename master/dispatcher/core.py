@@ -34,6 +34,7 @@ from .endings import PORTION, Endings
 from .errands import Errands
 from .isolation import Isolation, Turn
 from .outbox import Granted, Outgoing
+from .owners import Owners
 from .recording import Recording
 from .recovered import Recovered, Terms
 from .scheduler import Scheduler
@@ -70,6 +71,7 @@ class Core:
         self.errands = Errands(self.sessions, recovered.garbage)
         #: Sessions that a person wants to leave: told again where they come back without having heard.
         self._leaving = set(recovered.leaving)
+        self._owners = Owners(recovered.owners)
         self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
         self._scheduler = Scheduler()
         # After a restart it takes a lease's time until those who are still there have come back.
@@ -187,8 +189,12 @@ class Core:
             out = self._outbox[session_id] = Outgoing()
         return out
 
-    def connect(self, hello: Hello, connection: Connection, now: Now) -> None:
-        """A worker opened a stream: it is told what it still holds, what it lost, and what it never learnt of."""
+    def connect(self, hello: Hello, connection: Connection, now: Now, identity: str = "") -> None:
+        """A worker opened a stream: it is told what it still holds, what it lost, and what it never learnt of.
+
+        `identity` is the name of its token or certificate. Raises PermissionDenied where the session is another's.
+        """
+        self._owners.admit(hello, identity)
         session = self.sessions.get(hello.session_id)
         if session is None:
             session = Session(hello.session_id, hello.worker, hello, now.monotonic, now.wall)
@@ -235,7 +241,7 @@ class Core:
 
     def _record_worker(self, session: Session) -> None:
         common = self.isolation.parts.common
-        common.changes.workers[session.session_id] = stored(session, common.now)
+        common.changes.workers[session.session_id] = stored(session, self._owners.of(session.session_id), common.now)
 
     def receive(self, session_id: str, connection: Connection, request: SessionRequest, now: Now) -> None:
         """A bundle from a connected worker."""
@@ -371,12 +377,16 @@ class Core:
         session.draining, session.request = True, None
         if session.connection is not None:
             self._out(session.session_id).drain = True
-        return shown(session, now)
+        return shown(session, now, self._owners.of(session.session_id).identity)
 
     def workers(self, now: Now) -> list[Worker]:
         """The sessions that are connected or still hold leases, by name."""
-        told = ((s, self.errands.deletions.trouble_of(s.session_id, now.monotonic)) for s in self.sessions.values())
-        return sorted((shown(s, now, trouble) for s, trouble in told), key=lambda w: (w.worker, w.session_id))
+        trouble_of = self.errands.deletions.trouble_of
+        told = (
+            shown(s, now, self._owners.of(s.session_id).identity, trouble_of(s.session_id, now.monotonic))
+            for s in self.sessions.values()
+        )
+        return sorted(told, key=lambda worker: (worker.worker, worker.session_id))
 
 
 def _ref(lease: LeaseRow) -> LeaseRef:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..experiment.changes import Records
 from .blueprint import Blueprint, Refused
+from .owners import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,5 @@ class Recovered:
     garbage: list[str] = field(default_factory=list)
     #: Sessions of workers that a person wants to leave.
     leaving: list[str] = field(default_factory=list)
+    #: By session, who opened it.
+    owners: dict[str, Owner] = field(default_factory=dict)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...shared.session import WorkRequest
+from ...shared.model import LeaseRef
+from ...shared.session import DecisionKind, WorkRequest
 from ..experiment.changes import LeaseRow
 from ..experiment.entries import Holder
 from ..experiment.experiment import Experiment
@@ -98,7 +99,11 @@ class Scheduler:
     ) -> Grant | None:
         assert session.request is not None
         assert session.hello is not None
-        offer = Offer(session.session_id, session.request.free_slots, session.slots, session.hello.labels)
+        free = min(session.request.free_slots, _room(session, experiments))
+        if free <= 0:
+            session.waiting_reason = "its slots are taken by leases that have not ended"
+            return None
+        offer = Offer(session.session_id, free, session.slots, session.hello.labels)
         session.waiting_reason = "no experiment has work for it now"
         for demand in self._line.offered(self._reservations.waiting_for(session.session_id)):
             number = demand.experiment_id
@@ -137,6 +142,19 @@ class Scheduler:
         self.rested.add(experiment_id)
         self._line.drop(experiment_id)
         self._reservations.by_experiment.pop(experiment_id, None)
+
+
+def _room(session: Session, experiments: Mapping[int, Experiment]) -> int:
+    """Slots that a worker can have free, whatever it says: those that no lease takes, but for leases that were told to
+    pause or stop, whose training has ended while their checkpoints are saved."""
+    training = sum(slots for ref, slots in session.leases.items() if not _told_to_end(ref, experiments))
+    return min(session.slots - training, 2 * session.slots - session.slots_used)
+
+
+def _told_to_end(ref: LeaseRef, experiments: Mapping[int, Experiment]) -> bool:
+    experiment = experiments.get(ref.experiment_id)
+    lease = experiment.book.leases.get(ref.trial_id) if experiment is not None else None
+    return lease is None or lease.token != ref.token or lease.decision in (DecisionKind.PAUSE, DecisionKind.STOP)
 
 
 def may_start(experiment: Experiment, session: Session) -> bool:

@@ -13,6 +13,7 @@ from ...shared.model import LeaseRef, Worker, WorkerState
 from ...shared.session import Hello, SessionResponse, WorkRequest
 from ..experiment.changes import WorkerRow
 from .clock import Now
+from .owners import Owner
 
 #: Faults of the worker itself in a row, or trials that failed on it in a row, before it gets no work for a while.
 FAULTS_BORNE = 3
@@ -269,8 +270,8 @@ def _process(session: Session) -> str:
     return f"pid {session.hello.pid} on {session.hello.host}" if session.hello else "not back yet"
 
 
-def shown(session: Session, now: Now, troubles: Iterable[str] = ()) -> Worker:
-    """A session as people see it; `troubles` keep it from other things than training."""
+def shown(session: Session, now: Now, identity: str, troubles: Iterable[str] = ()) -> Worker:
+    """A session as people see it, opened by `identity`; `troubles` keep it from other things than training."""
     hello = session.hello or Hello(session.session_id, session.worker, 0)
     return Worker(
         session.session_id,
@@ -287,10 +288,11 @@ def shown(session: Session, now: Now, troubles: Iterable[str] = ()) -> Worker:
         datetime.fromtimestamp(session.last_seen_wall, UTC),
         tuple(session.leases),
         "; ".join(filter(None, [session.waits_for(now.monotonic), *troubles])),
+        identity,
     )
 
 
-def stored(session: Session, hello_time: float) -> WorkerRow:
+def stored(session: Session, owner: Owner, hello_time: float) -> WorkerRow:
     """A session as the ledger keeps it, when it has said hello or goodbye."""
     hello = session.hello
     assert hello is not None
@@ -305,4 +307,6 @@ def stored(session: Session, hello_time: float) -> WorkerRow:
         dict(hello.labels),
         state="connected" if session.connection else "disconnected",
         hello_time=hello_time,
+        identity=owner.identity,
+        secret_digest=owner.secret_digest,
     )

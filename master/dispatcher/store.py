@@ -9,6 +9,7 @@ from ..experiment.changes import Changes, Records
 from ..ledger.ledger import Ledger
 from .blueprint import Blueprint, Blueprints, Refused
 from .core import Recovered
+from .owners import Owner
 
 
 class LedgerStore:
@@ -37,6 +38,7 @@ class LedgerStore:
             experiments,
             loaded.unneeded_checkpoints,
             loaded.drained_workers,
+            {session_id: Owner(*owner) for session_id, owner in loaded.owners.items()},
         )
 
     def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:

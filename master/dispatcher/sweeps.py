@@ -96,7 +96,7 @@ class Sweeper:
             if answer is None:
                 return
             # What a worker says is a path; where that leads, the spec says.
-            found = await asyncio.to_thread(self._reader.orphans, _in_database(answer, sweep.database_id))
+            found = await asyncio.to_thread(self._reader.orphans, in_database(answer, sweep.database_id))
             if found:
                 addresses = [address_in(sweep.storage, path) for path in found]
                 await self._writer.execute(lambda core, _, gone=addresses: core.errands.deletions.add(gone))
@@ -132,7 +132,7 @@ class Sweeper:
         return None
 
 
-def _in_database(answer: Swept, database_id: str) -> list[str]:
+def in_database(answer: Swept, database_id: str) -> list[str]:
     """What was found, by its paths, without what is no checkpoint of this database."""
     places = ((found.path, CheckpointPath.parse(found.path)) for found in answer.found)
     return [path for path, place in places if place and place.database_id == database_id and str(place) == path]

@@ -170,7 +170,7 @@ class CheckpointRow:
 
 @dataclass(slots=True)
 class WorkerRow:
-    """A worker's session as last seen saying hello or goodbye."""
+    """A worker's session as last seen saying hello or goodbye; `identity` and `secret_digest` are of who opened it."""
 
     session_id: str
     worker: str
@@ -182,6 +182,8 @@ class WorkerRow:
     labels: dict[str, str]
     state: str
     hello_time: float
+    identity: str = ""
+    secret_digest: str = ""
 
 
 @dataclass(slots=True)

@@ -52,7 +52,8 @@ class Recovered:
 
     `last_experiment_id` counts deleted experiments too; `request_ids` has the experiment of each creation request.
     `unneeded_checkpoints` has the URIs of checkpoints whose files are still to be deleted, of any experiment, and
-    `drained_workers` the sessions that a person wanted to leave.
+    `drained_workers` the sessions that a person wanted to leave. `owners` has by session the identity that opened it
+    and the digest of its secret.
     """
 
     last_experiment_id: int
@@ -60,6 +61,7 @@ class Recovered:
     experiments: list[Records]
     unneeded_checkpoints: list[str]
     drained_workers: list[str]
+    owners: dict[str, tuple[str, str]]
 
 
 def recover(connection: Connection) -> Recovered:
@@ -70,6 +72,7 @@ def recover(connection: Connection) -> Recovered:
         experiments=[_experiment(connection, row) for row in list(_experiments(connection, _live_or_ending()))],
         unneeded_checkpoints=unneeded_checkpoints(connection),
         drained_workers=_drained_workers(connection),
+        owners=_owners(connection),
     )
 
 
@@ -90,6 +93,12 @@ def unneeded_checkpoints(connection: Connection) -> list[str]:
 def _drained_workers(connection: Connection) -> list[str]:
     columns = tables.workers.c
     return list(connection.scalars(select(columns.session_id).where(columns.drain_time.is_not(None))))
+
+
+def _owners(connection: Connection) -> dict[str, tuple[str, str]]:
+    columns = tables.workers.c
+    rows = connection.execute(select(columns.session_id, columns.identity, columns.secret_digest))
+    return {session_id: (identity, digest) for session_id, identity, digest in rows}
 
 
 def _last_experiment_id(connection: Connection) -> int:

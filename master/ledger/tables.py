@@ -226,6 +226,9 @@ workers = _table(
     Column("hello_time", Double, nullable=False),
     # When a person wanted it to leave.
     Column("drain_time", Double),
+    # The name of the token or certificate with which the session was opened, and the SHA-256 of its secret.
+    Column("identity", CleanText, nullable=False, server_default=""),
+    Column("secret_digest", String(64), nullable=False, server_default=""),
 )
 
 events = Table(

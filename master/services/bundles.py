@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ...shared.checkpoint_paths import CheckpointPath
 from ...shared.errors import InvalidInput
 from ...shared.limits import (
+    LEAST_SECRET,
     MAX_BROKEN,
     MAX_CHECKSUM,
     MAX_DELETED,
@@ -72,6 +73,8 @@ def _check_swept(swept: Swept) -> None:
 def check_hello(hello: Hello) -> None:
     """Raises InvalidInput where a worker does not say properly who it is."""
     check_text("hello.session_id", hello.session_id, MAX_ID, least=1)
+    if hello.secret:
+        check_text("hello.secret", hello.secret, MAX_ID, least=LEAST_SECRET)
     for name in ("worker", "version", "host"):
         check_text(f"hello.{name}", getattr(hello, name), MAX_WORKER_TEXT)
     _check_number("hello.slots", hello.slots, 1, MAX_SLOTS)

@@ -42,8 +42,9 @@ _REPEATED = {
 _SINGLE = 16
 
 
-async def take_in(data: bytes) -> list[SessionRequest]:
-    """The bundle in a message: as one value, or as several that follow each other, where it is large.
+async def take_in(data: bytes, database_id: str = "") -> list[SessionRequest]:
+    """The bundle in a message: as one value, or as several that follow each other, where it is large. `database_id` as
+    for `check_bundle`.
 
     Raises InvalidInput where it holds what no worker of this version sends; then nothing of it is to be applied.
     """
@@ -51,15 +52,15 @@ async def take_in(data: bytes) -> list[SessionRequest]:
         message = parsed(pb.SessionRequest.FromString, data)
         check_count("events", len(message.events), MAX_EVENTS)
         request = session_request_from_proto(message)
-        _check(request)
+        _check(request, database_id)
         return [request]
     _count_fields(data)
     message = parsed(pb.SessionRequest.FromString, data)
     _count_within(message)
-    return await _in_slices(message)
+    return await _in_slices(message, database_id)
 
 
-async def _in_slices(message: pb.SessionRequest) -> list[SessionRequest]:
+async def _in_slices(message: pb.SessionRequest, database_id: str) -> list[SessionRequest]:
     """A bundle as several: first its events, with the last of them everything else. Others are served in between."""
     slices: list[SessionRequest] = []
     events = message.events
@@ -69,12 +70,12 @@ async def _in_slices(message: pb.SessionRequest) -> list[SessionRequest]:
             slices.append(SessionRequest(events=events_from_proto(events[first:end])))
         else:
             slices.append(session_request_from_proto(message, events[first:end]))
-        _check(slices[-1], first)
+        _check(slices[-1], database_id, first)
     return slices
 
 
-def _check(request: SessionRequest, first_event: int = 0) -> None:
-    check_bundle(request, first_event)
+def _check(request: SessionRequest, database_id: str, first_event: int = 0) -> None:
+    check_bundle(request, first_event, database_id)
     if request.hello is not None:
         check_hello(request.hello)
 

@@ -126,6 +126,7 @@ class _Reading:
         self._place = place
         self._secrets = False
         self._first: dict[tuple[str, object], int] = {}
+        self._named: dict[str, list[tuple[int, Role | None]]] = {}
         self.problems: list[Problem] = []
 
     def callers(self, document: Any) -> tuple[Caller, ...]:
@@ -152,7 +153,7 @@ class _Reading:
             self._wrong(where, f"has no field {shown}; its fields are {', '.join(_FIELDS)}")
         name, role = self._name(where, entry.get("name")), self._role(where, entry.get("role"))
         digest, expires = self._digest(where, entry), self._expires(where, entry.get("expires"))
-        self._once(where, "name", name, index)
+        self._twice_at_most(where, name, role, index)
         self._once(where, "token", digest, index)
         return Caller(name, role, digest, expires) if len(self.problems) == before and role is not None else None
 
@@ -198,6 +199,14 @@ class _Reading:
             self._wrong(f"{where}.expires", "must be a date such as 2027-01-01, or a time such as 2027-01-01T12:00:00Z")
             return None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+    def _twice_at_most(self, where: str, name: str, role: Role | None, index: int) -> None:
+        """A second entry of a name is how its token is changed without a gap."""
+        others = self._named.setdefault(name, [])
+        if name and (len(others) > 1 or (others and others[0][1] != role)):
+            both = " and ".join(f"[{other}]" for other, _ in others)
+            self._wrong(f"{where}.name", f"is that of {both} as well; a name has two tokens at most, of the same role")
+        others.append((index, role))
 
     def _once(self, where: str, field: str, value: object, index: int) -> None:
         first = self._first.setdefault((field, value), index)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import grpc
 
@@ -18,7 +19,8 @@ from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.writer import Writer
 from ..failpoints import hit
-from .callers import caller_name
+from .bundles import check_bundle
+from .callers import caller_name, certificate_name
 from .complaints import Complaints
 from .intake import take_in
 from .weir import Weir
@@ -93,6 +95,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._complaints = Complaints(log)
         self._weir = Weir(WEIR)
+        #: Known once somebody has come.
+        self._database_id = ""
 
     async def Session(self, request_iterator: object, context: Context) -> None:  # noqa: N802 - the name in the .proto
         """Serves one stream until either side ends it."""
@@ -102,7 +106,11 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         hello = first[-1].hello
         assert hello is not None
         hit("session.hello")
-        await self._writer.execute(lambda core, now: _connect(core, hello, connection, now))
+        identity = caller_name.get() or certificate_name(context)
+        connect = partial(_connect, hello=hello, connection=connection, identity=identity)
+        self._database_id = await self._writer.execute(connect)
+        for request in first:
+            check_bundle(request, database_id=self._database_id)
         reader = asyncio.create_task(self._read(hello.session_id, first, connection, context))
         writer = asyncio.create_task(self._write(connection, context))
         cut = asyncio.create_task(connection.cut.wait())
@@ -189,7 +197,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                         under_way.append(await self._submit_through_weir(command, size // len(bundle)))
             message = await context.read()
             size = len(message) if isinstance(message, bytes) else 0
-            bundle = await take_in(message) if isinstance(message, bytes) else []
+            bundle = await take_in(message, self._database_id) if isinstance(message, bytes) else []
 
     async def _submit_through_weir(self, command: Callable[[Core, Now], None], size: int) -> asyncio.Future[None]:
         await self._weir.enter(size)
@@ -209,10 +217,12 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             hit("session.sent")
 
 
-def _connect(core: Core, hello: Hello, connection: StreamConnection, now: Now) -> None:
+def _connect(core: Core, now: Now, hello: Hello, connection: StreamConnection, identity: str) -> str:
+    """Opens a session; the id of the master's database."""
     if len(core.sessions) >= MAX_SESSIONS and hello.session_id not in core.sessions:
         raise LimitExceeded(f"this master serves at most {MAX_SESSIONS:,} workers at once")
-    core.connect(hello, connection, now)
+    core.connect(hello, connection, now, identity)
+    return core.terms.database_id
 
 
 async def _make_room(under_way: deque[asyncio.Future[None]]) -> None:

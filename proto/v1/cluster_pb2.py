@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rungmaster.proto.v1 import worker_pb2 as rungmaster_dot_proto_dot_v1_dot_worker__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!rungmaster/proto/v1/cluster.proto\x12\rrungmaster.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a rungmaster/proto/v1/worker.proto\"\x14\n\x12ListWorkersRequest\"=\n\x13ListWorkersResponse\x12&\n\x07workers\x18\x01 \x03(\x0b\x32\x15.rungmaster.v1.Worker\"$\n\x12\x44rainWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\"<\n\x13\x44rainWorkerResponse\x12%\n\x06worker\x18\x01 \x01(\x0b\x32\x15.rungmaster.v1.Worker\"\x9f\x03\n\x06Worker\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x12\n\nslots_used\x18\x07 \x01(\x05\x12 \n\x04gpus\x18\x08 \x03(\x0b\x32\x12.rungmaster.v1.Gpu\x12\x31\n\x06labels\x18\t \x03(\x0b\x32!.rungmaster.v1.Worker.LabelsEntry\x12)\n\x05state\x18\n \x01(\x0e\x32\x1a.rungmaster.v1.WorkerState\x12\x32\n\x0elast_seen_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06leases\x18\x0c \x03(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x16\n\x0ewaiting_reason\x18\r \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14GetMasterInfoRequest\"\xf7\x01\n\x15GetMasterInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04term\x18\x02 \x01(\x03\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64\x61tabase\x18\x04 \x01(\t\x12\x1a\n\x12\x61\x63tive_experiments\x18\x05 \x01(\x05\x12\x19\n\x11\x63onnected_workers\x18\x06 \x01(\x05\x12\r\n\x05slots\x18\x07 \x01(\x05\x12\x12\n\nslots_used\x18\x08 \x01(\x05\x12\x0e\n\x06holder\x18\t \x01(\t\x12\x13\n\x0b\x64\x61tabase_id\x18\n \x01(\t*\x9f\x01\n\x0bWorkerState\x12\x1c\n\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16WORKER_STATE_CONNECTED\x10\x01\x12\x1d\n\x19WORKER_STATE_DISCONNECTED\x10\x02\x12\x19\n\x15WORKER_STATE_DRAINING\x10\x03\x12\x1c\n\x18WORKER_STATE_QUARANTINED\x10\x04\x32\x98\x02\n\x0e\x43lusterService\x12T\n\x0bListWorkers\x12!.rungmaster.v1.ListWorkersRequest\x1a\".rungmaster.v1.ListWorkersResponse\x12T\n\x0b\x44rainWorker\x12!.rungmaster.v1.DrainWorkerRequest\x1a\".rungmaster.v1.DrainWorkerResponse\x12Z\n\rGetMasterInfo\x12#.rungmaster.v1.GetMasterInfoRequest\x1a$.rungmaster.v1.GetMasterInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!rungmaster/proto/v1/cluster.proto\x12\rrungmaster.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a rungmaster/proto/v1/worker.proto\"\x14\n\x12ListWorkersRequest\"=\n\x13ListWorkersResponse\x12&\n\x07workers\x18\x01 \x03(\x0b\x32\x15.rungmaster.v1.Worker\"$\n\x12\x44rainWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\"<\n\x13\x44rainWorkerResponse\x12%\n\x06worker\x18\x01 \x01(\x0b\x32\x15.rungmaster.v1.Worker\"\xb1\x03\n\x06Worker\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x12\n\nslots_used\x18\x07 \x01(\x05\x12 \n\x04gpus\x18\x08 \x03(\x0b\x32\x12.rungmaster.v1.Gpu\x12\x31\n\x06labels\x18\t \x03(\x0b\x32!.rungmaster.v1.Worker.LabelsEntry\x12)\n\x05state\x18\n \x01(\x0e\x32\x1a.rungmaster.v1.WorkerState\x12\x32\n\x0elast_seen_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06leases\x18\x0c \x03(\x0b\x32\x17.rungmaster.v1.LeaseRef\x12\x16\n\x0ewaiting_reason\x18\r \x01(\t\x12\x10\n\x08identity\x18\x0e \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14GetMasterInfoRequest\"\xf7\x01\n\x15GetMasterInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04term\x18\x02 \x01(\x03\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64\x61tabase\x18\x04 \x01(\t\x12\x1a\n\x12\x61\x63tive_experiments\x18\x05 \x01(\x05\x12\x19\n\x11\x63onnected_workers\x18\x06 \x01(\x05\x12\r\n\x05slots\x18\x07 \x01(\x05\x12\x12\n\nslots_used\x18\x08 \x01(\x05\x12\x0e\n\x06holder\x18\t \x01(\t\x12\x13\n\x0b\x64\x61tabase_id\x18\n \x01(\t*\x9f\x01\n\x0bWorkerState\x12\x1c\n\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16WORKER_STATE_CONNECTED\x10\x01\x12\x1d\n\x19WORKER_STATE_DISCONNECTED\x10\x02\x12\x19\n\x15WORKER_STATE_DRAINING\x10\x03\x12\x1c\n\x18WORKER_STATE_QUARANTINED\x10\x04\x32\x98\x02\n\x0e\x43lusterService\x12T\n\x0bListWorkers\x12!.rungmaster.v1.ListWorkersRequest\x1a\".rungmaster.v1.ListWorkersResponse\x12T\n\x0b\x44rainWorker\x12!.rungmaster.v1.DrainWorkerRequest\x1a\".rungmaster.v1.DrainWorkerResponse\x12Z\n\rGetMasterInfo\x12#.rungmaster.v1.GetMasterInfoRequest\x1a$.rungmaster.v1.GetMasterInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WORKER_LABELSENTRY']._loaded_options = None
   _globals['_WORKER_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_WORKERSTATE']._serialized_start=997
-  _globals['_WORKERSTATE']._serialized_end=1156
+  _globals['_WORKERSTATE']._serialized_start=1015
+  _globals['_WORKERSTATE']._serialized_end=1174
   _globals['_LISTWORKERSREQUEST']._serialized_start=119
   _globals['_LISTWORKERSREQUEST']._serialized_end=139
   _globals['_LISTWORKERSRESPONSE']._serialized_start=141
@@ -46,13 +46,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRAINWORKERRESPONSE']._serialized_start=242
   _globals['_DRAINWORKERRESPONSE']._serialized_end=302
   _globals['_WORKER']._serialized_start=305
-  _globals['_WORKER']._serialized_end=720
-  _globals['_WORKER_LABELSENTRY']._serialized_start=675
-  _globals['_WORKER_LABELSENTRY']._serialized_end=720
-  _globals['_GETMASTERINFOREQUEST']._serialized_start=722
-  _globals['_GETMASTERINFOREQUEST']._serialized_end=744
-  _globals['_GETMASTERINFORESPONSE']._serialized_start=747
-  _globals['_GETMASTERINFORESPONSE']._serialized_end=994
-  _globals['_CLUSTERSERVICE']._serialized_start=1159
-  _globals['_CLUSTERSERVICE']._serialized_end=1439
+  _globals['_WORKER']._serialized_end=738
+  _globals['_WORKER_LABELSENTRY']._serialized_start=693
+  _globals['_WORKER_LABELSENTRY']._serialized_end=738
+  _globals['_GETMASTERINFOREQUEST']._serialized_start=740
+  _globals['_GETMASTERINFOREQUEST']._serialized_end=762
+  _globals['_GETMASTERINFORESPONSE']._serialized_start=765
+  _globals['_GETMASTERINFORESPONSE']._serialized_end=1012
+  _globals['_CLUSTERSERVICE']._serialized_start=1177
+  _globals['_CLUSTERSERVICE']._serialized_end=1457
 # @@protoc_insertion_point(module_scope)

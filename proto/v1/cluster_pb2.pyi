@@ -47,7 +47,7 @@ class DrainWorkerResponse(_message.Message):
     def __init__(self, worker: _Optional[_Union[Worker, _Mapping]] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("session_id", "worker", "host", "pid", "version", "slots", "slots_used", "gpus", "labels", "state", "last_seen_time", "leases", "waiting_reason")
+    __slots__ = ("session_id", "worker", "host", "pid", "version", "slots", "slots_used", "gpus", "labels", "state", "last_seen_time", "leases", "waiting_reason", "identity")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,7 @@ class Worker(_message.Message):
     LAST_SEEN_TIME_FIELD_NUMBER: _ClassVar[int]
     LEASES_FIELD_NUMBER: _ClassVar[int]
     WAITING_REASON_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     worker: str
     host: str
@@ -81,7 +82,8 @@ class Worker(_message.Message):
     last_seen_time: _timestamp_pb2.Timestamp
     leases: _containers.RepeatedCompositeFieldContainer[_worker_pb2.LeaseRef]
     waiting_reason: str
-    def __init__(self, session_id: _Optional[str] = ..., worker: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., version: _Optional[str] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[_worker_pb2.Gpu, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., state: _Optional[_Union[WorkerState, str]] = ..., last_seen_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leases: _Optional[_Iterable[_Union[_worker_pb2.LeaseRef, _Mapping]]] = ..., waiting_reason: _Optional[str] = ...) -> None: ...
+    identity: str
+    def __init__(self, session_id: _Optional[str] = ..., worker: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., version: _Optional[str] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[_worker_pb2.Gpu, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., state: _Optional[_Union[WorkerState, str]] = ..., last_seen_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leases: _Optional[_Iterable[_Union[_worker_pb2.LeaseRef, _Mapping]]] = ..., waiting_reason: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class GetMasterInfoRequest(_message.Message):
     __slots__ = ()

@@ -116,7 +116,7 @@ class FailedDeletion(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("session_id", "worker", "slots", "gpus", "labels", "version", "host", "pid", "held", "experiment_ids")
+    __slots__ = ("session_id", "worker", "slots", "gpus", "labels", "version", "host", "pid", "held", "experiment_ids", "secret")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +134,7 @@ class Hello(_message.Message):
     PID_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     worker: str
     slots: int
@@ -144,7 +145,8 @@ class Hello(_message.Message):
     pid: int
     held: _containers.RepeatedCompositeFieldContainer[LeaseRef]
     experiment_ids: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, session_id: _Optional[str] = ..., worker: _Optional[str] = ..., slots: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., held: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., experiment_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+    secret: str
+    def __init__(self, session_id: _Optional[str] = ..., worker: _Optional[str] = ..., slots: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., held: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., experiment_ids: _Optional[_Iterable[int]] = ..., secret: _Optional[str] = ...) -> None: ...
 
 class Gpu(_message.Message):
     __slots__ = ("uuid", "model", "memory_bytes")

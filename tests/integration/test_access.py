@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from e2e.cluster import Process, toy_spec
+from e2e.cluster import Process, toy_spec, wait_for
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
@@ -23,7 +23,7 @@ from rungmaster.shared.channel import open_async_channel, open_channel
 from rungmaster.shared.credentials import Credentials
 from rungmaster.shared.errors import PermissionDenied, Unauthenticated
 
-from .raw_session import RawSession, raw_session
+from .raw_session import RawSession, Refused, raw_session
 from .secure_cluster import ADMIN, ALL, EXPIRED, VIEWER, WORKER, SecureCluster
 
 METHODS: list[MethodDescriptor] = [
@@ -217,3 +217,53 @@ def test_the_log_tells_who_did_what_and_has_no_token(running: tuple[SecureCluste
     master.wait_for_line("turned away from /rungmaster.v1.")
     log = "\n".join(master.lines)
     assert not [token for token in (*(caller[2] for caller in (*ALL, EXPIRED)), "e" * 32) if token in log]
+
+
+def wait_until_known(cluster: SecureCluster, caller: tuple[str, str, str]) -> None:
+    """The master reads its file of tokens again a moment after it has changed."""
+    looking = BY_NAME["ExperimentService/GetExperiment"]
+    wait_for(
+        "the token",
+        lambda: outcome(cluster.address, cluster.credentials(caller), looking)[0] is not DENIALS[0],
+        PATIENCE,
+    )
+
+
+def test_a_session_is_taken_over_with_no_other_token_and_no_other_secret(
+    running: tuple[SecureCluster, Process], tmp_path: Path
+) -> None:
+    cluster, _ = running
+    other = ("gpu-8", "worker", "o" * 32)
+    cluster.allow(*ALL, other)
+    wait_until_known(cluster, other)
+    with Client(cluster.address, credentials=cluster.credentials(ADMIN)) as client:
+        number = client.submit(toy_spec(tmp_path)).experiment_id
+
+    async def story() -> None:
+        async with raw_session(cluster.address, "own", credentials=cluster.credentials(WORKER)) as own:
+            await own.hello(secret="s" * 32)
+            await own.take_work()
+            for caller, secret in ((other, "s" * 32), (other, ""), (WORKER, ""), (WORKER, "t" * 32), (ADMIN, "s" * 32)):
+                async with raw_session(cluster.address, "own", credentials=cluster.credentials(caller)) as thief:
+                    with pytest.raises(Refused) as refused:
+                        await thief.hello(secret=secret)
+                    assert refused.value.code is grpc.StatusCode.PERMISSION_DENIED
+                    assert refused.value.details.startswith("session own was opened ")
+            await own.send(own.measurements(1))
+            await own.acknowledged(1)
+
+    asyncio.run(story())
+    with Client(cluster.address, credentials=cluster.credentials(ADMIN)) as client:
+        client.cancel(number)
+
+
+def test_people_see_whose_token_a_worker_has(cluster: SecureCluster) -> None:
+    wait_until_known(cluster, WORKER)
+
+    async def story() -> None:
+        async with session(cluster, WORKER, "calls itself alice"):
+            with Client(cluster.address, credentials=cluster.credentials(VIEWER)) as client:
+                (shown,) = [each for each in client.workers() if each.worker == "calls itself alice"]
+                assert shown.identity == "gpu-7"
+
+    asyncio.run(story())

@@ -18,7 +18,7 @@ from rungmaster.master.cli.db import command
 from rungmaster.master.dispatcher import sweeps
 from rungmaster.master.dispatcher.core import Core, Terms
 from rungmaster.master.dispatcher.store import LedgerStore
-from rungmaster.master.dispatcher.sweeps import Sweeper
+from rungmaster.master.dispatcher.sweeps import Sweeper, in_database
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment.changes import Changes, ExperimentRow
 from rungmaster.master.ledger.ledger import Ledger
@@ -26,7 +26,15 @@ from rungmaster.master.ledger.reader import Reader
 from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.leftovers import logged_experiments, remove_logs
 from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import CheckpointSaved, FailedDeletion, Hello, SessionRequest, SessionResponse, Swept
+from rungmaster.shared.session import (
+    CheckpointSaved,
+    FailedDeletion,
+    Found,
+    Hello,
+    SessionRequest,
+    SessionResponse,
+    Swept,
+)
 from rungmaster.shared.storage import address_in
 from rungmaster.worker.checkpoints import CheckpointStore
 
@@ -355,3 +363,13 @@ def test_rows_of_workers_that_left_long_ago_go_and_those_that_hold_something_sta
     assert ledger.forget_workers(START + DAY, {"here"}, 100) == 1
     assert ledger.forget_workers(START + DAY, {"here"}, 100) == 0
     assert ledger.forget_workers(START + DAY, set(), 100) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["1/0/1-3-ab", "{other}/1/0/1-3-ab", "file:///home/{own}/1/0/1-3-ab", "../{own}/1/0/1-3-ab", "{own}/1/0/1-3-ab/"],
+)
+def test_what_a_worker_says_it_found_leads_nowhere_else(path: str) -> None:
+    own, other = "0123456789abcdef", "fedcba9876543210"
+    answer = Swept("r", (Found(path.format(own=own, other=other), 0.0), Found(f"{own}/1/0/1-3-cd", 0.0)))
+    assert in_database(answer, own) == [f"{own}/1/0/1-3-cd"]

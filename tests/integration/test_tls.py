@@ -19,6 +19,7 @@ from rungmaster.worker.agent import Agent
 from rungmaster.worker.settings import Settings
 
 from .certificates import Authority, Pair
+from .raw_session import Refused, raw_session
 
 #: Seconds for which callers would try, if they tried again: more than a test may take.
 FOR_EVER = 600.0
@@ -219,3 +220,18 @@ def test_other_machines_are_let_in_where_that_is_wanted(tmp_path: Path) -> None:
         assert "warning: 0.0.0.0:0 can be reached from other machines, without --tls-cert" in master.lines[0]
     finally:
         cluster.close()
+
+
+def test_a_worker_is_known_by_its_certificate_where_no_token_is_asked_for(site: Site) -> None:
+    async def story() -> None:
+        own, another = site.credentials(own=site.own), site.credentials(own=site.authority.issue("another"))
+        async with raw_session(site.address("mutual"), "certified", credentials=own) as opened:
+            await opened.hello(worker="calls itself alice")
+            with Client(site.address("mutual"), credentials=own) as client:
+                (shown,) = [each for each in client.workers() if each.session_id == "certified"]
+                assert (shown.worker, shown.identity) == ("calls itself alice", "own")
+            async with raw_session(site.address("mutual"), "certified", credentials=another) as thief:
+                with pytest.raises(Refused, match="was opened with another token or certificate"):
+                    await thief.hello()
+
+    asyncio.run(story())

@@ -12,6 +12,7 @@ from typing import Any
 
 from rungmaster.master.dispatcher.blueprint import Blueprint, Refused
 from rungmaster.master.dispatcher.core import Recovered
+from rungmaster.master.dispatcher.owners import Owner
 from rungmaster.master.experiment.changes import (
     BracketRow,
     Changes,
@@ -151,6 +152,7 @@ class MemoryStore:
             [(self.records(row.experiment_id), plain_blueprint(spec_from_json(row.spec))) for row in live],
             sorted(row.uri for row in self.checkpoints.values() if row.delete_time is not None and not row.deleted),
             self.drained,
+            {row.session_id: Owner(row.identity, row.secret_digest) for row in self.workers.values()},
         )
 
     def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:

@@ -181,3 +181,13 @@ def test_a_broken_file_changes_nothing_and_the_log_says_so(
     tokens.look()
     assert tokens.caller("d" * 20).name == "alice"
     os.utime(path)
+
+
+def test_a_name_has_a_second_token_while_it_is_changed_of_the_same_role_and_no_third(write: Write) -> None:
+    entry = "- {{name: gpu, role: {}, token: {}}}\n"
+    both = entry.format("worker", "a" * 32) + entry.format("worker", "b" * 32)
+    tokens = Tokens(write(both))
+    assert tokens.caller("a" * 32).name == tokens.caller("b" * 32).name == "gpu"
+    for third in (entry.format("worker", "c" * 32), entry.format("admin", "c" * 32)):
+        with pytest.raises(InvalidSpec, match=r"\[2\].name: is that of \[0\] and \[1\] as well"):
+            Tokens(write(both + third))
