@@ -45,6 +45,10 @@ async def create_experiment(address: str, document: dict[str, Any]) -> int:
         return answer.experiment.experiment_id
 
 
+#: Streams on one channel, at most: a master takes no more on a connection.
+STREAMS = 100
+
+
 class Session:
     """One worker's stream with one slot."""
 
@@ -123,7 +127,8 @@ class Session:
 
 @asynccontextmanager
 async def sessions(address: str, count: int, channels: int = 4) -> AsyncIterator[list[Session]]:
-    """Sessions that have said hello, as streams over a few channels."""
+    """Sessions that have said hello, as streams over a few channels, or over as many as they need."""
+    channels = max(channels, -(-count // STREAMS))
     opened = [
         grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(channels)
     ]

@@ -28,9 +28,10 @@ from .failpoints import arm, hit
 from .ledger.ledger import Ledger
 from .ledger.reader import Reader
 from .ownership import Claim, Rivalry, own, renew
+from .services.connections import raise_file_limit
 from .services.listening import check_address, check_free, reachable
 from .services.security import Security
-from .services.server import Guard, Server
+from .services.server import CONNECTIONS_OF_HOST, Guard, Server
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ class Options:
     takeover_after: float
     security: Security
     keep_reports: float | None = None
+    connections_of_host: int = CONNECTIONS_OF_HOST
+    health_listen: str = ""
     holder: str = field(default_factory=default_holder)
 
 
@@ -90,7 +93,10 @@ async def serve(options: Options, announcer: Announcer) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     check_address(options.listen)
-    guard = Guard.of(options.security)
+    if options.health_listen:
+        check_address(options.health_listen, "--health-listen")
+    raise_file_limit()
+    guard = Guard.of(options.security, options.connections_of_host, options.health_listen)
     async with _stopping_with_parent(stop, options.exit_with_parent):
         ready = partial(check_free, options.listen)
         claim = Claim(options.database, options.holder, options.rivalry, options.takeover_after, ready)

@@ -74,6 +74,18 @@ SWITCH_INTERVAL = 0.0005
     help="Seconds without a sign of life after which a standby replaces a master that hangs; one that ended, at once.",
 )
 @click.option(
+    "--connections-per-host",
+    default=2_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Connections of one address; more where thousands of workers come through one, as behind a NAT or a proxy.",
+)
+@click.option(
+    "--health-listen",
+    metavar="HOST:PORT",
+    help="Answer the health service's Check there, too: in plain text, and out of reach for a flood of other calls.",
+)
+@click.option(
     "--keep-reports",
     metavar="DAYS",
     type=click.FloatRange(min=0.0),
@@ -94,6 +106,8 @@ def command(
     grace: float,
     rivalry: str | None,
     takeover_after: float,
+    connections_per_host: int,
+    health_listen: str | None,
     keep_reports: float | None,
     holder: str | None,
     exit_with_parent: bool,
@@ -113,14 +127,12 @@ def command(
     set_up_logs("%(asctime)s %(levelname)s %(name)s: %(message)s", verbose=verbose)
     for noisy in ("asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    addresses = parse_addresses(listen, listening=True)
-    if len(addresses) != 1:
-        raise InvalidInput(f"--listen {listen}: one address, please")
+    address = _one_address("--listen", listen)
     security = Security(tls_cert, tls_key, tls_client_ca, tokens)
-    check_exposure(addresses[0], security, insecure)
+    check_exposure(address, security, insecure)
     options = Options(
         database,
-        addresses[0],
+        address,
         lease_ttl,
         grace,
         exit_with_parent,
@@ -128,10 +140,19 @@ def command(
         takeover_after,
         security,
         keep_reports,
+        connections_per_host,
+        _one_address("--health-listen", health_listen) if health_listen else "",
         holder or default_holder(),
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
     asyncio.run(serve(options, Announcer()))
+
+
+def _one_address(option: str, text: str) -> str:
+    addresses = parse_addresses(text, listening=True)
+    if len(addresses) != 1:
+        raise InvalidInput(f"{option} {text}: one address, please")
+    return addresses[0]
 
 
 def check_exposure(address: str, security: Security, insecure: bool) -> None:

@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from ...shared.errors import InvalidInput
 
 
-def check_address(address: str) -> None:
+def check_address(address: str, option: str = "--listen") -> None:
     """Raises InvalidInput where an address can never be listened on here: a standby would learn it too late."""
     host, _ = _host_and_port(address)
     # No matter whether it is in use: by then it may be free.
-    with _refusing(address):
+    with _refusing(address, option):
         _bind(host, 0)
 
 
-def check_free(address: str) -> None:
+def check_free(address: str, option: str = "--listen") -> None:
     """Raises InvalidInput where an address cannot be listened on now, which gRPC would tell in the words of its C++."""
     host, port = _host_and_port(address)
-    with _refusing(address):
+    with _refusing(address, option):
         _bind(host, port)
 
 
@@ -47,11 +47,11 @@ def _bind(host: str, port: int) -> None:
 
 
 @contextmanager
-def _refusing(address: str) -> Iterator[None]:
+def _refusing(address: str, option: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InvalidInput(f"--listen {address}: cannot listen there: {_why(error)}") from error
+        raise InvalidInput(f"{option} {address}: cannot listen there: {_why(error)}") from error
 
 
 def _why(error: OSError) -> str:

@@ -26,13 +26,17 @@ from .access import AccessInterceptor
 from .cluster import ClusterServicer
 from .errors import LANES, ErrorInterceptor
 from .experiments import ExperimentServicer
+from .gate import Gate
 from .listening import check_free
+from .probes import Probes
 from .security import Certificates, Security
 from .tokens import Tokens
 from .workers import WorkerServicer
 
 #: Calls at once, of all kinds: the lanes are narrower; beyond it are those that have not reached one yet.
 MAX_CALLS = sum(LANES.values()) + 1_000
+#: Connections that one host may have, unless the operator says something else.
+CONNECTIONS_OF_HOST = 2_000
 #: The workers' keepalive pings come every 30 s; more often than this they would be refused.
 OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -41,6 +45,12 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # A worker has one stream, a client a few.
+    ("grpc.max_concurrent_streams", 128),
+    # A connection has to say what it is, and then to be used; clients and workers open another when they need one.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.http2.settings_timeout", 10_000),
+    ("grpc.max_connection_idle_ms", 600_000),
 )
 SERVICES = tuple(
     file.DESCRIPTOR.services_by_name[name].full_name
@@ -58,24 +68,34 @@ class Guard:
 
     certificates: Certificates | None = None
     tokens: Tokens | None = None
+    #: Connections that one host may have.
+    connections_of_host: int = CONNECTIONS_OF_HOST
+    #: Where the health is served by itself; empty for nowhere.
+    health_listen: str = ""
 
     @classmethod
-    def of(cls, security: Security) -> Guard:
+    def of(cls, security: Security, connections_of_host: int = CONNECTIONS_OF_HOST, health_listen: str = "") -> Guard:
         """Reads the files. Raises InvalidInput where one cannot be used: a standby would learn it too late."""
         return cls(
             Certificates(security) if security.certificate is not None else None,
             Tokens(security.tokens) if security.tokens is not None else None,
+            connections_of_host,
+            health_listen,
         )
 
 
 class Server:
-    """Serves one writer and one reader on one address."""
+    """Serves one writer and one reader on one address, and the health on one of its own where that is wanted."""
 
     def __init__(self, writer: Writer, reader: Reader, database: str, holder: str, guard: Guard) -> None:
+        self._gate = Gate(guard.connections_of_host)
+        self._probes = Probes(SERVICES) if guard.health_listen else None
+        self._health_listen = guard.health_listen
         self._certificates = guard.certificates
         self._access = AccessInterceptor(guard.tokens) if guard.tokens is not None else None
-        self._watch: asyncio.Task[None] | None = None
-        interceptors = (ErrorInterceptor(),) if self._access is None else (self._access, ErrorInterceptor())
+        self._watches: list[asyncio.Task[None]] = []
+        access = () if self._access is None else (self._access,)
+        interceptors = (self._gate, *access, ErrorInterceptor())
         self._server = grpc.aio.server(interceptors=interceptors, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._health = health.aio.HealthServicer()
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentServicer(writer, reader), self._server)
@@ -99,20 +119,29 @@ class Server:
         except RuntimeError as error:
             raise InvalidInput(f"--listen {address}: cannot listen there: {error}") from error
         await self._server.start()
+        if self._probes is not None:
+            self._probes.start(self._health_listen)
+        self._watches.append(asyncio.create_task(self._gate.keep_watch(port)))
         if self._access is not None:
-            self._watch = asyncio.create_task(self._access.keep_watch())
+            self._watches.append(asyncio.create_task(self._access.keep_watch()))
         await self.set_ready(True)
         return port
 
     async def set_ready(self, ready: bool) -> None:
         """Says through the health service whether calls can be answered now; not ready means, the database is away."""
+        if self._probes is not None:
+            self._probes.set_ready(ready)
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *SERVICES):
             await self._health.set(name, status)
 
     async def stop(self, grace: float) -> None:
         """Says that it is going, gives calls `grace` seconds to end, and closes."""
+        if self._probes is not None:
+            self._probes.set_ready(False)
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
-        if self._watch is not None:
-            self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
+        if self._probes is not None:
+            self._probes.stop()

@@ -1,7 +1,7 @@
 """`make attack`: floods a master of its own over loopback, and prints what everybody else felt meanwhile.
 
-Each attack gets a new master with TLS and tokens, an honest worker that reports every 50 ms, and a prober of
-`Health/Check` (on one connection, and on a new one each time) and of a read. All of it takes about four minutes.
+Each attack gets a new master with TLS and tokens, an honest worker that reports every 50 ms, and a prober of a read and
+of `Health/Check`: on one connection, on a new one each time, and at the health's own address. All take five minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from .attackers import ATTACKS
 from .scene import Outcome, Scene
 
-KINDS = ("report", "check", "new check", "read")
+KINDS = ("report", "read", "check", "new check", "probe")
 #: Nobody may wait longer, in seconds.
 STALL = 0.25
 

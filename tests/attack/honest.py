@@ -1,6 +1,6 @@
 """The honest ones: a worker that reports steadily, and a prober of the health and of a read. Prints what each felt.
 
-    python -m attack.honest ADDRESS FOLDER
+    python -m attack.honest ADDRESS HEALTH FOLDER
 
 One line for each thing done: [when it began, what it was, seconds, error].
 """
@@ -31,7 +31,7 @@ PACE, NEW_PACE, PATIENCE = 0.05, 0.5, 10.0
 CHECK = "/grpc.health.v1.Health/Check"
 
 
-async def main(address: str, folder: Path) -> None:
+async def main(address: str, health: str, folder: Path) -> None:
     """Works until SIGTERM."""
     authority = folder / "authority.pem"
     worker, viewer = (Credentials(tls_ca=authority, token=token) for _, _, token in (WORKER, VIEWER))
@@ -39,7 +39,8 @@ async def main(address: str, folder: Path) -> None:
     tasks = [
         asyncio.create_task(_report(address, worker)),
         asyncio.create_task(_probe(address, anybody, viewer)),
-        asyncio.create_task(_knock(address, anybody)),
+        asyncio.create_task(_knock("new check", address, anybody)),
+        asyncio.create_task(_knock("probe", health, Credentials())),
     ]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -106,7 +107,7 @@ async def _probe(address: str, anybody: Credentials, viewer: Credentials) -> Non
             await asyncio.sleep(PACE)
 
 
-async def _knock(address: str, anybody: Credentials) -> None:
+async def _knock(kind: str, address: str, anybody: Credentials) -> None:
     """Checks the health by a new connection each time, as most probes do."""
 
     async def knock() -> None:
@@ -114,9 +115,9 @@ async def _knock(address: str, anybody: Credentials) -> None:
             await check(channel)
 
     while True:
-        await timed("new check", knock)
+        await timed(kind, knock)
         await asyncio.sleep(NEW_PACE)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from e2e.cluster import Process, toy_spec, wait_for
+from e2e.cluster import Process, free_port, toy_spec, wait_for
 from integration.secure_cluster import ADMIN, VIEWER, WORKER, SecureCluster
 
 from rungmaster.client import Client
@@ -67,6 +67,7 @@ class Scene:
         self.cluster = SecureCluster(folder, lease_ttl=60.0)
         self.cluster.allow(ADMIN, WORKER, VIEWER, ROGUE, NOSY)
         self.folder = folder
+        self.health = f"127.0.0.1:{free_port()}"
         self.experiment_id = 0
         self._master: Process | None = None
 
@@ -74,14 +75,17 @@ class Scene:
         """Starts the master, with one experiment; its journal is made that long."""
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(SOFT_FILES, hard), hard))
-        self._master = self.cluster.secure_master()
+        self._master = self._start()
         searcher = {"name": "asha", "max_trials": 1_000, "max_resource": 2**50, "max_rungs": 1}
         with Client(self.cluster.address, credentials=self.cluster.credentials(ADMIN)) as client:
             self.experiment_id = client.submit(toy_spec(self.folder, searcher=searcher)).experiment_id
         if journal:
             self._master.terminate()
             self._lengthen(journal)
-            self._master = self.cluster.secure_master()
+            self._master = self._start()
+
+    def _start(self) -> Process:
+        return self.cluster.secure_master("--health-listen", self.health)
 
     def _lengthen(self, journal: int) -> None:
         data = json.dumps({"resource": 1, "decision": "continue", "reason": "to be long"})
@@ -104,7 +108,7 @@ class Scene:
 
     def suffer(self, attack: str, seconds: float, source: str) -> Outcome:
         """Lets an attack loose for so many seconds, and gives what everybody felt."""
-        honest = Helper(self, "honest", self.cluster.address, str(self.folder))
+        honest = Helper(self, "honest", self.cluster.address, self.health, str(self.folder))
         wait_for("the honest ones to begin", lambda: honest.lines)
         time.sleep(PEACE)
         before, log = self.memory, len(self._log)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
+import grpc.aio
+import psutil
 import pytest
-from e2e.cluster import Cluster, Process, toy_spec
+from attack.http2 import RawConnection
+from e2e.cluster import Cluster, Process, free_port, toy_spec, wait_for
+from grpc_health.v1 import health_pb2
 
 from rungmaster.client import Client
 from rungmaster.master.services.errors import SHARES
@@ -21,6 +28,9 @@ from rungmaster.shared.limits import MAX_REQUEST_BYTES
 from .raw_session import RawSession, raw_session
 from .secure_cluster import ADMIN, ALL, VIEWER, SecureCluster
 
+CHECK = "/grpc.health.v1.Health/Check"
+#: Seconds until a master has done what it does by itself, on a busy machine too.
+PATIENCE = 60.0
 OTHER_VIEWER = ("board", "viewer", "b" * 32)
 
 
@@ -137,11 +147,14 @@ def test_one_caller_may_have_a_share_of_the_watches_and_others_still_watch(
     share = SHARES["watches"]
 
     async def scenario() -> None:
-        async with (
-            open_async_channel(cluster.address, cluster.credentials(VIEWER)) as greedy,
-            open_async_channel(cluster.address, cluster.credentials(OTHER_VIEWER)) as modest,
-        ):
-            held = [watch(greedy) for _ in range(share)]
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def channel(caller: tuple[str, str, str]) -> grpc.aio.Channel:
+                return await stack.enter_async_context(open_async_channel(cluster.address, cluster.credentials(caller)))
+
+            # A connection takes no more than 128 streams.
+            greedy, greedy_too, modest = await channel(VIEWER), await channel(VIEWER), await channel(OTHER_VIEWER)
+            held = [watch(greedy if number % 2 else greedy_too) for number in range(share)]
             await asyncio.gather(*(call.read() for call in held))
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await watch(greedy).read()
@@ -170,3 +183,116 @@ async def until_served(call: Callable[[], Any]) -> None:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                 raise
+
+
+def check(address: str, credentials: grpc.ChannelCredentials | None = None) -> int:
+    """Asks for the health by a connection of its own."""
+    opened = grpc.insecure_channel(address) if credentials is None else grpc.secure_channel(address, credentials)
+    with opened as channel:
+        answer = health_pb2.HealthCheckResponse.FromString
+        call: Any = channel.unary_unary(CHECK, health_pb2.HealthCheckRequest.SerializeToString, answer)
+        return call(health_pb2.HealthCheckRequest(), timeout=PATIENCE, wait_for_ready=True).status
+
+
+def raw_connection(cluster: SecureCluster, source: str = "127.0.0.9") -> RawConnection:
+    return RawConnection(cluster.address, cluster.authority.path, source)
+
+
+def test_a_connection_with_too_many_calls_that_are_never_said_is_cut_off(
+    secure: tuple[SecureCluster, Process],
+) -> None:
+    cluster, master = secure
+    flood = raw_connection(cluster)
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            flood.open_calls(CHECK, 100)
+    assert flood.ended.wait(PATIENCE)
+    flood.close()
+    master.wait_for_line("connection ipv4:127.0.0.9:")
+    trusted = grpc.ssl_channel_credentials(cluster.authority.path.read_bytes())
+    assert check(cluster.address, trusted) == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_connection_that_takes_its_calls_back_at_once_is_cut_off(secure: tuple[SecureCluster, Process]) -> None:
+    cluster, _ = secure
+    flood = raw_connection(cluster, "127.0.0.10")
+    with contextlib.suppress(OSError):
+        while not flood.ended.is_set():
+            flood.open_and_reset_calls(CHECK, 100)
+    assert flood.ended.wait(PATIENCE)
+    flood.close()
+
+
+def test_a_call_that_does_not_say_what_it_is_about_is_ended(secure: tuple[SecureCluster, Process]) -> None:
+    cluster, _ = secure
+    slow = raw_connection(cluster, "127.0.0.11")
+    slow.open_calls(CHECK, 1)
+    wait_for("an answer", lambda: slow.answered)
+    assert not slow.ended.is_set(), "one such call is no flood"
+    slow.close()
+
+
+def test_a_connection_on_which_nothing_is_said_is_closed(secure: tuple[SecureCluster, Process]) -> None:
+    cluster, _ = secure
+    host, _, port = cluster.address.rpartition(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as silent:
+        assert closed(silent)
+
+
+def closed(connection: socket.socket) -> bool:
+    """Reads until the other side closes; raises TimeoutError where it does not."""
+    try:
+        while connection.recv(1_024):
+            pass
+    except ConnectionError:
+        pass
+    return True
+
+
+def test_a_host_has_only_so_many_connections_and_those_in_use_stay(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", lease_ttl=60.0)
+    listen = ("--listen", cluster.address, "--db", cluster.database)
+    master = cluster.start("master", "master", *listen, "--connections-per-host", "20")
+    master.wait_for_line("ready on")
+    host, _, port = cluster.address.rpartition(":")
+
+    async def scenario() -> None:
+        async with raw_session(cluster.address, "worker") as session:
+            await session.hello()
+            crowd = [socket.create_connection((host, int(port)), PATIENCE) for _ in range(60)]
+            await asyncio.gather(*(asyncio.to_thread(closed, one) for one in crowd))
+            await session.write(pb.SessionRequest(work_request=pb.WorkRequest(request_id="r", free_slots=1)))
+            for one in crowd:
+                one.close()
+
+    try:
+        with Client(cluster.address) as client:
+            client.submit(endless_spec(tmp_path))
+        asyncio.run(scenario())
+        master.wait_for_line("a host may have 20")
+        with Client(cluster.address) as client:
+            assert [worker.worker for worker in client.workers()] == ["worker"]
+    finally:
+        cluster.close()
+
+
+def test_a_master_opens_as_many_files_as_it_may_and_serves_its_health_by_itself(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}")
+    health = f"127.0.0.1:{free_port()}"
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1_024), hard))
+    try:
+        listen = ("--listen", cluster.address, "--db", cluster.database)
+        master = cluster.start("master", "master", *listen, "--health-listen", health)
+        master.wait_for_line("ready on")
+        assert psutil.Process(master.popen.pid).rlimit(psutil.RLIMIT_NOFILE)[0] == hard
+        assert check(health) == health_pb2.HealthCheckResponse.SERVING
+        with grpc.insecure_channel(health) as channel:
+            call: Any = channel.unary_unary("/rungmaster.v1.ClusterService/GetMasterInfo")
+            with pytest.raises(grpc.RpcError) as refused:
+                call(b"", timeout=PATIENCE)
+        error: Any = refused.value
+        assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        cluster.close()
