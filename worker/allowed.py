@@ -77,6 +77,9 @@ def _told(option: str, patterns: Sequence[str]) -> str:
 
 def _is_function(entrypoint: str, pattern: str) -> bool:
     module, _, function = entrypoint.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
+        # No code of a project has such a name; a checkpoint's folder may.
+        return False
     modules, given, functions = pattern.partition(":")
     # What hangs from a name in a module may be of any other module: `training:os.abort`.
     fits = fnmatchcase(function, functions) if given else "." not in function
