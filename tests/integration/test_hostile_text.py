@@ -309,7 +309,7 @@ def everything(cluster: Cluster, capsys: pytest.CaptureFixture[str], number: str
 
 def shown(capsys: pytest.CaptureFixture[str], cluster: Cluster, *arguments: str) -> str:
     """What a command prints, on both outputs."""
-    execute([*arguments, "--master", cluster.address])
+    execute([*arguments, "--master", cluster.address, "--timeout", "60"])
     captured = capsys.readouterr()
     check(captured.out)
     check(captured.err)
@@ -318,7 +318,7 @@ def shown(capsys: pytest.CaptureFixture[str], cluster: Cluster, *arguments: str)
 
 def check_json(capsys: pytest.CaptureFixture[str], cluster: Cluster, arguments: Sequence[str]) -> None:
     """It can be shown, and says the same to a program."""
-    execute([*arguments, "--json", "--master", cluster.address])
+    execute([*arguments, "--json", "--master", cluster.address, "--timeout", "60"])
     printed = capsys.readouterr().out
     check(printed)
     texts: list[str] = []

@@ -89,7 +89,7 @@ def test_on_the_command_line_it_is_one_line_and_exit_code_2(
         for name, code in (("one", 0), ("one", 0), ("two", 2)):
             (tmp_path / "spec.yaml").write_text(toy_spec(tmp_path, name=name))
             arguments = ["submit", str(tmp_path / "spec.yaml"), "--request-id", "a", "--master", cluster.address]
-            assert execute(arguments) == code
+            assert execute([*arguments, "--timeout", "60"]) == code
     finally:
         cluster.close()
     (line,) = capsys.readouterr().err.splitlines()
