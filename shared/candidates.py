@@ -1,39 +1,40 @@
 """Candidates for the hyperparameters of any trial, drawn by ConfigSpace, in any order, always the same.
 
-ConfigSpace draws, and its conditions and forbidden clauses decide. Only the order in which conditions are looked at is
-ours: ConfigSpace 1.2 keeps hyperparameters whose parent is inactive where conditions are nested (in one in ten small
-random spaces), and needs time exponential in the depth (4 s for a chain of 14). It is imported when candidates are
-made, and not before, since that takes a second.
+ConfigSpace draws, and `clauses.py` decides what of it exists and what is forbidden: ConfigSpace 1.2 keeps
+hyperparameters whose parent is inactive where conditions are nested (in one in ten small random spaces), needs time
+exponential in the depth (4 s for a chain of 14), and asks each value of each clause of each candidate. It is imported
+when candidates are made, and not before, since that takes a second.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from hashlib import sha256
 from itertools import chain, islice, repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .dimensions import code_of, decoder, dimension, reader
+from .clauses import ALL, Place, places_of
+from .dimensions import decoder, dimension, reader
 from .hyperparameters import Condition, Hyperparameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ConfigSpace import ForbiddenAndConjunction, InCondition
     from numpy.random import RandomState
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
     """A hyperparameter's column in what ConfigSpace draws, and how to read it."""
 
-    name: str
+    place: Place
     index: int
     decode: Callable[[float], float]
-    conditions: tuple[InCondition, ...]
 
 
 class Candidates:
@@ -41,15 +42,15 @@ class Candidates:
 
     def __init__(self, hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition] = ()) -> None:
         from ConfigSpace import ConfigurationSpace
-        from ConfigSpace.types import NotSet
         from numpy.random import RandomState
 
-        self._inactive = NotSet
         self._space = ConfigurationSpace()
         self._space.add([dimension(name, spec) for name, spec in hyperparameters.items()])
         self._readers = {name: reader(spec) for name, spec in hyperparameters.items()}
-        self._columns = [self._column(name, hyperparameters) for name in _parents_first(hyperparameters)]
-        self._forbidden = [self._prohibition(each, hyperparameters) for each in forbidden]
+        self._columns = [
+            _Column(place, self._space.index_of[place.name], decoder(hyperparameters[place.name]))
+            for place in places_of(_parents_first(hyperparameters), hyperparameters, forbidden)
+        ]
         self._lock = threading.Lock()
         self._space.random = RandomState()
 
@@ -68,58 +69,43 @@ class Candidates:
                 else:
                     self._space.random.set_state(state)
                 size = next(sizes)
-                codes = next(filter(self._allowed, islice(self._sampled(size), limit)), None)
+                codes = next(_not_none(map(self._codes, islice(self._sampled(size), limit))), None)
                 state = self._space.random.get_state()
             if codes is not None:
-                yield self._read(codes)
+                yield {name: read(codes[name]) for name, read in self._readers.items() if name in codes}
                 return
             yield None
             limit -= size
 
-    def number_allowed(self, seed: int, number: int) -> int:
-        """How many of so many candidates are not forbidden."""
+    def number_allowed(self, seed: int, number: int, enough: int) -> int:
+        """How many of so many candidates are not forbidden; no more are drawn once they are `enough`."""
         with self._lock:
             _seed(self._space.random, seed, 0)
             candidates = chain.from_iterable(map(self._sampled, _sizes()))
-            return sum(map(self._allowed, islice(candidates, number)))
+            return sum(1 for _ in islice(_not_none(map(self._codes, islice(candidates, number))), enough))
 
-    def _column(self, name: str, hyperparameters: Mapping[str, Hyperparameter]) -> _Column:
-        from ConfigSpace import InCondition
-
-        conditions = (
-            InCondition(self._space[name], self._space[parent], [code_of(hyperparameters[parent], v) for v in values])
-            for parent, values in hyperparameters[name].when.items()
-        )
-        return _Column(name, self._space.index_of[name], decoder(hyperparameters[name]), tuple(conditions))
-
-    def _prohibition(
-        self, combination: Condition, hyperparameters: Mapping[str, Hyperparameter]
-    ) -> ForbiddenAndConjunction:
-        from ConfigSpace import ForbiddenAndConjunction, ForbiddenInClause
-
-        clauses = (
-            ForbiddenInClause(self._space[name], [code_of(hyperparameters[name], value) for value in values])
-            for name, values in combination.items()
-        )
-        return ForbiddenAndConjunction(*clauses)
-
-    def _allowed(self, codes: dict[str, Any]) -> bool:
-        return not any(each.is_forbidden_value(codes) for each in self._forbidden)
-
-    def _read(self, codes: dict[str, Any]) -> dict[str, Any]:
-        return {name: read(codes[name]) for name, read in self._readers.items() if codes[name] is not self._inactive}
-
-    def _sampled(self, number: int) -> Iterator[dict[str, Any]]:
-        """Codes of every hyperparameter for so many candidates, with conditions applied and prohibitions not."""
-        for configuration in self._space.sample_configuration(number):
-            yield self._active(configuration.get_array().tolist())
-
-    def _active(self, places: Sequence[float]) -> dict[str, Any]:
-        codes: dict[str, Any] = {}
+    def _codes(self, drawn: Sequence[float]) -> dict[str, float] | None:
+        """A candidate's codes, without what does not exist; None where it is forbidden."""
+        codes: dict[str, float] = {}
+        agreed = ALL
         for column in self._columns:
-            holds = all(condition.satisfied_by_value(codes) for condition in column.conditions)
-            codes[column.name] = column.decode(places[column.index]) if holds else self._inactive
+            place = column.place
+            code = None
+            if place.exists(agreed):
+                code = codes[place.name] = column.decode(drawn[column.index])
+            agreed = place.after(agreed, code)
+            if agreed & place.decided:
+                return None
         return codes
+
+    def _sampled(self, number: int) -> Iterator[Sequence[float]]:
+        """For so many candidates where each hyperparameter lies between its bounds; conditions do not count yet."""
+        for configuration in self._space.sample_configuration(number):
+            yield configuration.get_array().tolist()
+
+
+def _not_none(found: Iterable[T | None]) -> Iterator[T]:
+    return (each for each in found if each is not None)
 
 
 def _sizes() -> Iterator[int]:
@@ -127,8 +113,8 @@ def _sizes() -> Iterator[int]:
     return chain((2, 4, 8, 16, 32, 64), repeat(128))
 
 
-def _parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> Iterator[str]:
-    return iter(TopologicalSorter({name: spec.when.keys() for name, spec in hyperparameters.items()}).static_order())
+def _parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> Sequence[str]:
+    return [*TopologicalSorter({name: spec.when.keys() for name, spec in hyperparameters.items()}).static_order()]
 
 
 def _seed(random: RandomState, seed: int, trial: int) -> None:

@@ -8,9 +8,10 @@ What is written here decides what trials get: a change of it needs new DRAW_RULE
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from hashlib import sha256
 from itertools import chain, product
@@ -18,7 +19,8 @@ from operator import itemgetter
 from statistics import NormalDist
 from typing import Any
 
-from .dimensions import code_of, reader
+from .clauses import ALL, Place, places_of
+from .dimensions import reader
 from .hyperparameters import CategoricalSpec, Condition, FloatSpec, Hyperparameter, IntSpec, same
 
 MOST_STEPS = 2_000_000
@@ -30,48 +32,92 @@ Code = float | None
 _LEAST = 1e-300
 """What rounding leaves of a probability at least: what can be drawn comes some time."""
 
+LONGEST_NUMBER = 20
+"""Characters of a number as JSON, about."""
+
 _NO_END: Sequence[Code] = (math.inf,)
 _NOTHING: Sequence[Code] = (None,)
-
-Clause = Sequence[tuple[int, frozenset[float]]]
-"""Places of a group, and the codes there that it is about: all must agree."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Hyperparameters that have to do with each other, parents first.
+    """Hyperparameters that have to do with each other, parents first: their places, and the codes of each."""
 
-    `conditions` has one clause for each, and `forbidden` the clauses by the last place that they name, where they are
-    decided.
-    """
-
-    names: tuple[str, ...]
+    places: tuple[Place, ...]
     codes: tuple[Sequence[Code], ...]
-    conditions: tuple[Clause, ...]
-    forbidden: Mapping[int, Sequence[Clause]]
+    #: Whether it is one hyperparameter with which nothing else has to do.
+    single: bool
 
-    @property
-    def single(self) -> bool:
-        """Whether it is one hyperparameter with which nothing else has to do."""
-        return len(self.names) == 1 and not self.forbidden
-
-    def combinations(self, most: int) -> tuple[list[tuple[Code, ...]], int] | None:
-        """Those that are allowed, and how many steps that took; None where it takes more than `most`."""
-        found: list[tuple[Code, ...]] = [()]
+    def number(self, most: int) -> tuple[int | None, int] | None:
+        """How many combinations are allowed, None for no end of them, and how many questions that takes; None where it
+        takes more than `most`. Parts of combinations with which the same clauses agree are counted together.
+        """
+        #: How many parts there are, by the clauses that agree with them and whether there is a float in them.
+        found: dict[tuple[int, bool], int] = {(ALL, False): 1}
         steps = 0
-        for place in range(len(self.names)):
-            codes = [self.codes[place] if _holds(self.conditions[place], each) else _NOTHING for each in found]
-            forbidden = self.forbidden.get(place, ())
-            steps += len(found) + sum(map(len, codes)) * (1 + len(forbidden))
+        for place, codes in zip(self.places, self.codes, strict=True):
+            there = sum(times for (agreed, _), times in found.items() if place.exists(agreed))
+            lacking = sum(found.values()) - there
+            steps += there + lacking + (there * len(codes) + lacking) * (1 + place.decided.bit_count())
             if steps > most:
                 return None
-            longer = ((*each, code) for each, some in zip(found, codes, strict=True) for code in some)
-            found = [each for each in longer if not any(_holds(clause, each) for clause in forbidden)]
-        return found, steps
+            alike = _alike(place, codes)
+            longer: dict[tuple[int, bool], int] = defaultdict(int)
+            for (agreed, endless), times in found.items():
+                exists = place.exists(agreed)
+                for mask, number in alike.items() if exists else ((place.others, 1),):
+                    left = agreed & mask
+                    if not left & place.decided:
+                        longer[left & place.wanted, endless or (exists and codes is _NO_END)] += times * number
+            found = longer
+        endless = any(endless for _, endless in found)
+        return None if endless else sum(found.values()), steps
+
+    def combinations(self) -> Iterator[tuple[Code, ...]]:
+        """Those that are allowed; for groups with a `number`, whose steps it takes again."""
+        part: list[Code] = []
+        agreed, untried = [ALL], [self._codes_at(0, ALL)]
+        while untried:
+            place = self.places[len(part)]
+            code = next(untried[-1], _NO_MORE)
+            if isinstance(code, _NoMore):
+                untried.pop()
+                agreed.pop()
+                if part:
+                    part.pop()
+                continue
+            left = place.after(agreed[-1], code)
+            if left & place.decided:
+                continue
+            if len(part) + 1 == len(self.places):
+                yield (*part, code)
+            else:
+                part.append(code)
+                agreed.append(left)
+                untried.append(self._codes_at(len(part), left))
+
+    def _codes_at(self, place: int, agreed: int) -> Iterator[Code]:
+        return iter(self.codes[place] if self.places[place].exists(agreed) else _NOTHING)
 
 
-def _holds(clause: Clause, combination: Sequence[Code]) -> bool:
-    return all(combination[place] in codes for place, codes in clause)
+class _NoMore: ...
+
+
+_NO_MORE = _NoMore()
+
+
+def _alike(place: Place, codes: Sequence[Code]) -> Mapping[int, int]:
+    """How many of the codes agree with the same clauses, by those."""
+    alike: dict[int, int] = defaultdict(int)
+    known = codes if isinstance(codes, range) else frozenset(codes)
+    named = 0
+    for code, mask in place.agreeing.items():
+        if code in known:
+            named += 1
+            alike[mask] += 1
+    if len(codes) > named:
+        alike[place.others] += len(codes) - named
+    return alike
 
 
 class Combinations:
@@ -79,9 +125,9 @@ class Combinations:
 
     def __init__(self, hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition] = ()) -> None:
         self._specs = hyperparameters
-        self._groups = [_group(names, hyperparameters, forbidden) for names in _related(hyperparameters, forbidden)]
+        self._groups = [_group(*related, hyperparameters) for related in _related(hyperparameters, forbidden)]
         self._read = {name: reader(spec) for name, spec in hyperparameters.items()}
-        self._names = [name for group in self._groups for name in group.names]
+        self._names = [place.name for group in self._groups for place in group.places]
 
     def number(self) -> int | None:
         """How many there are; None where they have no end, as floats have none, or are too many to count.
@@ -94,17 +140,21 @@ class Combinations:
         for group in self._groups:
             if group.single:
                 number *= len(group.codes[0])
-            elif (found := group.combinations(most)) is None or any(math.inf in each for each in found[0]):
+            elif (found := group.number(most)) is None or found[0] is None:
                 return None
             else:
-                number, most = number * len(found[0]), most - found[1]
+                number, most = number * found[0], most - found[1]
         return number
+
+    @cached_property
+    def length(self) -> int:
+        """Characters of a combination as JSON, at most and about."""
+        return sum(len(same(name)) + 4 + _longest(spec) for name, spec in self._specs.items())
 
     def in_order(self, seed: int) -> list[tuple[Code, ...]]:
         """All of them, for `hparams`, in the order in which draws without putting back would bring them: what is
         likelier comes earlier. It depends on `seed` and the combinations alone. For spaces with a `number`."""
-        found = [group.combinations(MOST_STEPS) for group in self._groups]
-        joined = (tuple(chain(*parts)) for parts in product(*(group[0] for group in found if group)))
+        joined = (tuple(chain(*parts)) for parts in product(*(group.combinations() for group in self._groups)))
         likelihood = cache(lambda name, code: _log_likelihood(self._specs[name], code))
         keyed = [(self._key(combination, seed, likelihood), combination) for combination in joined]
         return [combination for _, combination in sorted(keyed, key=itemgetter(0))]
@@ -128,36 +178,41 @@ class Combinations:
         return math.log(-math.log(chance)) - often, digest
 
 
-def _related(hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]) -> list[list[str]]:
-    """The names of each group; neither their order nor that of the groups is that of the document."""
-    group = {name: [name] for name in sorted(hyperparameters)}
+def _related(
+    hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]
+) -> list[tuple[list[str], list[Condition]]]:
+    """The names of each group, and what is forbidden of it; neither their order nor that of the groups is that of the
+    document."""
+    group = {name: [name] for name in hyperparameters}
     for names in [*({name, *spec.when} for name, spec in hyperparameters.items()), *forbidden]:
         first, *others = names
         for other in others:
-            if group[first] is not group[other]:
-                group[first] += group[other]
-                group |= dict.fromkeys(group[other], group[first])
-    return sorted(sorted(names) for name, names in group.items() if name == min(names))
+            # The smaller one into the larger one: no name is moved more often than the logarithm of their number.
+            smaller, larger = sorted((group[first], group[other]), key=len)
+            if smaller is not larger:
+                larger += smaller
+                group |= dict.fromkeys(smaller, larger)
+    found = {id(names): (sorted(names), list[Condition]()) for names in group.values()}
+    for condition in forbidden:
+        found[id(group[next(iter(condition))])][1].append(condition)
+    return sorted(found.values(), key=itemgetter(0))
 
 
 def _group(
-    names: Sequence[str], hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]
+    names: Sequence[str], forbidden: Sequence[Condition], hyperparameters: Mapping[str, Hyperparameter]
 ) -> _Group:
-    order = tuple(TopologicalSorter({name: sorted(hyperparameters[name].when) for name in names}).static_order())
-    places = {name: place for place, name in enumerate(order)}
+    order = [*TopologicalSorter({name: sorted(hyperparameters[name].when) for name in names}).static_order()]
+    places = places_of(order, hyperparameters, forbidden)
+    return _Group(
+        places,
+        tuple(_codes(hyperparameters[name]) for name in order),
+        single=len(order) == 1 and not forbidden,
+    )
 
-    def clause(condition: Condition) -> Clause:
-        return [
-            (places[name], frozenset(code_of(hyperparameters[name], value) for value in values))
-            for name, values in condition.items()
-        ]
 
-    decided: dict[int, list[Clause]] = {}
-    for condition in forbidden:
-        if places.keys() >= condition.keys():
-            decided.setdefault(max(places[name] for name in condition), []).append(clause(condition))
-    specs = [hyperparameters[name] for name in order]
-    return _Group(order, tuple(map(_codes, specs)), tuple(clause(spec.when) for spec in specs), decided)
+def _longest(spec: Hyperparameter) -> int:
+    """Characters of its longest value as JSON, or about as many."""
+    return LONGEST_NUMBER if isinstance(spec, FloatSpec | IntSpec) else max(len(same(each)) for each in spec.values)
 
 
 def _codes(spec: Hyperparameter) -> Sequence[Code]:

@@ -30,12 +30,13 @@ def dimension(name: str, spec: Hyperparameter) -> Dimension:
     return _index_dimension(name, spec)
 
 
-def code_of(spec: Hyperparameter, value: Any) -> int:
-    """The code of a value that a condition names; floats have none."""
+def coder(spec: Hyperparameter) -> Callable[[Any], int]:
+    """What turns a value that a condition names into its code; floats have none."""
     if isinstance(spec, IntSpec):
-        return int(value)
+        return int
     assert not isinstance(spec, FloatSpec)
-    return [*map(same, spec.values)].index(same(value))
+    codes = {same(value): code for code, value in enumerate(spec.values)}
+    return lambda value: codes[same(value)]
 
 
 def decoder(spec: Hyperparameter) -> Callable[[float], float]:
@@ -90,7 +91,8 @@ def _index_dimension(name: str, spec: CategoricalSpec | OrdinalSpec | ConstantSp
     if isinstance(spec, OrdinalSpec):
         return OrdinalHyperparameter(name, indexes)
     weights = spec.weights if isinstance(spec, CategoricalSpec) else None
-    return CategoricalHyperparameter(name, indexes, weights=weights and [each / max(weights) for each in weights])
+    largest = max(weights or [1])
+    return CategoricalHyperparameter(name, indexes, weights=weights and [each / largest for each in weights])
 
 
 def _int_decoder(spec: IntSpec) -> Callable[[float], int]:

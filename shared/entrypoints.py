@@ -16,6 +16,7 @@ from typing import Any
 
 from .errors import CannotStart
 from .failure_text import exception_line
+from .suggestions import closest
 
 #: Programs whose first argument, where it is no option, is a script to run.
 _INTERPRETERS = ("python", "bash", "sh", "zsh", "Rscript", "julia", "node", "perl", "ruby")
@@ -139,7 +140,5 @@ def _programs() -> set[str]:
 
 
 def _did_you_mean(name: str, names: Iterable[str], prefix: str = "") -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, sorted(names), n=1)
-    return f"; did you mean {prefix + close[0]!r}?" if close else ""
+    close = closest(name, names)
+    return f"; did you mean {prefix + close!r}?" if close else ""

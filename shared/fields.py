@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from .elsewhere import FIELDS, known_as
 from .errors import Problem
 from .limits import LARGEST_WHOLE
+from .suggestions import closest
 from .visible import hidden_problem, json_text, visible
 
 MAX_NAME = 100
 """The longest name, in characters."""
+
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 class FieldProblems(ValueError):
@@ -53,7 +55,13 @@ def got(value: object) -> str:
 
 def shown(value: object) -> str:
     """A value as it may stand in a document, shortened."""
-    text = visible(json.dumps(value, ensure_ascii=False, default=str))
+    text = ""
+    # A part at a time: of a long list only the beginning is looked at.
+    for part in _JSON.iterencode(value):
+        text += part
+        if len(text) > 40:
+            break
+    text = visible(text)
     return text if len(text) <= 40 else text[:39] + "…"
 
 
@@ -146,8 +154,8 @@ def one_of(*names: str) -> BeforeValidator:
 
 def did_you_mean(value: object, names: Sequence[str]) -> str:
     """`; did you mean "asha"?` where one of the names is close to the value, else nothing."""
-    close = get_close_matches(value, names, n=1) if isinstance(value, str) else []
-    return f'; did you mean "{close[0]}"?' if close else ""
+    close = closest(value, names) if isinstance(value, str) else None
+    return f'; did you mean "{close}"?' if close else ""
 
 
 def listed(value: object) -> object:

@@ -193,9 +193,10 @@ def _values_problems(field: str, values: Sequence[Any]) -> list[Problem]:
     seen: set[str] = set()
     problems: list[Problem] = []
     for index, value in enumerate(values):
-        if same(value) in seen:
+        key = same(value)
+        if key in seen:
             problems.append(Problem(f"{field}[{index}]", f"is there already: {shown(value)}"))
-        seen.add(same(value))
+        seen.add(key)
     return problems
 
 

@@ -16,11 +16,14 @@ from .yaml_values import MAX_DEPTH, MAX_VALUES
 MAX_TEXT = 10_000
 """The longest text in a document, in characters."""
 
+MAX_ALL_TEXT = 2**20
+"""The most characters of all texts in a document, those behind an alias counted each time."""
+
 
 def plain_document(document: Mapping[Any, Any]) -> tuple[dict[Any, Any], list[Problem]]:
     """A copy with nothing but dict, list, str, int, float, bool and None in it, and the problems found on the way.
 
-    Raises InvalidSpec where the document nests too deep or holds too many values, so that no copy can be made.
+    Raises InvalidSpec where the document nests too deep or holds too much, so that no copy can be made.
     """
     problems: list[Problem] = []
     copy = _Copy(problems).of(document, ())
@@ -31,6 +34,7 @@ class _Copy:
     def __init__(self, problems: list[Problem]) -> None:
         self._problems = problems
         self._left = MAX_VALUES
+        self._text_left = MAX_ALL_TEXT
 
     def of(self, value: Any, path: tuple[Any, ...]) -> Any:
         """A plain copy of a value at a path."""
@@ -44,6 +48,7 @@ class _Copy:
                 named = [(self._key(key, path), each) for key, each in value.items()]
                 return {name: self.of(each, (*path, name)) for name, each in named}
             return [self.of(each, (*path, index)) for index, each in enumerate(value)]
+        self._count(value)
         problem = scalar_problem(value)
         if problem:
             self._problems.append(Problem(dotted(path), problem))
@@ -54,11 +59,19 @@ class _Copy:
             name = got(key).removeprefix("a ")
             self._problems.append(Problem(dotted((*path, name)), "the name of a field must be text; put it in quotes"))
             return name
+        self._count(key)
         if problem := scalar_problem(key):
             self._problems.append(Problem(dotted(path), f"has a field whose name {problem}"))
         elif problem := hidden_problem(key):
             self._problems.append(Problem(dotted((*path, key)), f"its name {problem}"))
         return key
+
+    def _count(self, value: Any) -> None:
+        if isinstance(value, str):
+            self._text_left -= len(value)
+            if self._text_left < 0:
+                what = f"has more than {MAX_ALL_TEXT:,} characters in all its texts, each counted where an alias repeats it"
+                raise InvalidSpec([Problem("", what)])
 
 
 def _harmless(value: object) -> Any:

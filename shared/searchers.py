@@ -14,6 +14,9 @@ from .settings import Concurrency
 MAX_RUNGS = 100
 """The most rungs that a bracket may be asked to have."""
 
+MAX_BRACKETS = 100
+"""The most brackets of a search, which looks through all their rungs at each assignment."""
+
 Goal = Literal["minimize", "maximize"]
 Mode = Literal["aggressive", "standard", "conservative"]
 
@@ -94,6 +97,9 @@ def _rungs_do_not_fit(spec: AdaptiveAshaSpec) -> list[Problem]:
         return []
     if not spec.bracket_rungs:
         return [Problem("bracket_rungs", "must name at least one bracket")]
+    if len(spec.bracket_rungs) > MAX_BRACKETS:
+        what = f"must name at most {MAX_BRACKETS} brackets, got {len(spec.bracket_rungs):,}"
+        return [Problem("bracket_rungs", what)]
     fit = spec.rungs_that_fit
     why = f"max_resource {spec.max_resource}, max_trials {spec.max_trials} and divisor {spec.divisor}"
     return [

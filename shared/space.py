@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from threading import Lock
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from .spec import Spec
 
 #: The rules by which hyperparameters are drawn; an experiment goes by those under which it began. By rules 1 each trial
-#: was drawn by itself; since rules 2 the combinations of a small space come each once before any comes again.
-DRAW_RULES = 2
-#: The most combinations of a small space.
-SMALL = 10_000
-#: How many candidates tell whether the forbidden combinations leave enough to draw, and what part of them is enough.
+#: was drawn by itself; since rules 2 the combinations of a small space come each once before any comes again; since
+#: rules 3 a space is not small where they are so long that putting them in order takes more than a second or so.
+DRAW_RULES = 3
+#: The most combinations of a small space, and the most characters of all of them as JSON.
+SMALL, SMALL_LENGTH = 10_000, 10_000_000
+#: How many candidates tell whether the forbidden combinations leave enough to draw, and what part of them is enough;
+#: fewer where there are very many hyperparameters, so that so many values are drawn.
 PROBES, ENOUGH = 10_000, 0.01
+PROBED_VALUES = 2_000_000
 _SEEDS = 5
 NOTHING_LEFT = Problem("forbidden", "rules out too much: no combination is left")
 
@@ -37,6 +41,7 @@ class Space:
     ) -> None:
         """What takes long is made at the first draw."""
         self._parts = hyperparameters, forbidden
+        self._probes = min(PROBES, PROBED_VALUES // max(1, len(hyperparameters)))
         self._rules = rules
         self._lock = Lock()
         self._order: tuple[int, Sequence[Sequence[Code]]] | None = None
@@ -54,7 +59,7 @@ class Space:
         the first again. Safe to call from several threads. Raises InvalidSpec where nearly everything is forbidden.
         """
         with self._lock:
-            order = self._in_order(seed) if self._is_small else None
+            order = self._in_order(seed) if self.is_small else None
         if order is not None:
             if not order:
                 raise InvalidSpec([NOTHING_LEFT])
@@ -62,21 +67,25 @@ class Space:
             return
         with self._lock:
             candidates = self._candidates
+        # Where one in a hundred is allowed, the first rules' number is as good as no limit, and takes minutes.
+        limit = 100 * PROBES if self._rules < 3 else self._probes
         found = None
-        for found in candidates.search(seed, trial, 100 * PROBES):
+        for found in candidates.search(seed, trial, limit):
             yield found
         if found is None:
-            raise InvalidSpec([_ruled_out(100 * PROBES, 0)])
+            raise InvalidSpec([_ruled_out(limit, 0)])
 
     def problems(self) -> list[Problem]:
-        """What is wrong with it that shows only when it is drawn from: next to nothing is left. Takes a second."""
-        number = self.number
-        if number == 0:
+        """What is wrong with it that shows only when it is drawn from: next to nothing is left. Takes some seconds at
+        most, where very much is forbidden; where not, as good as nothing."""
+        if self.number == 0:
             return [NOTHING_LEFT]
-        if number is not None and number <= SMALL:
+        if self.is_small:
             return []
-        allowed = sum(self._candidates.number_allowed(seed, PROBES // _SEEDS) for seed in range(_SEEDS))
-        return [] if allowed >= ENOUGH * PROBES else [_ruled_out(PROBES, allowed)]
+        enough, allowed = math.ceil(ENOUGH * self._probes), 0
+        for seed in range(_SEEDS):
+            allowed += self._candidates.number_allowed(seed, self._probes // _SEEDS, enough - allowed)
+        return [] if allowed >= enough else [_ruled_out(self._probes, allowed)]
 
     @cached_property
     def number(self) -> int | None:
@@ -92,8 +101,11 @@ class Space:
         return Candidates(*self._parts)
 
     @property
-    def _is_small(self) -> bool:
-        return self._rules >= 2 and self.number is not None and self.number <= SMALL
+    def is_small(self) -> bool:
+        """Whether no combination comes twice before each has come once."""
+        if self._rules < 2 or self.number is None or self.number > SMALL:
+            return False
+        return self._rules < 3 or self.number * self._combinations.length <= SMALL_LENGTH
 
     def _in_order(self, seed: int) -> Sequence[Sequence[Code]]:
         if self._order is None or self._order[0] != seed:
@@ -101,19 +113,14 @@ class Space:
         return self._order[1]
 
 
-def check_space(spec: Spec) -> list[Problem]:
-    """What is wrong with a spec's space that shows only when it is drawn from. Takes a second."""
-    return Space(spec.hyperparameters, spec.forbidden).problems()
-
-
-def repetition(spec: Spec) -> str:
-    """What is to be said of a space that has fewer combinations than the search makes trials; empty for any other."""
-    number, trials = Space(spec.hyperparameters, spec.forbidden).number, spec.searcher.max_trials
+def repetition(spec: Spec, space: Space) -> str:
+    """What is to be said of a spec whose space has fewer combinations than its search makes trials; empty for others."""
+    number, trials = space.number, spec.searcher.max_trials
     if number is None or number >= trials:
         return ""
     if number == 1:
         return f"hyperparameters: there is 1 combination for {trials:,} trials (searcher.max_trials): all are the same"
-    then = "each comes once, and then again" if number <= SMALL else "some come several times"
+    then = "each comes once, and then again" if space.is_small else "some come several times"
     return f"hyperparameters: there are {number:,} combinations for {trials:,} trials (searcher.max_trials): {then}"
 
 

@@ -40,9 +40,11 @@ from .hyperparameters import (
 from .plain import plain_document
 from .searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
 from .settings import Priority, Settings, Weight
+from .space import Space
 from .space_problems import space_problems
-from .spec_problems import problems_of
+from .spec_problems import MAX_PROBLEMS, problems_of
 from .storage import storage_problem
+from .suggestions import few_suggestions
 from .visible import hidden_problem
 
 __all__ = [
@@ -72,9 +74,6 @@ __all__ = [
     "spec_to_json",
     "stored_spec",
 ]
-
-MAX_PROBLEMS = 100
-"""The most problems that are told of one document."""
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -242,6 +241,11 @@ class _SearcherFile(Model):
 
 def parse_spec(text: str, *, source: str = "spec") -> Spec:
     """The spec in a YAML or JSON text of at most 1 MiB. Raises InvalidSpec with every problem of it."""
+    return parse_with_space(text, source=source)[0]
+
+
+def parse_with_space(text: str, *, source: str = "spec") -> tuple[Spec, Space]:
+    """The same with its search space, of which a part is made already. Raises InvalidSpec with every problem."""
     return _spec_of(parse_document(text, source=source))
 
 
@@ -254,13 +258,13 @@ def parse_searcher(text: str, *, source: str = "spec") -> tuple[SearcherSpec, st
     if isinstance(document, dict) and document and document.keys() <= {"searcher", "metric"}:
         file = _validated(_SearcherFile, document)
         return file.searcher, file.metric.goal if file.metric else None
-    spec = _spec_of(document)
+    spec, _ = _spec_of(document)
     return spec.searcher, spec.metric.goal
 
 
 def spec_from_json(document: Mapping[str, Any]) -> Spec:
     """The spec in a mapping, from Python or from `spec_to_json`. Raises InvalidSpec with every problem of it."""
-    return _spec_of(document)
+    return _spec_of(document)[0]
 
 
 def stored_spec(document: Mapping[str, Any]) -> Spec:
@@ -297,15 +301,13 @@ def _canonical(document: Mapping[str, Any]) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-def _spec_of(document: object) -> Spec:
+def _spec_of(document: object) -> tuple[Spec, Space]:
     spec = _validated(Spec, document)
-    if spec.forbidden:
-        # Whether anything is left to draw shows only by drawing, and that takes ConfigSpace, which is slow to import.
-        from .space import check_space
-
-        if problems := check_space(spec):
-            raise InvalidSpec(problems)
-    return spec
+    space = Space(spec.hyperparameters, spec.forbidden)
+    # Whether anything is left to draw shows only by drawing.
+    if spec.forbidden and (problems := space.problems()):
+        raise InvalidSpec(problems)
+    return spec, space
 
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -316,13 +318,14 @@ def _validated(model: type[_M], document: object) -> _M:
     if not isinstance(document, Mapping):
         raise InvalidSpec([Problem("", f"must be a mapping of fields, such as name: …, got {got(document)}")])
     plain, problems = plain_document(document)
-    try:
-        valid = model.model_validate(plain)
-    except ValidationError as error:
-        problems += [*problems_of(error, model), *_space_problems_of(plain)]
-    else:
-        if not problems:
-            return valid
+    with few_suggestions():
+        try:
+            valid = model.model_validate(plain)
+        except ValidationError as error:
+            problems += [*problems_of(error, model), *_space_problems_of(plain)]
+        else:
+            if not problems:
+                return valid
     raise InvalidSpec(_most_important(problems))
 
 

@@ -17,19 +17,32 @@ from .searchers import SEARCHERS
 
 Location = tuple[int | str, ...]
 
+MAX_PROBLEMS = 100
+"""The most problems that are told of one document."""
+
 _VARIANTS = {"hyperparameters": 2, "searcher": 1}
 """Where pydantic puts the name of the chosen variant into a location, by the location's first part."""
 
 
 def problems_of(error: ValidationError, root: type[BaseModel]) -> Iterator[Problem]:
-    """Every problem of a document that was validated as `root`."""
+    """Every problem of a document that was validated as `root`; those after the first MAX_PROBLEMS places, which nobody
+    is told, without a message."""
+    places: set[Location] = set()
     for detail in error.errors(include_url=False):
-        yield from _explain(detail, root)
+        if len(places) >= MAX_PROBLEMS and detail["loc"] not in places:
+            yield Problem(_path(detail["loc"]), "")
+        else:
+            places.add(detail["loc"])
+            yield from _explain(detail, root)
+
+
+def _path(location: Location) -> str:
+    return dotted(part for part in _without_variant(location) if part != "[key]")
 
 
 def _explain(detail: ErrorDetails, root: type[BaseModel]) -> Iterator[Problem]:
     location = detail["loc"]
-    path = dotted(part for part in _without_variant(location) if part != "[key]")
+    path = _path(location)
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, FieldProblems):
         yield from (Problem(joined(path, each.path), each.message) for each in cause.problems)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from .errors import CannotStart, InvalidInput
+from .suggestions import closest
 
 #: The extra of this package that brings what a protocol needs.
 _EXTRAS: Mapping[str, str] = {
@@ -60,8 +60,8 @@ def storage_problem(url: str) -> str | None:
     known = fsspec.available_protocols()
     for protocol in protocols:
         if protocol not in known:
-            close = get_close_matches(protocol, known, n=1)
-            hint = f'; did you mean "{close[0]}"?' if close else ""
+            close = closest(protocol, known)
+            hint = f'; did you mean "{close}"?' if close else ""
             return f"must be a path, or a URL of a protocol that fsspec knows, such as s3, gs, abfs or file; got {protocol}://{hint}"
     return None
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from .limits import LARGEST_WHOLE
 from .visible import json_text
 
 MAX_DEPTH = 30
@@ -57,6 +58,8 @@ class _Open:
     value: list[Any] | dict[Any, Any]
     anchor: str | None
     began: int
+    #: How deep lists and mappings are nested in it so far, itself included.
+    depth: int = 1
     key: Any = None
     has_key: bool = False
 
@@ -81,10 +84,11 @@ class Builder:
             self._begin(event)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             closed = self.stack.pop()
-            self._anchor(closed.anchor, closed.value, self.count - closed.began)
+            self._deepen(closed.depth)
+            self._anchor(closed.anchor, closed.value, self.count - closed.began, closed.depth)
         elif isinstance(event, yaml.ScalarEvent):
             self._add(self._scalar(event), event)
-            self._anchor(event.anchor, self._last, 1)
+            self._anchor(event.anchor, self._last, 1, 0)
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event)
 
@@ -120,15 +124,23 @@ class Builder:
     def _key(self, key: Any, mapping: dict[Any, Any], event: yaml.Event) -> Any:
         if isinstance(key, list | dict):
             raise self._wrong("the name of a field must be plain text", event)
+        if isinstance(key, int | float) and not abs(key) <= LARGEST_WHOLE:
+            # Python's dict takes quadratic time for huge numbers that somebody has chosen for it.
+            raise self._wrong("the name of a field must be text; put it in quotes", event)
         if key == "<<":
             raise self._wrong("merging (<<) is not supported; write the fields out", event)
         if key in mapping:
             raise self._wrong(f"{json_text(key)} is there already", event)
         return key
 
-    def _anchor(self, anchor: str | None, value: Any, count: int) -> None:
+    def _anchor(self, anchor: str | None, value: Any, count: int, depth: int) -> None:
         if anchor is not None:
-            self.anchors[anchor] = (value, count, _depth(value))
+            self.anchors[anchor] = (value, count, depth)
+
+    def _deepen(self, depth: int) -> None:
+        """What is open has something in it that is so deep."""
+        if self.stack:
+            self.stack[-1].depth = max(self.stack[-1].depth, depth + 1)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         known = self.anchors.get(event.anchor or "")
@@ -138,6 +150,7 @@ class Builder:
         if len(self.stack) + depth > MAX_DEPTH:
             raise self._wrong(f"is nested more than {MAX_DEPTH} deep", event)
         self._add(value, event, count)
+        self._deepen(depth)
 
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
         tag = event.tag
@@ -163,15 +176,6 @@ class Builder:
 
 def _shown_tag(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
-
-
-def _depth(value: Any) -> int:
-    """How deep lists and mappings are nested in a finished value; its own nesting is limited already."""
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
 
 
 _COLLECTION_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")

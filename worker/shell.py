@@ -6,13 +6,13 @@ Each opens a connection of its own to the worker's socket, says one thing and en
 from __future__ import annotations
 
 from contextlib import closing
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
 from ..shared.errors import FailedPrecondition, InvalidInput
 from ..shared.printing import say, say_json
+from ..shared.suggestions import closest
 from .connection import Connection
 from .environment import as_text
 from .protocol import Answer
@@ -93,6 +93,6 @@ def hparam(name: str | None) -> None:
         # As it is: a program reads it, and no person.
         click.echo(as_text(hparams[name]))
     else:
-        close = get_close_matches(name, hparams, n=1)
-        hint = f'did you mean "{close[0]}"?' if close else f"there are {', '.join(hparams)}"
+        close = closest(name, hparams)
+        hint = f'did you mean "{close}"?' if close else f"there are {', '.join(hparams)}"
         raise InvalidInput(f'this trial has no hyperparameter "{name}"; {hint}')

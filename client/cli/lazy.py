@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
+
+from ...shared.suggestions import closest
 
 
 class LazyGroup(click.Group):
@@ -35,9 +36,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: Sequence[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the arguments name; where there is none, the closest is suggested."""
-        close = get_close_matches(args[0], self._table, n=1)
-        if args[0] not in self._table and close and not args[0].startswith("-"):
-            ctx.fail(f'there is no command "{args[0]}"; did you mean "{close[0]}"?')
+        close = None if args[0] in self._table or args[0].startswith("-") else closest(args[0], self._table)
+        if close:
+            ctx.fail(f'there is no command "{args[0]}"; did you mean "{close}"?')
         return super().resolve_command(ctx, list(args))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

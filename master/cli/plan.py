@@ -13,7 +13,7 @@ from ...shared.errors import CannotStart
 from ...shared.printing import say, say_block, say_json
 from ...shared.searchers import SearcherSpec
 from ...shared.space import repetition
-from ...shared.spec import parse_spec
+from ...shared.spec import parse_with_space
 from ...shared.visible import visible
 from ..search.arithmetic import expected_entries, expected_resource
 from ..search.interface import BracketPlan
@@ -93,12 +93,12 @@ def _count(number: int, thing: str) -> str:
 def _check(path: Path) -> None:
     from ...shared.rehearsal import rehearse
 
-    spec = parse_spec(read_document(path), source=str(path))
+    spec, space = parse_with_space(read_document(path), source=str(path))
     try:
         rehearse(spec, Path.cwd())
     except CannotStart as error:
         raise CannotStart(f"{path}: {error}") from error
-    if warning := repetition(spec):
+    if warning := repetition(spec, space):
         say(f"warning: {path}: {warning}", err=True)
 
 

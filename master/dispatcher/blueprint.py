@@ -49,16 +49,16 @@ class Refused:
     error: Exception
 
 
-def blueprint(spec: Spec) -> Blueprint:
-    """Builds the searcher and the search space of a valid spec."""
-    draw = _draw(spec, DRAW_RULES)
+def blueprint(spec: Spec, space: Space | None = None) -> Blueprint:
+    """Builds the searcher of a valid spec, and its search space where there is none yet."""
+    draw = Portions(space or _space(spec, DRAW_RULES), spec.seed)
     # What nothing can be drawn from is refused rather than begun.
     patiently(draw)(0)
     return _blueprint(spec, draw)
 
 
-def _draw(spec: Spec, rules: int) -> Draw:
-    return Portions(Space(spec.hyperparameters, spec.forbidden, rules), spec.seed)
+def _space(spec: Spec, rules: int) -> Space:
+    return Space(spec.hyperparameters, spec.forbidden, rules)
 
 
 def _blueprint(spec: Spec, draw: Draw) -> Blueprint:
@@ -71,7 +71,7 @@ def blueprint_from_json(spec: Mapping[str, Any], draw_rules: int) -> Blueprint:
     The library of search spaces takes a second to import: a master that was restarted serves before that.
     """
     valid = stored_spec(spec)
-    return _blueprint(valid, _draw(valid, draw_rules))
+    return _blueprint(valid, Portions(_space(valid, draw_rules), valid.seed))
 
 
 class Blueprints:

@@ -6,6 +6,7 @@ Throughout, `eta` is the divisor, a Fraction greater than 1.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -42,9 +43,12 @@ def split_trials(max_trials: int, sizes: Sequence[int], eta: Fraction) -> tuple[
 
     Each bracket gets at least one trial: with fewer trials than brackets, the shares add up to more than `max_trials`.
     """
-    weights = [eta ** (size - 1) / size for size in sizes]
-    total = sum(weights)
-    shares = [max(1, int(max_trials * weight / total)) for weight in weights]
+    # Of each size once: the numbers are long.
+    number = Counter(sizes)
+    weights = {size: eta ** (size - 1) / size for size in number}
+    total = sum((weights[size] * number[size] for size in number), Fraction(0))
+    share_of = {size: max(1, int(max_trials * weights[size] / total)) for size in number}
+    shares = [share_of[size] for size in sizes]
     shares[0] += max(0, max_trials - sum(shares))
     _take_back(shares, sum(shares) - max_trials)
     return tuple(shares)
@@ -73,8 +77,9 @@ def asha_brackets(
     sizes = sorted(sizes, reverse=True)
     trials = split_trials(max_trials, sizes, eta)
     concurrency = split_concurrency(max_concurrent_trials, len(sizes))
+    resources = {size: rung_resources(max_resource, eta, size) for size in set(sizes)}
     return tuple(
-        BracketPlan(rung_resources(max_resource, eta, size), share, at_once)
+        BracketPlan(resources[size], share, at_once)
         for size, share, at_once in zip(sizes, trials, concurrency, strict=True)
     )
 

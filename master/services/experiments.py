@@ -24,7 +24,7 @@ from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVER
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.settings import Settings
 from ...shared.space import repetition
-from ...shared.spec import Spec, is_spec_of, parse_settings, parse_spec
+from ...shared.spec import Spec, is_spec_of, parse_settings, parse_with_space
 from ..dispatcher.blueprint import Blueprint, blueprint
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
@@ -266,5 +266,5 @@ def _check_same(request_id: str, experiment: Experiment, spec: Spec, caller: str
 
 def _accepted(text: str) -> tuple[Blueprint, list[str]]:
     """A spec that is right, and what its user may not have meant."""
-    spec = parse_spec(text)
-    return blueprint(spec), [warning for warning in (repetition(spec),) if warning]
+    spec, space = parse_with_space(text)
+    return blueprint(spec, space), [warning for warning in (repetition(spec, space),) if warning]

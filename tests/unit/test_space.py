@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rungmaster.shared.errors import InvalidSpec
 from rungmaster.shared.hyperparameters import Condition, FloatSpec, Hyperparameter, IntSpec, same
-from rungmaster.shared.space import DRAW_RULES, SMALL, Space, check_space, repetition
+from rungmaster.shared.space import DRAW_RULES, SMALL, Space, repetition
 from rungmaster.shared.spec import Spec, spec_from_json, spec_to_json
 
 DIGITS: dict[str, Any] = {
@@ -132,16 +132,17 @@ def test_searches_that_take_turns_find_what_each_finds_alone() -> None:
     assert portions > 40, "most take several portions"
 
 
-def test_where_everything_is_forbidden_drawing_ends_with_the_reason() -> None:
+@pytest.mark.parametrize(("rules", "drawn"), [(2, "1,000,000"), (DRAW_RULES, "10,000")])
+def test_where_everything_is_forbidden_drawing_ends_with_the_reason(rules: int, drawn: str) -> None:
     switch, number = {"type": "categorical", "choices": [False, True]}, {"type": "float", "low": 0, "high": 1}
     # Of old they were accepted: by the rules of today they are not specs any more.
     conditions: list[Condition] = [{"on": (False,)}, {"on": (True,)}]
     countable, endless = (spec_with(each).hyperparameters for each in ({"on": switch}, {"on": switch, "x": number}))
     with pytest.raises(InvalidSpec, match="no combination is left"):
         next(Space(countable, conditions).search(1, 0))
-    steps = Space(endless, conditions).search(1, 0)
+    steps = Space(endless, conditions, rules).search(1, 0)
     assert [next(steps) for _ in range(50)] == [None] * 50
-    with pytest.raises(InvalidSpec, match="of 1,000,000 combinations that were drawn, every one is forbidden"):
+    with pytest.raises(InvalidSpec, match=f"of {drawn} combinations that were drawn, every one is forbidden"):
         next(step for step in steps if step is not None)
 
 
@@ -225,10 +226,10 @@ def test_one_combination_left_of_a_thousand_is_found() -> None:
 def test_prohibitions_that_leave_nothing_are_told() -> None:
     spec = spec_with(DIGITS)
     nothing = spec.model_copy(update={"forbidden": ({"solver": ("sgd",)}, {"solver": ("adam",)})})
-    (problem,) = check_space(nothing)
+    (problem,) = Space(nothing.hyperparameters, nothing.forbidden).problems()
 
     assert str(problem).startswith("forbidden: rules out too much: ")
-    assert check_space(spec) == []
+    assert Space(spec.hyperparameters, spec.forbidden).problems() == []
 
 
 def test_prohibitions_that_leave_less_than_one_in_a_hundred_are_told_where_it_cannot_be_counted() -> None:
@@ -239,7 +240,7 @@ def test_prohibitions_that_leave_less_than_one_in_a_hundred_are_told_where_it_ca
     def told(allowed: int) -> list[str]:
         spec = spec_with(space)
         forbidden = ({"x": tuple(range(1000 - allowed))},)
-        return [str(problem) for problem in check_space(spec.model_copy(update={"forbidden": forbidden}))]
+        return [str(problem) for problem in Space(spec.hyperparameters, forbidden).problems()]
 
     (few,) = told(5)
     assert few.startswith("forbidden: rules out too much: of 10,000 combinations that were drawn, ")
@@ -491,5 +492,6 @@ def test_what_takes_too_long_to_count_is_not_counted() -> None:
 def test_fewer_combinations_than_trials_are_told(space: dict[str, Any], trials: int, told: str) -> None:
     spec = spec_with(space)
     spec = spec.model_copy(update={"searcher": spec.searcher.model_copy(update={"max_trials": trials})})
-    assert told in repetition(spec)
-    assert bool(told) == bool(repetition(spec))
+    said = repetition(spec, Space(spec.hyperparameters))
+    assert told in said
+    assert bool(told) == bool(said)
