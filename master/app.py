@@ -32,6 +32,7 @@ from .services.connections import raise_file_limit
 from .services.listening import check_address, check_free, reachable
 from .services.security import Security
 from .services.server import CONNECTIONS_OF_HOST, Guard, Server
+from .stopping import PATIENCE, Stopping
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ class Announcer(Protocol):
 
 
 async def serve(options: Options, announcer: Announcer) -> None:
-    """Serves until it is told to end (SIGTERM, SIGINT), if need be after waiting for another master's end.
+    """Serves until it is told to end (SIGTERM, SIGINT), if need be after waiting for another master's end. Once told,
+    the process has ended PATIENCE seconds after the grace of its calls, whatever it is busy with.
 
     Raises DatabaseError or Unavailable where the database cannot be used, InvalidInput where the address, a certificate
     or the tokens cannot,
@@ -88,16 +90,19 @@ async def serve(options: Options, announcer: Announcer) -> None:
     master took over, DatabaseLost where the database was deleted or replaced.
     """
     arm()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stopping = Stopping(options.grace + PATIENCE)
+    with stopping.by_signals(signal.SIGTERM, signal.SIGINT):
+        await _serve_until(stopping, options, announcer)
+
+
+async def _serve_until(stopping: Stopping, options: Options, announcer: Announcer) -> None:
+    loop, stop = asyncio.get_running_loop(), stopping.told
     check_address(options.listen)
     if options.health_listen:
         check_address(options.health_listen, "--health-listen")
     raise_file_limit()
     guard = Guard.of(options.security, options.connections_of_host, options.health_listen)
-    async with _stopping_with_parent(stop, options.exit_with_parent):
+    async with _stopping_with_parent(stopping, options.exit_with_parent):
         ready = partial(check_free, options.listen)
         claim = Claim(options.database, options.holder, options.rivalry, options.takeover_after, ready)
         hit("start.before")
@@ -106,13 +111,14 @@ async def serve(options: Options, announcer: Announcer) -> None:
             if ledger is None:
                 return
             try:
-                await _serve(ledger, thread, options, guard, stop, announcer)
+                await _serve(ledger, thread, options, guard, stopping, announcer)
             except DatabaseLost as error:
                 log.error("%s", error)
                 saved = await loop.run_in_executor(thread, ledger.rescue)
                 raise DatabaseLost(": ".join(filter(None, (str(error), saved)))) from error
             finally:
                 await loop.run_in_executor(thread, ledger.close)
+            stopping.code = 0
 
 
 async def _serve(
@@ -120,7 +126,7 @@ async def _serve(
     thread: ThreadPoolExecutor,
     options: Options,
     guard: Guard,
-    stop: asyncio.Event,
+    stopping: Stopping,
     announcer: Announcer,
 ) -> None:
     terms = Terms(ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__, ledger.database_id)
@@ -130,7 +136,10 @@ async def _serve(
         server = Server(writer, reader, ledger.database, options.holder, guard)
         async with _renewing(ledger, writer, server) as renewing:
             with _collecting_no_garbage():
-                await _start(writer, renewing)
+                if not await _started(writer, renewing, stopping.told):
+                    # Nothing is lost where what is read is cut off.
+                    stopping.code = 0
+                    return
             hit("recover.after")
             port = await _listen(server, options)
             hit("serve.after")
@@ -141,7 +150,7 @@ async def _serve(
                 Sweeper(writer, ledger, reader, thread).run(),
                 end_little_by_little(writer),
             ]
-            await _run(writer, server, background, renewing, options, stop)
+            await _run(writer, server, background, renewing, options, stopping.told)
 
 
 @contextlib.asynccontextmanager
@@ -159,14 +168,20 @@ async def _renewing(ledger: Ledger, writer: Writer, server: Server) -> AsyncIter
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _start(writer: Writer, renewing: asyncio.Task[None]) -> None:
-    """Builds the memory; raises MastershipLost as soon as a sign of life tells so."""
-    starting = asyncio.create_task(writer.start())
-    done, _ = await asyncio.wait({starting, renewing}, return_when=asyncio.FIRST_COMPLETED)
-    if starting not in done:
-        starting.cancel()
-        await renewing
-    await starting
+async def _started(writer: Writer, renewing: asyncio.Task[None], stop: asyncio.Event) -> bool:
+    """Builds the memory; False where the process is told to end meanwhile. Raises MastershipLost as soon as a sign of
+    life tells so."""
+    starting, stopped = asyncio.create_task(writer.start()), asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait({starting, renewing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if starting in done:
+            await starting
+        elif renewing in done:
+            await renewing
+        return starting in done
+    finally:
+        for task in (starting, stopped):
+            task.cancel()
 
 
 async def _announce(ledger: Ledger, thread: ThreadPoolExecutor, address: str) -> None:
@@ -244,9 +259,9 @@ async def _look(writer: Writer) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _stopping_with_parent(stop: asyncio.Event, wanted: bool) -> AsyncIterator[None]:
-    """Sets `stop` when standard input closes: whoever started this process has ended, by whatever means."""
-    watch = asyncio.create_task(_set_without_parent(stop)) if wanted else None
+async def _stopping_with_parent(stopping: Stopping, wanted: bool) -> AsyncIterator[None]:
+    """Tells it to end when standard input closes: whoever started this process has ended, by whatever means."""
+    watch = asyncio.create_task(_tell_without_parent(stopping)) if wanted else None
     try:
         yield
     finally:
@@ -255,10 +270,10 @@ async def _stopping_with_parent(stop: asyncio.Event, wanted: bool) -> AsyncItera
             await asyncio.gather(watch, return_exceptions=True)
 
 
-async def _set_without_parent(stop: asyncio.Event) -> None:
+async def _tell_without_parent(stopping: Stopping) -> None:
     loop = asyncio.get_running_loop()
     stream = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
     while await stream.read(4096):
         pass
-    stop.set()
+    stopping.tell()

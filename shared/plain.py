@@ -70,8 +70,8 @@ class _Copy:
         if isinstance(value, str):
             self._text_left -= len(value)
             if self._text_left < 0:
-                what = f"has more than {MAX_ALL_TEXT:,} characters in all its texts, each counted where an alias repeats it"
-                raise InvalidSpec([Problem("", what)])
+                what = f"has more than {MAX_ALL_TEXT:,} characters in all its texts together"
+                raise InvalidSpec([Problem("", f"{what}, counting those behind an alias each time")])
 
 
 def _harmless(value: object) -> Any:

@@ -114,7 +114,7 @@ class Space:
 
 
 def repetition(spec: Spec, space: Space) -> str:
-    """What is to be said of a spec whose space has fewer combinations than its search makes trials; empty for others."""
+    """What is to be said where a spec's space has fewer combinations than its search makes trials; empty elsewhere."""
     number, trials = space.number, spec.searcher.max_trials
     if number is None or number >= trials:
         return ""

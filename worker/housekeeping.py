@@ -12,11 +12,11 @@ from typing import Any
 
 from ..shared.errors import RungmasterError
 from ..shared.failure_text import Repeats
+from ..shared.idle_threads import IdleThreads
 from ..shared.leftovers import logged_experiments, remove_logs, remove_old_logs
 from ..shared.model import LeaseRef
 from ..shared.session import FailedDeletion, Sweep, Swept
 from .checkpoints import CheckpointStore
-from .idle_threads import IdleThreads
 from .outages import cause_of
 from .outbox import Outbox
 from .settings import Settings

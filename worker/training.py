@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ..shared.errors import ENVIRONMENTAL, CannotStart, RungmasterError
 from ..shared.failure_text import exception_in, failure_text, last_line
+from ..shared.idle_threads import in_thread
 from ..shared.model import LeaseRef
 from ..shared.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
 from . import output
@@ -24,7 +25,6 @@ from .child import Child, Job, describe_exit
 from .conversation import Conversation
 from .ending import MOMENT, may_be_of_the_worker, overdue
 from .environment import DEVICES, base_environment, trial_environment, without_variable
-from .idle_threads import in_thread
 from .launcher import Launcher
 from .local_server import LocalServer
 from .outages import Outages, StillAway

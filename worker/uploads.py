@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from ..shared.errors import RungmasterError
+from ..shared.idle_threads import in_thread
 from ..shared.model import LeaseRef
 from ..shared.session import CheckpointSaved
 from ..shared.storage import address_in
 from .checkpoints import CheckpointStore
-from .idle_threads import in_thread
 from .outages import Outages
 from .takeover import take_over
 

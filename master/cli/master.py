@@ -58,7 +58,7 @@ SWITCH_INTERVAL = 0.0005
     default=5.0,
     show_default=True,
     type=click.FloatRange(min=0.0),
-    help="Seconds that calls get to end when the master is stopped.",
+    help="Seconds that calls get to end when the master is stopped; 4 s later it has ended, whatever it is busy with.",
 )
 @click.option(
     "--take-over", "rivalry", flag_value="take over", help="Replace the master that owns the database now, at once."

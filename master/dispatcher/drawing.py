@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
+from ...shared.idle_threads import IdleThreads
 from ..experiment.next_trial import Draw
 
 #: Trials of one experiment that are drawn ahead.
@@ -26,7 +26,7 @@ class Drawer:
     def __init__(self, wake: Callable[[int], None]) -> None:
         """`wake` is called in the event loop with an experiment whose next trial was asked for and is drawn now."""
         self._wake = wake
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="drawing")
+        self._thread = IdleThreads(1, "drawing")
         self._aheads: WeakValueDictionary[int, Ahead] = WeakValueDictionary()
 
     def ahead(self, experiment_id: int, draw: Draw) -> Draw:
@@ -44,13 +44,13 @@ class Drawer:
         """Draws nothing more."""
         for ahead in self._aheads.values():
             ahead.stop()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.close()
 
 
 class Ahead:
     """The hyperparameters of an experiment's next trials. To be asked for one after the other, in the event loop."""
 
-    def __init__(self, draw: Draw, thread: Executor, wake: Callable[[], None]) -> None:
+    def __init__(self, draw: Draw, thread: IdleThreads, wake: Callable[[], None]) -> None:
         self._draw = draw
         self._thread = thread
         self._wake = wake
@@ -79,8 +79,7 @@ class Ahead:
         if not self._drawing and not self._stopped:
             self._drawing = True
             first = max(self._drawn, default=trial - 1) + 1
-            loop = asyncio.get_running_loop()
-            drawing = loop.run_in_executor(self._thread, _draw_some, self._draw, first, AHEAD - len(self._drawn))
+            drawing = self._thread.begin(_draw_some, self._draw, first, AHEAD - len(self._drawn))
             mine = ref(self)
             drawing.add_done_callback(lambda drawn: here._take(drawn) if (here := mine()) else None)
 

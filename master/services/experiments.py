@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 import grpc
@@ -20,6 +19,7 @@ from ...shared.convert_basics import (
 )
 from ...shared.convert_troubles import trouble_to_proto
 from ...shared.errors import FailedPrecondition, InvalidInput
+from ...shared.idle_threads import IdleThreads
 from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVERY, MAX_OWNER, MAX_STATES, MAX_URI_BYTES
 from ...shared.model import Experiment, ExperimentState, TrialOrder
 from ...shared.settings import Settings
@@ -38,7 +38,7 @@ from .watching import Watches
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext
 
-#: Reads at once.
+#: Reads at once. Specs are read one after the other, beside them: a large one takes seconds.
 READERS = 4
 DEFAULT_PAGE, DEFAULT_REPORTS = 100, 1000
 
@@ -59,11 +59,12 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     def __init__(self, writer: Commands, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._threads = IdleThreads(READERS, "reader")
+        self._specs = IdleThreads(1, "spec")
         self._watches = Watches(reader, self._read, writer.broadcast)
 
     async def _read(self, query: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, query)
+        return await self._threads.begin(query)
 
     async def _experiment(self, experiment_id: int) -> Experiment:
         return await self._read(lambda: self._reader.get_experiment(experiment_id))
@@ -80,7 +81,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
             check_text(f"code[{path}]", digest, MAX_CHECKSUM)
         check_text("owner", request.owner, MAX_OWNER)
         code, owner = dict(sorted(request.code.items())), caller_name.get() or request.owner
-        plan, warnings = await self._read(lambda: _accepted(request.spec))
+        plan, warnings = await self._specs.begin(_accepted, request.spec)
         created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id, code, owner))
         experiment = await self._experiment(created)
         if request.request_id:

@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from rungmaster.worker.idle_threads import IdleThreads
+from rungmaster.shared.idle_threads import IdleThreads
 
 HANGING = """
 import asyncio, threading
-from rungmaster.worker.idle_threads import IdleThreads
+from rungmaster.shared.idle_threads import IdleThreads
 
 async def story():
     threads = IdleThreads(1, "test")
@@ -32,7 +32,7 @@ def test_a_program_ends_although_a_call_hangs() -> None:
 
 HANGING_ALONE = """
 import asyncio, threading
-from rungmaster.worker.idle_threads import in_thread
+from rungmaster.shared.idle_threads import in_thread
 
 async def story():
     assert await in_thread(divmod, 7, 2) == (3, 1)

@@ -25,14 +25,18 @@ class IdleThreads:
 
     async def run(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """What the call gives or raises, once a thread had time for it."""
+        return await self.begin(call, *arguments)
+
+    def begin(self, call: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """The same for who does not wait; once that is cancelled, the call is not begun any more."""
         if not self._begun:
             self._begun = True
             for thread in self._threads:
                 thread.start()
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Any] = loop.create_future()
+        done: asyncio.Future[T] = loop.create_future()
         self._jobs.put((loop, done, partial(call, *arguments)))
-        return await done
+        return done
 
     def close(self) -> None:
         """The threads end once they have nothing to do; calls whose callers have gone are not begun."""
