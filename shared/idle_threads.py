@@ -29,13 +29,13 @@ class IdleThreads:
 
     def begin(self, call: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         """The same for who does not wait; once that is cancelled, the call is not begun any more."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.put((loop, done, partial(call, *arguments)))
         if not self._begun:
             self._begun = True
             for thread in self._threads:
                 thread.start()
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        self._jobs.put((loop, done, partial(call, *arguments)))
         return done
 
     def close(self) -> None:

@@ -42,10 +42,11 @@ async def serve(ledger: Ledger, thread: ThreadPoolExecutor, *, begin: bool) -> d
         plan = blueprint(make_spec())
         await writer.execute(lambda core, _, plan=plan: core.create(plan, ""))
     await writer.execute(lambda core, now: core.connect(Hello(name, name, 2), line, now))
+    held: list[LeaseRef] = []
     for i in range(2):
         asked = SessionRequest(work_request=WorkRequest(f"{name}{i}", 1))
         await writer.execute(lambda core, now, asked=asked: core.receive(name, line, asked, now))
-    held = await until_held(line, 2)
+        held = await until_held(line, i + 1)
     events = tuple(LeaseEvent(lease, 1, Measurement(1, {"error": 0.5})) for lease in held)
     await writer.execute(lambda core, now: core.receive(name, line, SessionRequest(events=events), now))
     running.cancel()

@@ -301,10 +301,10 @@ def test_hyperparameters_that_cannot_be_read_pause_their_experiment_and_the_othe
         await writer.execute(create("a", max_concurrent_trials=1))
         await writer.execute(create("b", max_concurrent_trials=1))
         await writer.execute(lambda core, now: core.connect(hello, line, now))
-        for name in ("first", "second"):
+        for number, name in enumerate(("first", "second"), start=1):
             asked = SessionRequest(work_request=WorkRequest(name, 1))
             await writer.execute(lambda core, now, asked=asked: core.receive("s", line, asked, now))
-        await until(lambda: len(assignments(line)) == 2)
+            await until(lambda number=number: len(assignments(line)) == number)
         again = Line()
         await writer.execute(lambda core, now: core.connect(hello, again, now))
         await until(lambda: store.experiments[1].state == "paused")
