@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import faulthandler
 import logging
 import os
 import signal
@@ -16,9 +15,7 @@ from collections.abc import Iterator
 log = logging.getLogger(__name__)
 
 #: Seconds after the grace of its calls in which a master ends by itself; what still runs then is cut off.
-PATIENCE = 3.5
-#: Seconds after that in which Python gets to do even this; then the process is ended without Python.
-LAST_PATIENCE = 0.5
+PATIENCE = 4.0
 
 
 class Stopping:
@@ -28,6 +25,8 @@ class Stopping:
         self.told = asyncio.Event()
         self.code = 1
         self._seconds = seconds
+        #: What comes through the pipe where it is told: 0, or the number of a signal.
+        self._telling: set[int] = {0}
         self._loop = asyncio.get_running_loop()
         self._read, self._write = os.pipe2(os.O_CLOEXEC)
         # The kernel wants it for signals, and to wait there would be to hang.
@@ -38,6 +37,7 @@ class Stopping:
         """Within, these signals tell it: a thread hears them, since the event loop may be what is stuck."""
         for number in numbers:
             signal.signal(number, _hear_in_the_thread)
+        self._telling |= {*numbers}
         former = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         threading.Thread(target=self._wait, name="stopping", daemon=True).start()
         try:
@@ -51,12 +51,11 @@ class Stopping:
             os.write(self._write, b"\0")
 
     def _wait(self) -> None:
-        os.read(self._read, 1)
+        # Signals that are not for this have a handler elsewhere, and come through here all the same.
+        while os.read(self._read, 1)[0] not in self._telling:
+            continue
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.told.set)
-        # Without a standard error there is nothing that it could write to.
-        with contextlib.suppress(AttributeError, OSError, ValueError, RuntimeError):
-            faulthandler.dump_traceback_later(self._seconds + LAST_PATIENCE, exit=True)
         time.sleep(self._seconds)
         self._cut_off()
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,11 +55,18 @@ def toy_spec(storage: Path, **changes: Any) -> str:
 class Process:
     """A child process whose output is kept, and shown when a test fails."""
 
-    def __init__(self, name: str, arguments: list[str], cwd: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        cwd: Path,
+        environment: dict[str, str],
+        program: Sequence[str] = ("-m", "rungmaster.client.cli.main"),
+    ) -> None:
         self.name = name
         self.lines: list[str] = []
         self.popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "rungmaster.client.cli.main", *arguments],
+            [sys.executable, "-P", *program, *arguments],
             cwd=cwd,
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
