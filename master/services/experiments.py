@@ -86,7 +86,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         experiment = await self._experiment(created)
         if request.request_id:
             caller = caller_name.get()
-            await self._read(lambda: _check_same(request.request_id, experiment, plan.spec, caller))
+            await self._specs.begin(_check_same, request.request_id, experiment, plan.spec, caller)
         return pb.CreateExperimentResponse(experiment=convert.experiment_to_proto(experiment), warnings=warnings)
 
     async def GetExperiment(  # noqa: N802

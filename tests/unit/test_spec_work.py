@@ -92,7 +92,7 @@ def impossible_values(n: int) -> dict[str, Any]:
 
 
 def unknown_fields(n: int) -> dict[str, Any]:
-    return document({"y": FLOAT}, **{f"sede{number}": 1 for number in range(4 * n)})
+    return document({"y": FLOAT}) | {f"sede{number}": 1 for number in range(4 * n)}
 
 
 def circles(n: int) -> dict[str, Any]:
