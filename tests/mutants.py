@@ -44,6 +44,11 @@ REQUESTS = "tests/integration/test_request_ids.py::"
 ALLOWED = "tests/integration/test_worker_allowed.py::"
 DATABASE = "tests/integration/test_database_client.py::"
 
+ISOLATION = "tests/unit/test_isolation.py::"
+BEST_STAYS = (
+    "test_the_best_model_stays_where_a_search_that_cannot_go_on_is_cancelled_and_all_where_the_best_is_not_known"
+)
+
 EXPERIMENT = "master/experiment/experiment.py"
 DELETIONS, ORPHANS = "master/dispatcher/deletions.py", "master/experiment/orphans.py"
 LEFTOVERS = "shared/leftovers.py"
@@ -379,6 +384,27 @@ MUTANTS = (
         'data.get("rules", 1)',
         'data.get("rules", 2)',
         UNIT + "test_replay.py::test_a_search_that_ended_by_the_rules_of_old_is_not_called_wrong",
+    ),
+    Mutant(
+        "what cannot be drawn holds the thread of all",
+        "master/dispatcher/drawing.py",
+        "        if time.monotonic() >= end:\n            break\n",
+        "",
+        ISOLATION + "test_an_experiment_that_is_drawn_with_difficulty_holds_up_no_other",
+    ),
+    Mutant(
+        "an experiment that cannot go on takes its worst trial for its best",
+        "master/experiment/lifecycle.py",
+        "essentials(records.row.spec).goal",
+        "Goal.MINIMIZE",
+        ISOLATION + BEST_STAYS,
+    ),
+    Mutant(
+        "checkpoints go where the spec does not say which are needed",
+        "master/experiment/essentials.py",
+        'Essentials("", Goal.MINIMIZE, "any", "all")',
+        'Essentials("", Goal.MINIMIZE, "any", "promotable")',
+        ISOLATION + BEST_STAYS,
     ),
     Mutant(
         "the best gets worse",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +17,12 @@ from rungmaster.master.dispatcher import writer as writer_module
 from rungmaster.master.dispatcher.blueprint import Blueprint, Blueprints, Refused
 from rungmaster.master.dispatcher.core import Core, Recovered
 from rungmaster.master.dispatcher.drawing import AHEAD, Drawer
+from rungmaster.master.dispatcher.isolation import Suspended
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment import lifecycle
+from rungmaster.master.experiment.book import Batch
 from rungmaster.master.experiment.changes import Changes, NotWritten
+from rungmaster.master.experiment.ending import Ending
 from rungmaster.master.experiment.experiment import Experiment
 from rungmaster.shared.errors import DatabaseError, FailedPrecondition, InternalError, InvalidSpec, Problem
 from rungmaster.shared.session import (
@@ -175,6 +179,36 @@ def test_a_stored_spec_that_is_refused_pauses_its_experiment_and_the_master_serv
     assert {trial.state for trial in rows.trials.values() if trial.experiment_id == 1} == {"cancelled"}
     master.do(lambda core: core.delete(1))
     assert 1 not in rows.experiments
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept"),
+    [
+        (lambda spec: spec, {1}),
+        (lambda spec: {}, {0, 1}),
+        (lambda spec: spec | {"metric": {"name": "error", "goal": "most"}}, {0, 1}),
+        (lambda spec: spec | {"checkpoints": {"keep": "some"}}, {0, 1}),
+    ],
+)
+def test_the_best_model_stays_where_a_search_that_cannot_go_on_is_cancelled_and_all_where_the_best_is_not_known(
+    damage: Callable[[dict[str, Any]], dict[str, Any]], kept: set[int]
+) -> None:
+    master = Master()
+    master.submit(make_spec(metric={"name": "error", "goal": "maximize"}, checkpoints={"keep": "best"}))
+    worker = master.worker()
+    for result in (0.2, 0.9):
+        worker.train(result)
+    found = master.store.experiment(1)
+    assert found is not None
+    records = replace(found[0], row=replace(found[0].row, spec=damage(dict(found[0].row.spec))))
+    suspended, batch = Suspended.of(records, "it is damaged"), Batch(Changes(), 0.0)
+    assert suspended.book is not None
+    suspended.pause(batch)
+    suspended.cancel(batch)
+    Ending(suspended.book).go_on(100, batch)
+    assert {trial.state for trial in batch.changes.trials.values()} == {"cancelled"}
+    gone = batch.changes.unneeded_checkpoints
+    assert {row.trial_id for row in records.checkpoints if row.uri not in gone} == kept
 
 
 def test_an_experiment_whose_rows_contradict_each_other_is_kept_out_and_can_be_cancelled() -> None:
