@@ -195,8 +195,11 @@ def _crash_server(world: World, random: Random, worker: str) -> None:
     world.database.crash()
 
 
-def _take_storage_away(world: World, random: Random, worker: str) -> None:
-    world.take_storage_away(random.uniform(0.5, 4))
+def _take_storage_away(world: World, random: Random, worker: str) -> bool:
+    if world.trains():
+        world.take_storage_away(random.uniform(0.5, 4))
+        return True
+    return False
 
 
 def _submit_wrong(world: World, random: Random, worker: str) -> None:

@@ -17,6 +17,10 @@ from .world import World
 GAP = 0.8
 SQUALL = 15.0
 LULL = 5.0
+#: How often whoever was harmed is left alone until something came of it: on a slow machine nothing ever would.
+MERCY = 0.8
+#: How many times more a kind of fault may strike than the one that struck least.
+AHEAD = 2
 
 
 @dataclass
@@ -50,9 +54,13 @@ class Storm:
 
     def _possible(self, tried: Counter[str], random: Random) -> tuple[Fault, str] | None:
         """The fault that was tried least often so far, for its kind, of those with free targets, which it claims."""
-        for fault in sorted(self.faults, key=lambda fault: (tried[fault.name] * fault.seldom, random.random())):
+        merciful = random.random() < MERCY
+        turns = {fault: tried[fault.name] * fault.seldom for fault in self.faults}
+        for fault in sorted(self.faults, key=lambda fault: (turns[fault], random.random())):
             worker = random.choice(list(self.world.workers))
-            if self.world.claim(fault.named(worker)):
+            if turns[fault] > min(turns.values()) + AHEAD:
+                break
+            if self.world.claim(fault.named(worker), merciful=merciful):
                 return fault, worker
         return None
 

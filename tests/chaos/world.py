@@ -34,6 +34,8 @@ from .verdict import Evidence, gather
 TRAINING = Path(__file__).parent / "training"
 #: Seconds; short, so that faults bite.
 LEASE_TTL = 2.0
+#: Seconds that whoever was harmed is left alone at most, while nothing comes of it yet.
+RECOVERY = 10.0
 #: Seconds that a standby waits for a master that stands still; on SQLite it may hold the lock for all that time.
 TAKEOVER = 15.0
 
@@ -61,6 +63,8 @@ class World:
         self.workers = {name: self._start_worker(name, slots) for name in self.proxies}
         self._claiming = threading.Lock()
         self._claimed: set[str] = set()
+        #: When each was harmed last, and how much had been acknowledged then.
+        self._harmed: dict[str, tuple[float, int]] = {}
 
     def _lead_storage_to(self, place: Path) -> None:
         """In one step, so that nobody can make a folder of that name in between."""
@@ -106,10 +110,15 @@ class World:
         with (self.folder / "faults.log").open("a") as log:
             log.write(f"{began}{datetime.now():%H:%M:%S.%f} {what}\n")
 
-    def claim(self, names: Sequence[str]) -> bool:
-        """Nobody else harms these until `release`; False where somebody does now, or they are down already."""
+    def claim(self, names: Sequence[str], *, merciful: bool) -> bool:
+        """Nobody else harms these until `release`; False where somebody does now, or they are down already.
+
+        Merciful: or where they have not come to anything since they were harmed last.
+        """
         with self._claiming:
             if self._claimed & {*names} or ({"master", "database"} & {*names} and not self.serving):
+                return False
+            if merciful and not all(map(self._has_recovered, names)):
                 return False
             self._claimed |= {*names}
             return True
@@ -118,6 +127,24 @@ class World:
         """They may be harmed again."""
         with self._claiming:
             self._claimed -= {*names}
+            self._harmed |= dict.fromkeys(names, (time.monotonic(), self._acknowledged_so_far))
+
+    def _has_recovered(self, name: str) -> bool:
+        """Whether a worker trains, and from the master something was heard, since they were harmed."""
+        harmed_at, acknowledged = self._harmed.get(name, (-RECOVERY, -1))
+        if time.monotonic() - harmed_at > RECOVERY:
+            return True
+        if name in self.workers:
+            return bool(self.workers[name].trainings())
+        return self._acknowledged_so_far > acknowledged
+
+    @property
+    def _acknowledged_so_far(self) -> int:
+        return self.acknowledged.stat().st_size if self.acknowledged.exists() else 0
+
+    def trains(self) -> bool:
+        """Whether any worker trains."""
+        return any(unit.trainings() for unit in self.workers.values())
 
     def client(self) -> Client:
         """A client of the present master, past the proxies; it may be replaced at any moment."""
