@@ -71,6 +71,7 @@ def _show(outcome: Outcome) -> None:
         ("searches completed", outcome.searches),
         ("searches that nobody can run, and that failed", verdict.wrong),
         ("searches whose spec was damaged, and that were paused or failed for it", verdict.damaged),
+        ("what met a store out of reach", ", ".join(f"{n} {what}" for what, n in outcome.met.items())),
         ("broken checkpoints that were passed over", verdict.passed_over),
         ("leases", f"{verdict.leases.total()} ({', '.join(f'{n} {o}' for o, n in sorted(verdict.leases.items()))})"),
         ("epochs trained", f"{verdict.trained}, {verdict.trained_again} of them again after a loss"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import psutil
 from .databases import LONG_LOCK, Postgresql, Sqlite, forbid_growth
 from .processes import Unit
 from .proxy import Direction
-from .specs import UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, wrong
+from .specs import HASTY, UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, wrong
 from .world import LEASE_TTL, World
 
 #: What nobody else may harm meanwhile; "worker" stands for any one of them.
@@ -202,6 +203,24 @@ def _take_storage_away(world: World, random: Random, worker: str) -> bool:
     return False
 
 
+def _need_storage_away(world: World, random: Random, worker: str) -> bool:
+    """While it is away checkpoints are to be deleted, since a search was cancelled, and loaded, since a worker died."""
+    search = world.submit_in_haste(random.randrange(1000))
+
+    def saved() -> bool:
+        return len({row.trial_id for row in world.checkpoints(HASTY) if row.experiment_id == search}) > 1
+
+    deadline = time.monotonic() + 10
+    while not (ready := saved()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    away = threading.Thread(target=world.take_storage_away, args=(random.uniform(5, 7),))
+    away.start()
+    world.cancel(search)
+    world.workers[worker].signal(signal.SIGKILL)
+    away.join()
+    return ready
+
+
 def _submit_wrong(world: World, random: Random, worker: str) -> None:
     world.submit(wrong(world.storage, random.choice(list(WAYS_TO_BE_WRONG))))
 
@@ -249,6 +268,9 @@ _EVERYWHERE = (
     Fault("network: half-open for good", _half_open, ("worker",), seldom=4),
     Fault("database: locked by another program", _lock, ("database",)),
     Fault("checkpoint store: out of reach", _take_storage_away, ("storage",)),
+    Fault(
+        "checkpoint store: out of reach, a search cancelled, a worker killed", _need_storage_away, ("storage", "worker")
+    ),
     Fault("checkpoints broken beside whole ones, a worker killed", _break_checkpoints, ("storage", "worker")),
     Fault("somebody submits what nobody can run", _submit_wrong, seldom=2),
     Fault("a stored spec cannot be read any more, master restarted", _make_unreadable, ("master", "database")),

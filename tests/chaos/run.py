@@ -14,6 +14,7 @@ from pathlib import Path
 from e2e.cluster import wait_for
 
 from rungmaster.shared.errors import RungmasterError
+from rungmaster.shared.manifest import MANIFEST
 
 from .databases import Postgresql, Sqlite
 from .faults import KILLED_TRAINING, faults_for
@@ -39,6 +40,8 @@ class Outcome:
     searches: int
     stormy: float
     peaceful: float
+    #: What met a checkpoint store that was out of reach, as far as the workers' logs tell.
+    met: Counter[str]
 
     @property
     def problems(self) -> list[str]:
@@ -83,7 +86,8 @@ def chaos(
         findings += [*left_over, *_violations(database.url, world.damaged)]
         if verdict.leases["failed"] > storm.struck[KILLED_TRAINING]:
             findings.append("more trials failed than training processes were killed: something else counts as failure")
-        return Outcome(storm.struck, verdict, world.ends, findings, customer.served, calm - began, ended - calm)
+        times = calm - began, ended - calm
+        return Outcome(storm.struck, verdict, world.ends, findings, customer.served, *times, _met(folder))
     finally:
         world.close()
 
@@ -125,6 +129,18 @@ class Customer(threading.Thread):
         """Returns when the search that is under way has ended."""
         self._leaving = True
         self.join(PEACE)
+
+
+def _met(folder: Path) -> Counter[str]:
+    """Deletions, and of loads and saves the first of each outage in each worker: those that follow are not told."""
+    met: Counter[str] = Counter(loads=0, saves=0, deletions=0)
+    for log in folder.glob("worker-*.log"):
+        for line in log.read_text(errors="replace").splitlines():
+            if "cannot be deleted" in line:
+                met["deletions"] += 1
+            elif "what needs it waits" in line:
+                met["loads" if MANIFEST in line else "saves"] += 1
+    return met
 
 
 def _tracebacks(folder: Path) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 from e2e.cluster import free_port, wait_for
+from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 
 from rungmaster.client import Client
@@ -205,11 +206,14 @@ class World:
 
     def break_checkpoints(self, random: Random, ways: Iterable[str] = tuple(WAYS)) -> list[str]:
         """Damages the newest checkpoints of some trials that have a whole one beside it; gives their addresses."""
+        return self.breakage.strike(self.checkpoints(MARATHON), random, ways)
+
+    def checkpoints(self, name: str) -> list[Row[Any]]:
+        """Those that the ledger has of the experiments of this name; none while it cannot be read."""
         try:
-            kept = self.evidence().of(MARATHON).rows["checkpoints"]
+            return self.evidence().of(name).rows["checkpoints"]
         except (RungmasterError, DBAPIError):
             return []
-        return self.breakage.strike(kept, random, ways)
 
     def evidence(self) -> Evidence:
         """What there is to hold against each other now."""
