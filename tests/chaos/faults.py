@@ -197,10 +197,16 @@ def _crash_server(world: World, random: Random, worker: str) -> None:
 
 
 def _take_storage_away(world: World, random: Random, worker: str) -> bool:
-    if world.trains():
-        world.take_storage_away(random.uniform(0.5, 4))
-        return True
-    return False
+    trains = _within(10, world.trains)
+    world.take_storage_away(random.uniform(0.5, 4))
+    return trains
+
+
+def _within(seconds: float, happens: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (happened := happens()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return happened
 
 
 def _need_storage_away(world: World, random: Random, worker: str) -> bool:
@@ -210,9 +216,7 @@ def _need_storage_away(world: World, random: Random, worker: str) -> bool:
     def saved() -> bool:
         return len({row.trial_id for row in world.checkpoints(HASTY) if row.experiment_id == search}) > 1
 
-    deadline = time.monotonic() + 10
-    while not (ready := saved()) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    ready = _within(10, saved)
     away = threading.Thread(target=world.take_storage_away, args=(random.uniform(5, 7),))
     away.start()
     world.cancel(search)

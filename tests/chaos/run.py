@@ -22,7 +22,7 @@ from .processes import End
 from .specs import marathon
 from .store import differences, undeleted
 from .storm import Storm
-from .verdict import Verdict, judge
+from .verdict import Evidence, Verdict, judge
 from .world import World
 
 #: Seconds that a search may take to end after the storm; generous, for machines that do other things as well.
@@ -40,7 +40,7 @@ class Outcome:
     searches: int
     stormy: float
     peaceful: float
-    #: What met a checkpoint store that was out of reach, as far as the workers' logs tell.
+    #: What met a checkpoint store that was out of reach.
     met: Counter[str]
 
     @property
@@ -87,7 +87,7 @@ def chaos(
         if verdict.leases["failed"] > storm.struck[KILLED_TRAINING]:
             findings.append("more trials failed than training processes were killed: something else counts as failure")
         times = calm - began, ended - calm
-        return Outcome(storm.struck, verdict, world.ends, findings, customer.served, *times, _met(folder))
+        return Outcome(storm.struck, verdict, world.ends, findings, customer.served, *times, _met(world, evidence))
     finally:
         world.close()
 
@@ -131,15 +131,17 @@ class Customer(threading.Thread):
         self.join(PEACE)
 
 
-def _met(folder: Path) -> Counter[str]:
-    """Deletions, and of loads and saves the first of each outage in each worker: those that follow are not told."""
-    met: Counter[str] = Counter(loads=0, saves=0, deletions=0)
-    for log in folder.glob("worker-*.log"):
-        for line in log.read_text(errors="replace").splitlines():
-            if "cannot be deleted" in line:
-                met["deletions"] += 1
-            elif "what needs it waits" in line:
-                met["loads" if MANIFEST in line else "saves"] += 1
+def _met(world: World, evidence: Evidence) -> Counter[str]:
+    """By the ledger, whose trials were to be loaded; by the workers' logs, which tell of an outage once, the rest."""
+    loads = sum(
+        row.from_resource > 0 and any(began <= row.start_time <= ended for began, ended in world.outages)
+        for row in evidence.rows["leases"]
+    )
+    met = Counter(loads=loads, saves=0, deletions=0)
+    for name in world.workers:
+        for line in (world.folder / f"{name}.log").read_text(errors="replace").splitlines():
+            met["deletions"] += "cannot be deleted" in line
+            met["saves"] += "what needs it waits" in line and MANIFEST not in line
     return met
 
 

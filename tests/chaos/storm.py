@@ -18,7 +18,7 @@ GAP = 0.8
 SQUALL = 15.0
 LULL = 5.0
 #: How often whoever was harmed is left alone until something came of it: on a slow machine nothing ever would.
-MERCY = 0.8
+MERCY = 0.7
 #: How many times more a kind of fault may strike than the one that struck least.
 AHEAD = 2
 

@@ -55,6 +55,8 @@ class World:
         self._lead_storage_to(self._store)
         self.findings: list[str] = []
         self.breakage = Breakage()
+        #: When the checkpoint store was out of reach, in seconds since the epoch.
+        self.outages: list[tuple[float, float]] = []
         #: The experiments whose stored spec was damaged.
         self.damaged: list[int] = []
         self._retired: list[Unit] = []
@@ -75,9 +77,11 @@ class World:
 
     def take_storage_away(self, seconds: float) -> None:
         """No path in the checkpoint store can be reached for so long (ELOOP, as with a handle that is stale)."""
+        began = time.time()
         self._lead_storage_to(self.storage)
         time.sleep(seconds)
         self._lead_storage_to(self._store)
+        self.outages.append((began, time.time()))
 
     def _start_master(self) -> tuple[Unit, int]:
         self._masters += 1
