@@ -232,13 +232,19 @@ def transaction(engine: Engine, database: Database) -> Iterator[Connection]:
 def standing(engine: Engine, database: Database, ground: Ground | None) -> Iterator[Connection]:
     """A transaction of the database's master, which is told at its end, before anybody hears of it, whether the
     database is still there: DatabaseLost is raised where it is not."""
-    try:
-        with transaction(engine, database) as connection:
-            yield connection
-    except Gone as error:
-        raise DatabaseLost(f"{error} under its master, which stops: put a backup in its place") from error
+    with losing(), transaction(engine, database) as connection:
+        yield connection
     if ground is not None:
         ground.check()
+
+
+@contextmanager
+def losing() -> Iterator[None]:
+    """For the database's master, which had it: where it is not there, or has not our tables, it is lost."""
+    try:
+        yield
+    except Gone as error:
+        raise DatabaseLost(f"{error} under its master, which stops: put a backup in its place") from error
 
 
 def read_in_order(connection: Connection) -> None:

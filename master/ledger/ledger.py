@@ -213,7 +213,7 @@ class Ledger:
 
     def close(self) -> None:
         """Lets go of the database. The term stays taken; the next master takes a larger one."""
-        if self._lock is not None and (self.ground is None or not self.ground.lost):
+        if self._lock is not None and self.ground is not None and not self.ground.lost:
             # Before the files of the log go, which are not to be missed as if they had been deleted.
             self._lock.withdraw()
         self._engine.dispose()

@@ -11,6 +11,7 @@ the place of one whose master still lives.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -22,7 +23,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, exc, text
 
-from ...shared.errors import DatabaseError, Unavailable
+from ...shared.errors import DatabaseError, RungmasterError, Unavailable
 from .engine import Database, session_engine
 from .failures import explain
 from .presence import Presence, listen
@@ -214,7 +215,9 @@ class SessionLock:
         """See TermLock."""
         mark, self._mark = self._mark, None
         if mark is not None:
-            self._ask(lambda session: session.execute(_WITHDRAW, {"key": _key(mark, _PRESENCE_CLASS)}))
+            # A session that is broken tells nothing any more.
+            with contextlib.suppress(RungmasterError):
+                self._ask(lambda session: session.execute(_WITHDRAW, {"key": _key(mark, _PRESENCE_CLASS)}))
 
     def elsewhere(self, term: int | None = None, database_id: str = "") -> int | None:
         """See TermLock."""

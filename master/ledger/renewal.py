@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from ..failpoints import hit
-from .engine import Database, standing, writing_engine
+from .engine import Database, losing, standing, writing_engine
 from .ground import Ground
 from .lock import TermLock
 from .mastership import renew_term
@@ -52,7 +52,8 @@ class Renewal:
         self._given = [now]
         hit("renew.after")
         if self._lock is not None:
-            self._lock.keep()
+            with losing():
+                self._lock.keep()
 
     def look(self) -> None:
         """Raises DatabaseLost where the files of the database were deleted or replaced. Any thread may ask that."""

@@ -266,6 +266,18 @@ def test_master_and_worker_that_are_killed_are_replaced(folder: Path) -> None:
     assert json.loads(out)["experiment"]["trial_counts"]["failed"] == 0
 
 
+def test_a_run_whose_database_is_deleted_ends_and_says_where_its_search_is(folder: Path) -> None:
+    (folder / "hold").touch()
+    running = start(folder)
+    until(lambda: trials_run(folder), 60)
+    for file in folder.glob("rungmaster.db*"):
+        file.unlink()
+    _, errors = running.communicate(timeout=120)
+    (saved,) = folder.glob("rungmaster.db-rescued-*")
+    assert running.returncode == 1
+    assert f"to go on with it, mv {saved} rungmaster.db" in errors
+
+
 def test_a_run_goes_on_without_a_worker_that_was_drained_and_ends_without_any(folder: Path) -> None:
     searcher = {"name": "asha", "max_trials": 2, "max_resource": 10**9, "max_rungs": 1}
     running = start(folder, "--workers", "2", document=spec(searcher=searcher))

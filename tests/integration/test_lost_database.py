@@ -235,22 +235,22 @@ def test_nobody_becomes_the_master_beside_one_that_works_on_what_was_here_before
     first = cluster.master()
     first.popen.send_signal(signal.SIGSTOP)
     harm(path)
-    for arguments in ((), ("--take-over",)):
-        waiting = second(cluster, *arguments)
-        waiting.wait_for_line(f"waiting: {BEFORE} owns the database (term 1)")
-        if arguments:
-            assert waiting.terminate() == 0
-            continue
-        refused = second(cluster, "--no-standby")
-        assert refused.popen.wait(30) == 1
+    waiting = second(cluster)
+    for process in (waiting, second(cluster, "--take-over")):
+        process.wait_for_line(f"waiting: {BEFORE} owns the database (term 1)")
+    cluster.processes[-1].kill()
     # Whoever reads meanwhile is told the truth, and leaves no trace.
     if path.exists():
-        for arguments in (("status",), ("db", "check"), ("db", "backup", str(path.with_name("backup.db")))):
-            told = command(*arguments, "--db", str(path))
-            assert told.returncode == 1
-            assert "works on files that were deleted, moved or replaced" in told.stderr
+        copy = path.with_name("copy.db")
+        for look in (
+            lambda: Reader(str(path), from_outside=True),
+            lambda: check_database(str(path)),
+            lambda: back_up(str(path), copy),
+        ):
+            with pytest.raises(Unavailable, match="works on files that were deleted, moved or replaced"):
+                look()
     first.kill()
-    cluster.processes[1].wait_for_line("ready on")
+    waiting.wait_for_line("ready on")
     assert check_database(str(path)).violations == []
 
 
@@ -269,32 +269,34 @@ def test_a_master_is_not_followed_because_the_file_of_its_lock_was_deleted(clust
 
 def test_masters_of_two_databases_in_one_folder_do_not_mind_each_other(path: Path) -> None:
     opened = [Candidate(str(path.with_name(name)), holder=name, takeover_after=60) for name in ("a.db", "b.db")]
-    for candidate in opened:
-        ledger = candidate.attempt()
+    ledgers = [candidate.attempt() for candidate in opened]
+    for candidate, ledger in zip(opened, ledgers, strict=True):
         assert isinstance(ledger, Ledger)
         ledger.commit(created())
-    for candidate in opened:
-        candidate._lock.close()
+        ledger.close()
+        candidate.close()
 
 
 def test_a_database_may_be_known_by_a_link_and_is_lost_when_that_leads_elsewhere(path: Path) -> None:
     link, other = path.with_name("link.db"), path.with_name("other.db")
     link.symlink_to(path.name)
-    candidate = Candidate(str(link), holder="me", takeover_after=60)
-    ledger = candidate.attempt()
+    mine, by_name, by_link = (Candidate(str(p), holder="me", takeover_after=60) for p in (link, path, link))
+    ledger = mine.attempt()
     assert isinstance(ledger, Ledger)
     ledger.commit(created())
     # By the other name it is the same database, whose master lives.
-    assert isinstance(Candidate(str(path), holder="you", takeover_after=60).attempt(), Owner)
+    assert isinstance(by_name.attempt(), Owner)
     Ledger.open(str(other), holder="other").close()
     link.unlink()
     link.symlink_to(other.name)
     with pytest.raises(DatabaseLost, match="was replaced by another"):
         ledger.commit(Changes())
-    found = Candidate(str(link), holder="you", takeover_after=60).attempt()
+    found = by_link.attempt()
     assert isinstance(found, Owner)
     assert found.holder == BEFORE
     ledger.close()
+    for candidate in (mine, by_name, by_link):
+        candidate.close()
     assert names_in(path) == ["digits"]
 
 
@@ -409,11 +411,10 @@ def test_a_master_whose_postgresql_database_was_made_anew_ends_and_says_why(
 def test_a_master_of_the_same_term_in_a_database_made_anew_is_not_taken_for_oneself(
     postgresql_server: PostgresqlServer, postgresql_url: str
 ) -> None:
-    first = Candidate(postgresql_url, holder="first", takeover_after=60)
+    first, late = (Candidate(postgresql_url, holder=name, takeover_after=60) for name in ("first", "late"))
     ledger = first.attempt()
     assert isinstance(ledger, Ledger)
     drop_schema(postgresql_server, urlsplit(postgresql_url).path.removeprefix("/"))
-    late = Candidate(postgresql_url, holder="second", takeover_after=60)
     found = late.attempt()
     assert isinstance(found, Owner)
     assert found.holder == BEFORE
@@ -426,6 +427,8 @@ def test_a_master_of_the_same_term_in_a_database_made_anew_is_not_taken_for_ones
     following = wait_for("its turn", lambda: found if isinstance(found := late.attempt(), Ledger) else None)
     assert following.term == 2
     following.close()
+    for candidate in (first, late):
+        candidate.close()
 
 
 def test_what_is_left_of_a_deleted_databases_log_does_not_get_into_a_backup_that_is_restored(
