@@ -358,6 +358,20 @@ MUTANTS = (
         UNIT + "test_search.py::test_a_result_that_is_not_finite_takes_the_worst_place_and_is_never_promoted",
     ),
     Mutant(
+        "a forbidden combination counts where it names what does not exist",
+        "shared/clauses.py",
+        "self.others if code is None else",
+        "-1 if code is None else",
+        UNIT + "test_spec_work.py::test_combinations_are_counted_as_if_each_were_looked_at",
+    ),
+    Mutant(
+        "the closest is looked for to every misspelt name",
+        "shared/suggestions.py",
+        "left is not None and left <= 0",
+        "False",
+        UNIT + "test_spec_work.py::test_few_misspelt_names_are_told_with_the_closest_and_all_of_them_are_counted",
+    ),
+    Mutant(
         "a quota is rounded up",
         "master/search/rung.py",
         "len(self._results) * self._denominator // self._numerator",
