@@ -362,7 +362,7 @@ MUTANTS = (
         "shared/clauses.py",
         "self.others if code is None else",
         "-1 if code is None else",
-        UNIT + "test_spec_work.py::test_combinations_are_counted_as_if_each_were_looked_at",
+        UNIT + "test_space.py::test_what_does_not_exist_agrees_with_no_prohibition",
     ),
     Mutant(
         "the closest is looked for to every misspelt name",

@@ -217,6 +217,18 @@ def test_forbidden_combinations_are_never_drawn_even_where_the_first_choices_are
     assert seen == {("sgd", "tanh"), ("adam", "relu"), ("adam", "tanh")}
 
 
+@pytest.mark.parametrize("rate", [0.1, {"type": "float", "low": 0, "high": 1}])
+def test_what_does_not_exist_agrees_with_no_prohibition(rate: object) -> None:
+    """Neither where combinations are counted nor where they are drawn."""
+    space = {
+        "solver": {"type": "categorical", "choices": ["sgd", "adam"]},
+        "nesterov": {"type": "categorical", "choices": [False, True], "when": {"solver": "sgd"}},
+        "rate": rate,
+    }
+    seen = {(drawn["solver"], drawn.get("nesterov")) for drawn in draws(space_of(space, [{"nesterov": True}]))}
+    assert seen == {("sgd", False), ("adam", None)}
+
+
 def test_one_combination_left_of_a_thousand_is_found() -> None:
     switches = {f"x{number}": {"type": "categorical", "choices": [False, True]} for number in range(10)}
     space = space_of(switches, [{name: True} for name in switches])
