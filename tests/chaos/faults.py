@@ -16,7 +16,7 @@ import psutil
 from .databases import LONG_LOCK, Postgresql, Sqlite, forbid_growth
 from .processes import Unit
 from .proxy import Direction
-from .specs import HASTY, UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, wrong
+from .specs import HASTY, UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, damageable, wrong
 from .world import LEASE_TTL, World
 
 #: What nobody else may harm meanwhile; "worker" stands for any one of them.
@@ -233,7 +233,9 @@ def _damage_a_spec(name: str, world: World, random: Random) -> None:
     """Half of the time what was damaged before is cancelled first, and in the end all the rest."""
     if random.random() < 0.5:
         world.be_rid_of_damaged()
-    world.damage_a_spec(name, random.choice(WAYS_TO_BE_DAMAGED[name]), random.uniform(0, 3))
+    number = world.submit(damageable(world.storage, name))
+    time.sleep(random.uniform(0, 3))
+    world.damage_spec(number, random.choice(WAYS_TO_BE_DAMAGED[name]))
 
 
 def _make_unreadable(world: World, random: Random, worker: str) -> None:

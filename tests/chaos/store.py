@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rungmaster.master.sweeping import Where, sweep_database
+from rungmaster.shared.manifest import MANIFEST
 
 from .verdict import Evidence
 
@@ -20,14 +21,17 @@ def undeleted(evidence: Evidence) -> list[str]:
 def differences(url: str, folder: Path, storage: Path, evidence: Evidence, gone: Iterable[str]) -> Iterator[str]:
     """Once all leases have ended and orphans are swept: what is in the store or in the ledger, and not in both.
 
-    Those that a fault has removed are `gone`; they may be needed all the same, since nobody has looked.
+    Those that a fault has removed are `gone`; they may be needed all the same, since nobody has looked. What has lost
+    its manifest stays for people: nothing tells it from what is somebody else's.
     """
     for failure in sweep_database(url, Where(folder, folder / "logs"), 0.0, dry_run=False).failures:
         yield f"sweeping: {failure}"
     needed = {_name(row.uri) for row in evidence.rows["checkpoints"] if row.delete_time is None}
-    there = {_name(str(path)) for path in storage.glob("*/*/*/*") if path.is_dir()}
+    folders = [path for path in storage.glob("*/*/*/*") if path.is_dir()]
+    there = {_name(str(path)) for path in folders}
+    told = {_name(str(path)) for path in folders if path.name.startswith(".") or (path / MANIFEST).exists()}
     missing = sorted(needed - there - {*map(_name, gone)})
-    yield from (f"checkpoint {'/'.join(name)} is in the store, and nobody needs it" for name in sorted(there - needed))
+    yield from (f"checkpoint {'/'.join(name)} is in the store, and nobody needs it" for name in sorted(told - needed))
     yield from (f"checkpoint {'/'.join(name)} is needed, and not in the store" for name in missing)
 
 

@@ -20,7 +20,7 @@ from rungmaster.shared.errors import RungmasterError
 from rungmaster.shared.model import ExperimentState, Lease, TrialOrder, WorkerState
 
 from .databases import Postgresql, Sqlite, forbid_growth
-from .specs import UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, marathon, wrong
+from .specs import UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, damageable, marathon, wrong
 from .store import undeleted
 from .verdict import Evidence, Verdict, judge
 from .world import World
@@ -288,7 +288,9 @@ def test_what_becomes_of_a_damaged_spec_costs_the_search_beside_it_nothing(
     world = make_world(slots=2)
     search = Search(world, max_trials=6)
     search.wait_for_reports(2)
-    number = world.damage_a_spec(name, WAYS_TO_BE_DAMAGED[name][which], 2.0)
+    number = world.submit(damageable(world.storage, name))
+    wait_for("its training", lambda: (begun := world.experiment(number)) and begun.resource_spent > 0, 120)
+    world.damage_spec(number, WAYS_TO_BE_DAMAGED[name][which])
     wait_for("its end", world.be_rid_of_damaged, 200)
     found = world.experiment(number)
     assert found is not None

@@ -29,7 +29,7 @@ from .breakage import WAYS, Breakage
 from .databases import Postgresql, Sqlite
 from .processes import End, Unit
 from .proxy import Proxy
-from .specs import MARATHON, damageable, hasty
+from .specs import MARATHON, hasty
 from .verdict import Evidence, gather
 
 TRAINING = Path(__file__).parent / "training"
@@ -187,10 +187,8 @@ class World:
         """A search that nobody waits for."""
         return self.submit(hasty(self.storage, seed))
 
-    def damage_a_spec(self, name: str, change: Callable[[dict[str, Any]], Any], seconds: float) -> int:
-        """A search runs for so many seconds, the master is killed, and the next one finds the stored spec damaged."""
-        number = self.submit(damageable(self.storage, name))
-        time.sleep(seconds)
+    def damage_spec(self, number: int, change: Callable[[dict[str, Any]], Any]) -> None:
+        """The master is killed, and the next one finds the stored spec of a search damaged."""
         stored = wait_for("the stored spec", lambda: self.experiment(number), 60)
         damaged = json.dumps(change(dict(stored.spec)))
         self.master.signal(signal.SIGKILL)
@@ -198,7 +196,6 @@ class World:
         self.damaged.append(number)
         # The next may have begun with the spec as it was.
         self.master.signal(signal.SIGKILL)
-        return number
 
     def be_rid_of_damaged(self) -> bool:
         """Cancels what is paused, since its spec is damaged; whether all of that kind has ended."""

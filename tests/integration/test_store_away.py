@@ -22,6 +22,7 @@ from . import scripted_master
 from .scripted_master import Record, ScriptedMaster, pause, reference, stop
 from .worker_harness import COUNTING, Scene, scene, until
 
+DATABASE = "0123456789abcdef"
 LONG = """
     import time
     def train(trial):
@@ -33,7 +34,7 @@ LONG = """
 
 def assignment(trial_id: int = 1, token: int = 1, **changes: Any) -> Assignment:
     """An assignment of a master that names its database."""
-    return scripted_master.assignment(trial_id, token, database_id="0123456789abcdef", **changes)
+    return scripted_master.assignment(trial_id, token, database_id=DATABASE, **changes)
 
 
 class Store:
@@ -225,5 +226,32 @@ def test_a_new_session_is_told_again_what_is_waited_for(tmp_path: Path, stale: S
             it.master.hang_up()
             it.master.received.clear()
             await until(lambda: "does not answer since" in waiting(it))
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("gone", ["store", f"store/{DATABASE}"])
+def test_a_worker_that_is_started_on_a_disk_that_is_not_mounted_saves_nothing_there(tmp_path: Path, gone: str) -> None:
+    """It has never seen the store, and its first trial is a new one; others have saved, and the master says so."""
+
+    async def story() -> None:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
+            (tmp_path / "store" / DATABASE).mkdir(parents=True)
+            (tmp_path / "store").rename(tmp_path / "disk")
+            if gone != "store":
+                (tmp_path / "store").mkdir()
+            refused = it.master.assign(assignment(storage_used=True))
+            await until(lambda: refused.exit)
+            assert refused.exit is not None
+            assert refused.exit.outcome is ExitOutcome.ENVIRONMENT
+            assert f"saved in {tmp_path / 'store' / DATABASE}, and here is no such folder" in refused.exit.error
+            assert not (tmp_path / gone).exists()
+            if gone != "store":
+                (tmp_path / "store").rmdir()
+            (tmp_path / "disk").rename(tmp_path / "store")
+            trained = it.master.assign(assignment(token=2, storage_used=True))
+            await until(lambda: trained.exit)
+            assert trained.exit == Exit(ExitOutcome.RELEASED)
+            assert (tmp_path / reference(trained.saved[0]).uri).is_dir()
 
     asyncio.run(story())
