@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 SAYING = 10.0
 #: Calls that have not said it yet, of one connection and of one host.
 UNSAID, UNSAID_OF_HOST = 32, 256
-#: Calls under way, of one host; streams included.
+#: Calls under way, of one host; not the sessions of workers, of which thousands may come through one address.
 CALLS_OF_HOST = 4_096
 #: Calls of one connection in a second, in the long run, and how many it may be ahead of that.
 RATE, BURST = 1_000.0, 2_000.0
@@ -113,7 +113,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def _guarded(self, behavior: Callable[..., Any], *, streams: bool) -> Callable[..., Any]:
         async def call(requests: Any, context: grpc.aio.ServicerContext) -> None:
             try:
-                with self._inside(context.peer()) as connection:
+                with self.inside(context.peer(), streams=streams) as connection:
                     if streams:
                         await _serve(behavior(requests, context), context)
                     else:
@@ -124,18 +124,18 @@ class Gate(grpc.aio.ServerInterceptor):
         return call
 
     @contextlib.contextmanager
-    def _inside(self, peer: str) -> Iterator[_Connection]:
-        """Raises LimitExceeded where a call may not begin."""
+    def inside(self, peer: str, *, streams: bool) -> Iterator[_Connection]:
+        """A call of a peer, whose requests are one or a stream. Raises LimitExceeded where it may not begin."""
         connection = self._connection(peer)
-        self._check(peer, connection)
+        self._check(peer, connection, streams)
         host = connection.host
         connection.calls += 1
-        host.calls += 1
+        host.calls += not streams
         try:
             yield connection
         finally:
             connection.calls -= 1
-            host.calls -= 1
+            host.calls -= not streams
 
     def _connection(self, peer: str) -> _Connection:
         connection = self._connections.get(peer)
@@ -144,11 +144,13 @@ class Gate(grpc.aio.ServerInterceptor):
             connection = self._connections[peer] = _Connection(host, time.monotonic())
         return connection
 
-    def _check(self, peer: str, connection: _Connection) -> None:
+    def _check(self, peer: str, connection: _Connection, streams: bool) -> None:
         if not connection.passes(time.monotonic()):
             self._cut_off(peer, connection, f"more than {RATE:,.0f} calls a second")
         if connection.cut_off:
             raise LimitExceeded("this connection is cut off")
+        if streams:
+            return
         if connection.unsaid >= UNSAID:
             why = f"more than {UNSAID} calls that are begun and not said"
             self._strike(peer, connection, why)
