@@ -59,6 +59,7 @@ class Session:
         self._requests = 0
         self.lease = worker_pb2.LeaseRef()
         self.target = 0
+        self.database_id = ""
         self.sent = self.acked = 0
         self._message = worker_pb2.SessionRequest()
 
@@ -78,6 +79,7 @@ class Session:
             pass
         assignment = answer.assignments[0]
         self.lease, self.target = assignment.lease, assignment.target
+        self.database_id = assignment.database_id
         self.sent = self.acked = 0
         return assignment.checkpoints[0].resource if assignment.checkpoints else 0
 

@@ -95,7 +95,8 @@ class Trainer:
         events = []
         if decision.save_checkpoint:
             lease = decision.lease
-            path = f"{lease.experiment_id}/{lease.trial_id}/{lease.token}-{self._resource}-0123456789abcdef"
+            trial = f"{self._session.database_id}/{lease.experiment_id}/{lease.trial_id}"
+            path = f"{trial}/{lease.token}-{self._resource}-0123456789abcdef"
             saved = worker_pb2.CheckpointSaved(
                 path=path, resource=self._resource, size_bytes=CHECKPOINT_BYTES, checksum="0" * 64
             )
