@@ -80,7 +80,7 @@ def chaos(
         world.drain()
         left_over = world.left_over()
         evidence = world.evidence()
-        left_over += differences(database.url, folder, world.storage, evidence, world.breakage.gone)
+        left_over += differences(database.url, folder, world.storage, evidence, world.breakage)
         verdict = judge(evidence)
         findings = [*world.findings, *storm.errors, *customer.complaints, *_tracebacks(folder)]
         findings += [*left_over, *_violations(database.url, world.damaged)]
