@@ -58,6 +58,7 @@ class Session:
         self._call: Any = None
         self._requests = 0
         self.lease = worker_pb2.LeaseRef()
+        self.database_id = ""
         self.target = 0
         self.database_id = ""
         self.sent = self.acked = 0

@@ -168,7 +168,7 @@ def test_whatever_may_be_sent_can_be_stored(tmp_path: Path, database_url: str) -
                 while not (answer := await session.read()).assignments:
                     pass
                 session.lease = answer.assignments[0].lease
-                await session.send(_largest_events(session.lease))
+                await session.send(_largest_events(session.lease, answer.assignments[0].database_id))
                 await session.acknowledged(4)
 
         asyncio.run(scenario())
@@ -180,10 +180,10 @@ def test_whatever_may_be_sent_can_be_stored(tmp_path: Path, database_url: str) -
     assert check_database(database_url).violations == []
 
 
-def _largest_events(lease: pb.LeaseRef) -> list[pb.LeaseEvent]:
+def _largest_events(lease: pb.LeaseRef, database_id: str) -> list[pb.LeaseEvent]:
     metrics = {f"{n}".rjust(limits.MAX_METRIC_NAME, "é"): 1.7e308 for n in range(limits.MAX_METRICS - 1)}
     most = limits.MAX_RESOURCE
-    path = f"{lease.experiment_id}/{lease.trial_id}/{lease.token}-{most}-{'f' * 64}"
+    path = f"{database_id}/{lease.experiment_id}/{lease.trial_id}/{lease.token}-{most}-{'f' * 64}"
     saved = pb.CheckpointSaved(path=path, resource=most, size_bytes=most, checksum="c" * limits.MAX_CHECKSUM)
     error = ("Segmentation\0fault" + "e" * limits.MAX_ERROR)[: limits.MAX_ERROR]
     return [

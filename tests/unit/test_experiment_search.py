@@ -357,7 +357,8 @@ def test_a_search_that_is_cut_short_keeps_what_one_that_came_to_its_end_keeps(
         master.do(lambda core: core.cancel(1))
     else:
         master.core.experiments[1].hopeless = "no worker can start it"
-        worker.report(worker.work(), 1, 0.9)
+        other = master.worker("other")
+        other.report(other.work(), 1, 0.9)
     assert master.experiment().state == end
     rows = master.store.rows.checkpoints.values()
     assert {row.trial_id for row in rows if row.delete_time is None} == kept
