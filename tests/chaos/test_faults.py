@@ -268,6 +268,7 @@ def test_a_trial_goes_on_from_the_whole_checkpoint_beside_a_broken_one(make_worl
     wait_for("two checkpoints", lambda: len(search.acknowledged("checkpoint")) >= 2)
     # Nothing newer is saved from now on.
     world.workers["worker-1"].signal(signal.SIGSTOP)
+    wait_until_still(search)
     kept = [row for row in search.evidence().rows["checkpoints"] if row.delete_time is None]
     newest = max(kept, key=lambda row: row.resource)
     assert world.break_checkpoints(Random(1), [way]) == [newest.uri]
@@ -278,6 +279,18 @@ def test_a_trial_goes_on_from_the_whole_checkpoint_beside_a_broken_one(make_worl
     assert [event.data["uris"] for event in events if event.kind == "checkpoint_broken"] == [[newest.uri]]
     assert verdict.passed_over == 1
     assert set(verdict.leases) == {"expired", "released"}
+
+
+def wait_until_still(search: Search) -> None:
+    """What a worker that is stopped had sent already is in the database by now."""
+    seen: list[int] = []
+
+    def still() -> bool:
+        rows = search.evidence().rows
+        seen.append(len(rows["reports"]) + len(rows["checkpoints"]))
+        return len(seen) > 10 and len({*seen[-10:]}) == 1
+
+    wait_for("the end of what was sent", still)
 
 
 @pytest.mark.parametrize("name", [UNREADABLE, UNDRAWABLE])
