@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
 from ...shared.errors import PermissionDenied, RungmasterError, Unauthenticated
-from .callers import caller_name
+from .callers import caller_name, serve
 from .complaints import Complaints
 from .errors import abort
 from .roles import CHANGE, OPEN, ROLES, TRAIN
@@ -115,7 +115,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         async def call(request: Any, context: grpc.aio.ServicerContext) -> None:
             with self._under_way(caller, method) as stream:
                 try:
-                    await _serve(behavior(request, context), context)
+                    await serve(behavior(request, context), context)
                 except asyncio.CancelledError:
                     if stream.ended is None or stream.task is None:
                         raise
@@ -132,15 +132,6 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             yield stream
         finally:
             self._streams.discard(stream)
-
-
-async def _serve(serving: Awaitable[None] | AsyncIterator[Any], context: grpc.aio.ServicerContext) -> None:
-    """Our own methods are coroutines; reflection is a generator of answers."""
-    if isinstance(serving, AsyncIterator):
-        async for answer in serving:
-            await context.write(answer)
-    else:
-        await serving
 
 
 def _token_in(metadata: Any) -> str:

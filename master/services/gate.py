@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 
 from ...shared.errors import InvalidInput, LimitExceeded
+from .callers import serve
 from .complaints import Complaints
 from .connections import Place, cut, cut_crowds, open_files, place_of
 from .errors import abort, parsed
@@ -115,7 +116,7 @@ class Gate(grpc.aio.ServerInterceptor):
             try:
                 with self.inside(context.peer(), streams=streams) as connection:
                     if streams:
-                        await _serve(behavior(requests, context), context)
+                        await serve(behavior(requests, context), context)
                     else:
                         await behavior(await self._first(connection, context), context)
             except LimitExceeded as error:
@@ -252,18 +253,9 @@ def _said(handler: Any) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable
         if behavior:
             await context.write(await behavior(request, context))
         else:
-            await _serve(handler.unary_stream(request, context), context)
+            await serve(handler.unary_stream(request, context), context)
 
     return call
-
-
-async def _serve(serving: Awaitable[None] | AsyncIterator[Any], context: grpc.aio.ServicerContext) -> None:
-    """Our own methods are coroutines; reflection is a generator of answers."""
-    if isinstance(serving, AsyncIterator):
-        async for answer in serving:
-            await context.write(answer)
-    else:
-        await serving
 
 
 async def _unknown(requests: Any, context: grpc.aio.ServicerContext) -> None:
