@@ -155,10 +155,15 @@ class Child:
 
     def kill(self) -> None:
         """Ends it at once."""
+        self.send_kill()
         if self._process is not None:
-            self._process.kill()
             self._process.wait()
             self.stop()
+
+    def send_kill(self) -> None:
+        """The same without waiting for it, as a handler of signals must not: whom it interrupts may be waiting."""
+        if self._process is not None:
+            self._process.kill()
 
     def last_lines(self) -> list[str]:
         """The end of what it wrote to the log."""

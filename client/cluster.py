@@ -63,10 +63,10 @@ class LocalCluster:
             raise self._failure
 
     def close(self) -> None:
-        """Ends the workers, then the master. Interrupted a second time, it kills them."""
+        """Ends the workers, then the master. Interrupted, it kills them."""
         self._closing.set()
-        self._keeper.join()
         try:
+            self._keeper.join()
             self._end(self._workers, DRAIN_SECONDS)
             self._end([self._master], DRAIN_SECONDS)
         except BaseException:
@@ -74,9 +74,16 @@ class LocalCluster:
             raise
 
     def kill(self) -> None:
-        """Ends all children at once; the next run goes on from the last checkpoints."""
+        """Ends all children at once, and for good; the next run goes on from the last checkpoints."""
+        self._closing.set()
         for child in self._children():
             child.kill()
+
+    def send_kill(self) -> None:
+        """The same for a handler of signals: it waits for nothing, and `close` finds them ended."""
+        self._closing.set()
+        for child in self._children():
+            child.send_kill()
 
     def _start_master(self) -> str:
         deadline = time.monotonic() + TAKEOVER_SECONDS

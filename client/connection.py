@@ -59,13 +59,17 @@ class Connection:
         return Connection(self.addresses, timeout, self.credentials)
 
     def close(self) -> None:
-        """Closes all channels; calls that run fail, and so do later ones."""
+        """Closes all channels; calls that run fail, and so do later ones.
+
+        In a thread: a channel whose closing is interrupted, by Ctrl-C, can never be closed (grpcio 1.85).
+        """
         with self._lock:
             self._closed = True
             channels = list(self._channels.values())
             self._channels.clear()
-        for channel in channels:
-            channel.close()
+        closing = threading.Thread(target=lambda: [channel.close() for channel in channels], daemon=True)
+        closing.start()
+        closing.join()
 
     def call(self, request: Message, answer: type[A]) -> A:
         """The answer to `request`. Raises RungmasterError as `failures.to_error` says."""

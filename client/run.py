@@ -15,6 +15,7 @@ from .cluster import LocalCluster, default_workers
 from .database import DEFAULT_DATABASE
 from .fingerprint import code_warning
 from .follow import Display, Snapshot, follow
+from .interrupts import interrupted_once
 from .results import Result
 from .specs import spec_text
 
@@ -84,7 +85,8 @@ def run_to_end(spec: str | Path | Mapping[str, Any] | Spec, options: RunOptions,
     rehearse(checked, Path.cwd())
     number = options.workers or default_workers()
     log = options.log or default_log(options.database)
-    with LocalCluster(options.database, number, options.slots, log) as cluster, Client(cluster.address) as client:
+    cluster = LocalCluster(options.database, number, options.slots, log)
+    with interrupted_once(cluster.send_kill), cluster, Client(cluster.address) as client:
         try:
             experiment = _Search(client, checked, options, display).begin()
             if not experiment.state.ended:

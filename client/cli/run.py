@@ -6,12 +6,12 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from ...shared.printing import say
 from ..database import DEFAULT_DATABASE, shown
+from ..interrupts import interrupt
 from ..run import RunOptions, run_to_end
 from .documents import read_spec
 from .options import json_option
@@ -68,7 +68,7 @@ def command(
     after Ctrl-C.
     """
     document = read_spec(spec)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         with open_display(sys.stderr if as_json else sys.stdout) as display:
             options = RunOptions(workers, slots, database, log, again, train_all)
@@ -79,7 +79,3 @@ def command(
         say(f"the search is kept in {shown(database)}; to go on: {onward}", err=True)
         return 130
     return print_result(last, as_json)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

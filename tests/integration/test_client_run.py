@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -148,6 +149,25 @@ def test_an_interrupted_run_goes_on_when_it_is_run_again(folder: Path) -> None:
     assert second.returncode == 0, errors
     assert "experiment 1 (toy) goes on" in errors
     assert json.loads(out)["experiment"]["state"] == "EXPERIMENT_STATE_COMPLETED"
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+def test_a_run_that_is_interrupted_twice_ends_at_once_wherever_it_is(
+    folder: Path, second: signal.Signals, pause: float
+) -> None:
+    """As `timeout` does, or an impatient person; the trials would go on for ever."""
+    (folder / "hold").touch()
+    searching = start(folder)
+    until(lambda: trials_run(folder), 60)
+    searching.send_signal(signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        searching.wait(pause)
+    searching.send_signal(second)
+    _, errors = searching.communicate(timeout=60)
+    assert searching.returncode == 130
+    assert "the search is kept in rungmaster.db" in errors
+    until(lambda: not own_children(), 60)
 
 
 def test_a_search_that_has_completed_is_shown_and_not_searched_again(folder: Path) -> None:
