@@ -142,9 +142,13 @@ class CheckpointStore:
         return look_through(sweep.storage, sweep.database_id, sweep.after, sweep.least_age, self._directory)
 
     def _check_inside(self, storage: str, uri: str) -> None:
-        """Raises BrokenCheckpoint for an address that is none of a checkpoint in this storage."""
+        """Raises BrokenCheckpoint for an address that is none of a checkpoint in this storage.
+
+        What older versions saved has no database's id, and may have the whole path of the folder that was theirs.
+        """
         place = CheckpointPath.parse(uri)
-        if place is None or self._resolve(uri) != self._resolve(address_in(storage, str(place))):
+        inside = place is not None and self._resolve(uri) == self._resolve(address_in(storage, str(place)))
+        if place is None or not (inside or (not place.database_id and not self._allowed)):
             raise BrokenCheckpoint(f"it is no checkpoint in the storage {storage!r}")
 
     def _fetch(self, checkpoint: CheckpointRef, folder: Path) -> None:

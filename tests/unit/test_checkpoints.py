@@ -424,7 +424,13 @@ def test_the_disk_store_really_is_the_local_file_system(store: CheckpointStore, 
 
 
 @pytest.mark.parametrize(
-    "uri", ["elsewhere/1/7/3-9-ab", "file:///etc/1/7/3-9-ab", "s3://bucket/1/7/3-9-ab", "/etc/passwd"]
+    "uri",
+    [
+        f"elsewhere/{DATABASE}/1/7/3-9-ab",
+        f"file:///etc/{DATABASE}/1/7/3-9-ab",
+        f"s3://bucket/{DATABASE}/1/7/3-9-ab",
+        "/etc/passwd",
+    ],
 )
 def test_what_lies_outside_the_storage_is_not_opened(store: CheckpointStore, tmp_path: Path, uri: str) -> None:
     loaded = store.load("store", [CheckpointRef(uri, 9, "")], tmp_path / "loaded")
@@ -535,3 +541,15 @@ def test_a_worker_makes_no_storage_where_others_have_saved(store: CheckpointStor
     assert not (tmp_path / gone).exists()
     (tmp_path / "store" / DATABASE).mkdir(parents=True)
     store.check("store", DATABASE, used=True)
+
+
+def test_what_an_older_version_saved_under_the_whole_path_of_its_folder_is_loaded_elsewhere_too(
+    store: CheckpointStore, tmp_path: Path, folder: Path
+) -> None:
+    saved = keep(store, "kept", 3, folder)
+    old = dataclasses.replace(reference(saved), uri=f"file://{tmp_path}/kept/{saved.saved.path}")
+    (tmp_path / "project").mkdir()
+    moved = CheckpointStore(tmp_path / "project")
+    assert moved.load("kept", [old], tmp_path / "loaded").source == old
+    strict = CheckpointStore(tmp_path / "project", ["kept"])
+    assert strict.load("kept", [old], tmp_path / "again").broken_uris == (old.uri,)
