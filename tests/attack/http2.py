@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 import ssl
 import struct
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY = 0, 1, 3, 4, 6, 7
 _END_HEADERS, _ACK = 4, 1
+#: Seconds in which the other side takes something.
+_PATIENCE = 20
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -39,10 +47,11 @@ class RawConnection:
         context.set_alpn_protocols(["h2"])
         plain = socket.create_connection((host, int(port)), timeout=20, source_address=(source, 0) if source else None)
         self._socket = context.wrap_socket(plain, server_hostname="localhost")
-        self._socket.settimeout(20)
+        self._socket.setblocking(False)
         self._authority = address
         self._next = 1
-        self._lock = threading.Lock()
+        #: OpenSSL bears one call at a time for a connection, and what it has begun to write must be written on.
+        self._lock, self._sending = threading.Lock(), threading.Lock()
         self.ended = threading.Event()
         #: Answers by frame: calls that the master ended, and what it said when it closed the connection.
         self.answered = self.reset = 0
@@ -78,22 +87,33 @@ class RawConnection:
 
     def _send(self, data: bytes) -> None:
         """Raises OSError where the master has closed the connection."""
-        with self._lock:
-            self._socket.sendall(data)
+        with self._sending:
+            while data:
+                sent = self._tried(lambda rest=data: self._socket.send(rest)) or 0
+                data = data[sent:]
+                if not sent and not select.select([], [self._socket], [], _PATIENCE)[1]:
+                    raise TimeoutError(f"nothing could be sent for {_PATIENCE} s")
 
     def _read(self) -> None:
         pending = b""
-        while not self.ended.is_set():
-            try:
-                data = self._socket.recv(1 << 16)
-            except TimeoutError:
-                continue
-            except (OSError, ValueError):
-                break
-            if not data:
-                break
-            pending = self._taken(pending + data)
+        with contextlib.suppress(OSError, ValueError):
+            while not self.ended.is_set():
+                data = self._tried(lambda: self._socket.recv(1 << 16))
+                if data is None:
+                    select.select([self._socket], [], [], 1.0)
+                elif data:
+                    pending = self._taken(pending + data)
+                else:
+                    break
         self.ended.set()
+
+    def _tried(self, call: Callable[[], T]) -> T | None:
+        """What a call to OpenSSL gives; None where it has to wait for the network."""
+        with self._lock:
+            try:
+                return call()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return None
 
     def _taken(self, data: bytes) -> bytes:
         """Looks at whole frames; gives what is left."""

@@ -160,6 +160,7 @@ def test_a_run_that_is_interrupted_twice_ends_at_once_wherever_it_is(
     (folder / "hold").touch()
     searching = start(folder)
     until(lambda: trials_run(folder), 60)
+    started = psutil.Process(searching.pid).children(recursive=True)
     searching.send_signal(signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         searching.wait(pause)
@@ -167,7 +168,7 @@ def test_a_run_that_is_interrupted_twice_ends_at_once_wherever_it_is(
     _, errors = searching.communicate(timeout=60)
     assert searching.returncode == 130
     assert "the search is kept in rungmaster.db" in errors
-    until(lambda: not own_children(), 60)
+    until(lambda: not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE], 60)
 
 
 def test_a_search_that_has_completed_is_shown_and_not_searched_again(folder: Path) -> None:
