@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import shutil
-import stat
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from .checkpoint_paths import CHECKPOINT, DATABASE, PARTIAL
 from .checkpoints import open_store, text_of
 from .errors import InvalidInput, Unavailable
 from .limits import MAX_FOUND, MAX_LOGGED
+from .local_stores import is_ours
 from .manifest import MANIFEST, is_manifest_of_ours
 from .model import LeaseRef
 from .session import Found
@@ -139,7 +139,7 @@ class _Disk:
     def leftovers(self, experiment: int, trial: int) -> Iterator[tuple[str, float]]:
         """The names of checkpoints and partial ones, with their ages in seconds."""
         for entry in _folders(self._root / str(experiment) / str(trial)):
-            whole = CHECKPOINT.fullmatch(entry.name) and _is_ours(Path(entry.path, MANIFEST))
+            whole = CHECKPOINT.fullmatch(entry.name) and is_ours(Path(entry.path))
             if whole or PARTIAL.fullmatch(entry.name):
                 yield entry.name, time.time() - _last_change(Path(entry.path))
 
@@ -153,15 +153,6 @@ def _folders(folder: Path) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return False
-        return is_manifest_of_ours(path.read_bytes())
-    except FileNotFoundError:
-        return False
 
 
 def _last_change(folder: Path) -> float:

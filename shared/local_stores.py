@@ -1,4 +1,4 @@
-"""A checkpoint store on a file system: whether it is there, and that nothing in it leads out of it.
+"""A checkpoint store on a file system: whether it is there, what in it is ours, and that nothing leads out of it.
 
 The root of a store is the folder of its experiments, `<storage>/<database_id>`. It is made before the first checkpoint
 and never removed: a disk that is not mounted shows by it. Everything here blocks.
@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 from .errors import Unavailable
+from .manifest import MANIFEST, is_manifest_of_ours
 
 
 def root_of(checkpoint: Path) -> Path:
@@ -44,3 +45,12 @@ def first_link(folder: Path, path: Path) -> Path | None:
     steps = path.relative_to(folder).parts
     places = (folder.joinpath(*steps[: count + 1]) for count in range(len(steps)))
     return next((place for place in places if place.is_symlink()), None)
+
+
+def is_ours(checkpoint: Path) -> bool:
+    """Whether a folder has a manifest of ours, itself and not by a link."""
+    manifest = checkpoint / MANIFEST
+    try:
+        return stat.S_ISREG(manifest.lstat().st_mode) and is_manifest_of_ours(manifest.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return False

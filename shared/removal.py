@@ -17,7 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 from .checkpoint_paths import CheckpointPath
 from .checkpoints import open_store, text_of
 from .errors import InvalidInput, Unavailable
-from .local_stores import check_there, link_to, root_of
+from .local_stores import check_there, is_ours, link_to, root_of
 from .manifest import MANIFEST, is_manifest_of_ours
 from .storage import is_relative, resolve
 
@@ -56,7 +56,7 @@ def _remove_locally(path: Path, place: CheckpointPath) -> None:
     partial = path if place.partial else path.with_name(f".{path.name}.partial")
     if link := link_to(path) or link_to(partial):
         raise OSError(f"{link} is a link; nothing was deleted")
-    if not place.partial and path.exists() and not _is_ours(path / MANIFEST):
+    if not place.partial and path.exists() and not is_ours(path):
         logger.warning("%s has no manifest of Rungmaster's and is left; delete it by hand if it is not wanted", path)
         return
     with contextlib.suppress(FileNotFoundError):
@@ -64,15 +64,6 @@ def _remove_locally(path: Path, place: CheckpointPath) -> None:
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(partial)
     _remove_if_empty(path.parent)
-
-
-def _is_ours(manifest: Path) -> bool:
-    if manifest.is_symlink():
-        return False
-    try:
-        return is_manifest_of_ours(manifest.read_bytes())
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return False
 
 
 def _remove_if_empty(trial_folder: Path) -> None:
