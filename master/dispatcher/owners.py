@@ -37,7 +37,7 @@ class Owners:
         """Who opened it, as far as anybody was asked."""
         return self._known.get(session_id, Owner("", ""))
 
-    def admit(self, hello: Hello, identity: str) -> Owner:
+    def admit(self, hello: Hello, identity: str) -> None:
         """Lets whoever opened a session come again, and anybody open a new one. Raises PermissionDenied otherwise."""
         comes, owner = Owner.of(hello, identity), self._known.get(hello.session_id)
         if owner is not None:
@@ -47,4 +47,3 @@ class Owners:
                 told = "another token or certificate; one that is renewed keeps its name"
                 raise PermissionDenied(f"session {hello.session_id} was opened with {told}")
         self._known[hello.session_id] = comes
-        return comes

@@ -110,7 +110,7 @@ class Writer:
         return self._enqueue(command)
 
     def _enqueue(self, command: Callable[[Core, Now], T]) -> asyncio.Future[T]:
-        done: asyncio.Future[T] = _future()
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.append((command, done))
         self._filled.set()
         return done
@@ -168,7 +168,7 @@ class Writer:
             log.warning("the database did not tell of experiment %d: %s", experiment_id, error)
             await self._start_over("the master could not read its database; come again")
             return []
-        return [(lambda core, _: core.suspend(experiment_id, found), _future())]
+        return [(lambda core, _: core.suspend(experiment_id, found), loop.create_future())]
 
     async def _process_or_take_apart(self, queue: deque[Queued]) -> None:
         """Applies a batch, or where that raises, each of its commands by itself on a memory that is rebuilt.
@@ -346,13 +346,6 @@ class Writer:
                 return core
 
 
-def _future() -> asyncio.Future[Any]:
-    """The result of a command. It may be that nobody waits for it, or not any more: asyncio is not to complain then."""
-    done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-    return done
-
-
 def _apply(core: Core, command: Command, now: Now) -> tuple[Any, int | None]:
     """The command's result, or the error for its caller, and the experiment that it steers."""
     core.subject = None
@@ -373,5 +366,7 @@ def _answer(done: asyncio.Future[Any], result: Any) -> None:
         return
     if isinstance(result, RungmasterError):
         done.set_exception(result)
+        # It may be that nobody waits for it, or not any more: seen once, it is nothing that asyncio complains of.
+        done.exception()
     else:
         done.set_result(result)
