@@ -30,8 +30,8 @@ import processes
 from figures import Figure, Plot, Result, quantile
 from large_search import Master, Workers, fill
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
-from rungmaster.shared.model import TrialOrder, TrialState
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.shared.wire.model import TrialOrder, TrialState
 
 GROWTH_AIM, MEMORY_AIM, QUERY_AIM = 1.5, 1024, 0.050
 

@@ -29,8 +29,8 @@ from rungmaster.master.experiment.changes import (
     TrialRow,
 )
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
-from rungmaster.shared.model import TrialOrder, TrialState
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.shared.wire.model import TrialOrder, TrialState
 
 STATES = ("paused", "completed", "stopped", "failed")
 RUNNING = 64

@@ -113,7 +113,7 @@ def lost_masters(rounds: int) -> tuple[list[float], list[float]]:
 
         def start(word: str) -> subprocess.Popen[str]:
             master = stack.enter_context(_running(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
-            _line(master, word)
+            _fair_queue(master, word)
             return master
 
         owner = start("ready on ")
@@ -121,7 +121,7 @@ def lost_masters(rounds: int) -> tuple[list[float], list[float]]:
             standby = start("waiting: ")
             killed = time.monotonic()
             owner.send_signal(signal.SIGKILL)
-            address = _line(standby, "ready on ").partition("ready on ")[2].split()[0]
+            address = _fair_queue(standby, "ready on ").partition("ready on ")[2].split()[0]
             served.append(time.monotonic() - killed)
             with Client(address) as client:
                 list(client.list())
@@ -130,7 +130,7 @@ def lost_masters(rounds: int) -> tuple[list[float], list[float]]:
     return served, answered
 
 
-def _line(master: subprocess.Popen[str], word: str) -> str:
+def _fair_queue(master: subprocess.Popen[str], word: str) -> str:
     """The next line with this word."""
     assert master.stdout is not None
     for line in master.stdout:

@@ -23,17 +23,17 @@ from typing import Any
 import processes
 from figures import Figure, Result
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
-from rungmaster.master.dispatcher.blueprint import blueprint_from_json
+from rungmaster.master.dispatcher.setup import setup_from_json
 from rungmaster.master.experiment import lifecycle
-from rungmaster.master.experiment.book import Batch
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.experiment.entries import Holder
-from rungmaster.master.experiment.experiment import Experiment
+from rungmaster.master.experiment.experiment import LiveExperiment
+from rungmaster.master.experiment.records import Batch
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import Exit, ExitOutcome, LeaseEvent, Measurement
-from rungmaster.shared.space import DRAW_RULES
+from rungmaster.master.maintenance.check import check_database
+from rungmaster.shared.space.space import DRAW_RULES
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import Exit, ExitOutcome, LeaseEvent, Measurement
 
 AIM = 5.0
 RUNNING = 64
@@ -70,7 +70,7 @@ def document(trials: int) -> dict[str, Any]:
 class Filling:
     """A search with one worker that trains in no time."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: LiveExperiment) -> None:
         self._experiment = experiment
         self._random = random.Random(1)
         self._asked = 0
@@ -95,7 +95,7 @@ class Filling:
         """One assignment from its start to its end."""
         ref, target = self.assign(batch)
         self.train(ref, target, batch)
-        lease = self._experiment.book.leases[ref.trial_id]
+        lease = self._experiment.records.leases[ref.trial_id]
         if lease.target > target:
             self.train_on(ref, target, lease.target, batch)
         self._tell(ref, lease.last_sequence + 1, Exit(ExitOutcome.RELEASED), batch)
@@ -116,12 +116,12 @@ class Filling:
 def fill(path: Path, trials: int) -> int:
     """Makes the database; gives the number of its reports."""
     with closing(Ledger.open(str(path), holder="benchmark")) as ledger:
-        plan = blueprint_from_json(document(trials), DRAW_RULES)
+        plan = setup_from_json(document(trials), DRAW_RULES)
         plan = replace(plan, draw=lambda number: {**HPARAMS, "width": 16 + number % 497})
         batch = Batch(Changes(), 1.7e9)
         experiment = lifecycle.create(1, "", plan.spec, plan.searcher, plan.draw, batch)
         filling = Filling(experiment)
-        while experiment.book.brackets[0].trials_created < trials:
+        while experiment.records.brackets[0].trials_created < trials:
             for _ in range(CHUNK):
                 filling.trial(batch)
             ledger.commit(batch.changes)

@@ -34,7 +34,7 @@ from rungmaster.master.experiment.changes import (
     RungRow,
 )
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
 
 LATENCY_AIM = 2.0
 _RUNGS = (1, 3, 9, 27)

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from figures import Figure, Plot, Result
-from rungmaster.master.search.interface import Decision, Goal, RungRecord, Searcher, Train, TrialRecord
+from rungmaster.master.search.interface import Goal, RungRecord, SearchDecision, Searcher, Train, TrialRecord
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.shared.searchers import AshaSpec
+from rungmaster.shared.spec.searchers import AshaSpec
 
 GROWTH_AIM = 1.5
 ETA, MAX_RESOURCE = 4, 256
@@ -77,7 +77,7 @@ def decide(searcher: Searcher, decisions: int, metrics: random.Random) -> list[f
         reported = searcher.report(work.trial, work.target, metric)
         step = searcher.next()
         took.append(time.process_time() - start)
-        assert isinstance(reported.answer, Decision)
+        assert isinstance(reported.answer, SearchDecision)
     return took
 
 

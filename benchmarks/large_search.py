@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rungmaster.master.dispatcher.blueprint import blueprint_from_json
 from rungmaster.master.dispatcher.clock import system_now
-from rungmaster.master.dispatcher.core import Core, Recovered, Terms
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParameters
+from rungmaster.master.dispatcher.setup import setup_from_json
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.experiment.changes import Changes, CheckpointRow, RungResultRow, TrialRow
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.shared.session import (
+from rungmaster.shared.space.space import DRAW_RULES
+from rungmaster.shared.wire.session import (
     CheckpointSaved,
     Decision,
     DecisionKind,
@@ -27,7 +29,6 @@ from rungmaster.shared.session import (
     SessionResponse,
     WorkRequest,
 )
-from rungmaster.shared.space import DRAW_RULES
 
 ETA = 4
 #: Rows in one commit of the filling.
@@ -50,14 +51,14 @@ def document(max_trials: int) -> dict[str, Any]:
 class Master:
     """The master's core over a real ledger, without network and threads: one turn is one batch."""
 
-    def __init__(self, ledger: Ledger, recovered: Recovered | None = None) -> None:
+    def __init__(self, ledger: Ledger, recovered: RecoveredMemory | None = None) -> None:
         self._store = LedgerStore(ledger)
-        terms = Terms(ledger.term, 600.0, 60.0, "benchmark")
+        terms = SessionParameters(ledger.term, 600.0, 60.0, "benchmark")
         self.core = Core(terms, recovered or self._store.recover(), system_now())
 
     def create(self, max_trials: int) -> int:
         """Begins an experiment and gives its number."""
-        plan, made = blueprint_from_json(document(max_trials), DRAW_RULES), []
+        plan, made = setup_from_json(document(max_trials), DRAW_RULES), []
         self.turn([lambda core, _: made.append(core.create(plan, ""))])
         return made[0]
 
@@ -124,14 +125,14 @@ def fill(database: Path | str, trials: int, *, checkpoints: bool = False) -> flo
             if goes_on:
                 batch.new_results.append(RungResultRow(*ids, 1, number, ETA, None, False, 1.7e9 + number))
         ledger.commit(batch)
-    book = master.core.experiments[experiment].book
-    book.row.counts |= {"paused": trials - promoted, "failed": promoted}
-    bracket, low, high = book.brackets[0], book.rungs[0, 0], book.rungs[0, 1]
+    records = master.core.experiments[experiment].records
+    records.row.counts |= {"paused": trials - promoted, "failed": promoted}
+    bracket, low, high = records.brackets[0], records.rungs[0, 0], records.rungs[0, 1]
     bracket.trials_created = trials
     low.entered, low.promoted, low.best_metric = trials, promoted, min(values)
     high.entered = high.failed = promoted
     rungs = {(experiment, 0, rung.rung_id): rung for rung in (low, high)}
-    ledger.commit(Changes(experiments={experiment: book.row}, brackets={(experiment, 0): bracket}, rungs=rungs))
+    ledger.commit(Changes(experiments={experiment: records.row}, brackets={(experiment, 0): bracket}, rungs=rungs))
     ledger.close()
     return time.perf_counter() - start
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import Client
-    from .database import DatabaseClient
+    from .local.database import DatabaseClient
+    from .local.run import run
     from .results import Result
-    from .run import run
 
 __all__ = ["Client", "DatabaseClient", "Result", "run"]
 
-_HOMES = {"Client": ".client", "DatabaseClient": ".database", "Result": ".results", "run": ".run"}
+_HOMES = {"Client": ".client", "DatabaseClient": ".local.database", "Result": ".results", "run": ".local.run"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,15 +7,15 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..proto.v1 import cluster_pb2, experiment_pb2
-from ..shared.convert import (
+from ..shared.errors import InvalidInput
+from ..shared.wire.convert import (
     experiment_state_from_proto,
     experiment_state_to_proto,
     trial_order_to_proto,
     trial_state_to_proto,
 )
-from ..shared.errors import InvalidInput
-from ..shared.model import ExperimentState, TrialOrder, TrialState
-from .connection import Connection
+from ..shared.wire.model import ExperimentState, TrialOrder, TrialState
+from .connection import MasterConnection
 from .user import user_name
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Calls:
     Every method raises RungmasterError, mostly NotFound, FailedPrecondition, InvalidInput or Unavailable.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: MasterConnection) -> None:
         self.connection = connection
 
     def create_experiment(

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ..shared import convert
-from ..shared.addresses import DEFAULT_ADDRESS, parse_addresses
-from ..shared.convert_troubles import trouble_from_proto
-from ..shared.credentials import NO_CREDENTIALS, Credentials
 from ..shared.errors import NotFound
-from ..shared.model import (
+from ..shared.net.addresses import DEFAULT_ADDRESS, parse_addresses
+from ..shared.net.credentials import NO_CREDENTIALS, Credentials
+from ..shared.wire import convert
+from ..shared.wire.convert_troubles import trouble_from_proto
+from ..shared.wire.model import (
     Checkpoint,
     Event,
     Experiment,
@@ -23,20 +23,20 @@ from ..shared.model import (
     Lease,
     MasterInfo,
     Report,
-    Trial,
+    TrialInfo,
     TrialOrder,
     TrialState,
     Trouble,
     Worker,
 )
 from .calls import Calls
-from .connection import Connection
+from .connection import MasterConnection
 from .fetching import choose_checkpoint, fetch_checkpoint, located
 from .fingerprint import changes, fingerprint_of_spec
 from .specs import spec_text
 
 if TYPE_CHECKING:
-    from ..shared.spec import Spec
+    from ..shared.spec.spec import Spec
 
 #: Seconds between two looks at something of which a master gives no stream.
 _LOOK_SECONDS = 0.2
@@ -45,7 +45,7 @@ _LOOK_SECONDS = 0.2
 class TrialDetails(NamedTuple):
     """A trial with its assignments and its checkpoints, both oldest first."""
 
-    trial: Trial
+    trial: TrialInfo
     leases: tuple[Lease, ...]
     checkpoints: tuple[Checkpoint, ...]
 
@@ -73,7 +73,7 @@ class Client:
         if timeout <= 0:
             raise ValueError(f"timeout must be above 0 seconds, got {timeout}")
         text = addresses if isinstance(addresses, str) else ",".join(addresses)
-        self.calls = Calls(Connection(parse_addresses(text), timeout, credentials))
+        self.calls = Calls(MasterConnection(parse_addresses(text), timeout, credentials))
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -199,7 +199,7 @@ class Client:
         *,
         states: Iterable[TrialState | str] = (),
         order: TrialOrder | str = TrialOrder.ID,
-    ) -> Iterator[Trial]:
+    ) -> Iterator[TrialInfo]:
         """Trials by id, or (order "best") the best metric first, without those that have none."""
         kinds = [TrialState(state) for state in states]
         return map(convert.trial_from_proto, self.calls.list_trials(experiment_id, kinds, TrialOrder(order)))
@@ -217,7 +217,7 @@ class Client:
         """What a trial reported, in the order in which the master accepted it."""
         return map(convert.report_from_proto, self.calls.list_metrics(experiment_id, trial_id))
 
-    def best(self, experiment_id: int) -> Trial | None:
+    def best(self, experiment_id: int) -> TrialInfo | None:
         """The best trial, by the result that the spec's `metric.best` names; None before the first result."""
         return self.get(experiment_id).best_trial
 

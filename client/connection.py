@@ -12,11 +12,11 @@ import grpc
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from ..shared.backoff import Backoff
-from ..shared.channel import KEEPALIVE_SECONDS, check_secrecy, open_channel
-from ..shared.credentials import NO_CREDENTIALS, Credentials
-from ..shared.diagnosis import PATIENCE, diagnose
 from ..shared.errors import Unavailable
+from ..shared.net.backoff import Backoff
+from ..shared.net.channel import KEEPALIVE_SECONDS, check_secrecy, open_channel
+from ..shared.net.credentials import NO_CREDENTIALS, Credentials
+from ..shared.net.diagnosis import PATIENCE, diagnose
 from .failures import is_perhaps_tls, is_temporary, to_error
 
 A = TypeVar("A", bound=Message)
@@ -28,7 +28,7 @@ HEALTHY_SECONDS = KEEPALIVE_SECONDS + 15.0
 """A silent stream that stood this long had a live master at its other end, or keepalive would have broken it."""
 
 
-class Connection:
+class MasterConnection:
     """Calls with a deadline, repeated with backoff over all addresses while the master is out of reach.
 
     One attempt goes to one address; when it is out of reach the next one is tried, and after each round a wait with
@@ -54,9 +54,9 @@ class Connection:
         """The address that the next attempt goes to."""
         return self.addresses[self._current % len(self.addresses)]
 
-    def with_timeout(self, timeout: float) -> Connection:
+    def with_timeout(self, timeout: float) -> MasterConnection:
         """Another connection to the same addresses with the same credentials."""
-        return Connection(self.addresses, timeout, self.credentials)
+        return MasterConnection(self.addresses, timeout, self.credentials)
 
     def close(self) -> None:
         """Closes all channels; calls that run fail, and so do later ones.
@@ -131,7 +131,7 @@ def _open(channel: grpc.Channel, request: Message, answer: type[A]) -> Iterator[
 class Attempts:
     """The attempts of one call: what is left of its time, and what to do when one fails."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: MasterConnection) -> None:
         self._connection = connection
         self._start = time.monotonic()
         self._backoff = Backoff(initial=0.1, maximum=3.0)

@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from ..shared.diagnosis import may_be_tls
 from ..shared.errors import (
     DatabaseError,
     FailedPrecondition,
@@ -24,7 +23,8 @@ from ..shared.errors import (
     Unauthenticated,
     Unavailable,
 )
-from ..shared.visible import visible, visible_block
+from ..shared.net.diagnosis import may_be_tls
+from ..shared.text.visible import visible, visible_block
 
 D = TypeVar("D", bound=Message)
 

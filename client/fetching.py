@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..shared.errors import InvalidInput, NotFound, RungmasterError
-from ..shared.model import Checkpoint, Experiment, Trial
+from ..shared.wire.model import Checkpoint, Experiment, TrialInfo
 
 
 def kept(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
@@ -17,7 +17,7 @@ def kept(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
     return sorted((each for each in checkpoints if each.delete_time is None), key=lambda each: each.resource)
 
 
-def model_of(experiment: Experiment, trial: Trial, checkpoints: Iterable[Checkpoint]) -> Checkpoint | None:
+def model_of(experiment: Experiment, trial: TrialInfo, checkpoints: Iterable[Checkpoint]) -> Checkpoint | None:
     """The checkpoint with a trial's result, or where that is not kept the furthest trained; None where none is kept."""
     there = kept(checkpoints)
     of_result = [each for each in there if each.resource == experiment.result_of(trial)[1]]
@@ -25,7 +25,7 @@ def model_of(experiment: Experiment, trial: Trial, checkpoints: Iterable[Checkpo
 
 
 def choose_checkpoint(
-    experiment: Experiment, trial: Trial, checkpoints: Iterable[Checkpoint], resource: int | None
+    experiment: Experiment, trial: TrialInfo, checkpoints: Iterable[Checkpoint], resource: int | None
 ) -> Checkpoint:
     """The checkpoint at that resource, or with the result. Raises NotFound, which tells which there are."""
     there = kept(checkpoints)
@@ -47,10 +47,10 @@ def fetch_checkpoint(checkpoint: Checkpoint, to: Path, folders: Iterable[Path]) 
     Unavailable where that cannot be reached.
     """
     # Imported late: file systems take a while, and most commands need none.
-    from ..shared.checkpoints import fetch
-    from ..shared.manifest import BrokenCheckpoint
-    from ..shared.session import CheckpointRef
-    from ..shared.storage import check_packages
+    from ..shared.checkpoints.manifest import BrokenCheckpoint
+    from ..shared.checkpoints.reading import fetch
+    from ..shared.checkpoints.storage import check_packages
+    from ..shared.wire.session import CheckpointRef
 
     _check_target(to)
     check_packages(checkpoint.uri)

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..shared.documents import parse_document
 from ..shared.errors import RungmasterError
 from ..shared.limits import MAX_CODE_FILES
-from ..shared.model import Experiment
-from ..shared.visible import hidden_problem
+from ..shared.spec.documents import parse_document
+from ..shared.text.visible import hidden_problem
+from ..shared.wire.model import Experiment
 
 _DIGITS = 16
 _TOLD = 5

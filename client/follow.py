@@ -9,17 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..shared.convert import (
-    checkpoint_from_proto,
-    event_from_proto,
-    experiment_from_proto,
-    worker_from_proto,
-)
-from ..shared.convert_troubles import trouble_from_proto
 from ..shared.errors import FailedPrecondition, RungmasterError, Unavailable
-from ..shared.model import Checkpoint, Event, Experiment, Trial, Trouble, Worker
+from ..shared.wire.convert import checkpoint_from_proto, event_from_proto, experiment_from_proto, worker_from_proto
+from ..shared.wire.convert_troubles import trouble_from_proto
+from ..shared.wire.model import Checkpoint, Event, Experiment, TrialInfo, Trouble, Worker
 from .calls import Calls
-from .connection import Connection
+from .connection import MasterConnection
 from .fetching import model_of
 from .results import other_metrics
 
@@ -64,7 +59,7 @@ class Display(Protocol):
         ...
 
 
-def follow(master: Connection, experiment_id: int) -> Iterator[Snapshot]:
+def follow(master: MasterConnection, experiment_id: int) -> Iterator[Snapshot]:
     """Snapshots of an experiment: one at once, then whenever something happened (at most four a second) and every
     second, the last one in its end state. It makes connections of its own to where `master` leads.
 
@@ -85,7 +80,7 @@ def follow(master: Connection, experiment_id: int) -> Iterator[Snapshot]:
         connection.close()
 
 
-def _first(master: Connection, experiment_id: int) -> Snapshot:
+def _first(master: MasterConnection, experiment_id: int) -> Snapshot:
     """As patient as any single call, since there is nothing to show yet."""
     connection = master.with_timeout(_FIRST_SECONDS)
     try:
@@ -109,7 +104,7 @@ def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> S
     )
 
 
-def _model(calls: Calls, experiment: Experiment, best: Trial | None) -> Checkpoint | None:
+def _model(calls: Calls, experiment: Experiment, best: TrialInfo | None) -> Checkpoint | None:
     if best is None:
         return None
     checkpoints = calls.get_trial(best.experiment_id, best.trial_id).checkpoints
@@ -137,7 +132,7 @@ def _next(calls: Calls, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:
 class _Watcher:
     """Reads the event stream in a thread of its own, so that it wakes whoever pauses; the stream cannot be held up."""
 
-    def __init__(self, master: Connection, experiment_id: int, start: Experiment) -> None:
+    def __init__(self, master: MasterConnection, experiment_id: int, start: Experiment) -> None:
         self._connection = master.with_timeout(PATIENCE_SECONDS)
         self._experiment_id = experiment_id
         self._start = start

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 from ..shared.errors import NotFound
-from ..shared.model import Checkpoint, Experiment, Report, Trial, TrialOrder, TrialState
+from ..shared.wire.model import Checkpoint, Experiment, Report, TrialInfo, TrialOrder, TrialState
 from .calls import Calls
-from .database import DatabaseClient, file_of
+from .local.database import DatabaseClient, file_of
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Result(Experiment):
         return cls(**values, database=database if file is None else str(file.absolute()))
 
     @property
-    def best(self) -> Trial | None:
+    def best(self) -> TrialInfo | None:
         """The best trial; None where there is no result."""
         return self.best_trial
 
     def trials(
         self, *, states: Iterable[TrialState | str] = (), order: TrialOrder | str = TrialOrder.ID
-    ) -> list[Trial]:
+    ) -> list[TrialInfo]:
         """Trials by id, or (order "best") the best metric first, without those that have none."""
         return list(self._client.trials(self.experiment_id, states=states, order=order))
 
@@ -70,7 +70,7 @@ class Result(Experiment):
         return client
 
 
-def other_metrics(calls: Calls, experiment: Experiment, trial: Trial | None) -> dict[str, float]:
+def other_metrics(calls: Calls, experiment: Experiment, trial: TrialInfo | None) -> dict[str, float]:
     """What a trial reported beside the searcher's metric at the resource of its result; empty for nothing.
 
     It reads all reports of the trial, so it is for the end of a search, and for one trial at a time.

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..shared.documents import read_document
 from ..shared.errors import InvalidSpec, Problem
+from ..shared.spec.documents import read_document
 
 if TYPE_CHECKING:
-    from ..shared.spec import Spec
+    from ..shared.spec.spec import Spec
 
 
 def spec_text(spec: str | Path | Mapping[str, Any] | Spec) -> str:
@@ -26,7 +26,7 @@ def spec_text(spec: str | Path | Mapping[str, Any] | Spec) -> str:
         return spec
     if isinstance(spec, Mapping):
         return _json(spec)
-    from ..shared.spec import spec_to_json
+    from ..shared.spec.spec import spec_to_json
 
     return _json(spec_to_json(spec))
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..shared.addresses import DEFAULT_ADDRESS
-from ..shared.credentials import NO_CREDENTIALS, Credentials
 from ..shared.errors import RungmasterError, Unavailable
+from ..shared.net.addresses import DEFAULT_ADDRESS
+from ..shared.net.credentials import NO_CREDENTIALS, Credentials
 from .client import Client
-from .database import DEFAULT_DATABASE, DatabaseClient, shown
+from .local.database import DEFAULT_DATABASE, DatabaseClient, shown
 
 #: Seconds that a call may take; and where a master is only looked for at its usual address.
 TIMEOUT, TRY_TIMEOUT = 10.0, 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 
 from ..shared.limits import MAX_OWNER
-from ..shared.visible import visible
+from ..shared.text.visible import visible
 
 
 def user_name() -> str:

@@ -18,20 +18,21 @@ from typing import Protocol
 
 from ..shared.errors import DatabaseLost, InvalidInput, MastershipLost, RungmasterError, Unavailable
 from ..shared.version import __version__
-from .dispatcher.cleanup import end_little_by_little
-from .dispatcher.core import Core, Terms
+from .dispatcher.core import Core
+from .dispatcher.recovered import SessionParameters
 from .dispatcher.store import LedgerStore
-from .dispatcher.sweeps import Sweeper
-from .dispatcher.upkeep import Upkeep
+from .dispatcher.upkeep.cleanup import end_little_by_little
+from .dispatcher.upkeep.retention import Upkeep
+from .dispatcher.upkeep.sweeps import Sweeper
 from .dispatcher.writer import Writer
 from .failpoints import arm, hit
 from .ledger.ledger import Ledger
-from .ledger.reader import Reader
-from .ownership import Claim, Rivalry, own, renew
-from .services.connections import raise_file_limit
+from .ledger.read.reader import Reader
+from .ownership import Claim, Election, own, renew
+from .services.limits.connections import raise_file_limit
 from .services.listening import check_address, check_free, reachable
-from .services.security import Security
-from .services.server import CONNECTIONS_OF_HOST, Guard, Server
+from .services.security.identity import Security
+from .services.server import CONNECTIONS_OF_HOST, Server, ServerOptions
 from .stopping import PATIENCE, Stopping
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Options:
     lease_ttl: float
     grace: float
     exit_with_parent: bool
-    rivalry: Rivalry
+    election: Election
     takeover_after: float
     security: Security
     keep_reports: float | None = None
@@ -101,10 +102,10 @@ async def _serve_until(stopping: Stopping, options: Options, announcer: Announce
     if options.health_listen:
         check_address(options.health_listen, "--health-listen")
     raise_file_limit()
-    guard = Guard.of(options.security, options.connections_of_host, options.health_listen)
+    guard = ServerOptions.of(options.security, options.connections_of_host, options.health_listen)
     async with _stopping_with_parent(stopping, options.exit_with_parent):
         ready = partial(check_free, options.listen)
-        claim = Claim(options.database, options.holder, options.rivalry, options.takeover_after, ready)
+        claim = Claim(options.database, options.holder, options.election, options.takeover_after, ready)
         hit("start.before")
         with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
             ledger = await own(claim, stop, thread, announcer.waiting)
@@ -125,11 +126,13 @@ async def _serve(
     ledger: Ledger,
     thread: ThreadPoolExecutor,
     options: Options,
-    guard: Guard,
+    guard: ServerOptions,
     stopping: Stopping,
     announcer: Announcer,
 ) -> None:
-    terms = Terms(ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__, ledger.database_id)
+    terms = SessionParameters(
+        ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__, ledger.database_id
+    )
     store = LedgerStore(ledger)
     writer = Writer(store, terms, thread)
     with contextlib.closing(Reader(options.database, ground=ledger.ground)) as reader:
@@ -210,7 +213,7 @@ def _collecting_no_garbage() -> Iterator[None]:
 
 async def _listen(server: Server, options: Options) -> int:
     """Starts the server. Where a master is taken over from, its address may take a moment to become free."""
-    patience = ADDRESS_PATIENCE if options.rivalry is Rivalry.TAKE_OVER else 0.0
+    patience = ADDRESS_PATIENCE if options.election is Election.TAKE_OVER else 0.0
     give_up_at = asyncio.get_running_loop().time() + patience
     while True:
         try:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..shared.errors import FailedPrecondition, MastershipLost, Unavailable
-from .ledger.candidate import Candidate
+from .ledger.leadership.candidate import Candidate
+from .ledger.leadership.mastership import MastershipHolder
+from .ledger.leadership.renewal import Renewal
 from .ledger.ledger import Ledger
-from .ledger.mastership import Owner
-from .ledger.renewal import Renewal
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ GROUND_INTERVAL = 0.5
 SHORTEST_TAKEOVER = 2 * RENEW_INTERVAL
 
 
-class Rivalry(StrEnum):
+class Election(StrEnum):
     """What a master does where its database has another one."""
 
     WAIT = "wait"
@@ -46,7 +46,7 @@ class Claim:
 
     database: str
     holder: str
-    rivalry: Rivalry
+    election: Election
     takeover_after: float
     ready: Callable[[], None] = lambda: None
 
@@ -60,7 +60,7 @@ async def own(
     and the claim is to give up then; Unavailable and DatabaseError where the database cannot be used at the start; what
     `claim.ready` raises.
     """
-    at_once = claim.rivalry is Rivalry.TAKE_OVER
+    at_once = claim.election is Election.TAKE_OVER
     candidate = Candidate(
         claim.database,
         holder=claim.holder,
@@ -77,7 +77,7 @@ async def own(
 async def _elected(
     candidate: Candidate, claim: Claim, stop: asyncio.Event, thread: Executor, waiting: Callable[[str, int], None]
 ) -> Ledger | None:
-    told: Owner | None = None
+    told: MastershipHolder | None = None
     while not stop.is_set():
         try:
             found = await asyncio.get_running_loop().run_in_executor(thread, candidate.attempt)
@@ -88,7 +88,7 @@ async def _elected(
         else:
             if isinstance(found, Ledger):
                 return found
-            if claim.rivalry is Rivalry.GIVE_UP:
+            if claim.election is Election.GIVE_UP:
                 raise FailedPrecondition(f"{found.holder} owns the database (term {found.term}); end that master first")
             if told is None or found.term != told.term:
                 waiting(found.holder, found.term)

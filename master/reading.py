@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from ..shared.errors import RungmasterError
-from .ledger.reader import Reader
+from .ledger.read.reader import Reader
 from .services.reading import ReadingServer
 
 

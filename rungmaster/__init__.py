@@ -12,7 +12,7 @@ from rungmaster.shared.version import __version__
 
 if TYPE_CHECKING:
     from rungmaster.client import Client, DatabaseClient, run
-    from rungmaster.shared.credentials import Credentials
+    from rungmaster.shared.net.credentials import Credentials
     from rungmaster.worker import Trial
 
 __all__ = ["Client", "Credentials", "DatabaseClient", "Trial", "__version__", "run"]
@@ -22,7 +22,7 @@ _HOMES = {
     "Client": "rungmaster.client",
     "DatabaseClient": "rungmaster.client",
     "run": "rungmaster.client",
-    "Credentials": "rungmaster.shared.credentials",
+    "Credentials": "rungmaster.shared.net.credentials",
 }
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CannotStart
-from .failure_text import exception_line
-from .suggestions import closest
+from .text.failure_text import exception_line
+from .text.suggestions import closest
 
 #: Programs whose first argument, where it is no option, is a script to run.
 _INTERPRETERS = ("python", "bash", "sh", "zsh", "Rscript", "julia", "node", "perl", "ruby")

@@ -16,13 +16,13 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .checkpoints.storage import LOCAL, check_folder, check_packages, resolve
 from .entrypoints import check_command, find_function
 from .errors import CannotStart
-from .failure_text import exception_line
-from .storage import LOCAL, check_folder, check_packages, resolve
+from .text.failure_text import exception_line
 
 if TYPE_CHECKING:
-    from .spec import Spec
+    from .spec.spec import Spec
 
 #: Seconds for an import; one that takes longer is left to the workers.
 PATIENCE = 120.0

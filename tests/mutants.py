@@ -50,9 +50,9 @@ BEST_STAYS = (
 )
 
 EXPERIMENT = "master/experiment/experiment.py"
-DELETIONS, ORPHANS = "master/dispatcher/deletions.py", "master/experiment/orphans.py"
-LEFTOVERS = "shared/leftovers.py"
-CORE, BLAME = "master/dispatcher/core.py", "master/dispatcher/blame.py"
+DELETIONS, ORPHANS = "master/dispatcher/upkeep/deletions.py", "master/experiment/orphans.py"
+LEFTOVERS = "shared/checkpoints/leftovers.py"
+CORE, BLAME = "master/dispatcher/core.py", "master/dispatcher/scheduling/blame.py"
 HELD = "if lease is None or lease.token != ref.token or lease.session_id != session_id:"
 NEXT = "if event.sequence != lease.last_sequence + 1:"
 
@@ -71,35 +71,35 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "a worker gets work of experiments that it is not for",
-        "master/dispatcher/scheduler.py",
+        "master/dispatcher/scheduling/scheduler.py",
         "or not session.takes(number) or session.barred(number, now.monotonic)",
         "or session.barred(number, now.monotonic)",
         UNIT + "test_dispatcher_scheduling.py::test_a_worker_gets_work_of_the_experiments_that_it_is_for_and_no_other",
     ),
     Mutant(
         "a copy of a database leads to the master of the original",
-        "master/ledger/reader.py",
+        "master/ledger/read/reader.py",
         "if owner is not None and is_held(self.database, connection, owner.term) else None",
         "",
         DATABASE + "test_a_copy_does_not_lead_to_the_master_of_the_original",
     ),
     Mutant(
         "any master at the address counts as that of the database",
-        "client/database.py",
+        "client/local/database.py",
         "if (info.database_id, info.holder, info.term) != (owner.database_id, owner.holder, owner.term):",
         "if not owner.address:",
         DATABASE + "test_another_master_at_the_address_is_not_taken_for_the_one_of_the_database",
     ),
     Mutant(
         "what a killed master left in its log is not read",
-        "master/ledger/read_only.py",
+        "master/ledger/read/read_only.py",
         "        if not _log_of(self._path).exists():",
         "        if self._path.exists():",
         DATABASE + "test_everything_is_read_that_a_killed_master_left_in_its_log[True]",
     ),
     Mutant(
         "what was begun to be written while it was read goes unnoticed",
-        "master/ledger/read_only.py",
+        "master/ledger/read/read_only.py",
         "if before is not None and self._state() != before:",
         "if before == ():",
         DATABASE + "test_a_file_that_changes_while_nobody_had_it_open_is_read_again",
@@ -162,21 +162,21 @@ MUTANTS = (
     ),
     Mutant(
         "PostgreSQL does not lock the row of the term",
-        "master/ledger/mastership.py",
+        "master/ledger/leadership/mastership.py",
         ".with_for_update()",
         "",
         MASTERSHIP + "test_nobody_takes_over_between_a_masters_check_and_its_commit[postgresql]",
     ),
     Mutant(
         "a master writes though its term is over",
-        "master/ledger/mastership.py",
+        "master/ledger/leadership/mastership.py",
         "if row is None or row.term != term:",
         "if row is None:",
         MASTERSHIP + "test_a_master_whose_term_is_over_writes_nothing[sqlite]",
     ),
     Mutant(
         "a sign of life counts though the term is over",
-        "master/ledger/mastership.py",
+        "master/ledger/leadership/mastership.py",
         'exists().where(mastership.c.term == bindparam("mine")',
         'exists().where(mastership.c.term >= bindparam("mine")',
         "tests/integration/test_standby.py::"
@@ -198,7 +198,7 @@ MUTANTS = (
     ),
     Mutant(
         "another database whose term is the same counts as one's own",
-        "master/ledger/mastership.py",
+        "master/ledger/leadership/mastership.py",
         "and row.database_id != database_id",
         "and not row.database_id",
         LOST + "test_a_database_that_is_another_one_by_its_tables_ends_its_master"
@@ -206,14 +206,14 @@ MUTANTS = (
     ),
     Mutant(
         "a master begins beside one that works on deleted files",
-        "master/ledger/presence.py",
+        "master/ledger/files/presence.py",
         "files == _mark(path)",
         "True",
         LOST + "test_nobody_becomes_the_master_beside_one_that_works_on_what_was_here_before[replace]",
     ),
     Mutant(
         "the log of a deleted database is left beside the file that took its place",
-        "master/ledger/rescue.py",
+        "master/ledger/files/rescue.py",
         "            emptied = (not place or ground.log_is_ours) and _empty_log(connection)\n",
         "            emptied = False\n",
         LOST + "test_a_master_whose_files_are_lost_ends_though_nobody_asks_it_anything_and_says_where_its_content_is"
@@ -221,7 +221,7 @@ MUTANTS = (
     ),
     Mutant(
         "silence that a lock may have caused is taken for a hanging master",
-        "master/ledger/candidate.py",
+        "master/ledger/leadership/candidate.py",
         "                self._check_not_locked(term)\n",
         "                pass\n",
         "tests/integration/test_standby.py::"
@@ -244,21 +244,21 @@ MUTANTS = (
     ),
     Mutant(
         "a request is answered twice",
-        "master/dispatcher/sessions.py",
+        "master/dispatcher/sessions/sessions.py",
         "if request.request_id in self.spent:",
         "if not request:",
         LEASES + "test_a_request_that_was_answered_is_not_answered_again_once_that_lease_is_over",
     ),
     Mutant(
         "a request that was answered in vain is forgotten",
-        "master/dispatcher/sessions.py",
+        "master/dispatcher/sessions/sessions.py",
         "self.request = self.request or request",
         "pass",
         FAIL_FAST + "test_a_worker_whose_request_is_answered_just_as_the_experiment_fails_goes_on_waiting",
     ),
     Mutant(
         "an ending is forgotten at a restart",
-        "master/ledger/recovery.py",
+        "master/ledger/read/recovery.py",
         "or_(_LIVE_ONES, tables.experiments.c.experiment_id.in_(select(tables.endings.c.experiment_id)))",
         "or_(_LIVE_ONES)",
         "tests/integration/test_large_endings.py::"
@@ -267,7 +267,7 @@ MUTANTS = (
     ),
     Mutant(
         "a large experiment ends in one transaction",
-        "master/dispatcher/endings.py",
+        "master/dispatcher/upkeep/endings.py",
         "min(self._portion, ROWS_AT_ONCE - parts.rows)",
         "10**9",
         UNIT + "test_endings.py::test_no_batch_ends_more_than_a_portion",
@@ -295,7 +295,7 @@ MUTANTS = (
     ),
     Mutant(
         "leases of a former database are kept",
-        "worker/uplink.py",
+        "worker/link/uplink.py",
         '                await peer.abandon("the master has another database")\n',
         "",
         "tests/integration/test_worker_session.py::"
@@ -345,7 +345,7 @@ MUTANTS = (
     ),
     Mutant(
         "leases expire while the master is not looking",
-        "master/dispatcher/sessions.py",
+        "master/dispatcher/sessions/sessions.py",
         "if blind > 0:",
         "if blind < 0:",
         UNIT + "test_sessions.py::test_a_gap_in_which_the_master_did_not_look_is_given_to_everybody",
@@ -359,14 +359,14 @@ MUTANTS = (
     ),
     Mutant(
         "a forbidden combination counts where it names what does not exist",
-        "shared/clauses.py",
+        "shared/space/clauses.py",
         "self.others if code is None else",
         "-1 if code is None else",
         UNIT + "test_space.py::test_what_does_not_exist_agrees_with_no_prohibition",
     ),
     Mutant(
         "the closest is looked for to every misspelt name",
-        "shared/suggestions.py",
+        "shared/text/suggestions.py",
         "left is not None and left <= 0",
         "False",
         UNIT + "test_spec_work.py::test_few_misspelt_names_are_told_with_the_closest_and_all_of_them_are_counted",
@@ -401,7 +401,7 @@ MUTANTS = (
     ),
     Mutant(
         "what cannot be drawn holds the thread of all",
-        "master/dispatcher/drawing.py",
+        "master/dispatcher/scheduling/drawing.py",
         "        if time.monotonic() >= end:\n            break\n",
         "",
         ISOLATION + "test_an_experiment_that_is_drawn_with_difficulty_holds_up_no_other",
@@ -409,7 +409,7 @@ MUTANTS = (
     Mutant(
         "an experiment that cannot go on takes its worst trial for its best",
         "master/experiment/lifecycle.py",
-        "essentials(records.row.spec).goal",
+        "essentials(stored_rows.row.spec).goal",
         "Goal.MINIMIZE",
         ISOLATION + BEST_STAYS,
     ),
@@ -429,21 +429,21 @@ MUTANTS = (
     ),
     Mutant(
         "the model of the best result goes with its trial",
-        "master/experiment/book.py",
+        "master/experiment/records.py",
         "if row.resource == resource]:",
         "if False]:",
         SEARCHES + "test_the_model_of_the_best_result_stays_where_its_trial_fails_or_its_search_is_cancelled",
     ),
     Mutant(
         "a checkpoint's files are not verified",
-        "shared/checkpoints.py",
+        "shared/checkpoints/reading.py",
         "if sha256_of(target) != entry.sha256:",
         "if not entry.sha256:",
         CHECKPOINTS + "test_a_broken_checkpoint_is_named_and_the_one_before_is_taken",
     ),
     Mutant(
         "a checkpoint's manifest is not verified",
-        "shared/manifest.py",
+        "shared/checkpoints/manifest.py",
         "if hashlib.sha256(content).hexdigest() != checksum:",
         "if not checksum:",
         CHECKPOINTS + "test_a_broken_checkpoint_is_named_and_the_one_before_is_taken",
@@ -492,7 +492,7 @@ MUTANTS = (
     ),
     Mutant(
         "a store that is away has lost its checkpoints",
-        "shared/local_stores.py",
+        "shared/checkpoints/local_stores.py",
         "raise Unavailable(told) from None",
         "return",
         UNIT + "test_leftovers.py::test_a_store_that_is_away_is_not_an_empty_one",
@@ -513,49 +513,49 @@ MUTANTS = (
     ),
     Mutant(
         "an object store gets the manifest first",
-        "worker/checkpoints.py",
+        "worker/checkpoints/store.py",
         "    for entry in manifest.files:\n        target = f",
         '    files.pipe_file(f"{path}/{MANIFEST}", content)\n    for entry in manifest.files:\n        target = f',
         CHECKPOINTS + "test_in_an_object_store_the_manifest_is_written_last",
     ),
     Mutant(
         "a local checkpoint is written in its final place",
-        "worker/checkpoints.py",
+        "worker/checkpoints/store.py",
         'partial = path.with_name(f".{path.name}.partial")',
         "partial = path",
         CHECKPOINTS + "test_on_a_disk_a_checkpoint_is_in_its_place_only_once_it_is_whole",
     ),
     Mutant(
         "nothing is sent again after a broken stream",
-        "worker/lease_log.py",
+        "worker/link/lease_log.py",
         "        self._rewind()\n        self._held_back = True\n",
         "        self._held_back = True\n",
         OUTBOX + "test_on_a_new_stream_events_wait_until_the_master_says_where_to_go_on",
     ),
     Mutant(
         "what was dropped is never sent again",
-        "worker/lease_log.py",
+        "worker/link/lease_log.py",
         "if self._silent_beats >= PATIENCE:",
         "if self._silent_beats < 0:",
         OUTBOX + "test_what_stays_unacknowledged_for_several_beats_is_sent_again",
     ),
     Mutant(
         "a viewer may change things",
-        "master/services/roles.py",
+        "master/services/security/roles.py",
         "CHANGE = frozenset({Role.ADMIN})",
         "CHANGE = frozenset({Role.ADMIN, Role.VIEWER})",
         ACCESS + "test_every_method_lets_in_only_the_roles_that_it_is_for",
     ),
     Mutant(
         "a method without roles is open to an admin",
-        "master/services/access.py",
+        "master/services/security/access.py",
         "ROLES.get(method, ())",
         "ROLES.get(method, CHANGE)",
         UNIT + "test_access.py::test_a_method_that_was_given_no_roles_is_denied_to_everybody",
     ),
     Mutant(
         "no token is as good as one",
-        "master/services/access.py",
+        "master/services/security/access.py",
         "            caller = self._tokens.caller(_token_in(details.invocation_metadata))\n",
         "            if not any(key == 'authorization' for key, _ in details.invocation_metadata):\n"
         "                return await continuation(details)\n"
@@ -564,49 +564,49 @@ MUTANTS = (
     ),
     Mutant(
         "health is open as a whole",
-        "master/services/roles.py",
+        "master/services/security/roles.py",
         'OPEN = frozenset({f"/{health.SERVICE_NAME}/Check"})',
         'OPEN = frozenset(f"/{health.SERVICE_NAME}/{name}" for name in ("Check", "List", "Watch"))',
         ACCESS + "test_every_method_asks_for_a_token",
     ),
     Mutant(
         "a stream outlives its token",
-        "master/services/access.py",
+        "master/services/security/access.py",
         "        self._tokens.look()\n        self._end_streams()\n",
         "        self._tokens.look()\n",
         ACCESS + "test_streams_end_when_their_token_is_revoked_and_no_others",
     ),
     Mutant(
         "a token counts after it has expired",
-        "master/services/tokens.py",
+        "master/services/security/tokens.py",
         "if found.expires is not None and",
         "if found.expires is None and",
         TOKENS + "test_a_token_counts_until_it_expires_give_or_take_a_minute",
     ),
     Mutant(
         "a broken file of tokens lets nobody in",
-        "master/services/tokens.py",
+        "master/services/security/tokens.py",
         "            log.error(",
         "            self._callers = ()\n            log.error(",
         TOKENS + "test_a_broken_file_changes_nothing_and_the_log_says_so",
     ),
     Mutant(
         "others may read the tokens",
-        "master/services/tokens.py",
+        "master/services/security/tokens.py",
         "elif self._secrets and mode",
         "elif not self._secrets and mode",
         TOKENS + "test_a_file_that_others_could_read_or_write_is_refused",
     ),
     Mutant(
         "other machines are let in without TLS",
-        "master/services/security.py",
+        "master/services/security/identity.py",
         "encrypted = () if self.certificate is not None else",
         "encrypted = () if self.certificate is None else",
         TLS + "test_a_master_that_would_not_be_safe_does_not_start",
     ),
     Mutant(
         "a token is sent in plain text",
-        "shared/channel.py",
+        "shared/net/channel.py",
         "if credentials.has_token and not credentials.encrypted and not is_loopback(address):",
         "if credentials.has_token and credentials.encrypted and not is_loopback(address):",
         UNIT + "test_credentials.py::test_a_token_goes_to_no_other_machine_in_plain_text",
@@ -634,14 +634,14 @@ MUTANTS = (
     ),
     Mutant(
         "a thinning that was begun anew is taken for ended",
-        "master/ledger/retention.py",
+        "master/ledger/write/retention.py",
         "if found is None or found.start_time != thinning.start_time:",
         "if found is None:",
         RETENTION + "test_a_step_of_a_thinning_that_was_begun_anew_drops_nothing",
     ),
     Mutant(
         "a deleted experiment leaves its reports",
-        "master/ledger/retention.py",
+        "master/ledger/write/retention.py",
         "    (tables.reports, None),\n",
         "",
         RETENTION + "test_the_file_stays_bounded_while_experiments_come_and_go",
@@ -669,21 +669,21 @@ MUTANTS = (
     ),
     Mutant(
         "a checkpoint is given up where its store does not answer at once",
-        "worker/outages.py",
+        "worker/checkpoints/outages.py",
         "if await _set_within(unwanted, backoff.next()):",
         "if True:",
         "tests/integration/test_store_away.py::test_a_checkpoint_is_saved_once_its_store_is_back",
     ),
     Mutant(
         "a store whose folder is gone has lost its checkpoints",
-        "worker/checkpoints.py",
+        "worker/checkpoints/store.py",
         "self._roots.check(*open_store(self._resolve(checkpoint.uri)))",
         "pass",
         "tests/unit/test_checkpoints.py::test_a_disk_that_is_not_mounted_has_lost_no_checkpoint",
     ),
     Mutant(
         "a checkpoint is saved where a disk will be mounted over it",
-        "worker/roots.py",
+        "worker/checkpoints/roots.py",
         "for folder in self._used & set(checkpoint.parents):",
         "for folder in set[Path]():",
         "tests/unit/test_checkpoints.py::test_a_disk_that_is_not_mounted_has_lost_no_checkpoint",
@@ -711,28 +711,28 @@ MUTANTS = (
     ),
     Mutant(
         "an error is told by its last line",
-        "shared/failure_text.py",
+        "shared/text/failure_text.py",
         'return _shortened(error.strip().partition("\\n")[0])',
         'return _shortened(error.strip().rpartition("\\n")[2])',
         UNIT + "test_failure_text.py::test_what_ended_it_comes_first_then_the_exception_then_the_output",
     ),
     Mutant(
         "a shortage is remembered",
-        "worker/launcher.py",
+        "worker/process/launcher.py",
         "        except (CannotFork, OSError, Unavailable):\n            # What",
         "        except (CannotFork, Unavailable):\n            # What",
         "tests/integration/test_worker_forks.py::test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody[entrypoint]",
     ),
     Mutant(
         "what somebody wrote acts on the terminal",
-        "shared/visible.py",
+        "shared/text/visible.py",
         "return text if text.isprintable() else HIDDEN.sub(_escaped, text)",
         "return text",
         VISIBLE + "test_nothing_hidden_is_left_in_a_line",
     ),
     Mutant(
         "JSON is printed as it was written",
-        "shared/visible.py",
+        "shared/text/visible.py",
         'return "\\n".join(HIDDEN.sub(_as_json, line) for line in lines)',
         "return written",
         VISIBLE + "test_json_of_anything_can_be_shown_and_says_the_same",
@@ -746,7 +746,7 @@ MUTANTS = (
     ),
     Mutant(
         "a line of the log can be forged",
-        "shared/logs.py",
+        "shared/text/logs.py",
         "record.message = visible(record.message)",
         "pass",
         VISIBLE + "test_an_entry_of_the_log_is_one_line_and_its_traceback_is_indented",
@@ -767,7 +767,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is not allowed is looked at late",
-        "worker/training.py",
+        "worker/assignment/training.py",
         "await in_thread(self._place.check_allowed, self.assignment)",
         "pass",
         ALLOWED + "test_nothing_of_a_function_that_is_not_allowed_is_imported",
@@ -781,14 +781,14 @@ MUTANTS = (
     ),
     Mutant(
         "the system looks for a program once more",
-        "worker/child_main.py",
+        "worker/process/child_main.py",
         "os.execv(program, command)",
         "os.execvp(command[0], command)",
         ALLOWED + "test_the_file_that_was_looked_at_is_run_and_no_other_of_its_name",
     ),
     Mutant(
         "the ancestors of training know the worker's token",
-        "worker/guard.py",
+        "worker/process/reaper_client.py",
         "scrubbed(os.environ, self._hidden)",
         "dict(os.environ)",
         ALLOWED + "test_no_secret_of_the_worker_is_in_the_environment_of_training_or_of_what_it_hangs_from",

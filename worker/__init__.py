@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .trial import Trial
+    from .trial.trial import Trial
 
 __all__ = ["Trial"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Trial":
-        from .trial import Trial
+        from .trial.trial import Trial
 
         return Trial
     raise AttributeError(f"module 'rungmaster.worker' has no attribute {name!r}")

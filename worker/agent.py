@@ -10,10 +10,12 @@ import socket
 import uuid
 from collections.abc import Callable
 
-from ..shared.failure_text import Repeats, summary
 from ..shared.limits import MAX_WORKER_TEXT
-from ..shared.model import LeaseRef
-from ..shared.session import (
+from ..shared.text.failure_text import Repeats, summary
+from ..shared.text.visible import visible
+from ..shared.version import __version__
+from ..shared.wire.model import LeaseRef
+from ..shared.wire.session import (
     Assignment,
     CheckpointSaved,
     Exit,
@@ -23,22 +25,20 @@ from ..shared.session import (
     Measurement,
     SessionResponse,
 )
-from ..shared.version import __version__
-from ..shared.visible import visible
-from .checkpoints import CheckpointStore
-from .guard import Guard
-from .housekeeping import Housekeeping
-from .launcher import Launcher
-from .outages import Outages
-from .outbox import Outbox
+from .assignment.training import Training, TrainingContext, lease_name
+from .checkpoints.housekeeping import Housekeeping
+from .checkpoints.outages import Outages
+from .checkpoints.store import CheckpointStore
+from .link.acknowledgement_log import AcknowledgementLog
+from .link.outbox import Outbox
+from .link.spill import SpillFile, SpillFolder
+from .link.uplink import Uplink
+from .process.launcher import Launcher
+from .process.reaper_client import ReaperClient
 from .scratch import scratch_folder
-from .seats import PATIENCE, Seat, Seats, Ticket
-from .settings import Settings
-from .slots import Slots
-from .spill import SpillFile, SpillFolder
-from .training import Place, Training, lease_name
-from .uplink import Uplink
-from .witness import Witness
+from .settings import WorkerSettings
+from .slots.slot_pool import PATIENCE, GrantedSlots, SlotPool, SlotRequest
+from .slots.slots import Slots
 
 #: Seconds for the last acknowledgements after the training was ended by force.
 _LAST_WORDS = 5.0
@@ -49,20 +49,20 @@ logger = logging.getLogger(__name__)
 class Agent:
     """One stay of one worker with its masters."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._session_id, self._secret = uuid.uuid4().hex, secrets.token_hex(16)
         self._slots = Slots(settings.slots, [device.visible for device in settings.devices])
-        self._seats = Seats(self._slots)
+        self._slot_pool = SlotPool(self._slots)
         self._trainings: dict[LeaseRef, Training] = {}
         self._told = Repeats()
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
         self._last_trained = 0.0
         self._store = CheckpointStore(settings.directory, settings.allowed_storages)
         self._outages = Outages(self._tell_outage)
-        self._guard = Guard(settings.hidden_variables)
-        self._witness = Witness(settings.acknowledged)
-        self._place: Place | None = None
+        self._guard = ReaperClient(settings.hidden_variables)
+        self._acknowledgement_log = AcknowledgementLog(settings.acknowledged)
+        self._place: TrainingContext | None = None
         self._room = asyncio.Event()
         self._leaving = asyncio.Event()
         self._uplink = Uplink(settings.addresses, settings.connect_timeout, settings.credentials)
@@ -88,7 +88,7 @@ class Agent:
             settings = self._settings
             self._spill = SpillFolder(scratch, settings.spill)
             launcher = Launcher(self._guard, scratch, fork=not settings.fresh_processes)
-            self._place = Place(
+            self._place = TrainingContext(
                 settings.directory,
                 settings.logs,
                 scratch,
@@ -128,7 +128,7 @@ class Agent:
         self.outbox.drain()
         for training in self._trainings.values():
             training.drain()
-        self._seats.turn_away()
+        self._slot_pool.turn_away()
         asyncio.get_running_loop().call_later(self._settings.grace, self._lose_patience)
         self._progress()
 
@@ -165,7 +165,7 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._housekeeping.close()
-        self._witness.close()
+        self._acknowledgement_log.close()
 
     def hello(self) -> Hello:
         """Who the worker is, and what it holds now."""
@@ -192,7 +192,7 @@ class Agent:
         for lost in response.lost_leases:
             self._lose(lost)
         for known in response.acknowledgements:
-            self._witness.note(self.outbox.acknowledge(known.lease, known.sequence))
+            self._acknowledgement_log.note(self.outbox.acknowledge(known.lease, known.sequence))
         for lease, why in self.outbox.give_up_what_is_lost().items():
             logger.error("trial %s is given back: %s", lease_name(lease), why)
             if lease in self._tasks:
@@ -227,12 +227,12 @@ class Agent:
         lease = assignment.lease
         if not self.outbox.open(lease, assignment.request_id):
             return
-        ticket = None if self.outbox.draining else self._seats.admit(max(1, assignment.slots))
-        if ticket is None:
+        slot_request = None if self.outbox.draining else self._slot_pool.admit(max(1, assignment.slots))
+        if slot_request is None:
             self.outbox.record(lease, self._refusal(assignment))
             return
         assert self._place is not None, "assignments come only while the worker runs"
-        reporter = _Reporter(self, lease, ticket)
+        reporter = _Reporter(self, lease, slot_request)
         training = Training(assignment, self._place, reporter)
         self._trainings[lease] = training
         self._tasks[lease] = asyncio.create_task(self._train(training, reporter))
@@ -275,8 +275,8 @@ class Agent:
 
     def _offer_slots(self) -> None:
         """Asks for work, unless so many ended trials still save that more would only pile up."""
-        saving = len(self._trainings) - self._seats.waiting - (self._slots.count - self._slots.free)
-        self.outbox.set_free_slots(self._seats.offered if saving <= self._slots.count else 0)
+        saving = len(self._trainings) - self._slot_pool.waiting - (self._slots.count - self._slots.free)
+        self.outbox.set_free_slots(self._slot_pool.offered if saving <= self._slots.count else 0)
 
     async def record_measurement(self, lease: LeaseRef, measurement: Measurement) -> int:
         """Notes a report of a lease, once there is room for it, and returns its sequence number."""
@@ -292,29 +292,31 @@ class Agent:
         self.outbox.record(lease, checkpoint)
         self._progress()
 
-    def leaving(self, ticket: Ticket) -> None:
+    def leaving(self, slot_request: SlotRequest) -> None:
         """The trial was told to end: the next one is asked for, unless this one takes its time."""
-        self._seats.leaving(ticket)
-        asyncio.get_running_loop().call_later(PATIENCE, self._no_longer, self._seats.stays, ticket)
+        self._slot_pool.leaving(slot_request)
+        asyncio.get_running_loop().call_later(PATIENCE, self._no_longer, self._slot_pool.stays, slot_request)
         self._offer_slots()
         self._progress()
 
-    async def seat(self, ticket: Ticket) -> Seat | None:
+    async def granted(self, slot_request: SlotRequest) -> GrantedSlots | None:
         """Waits for the slots of a trial; None where they are not free in time."""
-        giving_up = asyncio.get_running_loop().call_later(PATIENCE, self._no_longer, self._seats.give_up, ticket)
+        giving_up = asyncio.get_running_loop().call_later(
+            PATIENCE, self._no_longer, self._slot_pool.give_up, slot_request
+        )
         try:
-            return await ticket.seat()
+            return await slot_request.granted()
         finally:
             giving_up.cancel()
 
-    def _no_longer(self, change: Callable[[Ticket], None], ticket: Ticket) -> None:
-        change(ticket)
+    def _no_longer(self, change: Callable[[SlotRequest], None], slot_request: SlotRequest) -> None:
+        change(slot_request)
         self._offer_slots()
         self._progress()
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, slot_request: SlotRequest) -> None:
         """The trial's process is gone."""
-        self._seats.leave(ticket)
+        self._slot_pool.leave(slot_request)
         self._offer_slots()
         self._progress()
 
@@ -322,13 +324,13 @@ class Agent:
 class _Reporter:
     """Tells the agent what happens in one training."""
 
-    def __init__(self, agent: Agent, lease: LeaseRef, ticket: Ticket) -> None:
+    def __init__(self, agent: Agent, lease: LeaseRef, slot_request: SlotRequest) -> None:
         self._agent = agent
         self._lease = lease
-        self._ticket = ticket
+        self._slot_request = slot_request
 
-    async def seat(self) -> Seat | None:
-        return await self._agent.seat(self._ticket)
+    async def granted(self) -> GrantedSlots | None:
+        return await self._agent.granted(self._slot_request)
 
     async def measured(self, measurement: Measurement) -> int:
         return await self._agent.record_measurement(self._lease, measurement)
@@ -340,7 +342,7 @@ class _Reporter:
         self._agent.outbox.checkpoints_broken(self._lease, text, uris)
 
     def ending(self) -> None:
-        self._agent.leaving(self._ticket)
+        self._agent.leaving(self._slot_request)
 
     def process_ended(self) -> None:
-        self._agent.leave(self._ticket)
+        self._agent.leave(self._slot_request)

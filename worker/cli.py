@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..shared.addresses import parse_addresses
-from ..shared.credential_options import credential_options
 from ..shared.limits import MAX_WORKER_TEXT
-from ..shared.logs import set_up_logs
-from ..shared.visible import hidden_problem
+from ..shared.net.addresses import parse_addresses
+from ..shared.net.credential_options import credential_options
+from ..shared.text.logs import set_up_logs
+from ..shared.text.visible import hidden_problem
 from .allowed import Allowed
 
 if TYPE_CHECKING:
-    from ..shared.credentials import Credentials
+    from ..shared.net.credentials import Credentials
     from .agent import Agent
-    from .gpus import Device
-    from .settings import Settings
+    from .settings import WorkerSettings
+    from .slots.gpus import Device
 
 
 def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,14 +170,14 @@ def command(
     Each trial runs in a process of its own, and takes one slot or more. SIGTERM, SIGINT or SIGHUP drains: the trials
     are saved and given back, and the exit code is 0. A second signal stops at once.
     """
-    from .gpus import find_gpus
-    from .settings import Settings, default_name
+    from .settings import WorkerSettings, default_name
+    from .slots.gpus import find_gpus
 
     set_up_logs("%(asctime)s %(levelname)s %(message)s", verbose=verbose)
     _check_name("--name", name or "")
     directory = directory.resolve()
     devices = find_gpus()
-    settings = Settings(
+    settings = WorkerSettings(
         name=name or default_name(),
         addresses=parse_addresses(masters),
         credentials=credentials,
@@ -222,9 +222,9 @@ def _check_name(option: str, text: str) -> None:
         raise click.UsageError(f"{option}: {problem}")
 
 
-async def _work(settings: Settings, exit_with_parent: bool) -> int:
+async def _work(settings: WorkerSettings, exit_with_parent: bool) -> int:
     from .agent import Agent
-    from .signals import FOR_THE_WORKER
+    from .process.signals import FOR_THE_WORKER
 
     agent = Agent(settings)
     loop = asyncio.get_running_loop()

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..shared.credentials import NO_CREDENTIALS, Credentials
-from ..shared.visible import visible
+from ..shared.net.credentials import NO_CREDENTIALS, Credentials
+from ..shared.text.visible import visible
 from .allowed import Allowed
-from .gpus import Device
+from .slots.gpus import Device
 
 
 def default_name() -> str:
@@ -20,7 +20,7 @@ def default_name() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class WorkerSettings:
     """How a worker runs. Times in seconds."""
 
     addresses: tuple[str, ...]

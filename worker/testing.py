@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..shared.errors import InvalidInput
-from .protocol import Answer, Start, check_has_metric, checked_metrics, checked_resource
-from .seeds import trial_seed
-from .takeover import take_over
-from .trial import Trial
+from .trial.protocol import Reply, Start, check_has_metric, checked_metrics, checked_resource
+from .trial.seeds import trial_seed
+from .trial.takeover import take_over
+from .trial.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RecordedReport:
     """One measurement that training code handed in."""
 
     resource: int
@@ -29,19 +29,19 @@ class _Imitation:
 
     begin: Start
     folder: Path
-    reports: list[Report] = field(default_factory=list)
+    reports: list[RecordedReport] = field(default_factory=list)
     saved: tuple[int, Path] | None = None
 
     def start(self) -> Start:
         return self.begin
 
-    def report(self, resource: int, metrics: Mapping[str, float]) -> Answer:
+    def report(self, resource: int, metrics: Mapping[str, float]) -> Reply:
         reached = checked_resource(resource, self.reports[-1].resource if self.reports else self.begin.resource)
         checked = checked_metrics(metrics)
         check_has_metric(self.begin.metric, checked, reached, self.begin.target)
-        self.reports.append(Report(reached, checked))
+        self.reports.append(RecordedReport(reached, checked))
         done = reached >= self.begin.target
-        return Answer("pause" if done else "continue", self.begin.target, save=done)
+        return Reply("pause" if done else "continue", self.begin.target, save=done)
 
     def new_folder(self) -> Path:
         return Path(tempfile.mkdtemp(prefix="save-", dir=self.folder))
@@ -64,7 +64,7 @@ def train_alone(
     pauses: Iterable[int] = (),
     experiment_seed: int = 0,
     trial_id: int = 0,
-) -> list[Report]:
+) -> list[RecordedReport]:
     """Trains one trial to `target` (in units) in this process and returns its reports, in order.
 
     `metric` is the searcher's. At each resource in `pauses` the trial is saved, and goes on from that checkpoint in a
@@ -75,7 +75,7 @@ def train_alone(
     targets = [*sorted(set(pauses)), target]
     if targets[0] < 1 or targets != sorted(set(targets)):
         raise InvalidInput(f"train_alone: needs 0 < pauses < target, got pauses {targets[:-1]} and target {target}")
-    reports: list[Report] = []
+    reports: list[RecordedReport] = []
     seed = trial_seed(experiment_seed, trial_id)
     with tempfile.TemporaryDirectory(prefix="rungmaster-alone-") as folder:
         saved: tuple[int, Path] | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ...shared.documents import MAX_BYTES, read_document
 from ...shared.errors import InvalidInput
+from ...shared.spec.documents import MAX_BYTES, read_document
 
 
 def read_spec(path: Path) -> str:

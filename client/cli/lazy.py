@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ...shared.suggestions import closest
+from ...shared.text.suggestions import closest
 
 
 class LazyGroup(click.Group):

@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
-from ...shared.addresses import DEFAULT_ADDRESS
-from ...shared.convert import experiment_from_proto
-from ...shared.credential_options import credential_options
-from ...shared.credentials import Credentials
 from ...shared.errors import InvalidInput
-from ...shared.model import Experiment, ExperimentState
-from ...shared.printing import say
+from ...shared.net.addresses import DEFAULT_ADDRESS
+from ...shared.net.credential_options import credential_options
+from ...shared.net.credentials import Credentials
+from ...shared.text.printing import say
+from ...shared.wire.convert import experiment_from_proto
+from ...shared.wire.model import Experiment, ExperimentState
 from ..client import Client
-from ..database import DEFAULT_DATABASE, DatabaseClient, shown
+from ..local.database import DEFAULT_DATABASE, DatabaseClient, shown
 from ..target import TIMEOUT, TRY_TIMEOUT, Target
 
 UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)

@@ -11,9 +11,9 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from ...shared.limits import LARGEST_WHOLE
-from ...shared.model import Experiment, ExperimentState
-from ...shared.printing import say, say_block, say_json
-from ...shared.visible import HIDDEN
+from ...shared.text.printing import say, say_block, say_json
+from ...shared.text.visible import HIDDEN
+from ...shared.wire.model import Experiment, ExperimentState
 
 _TEXT = "_json"
 _WHOLE = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ...shared.model import Experiment, TrialState
-from ...shared.visible import visible
+from ...shared.text.visible import visible
+from ...shared.wire.model import Experiment, TrialState
 from ..follow import Display, Snapshot
 from . import text
-from .troubles import News
+from .troubles import TroubleFeed
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -56,7 +56,7 @@ class PlainDisplay:
         self._clock = clock
         self._last_time: float | None = None
         self._last_news: Any = None
-        self._told = News()
+        self._told = TroubleFeed()
 
     def say(self, words: str) -> None:
         """Prints a line."""
@@ -85,7 +85,7 @@ class LiveDisplay:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._recent: deque[str] = deque(maxlen=_LINES_AT_ONCE)
-        self._told = News()
+        self._told = TroubleFeed()
 
     def say(self, words: str) -> None:
         """Prints a line above the picture."""

@@ -9,9 +9,18 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from ...shared.failure_text import summary
-from ...shared.model import Checkpoint, Event, Experiment, ExperimentState, Trial, TrialState, Worker, WorkerState
-from ...shared.visible import json_text, visible
+from ...shared.text.failure_text import summary
+from ...shared.text.visible import json_text, visible
+from ...shared.wire.model import (
+    Checkpoint,
+    Event,
+    Experiment,
+    ExperimentState,
+    TrialInfo,
+    TrialState,
+    Worker,
+    WorkerState,
+)
 
 _ROWS_AT_ONCE = 1000
 _WORD = re.compile(r"[^\W\d][\w./:+@-]*")
@@ -154,7 +163,7 @@ def best_lines(experiment: Experiment) -> list[str]:
     return [f"best {experiment.metric} {what}{results[what]}" for what in [*others, ""]]
 
 
-def _result(experiment: Experiment, trial: Trial, metric: float | None, resource: int) -> str:
+def _result(experiment: Experiment, trial: TrialInfo, metric: float | None, resource: int) -> str:
     return f"{number(metric)} (trial {trial.trial_id} at {resource} {experiment.unit})"
 
 
@@ -214,7 +223,7 @@ def listing(values: Mapping[str, Any]) -> list[str]:
     return [f"  {name.ljust(width)}  {exactly(value)}" for name, value in zip(names, values.values(), strict=True)]
 
 
-def trial_row(trial: Trial) -> tuple[str, ...]:
+def trial_row(trial: TrialInfo) -> tuple[str, ...]:
     """A trial as a row of `TRIAL_HEADER`."""
     return (
         str(trial.trial_id),
@@ -230,7 +239,7 @@ def trial_row(trial: Trial) -> tuple[str, ...]:
     )
 
 
-def model_lines(experiment: Experiment, trial: Trial, model: Checkpoint | None) -> list[str]:
+def model_lines(experiment: Experiment, trial: TrialInfo, model: Checkpoint | None) -> list[str]:
     """Where a trial's model lies, and how to have it."""
     if model is None:
         return ["no checkpoint of it is kept"]
@@ -238,7 +247,7 @@ def model_lines(experiment: Experiment, trial: Trial, model: Checkpoint | None) 
     return [checkpoint(model, experiment.unit), *other_model(experiment, trial, model), fetch]
 
 
-def other_model(experiment: Experiment, trial: Trial, model: Checkpoint) -> list[str]:
+def other_model(experiment: Experiment, trial: TrialInfo, model: Checkpoint) -> list[str]:
     """That a checkpoint is not the one with the trial's result; nothing where it is."""
     resource = experiment.result_of(trial)[1]
     if model.resource == resource:
@@ -251,7 +260,7 @@ def checkpoint(value: Checkpoint, unit: str) -> str:
     return f"checkpoint at {value.resource} {unit} ({value.size_bytes:,} bytes) of {value.uri}"
 
 
-def trial_lines(experiment: Experiment, trial: Trial, other_metrics: Mapping[str, float]) -> list[str]:
+def trial_lines(experiment: Experiment, trial: TrialInfo, other_metrics: Mapping[str, float]) -> list[str]:
     """One trial: where it stands and why, its results, and its hyperparameters, one a line."""
     metric, unit = experiment.metric, experiment.unit
     reason = f" ({trial.state_reason})" if trial.state_reason else ""
@@ -268,7 +277,7 @@ def trial_lines(experiment: Experiment, trial: Trial, other_metrics: Mapping[str
     ]
 
 
-def _other_result(experiment: Experiment, trial: Trial) -> list[str]:
+def _other_result(experiment: Experiment, trial: TrialInfo) -> list[str]:
     """The result that does not count when the best is named, where it is another."""
     if experiment.best_by == "any":
         what, value, resource = "at its last rung", trial.metric, trial.metric_resource

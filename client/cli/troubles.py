@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...shared.failure_text import Repeats
-from ...shared.model import Event, Trouble
-from ...shared.printing import say_lines
+from ...shared.text.failure_text import Repeats
+from ...shared.text.printing import say_lines
+from ...shared.wire.model import Event, Trouble
 from .text import noteworthy
 
 #: Kinds of trouble that are told at the end of a search; the rest is counted.
@@ -46,7 +46,7 @@ def print_troubles(troubles: Sequence[Trouble]) -> None:
         say_lines(["", *trouble_lines(troubles)])
 
 
-class News:
+class TroubleFeed:
     """Tells of events as they come: of those that are alike the first, and then now and then how many there are."""
 
     def __init__(self) -> None:

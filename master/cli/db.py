@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...shared.logs import set_up_logs
-from ...shared.printing import say, say_json
+from ...shared.text.logs import set_up_logs
+from ...shared.text.printing import say, say_json
 
 if TYPE_CHECKING:
-    from ..sweeping import Leftovers
+    from ..maintenance.sweep import Leftovers
 
 _database = click.option(
     "--db",
@@ -40,7 +40,7 @@ def check(database: str, as_json: bool) -> int:
     searcher, leads to the same decisions and the same rungs. Prints one line for each violation, and exits with 1 if
     there is any.
     """
-    from ..checking import check_database
+    from ..maintenance.check import check_database
 
     findings = check_database(database)
     if as_json:
@@ -83,7 +83,7 @@ def backup(database: str, target: Path) -> None:
 
     For PostgreSQL it tells how pg_dump does that.
     """
-    from ..ledger.backup import back_up
+    from ..ledger.files.backup import back_up
 
     back_up(database, target)
     say(f"{database} is backed up to {target} ({target.stat().st_size:,} bytes)")
@@ -99,7 +99,7 @@ def restore(database: str, source: Path | None) -> None:
     terms, leases and experiments go on far beyond any that may have been used since. For PostgreSQL run pg_restore
     first, and then this without SOURCE. Start no master in between.
     """
-    from ..restoring import restore as restore_database
+    from ..maintenance.restore import restore as restore_database
 
     ended = restore_database(database, source)
     say(f"{_shown(database)} is ready for a master; {ended:,} leases ended, their trials will go on")
@@ -144,7 +144,7 @@ def sweep(
     this database by their addresses, of leases that have ended. A master has its workers do the same now and then.
     Exits with 1 where a storage could not be reached.
     """
-    from ..sweeping import Where, sweep_database
+    from ..maintenance.sweep import Where, sweep_database
 
     where = Where(directory.resolve(), logs or directory.resolve() / ".rungmaster" / "logs", storages)
     swept = sweep_database(database, where, older_than * 3600.0, dry_run=dry_run)
@@ -175,7 +175,7 @@ def compact(database: str) -> None:
 
     It needs free disk for twice the result while it works. For PostgreSQL it tells what does that.
     """
-    from ..compacting import compact as compact_database
+    from ..maintenance.compact import compact as compact_database
 
     before, after = compact_database(database)
     say(f"{_shown(database)} has {after:,} bytes now, {before - after:,} less")
@@ -193,7 +193,7 @@ def export(database: str, experiment: int, target: Path, trials: bool, force: bo
     One row a report, with a column metric_NAME for each metric; with --trials one row a trial, with a column
     hparam_NAME for each hyperparameter. The file appears when it is whole.
     """
-    from ..exporting import export as export_experiment
+    from ..maintenance.export import export as export_experiment
 
     exported = export_experiment(database, experiment, target, trials=trials, replace=force)
     what = "trials" if trials else "reports"

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import click
 
-from ...shared.printing import say
-from ...shared.visible import json_text
-from ..search.interface import Decision, Goal, Searcher, Step, Train, UnknownTrial, Wait
+from ...shared.text.printing import say
+from ...shared.text.visible import json_text
+from ..search.interface import Goal, SearchDecision, Searcher, Step, Train, UnknownTrial, Wait
 from ..search.registry import build_searcher
 from .searcher_file import load_searcher
 
@@ -70,7 +70,7 @@ class Driver:
     def _report(self, event: Event) -> dict[str, Any]:
         trial, resource, metric = _whole(event, "trial"), _whole(event, "resource"), _metric(event)
         step = self._searcher.report(trial, resource, metric)
-        assert isinstance(step.answer, Decision)
+        assert isinstance(step.answer, SearchDecision)
         return _decision(step.answer) | _others(step)
 
     def _fail(self, event: Event) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def _decision(decision: SearchDecision) -> dict[str, Any]:
     answer: dict[str, Any] = {"trial": decision.trial, "decision": decision.action.value}
     if decision.target is not None:
         answer["to"] = decision.target

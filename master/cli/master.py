@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...shared.addresses import is_loopback, parse_addresses
 from ...shared.errors import InvalidInput
-from ...shared.logs import set_up_logs
-from ...shared.printing import say
+from ...shared.net.addresses import is_loopback, parse_addresses
+from ...shared.text.logs import set_up_logs
+from ...shared.text.printing import say
 
 if TYPE_CHECKING:
-    from ..services.security import Security
+    from ..services.security.identity import Security
 
 #: A file that has to be there.
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -104,7 +104,7 @@ def command(
     insecure: bool,
     lease_ttl: float,
     grace: float,
-    rivalry: str | None,
+    election: str | None,
     takeover_after: float,
     connections_per_host: int,
     health_listen: str | None,
@@ -121,8 +121,8 @@ def command(
     one ends or hangs. Give workers and clients both addresses: --master first:50051,second:50051.
     """
     from ..app import Options, default_holder, serve
-    from ..ownership import Rivalry
-    from ..services.security import Security
+    from ..ownership import Election
+    from ..services.security.identity import Security
 
     set_up_logs("%(asctime)s %(levelname)s %(name)s: %(message)s", verbose=verbose)
     for noisy in ("asyncio", "alembic"):
@@ -136,7 +136,7 @@ def command(
         lease_ttl,
         grace,
         exit_with_parent,
-        Rivalry(rivalry or "wait"),
+        Election(election or "wait"),
         takeover_after,
         security,
         keep_reports,
@@ -145,7 +145,7 @@ def command(
         holder or default_holder(),
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
-    asyncio.run(serve(options, Announcer()))
+    asyncio.run(serve(options, ConsoleAnnouncer()))
 
 
 def _one_address(option: str, text: str) -> str:
@@ -168,7 +168,7 @@ def check_exposure(address: str, security: Security, insecure: bool) -> None:
     say(f"warning: {address} can be reached from other machines, without {lacking}", err=True)
 
 
-class Announcer:
+class ConsoleAnnouncer:
     """Says on standard output how it stands, one line at a time."""
 
     def waiting(self, holder: str, term: int) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from ...shared.documents import read_document
 from ...shared.errors import CannotStart
-from ...shared.printing import say, say_block, say_json
-from ...shared.searchers import SearcherSpec
-from ...shared.space import repetition
-from ...shared.spec import parse_with_space
-from ...shared.visible import visible
+from ...shared.space.space import repetition
+from ...shared.spec.documents import read_document
+from ...shared.spec.searchers import SearcherSpec
+from ...shared.spec.spec import parse_with_space
+from ...shared.text.printing import say, say_block, say_json
+from ...shared.text.visible import visible
 from ..search.arithmetic import expected_entries, expected_resource
 from ..search.interface import BracketPlan
 from ..search.registry import plan_brackets

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...shared.documents import read_document
 from ...shared.errors import InvalidInput, InvalidSpec, Problem
-from ...shared.searchers import SearcherSpec
-from ...shared.spec import parse_searcher
+from ...shared.spec.documents import read_document
+from ...shared.spec.searchers import SearcherSpec
+from ...shared.spec.spec import parse_searcher
 from ..search.interface import Goal
 
 

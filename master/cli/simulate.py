@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from ...shared.printing import say_block, say_json
-from ...shared.visible import visible
+from ...shared.text.printing import say_block, say_json
+from ...shared.text.visible import visible
 from ..search.registry import build_searcher
-from ..simulation import Outcome, RungCount, simulate
+from ..simulation.virtual_time import Outcome, RungCount, simulate
 from .searcher_file import load_searcher
 
 

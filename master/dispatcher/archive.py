@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...shared.errors import FailedPrecondition, NotFound
 from ..experiment.changes import EventRow, ThinningRow
-from .endings import Endings
 from .isolation import Isolation
+from .upkeep.endings import Endings
 
 
 class Archive:

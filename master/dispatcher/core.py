@@ -11,34 +11,27 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from ...shared.model import LeaseRef, Worker
-from ...shared.session import (
-    CheckpointRef,
-    Hello,
-    LeaseLost,
-    SessionRequest,
-    Welcome,
-    WorkRequest,
-)
-from ...shared.settings import Settings
+from ...shared.spec.settings import ExperimentSettings
+from ...shared.wire.model import LeaseRef, Worker
+from ...shared.wire.session import CheckpointRef, Hello, LeaseLost, SessionRequest, Welcome, WorkRequest
 from ..experiment import lifecycle
-from ..experiment.book import Batch
-from ..experiment.changes import ROWS_AT_ONCE, LeaseRow, Records
-from ..experiment.experiment import Experiment
+from ..experiment.changes import ROWS_AT_ONCE, LeaseRow, StoredRows
+from ..experiment.experiment import LiveExperiment
 from ..experiment.next_trial import Draw, patiently
+from ..experiment.records import Batch
 from .archive import Archive
-from .blame import Blame
-from .blueprint import Blueprint, Refused
 from .clock import Now
-from .endings import PORTION, Endings
-from .errands import Errands
 from .isolation import Isolation, Turn
-from .outbox import Granted, Outgoing
-from .owners import Owners
 from .recording import Recording
-from .recovered import Recovered, Terms
-from .scheduler import Scheduler
-from .sessions import Connection, Session, Watch, named, shown, stored
+from .recovered import RecoveredMemory, SessionParameters
+from .scheduling.blame import Blame
+from .scheduling.scheduler import Scheduler
+from .sessions.outbox import Granted, Outgoing
+from .sessions.owners import SessionOwners
+from .sessions.sessions import Session, Watch, WorkerConnection, named, shown, stored
+from .setup import ExperimentSetup, Refused
+from .upkeep.endings import PORTION, Endings
+from .upkeep.worker_tasks import WorkerTasks
 
 T = TypeVar("T")
 
@@ -48,8 +41,8 @@ class Core:
 
     def __init__(
         self,
-        terms: Terms,
-        recovered: Recovered,
+        terms: SessionParameters,
+        recovered: RecoveredMemory,
         now: Now,
         look_interval: float = 1.0,
         portion: int = PORTION,
@@ -68,10 +61,10 @@ class Core:
         self._last_experiment_id = recovered.last_experiment_id
         self._request_ids = dict(recovered.request_ids)
         self._archive = Archive(self.isolation, self.endings)
-        self.errands = Errands(self.sessions, recovered.garbage)
+        self.worker_tasks = WorkerTasks(self.sessions, recovered.garbage)
         #: Sessions that a person wants to leave: told again where they come back without having heard.
         self._leaving = set(recovered.leaving)
-        self._owners = Owners(recovered.owners)
+        self._owners = SessionOwners(recovered.owners)
         self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
         self._scheduler = Scheduler()
         # After a restart it takes a lease's time until those who are still there have come back.
@@ -80,19 +73,19 @@ class Core:
         self._touched: set[int] = set()
         self._recording = Recording(self.isolation, blame, self._touched)
         self._outbox: dict[str, Outgoing] = {}
-        for records, blueprint in recovered.experiments:
-            self._restore(records, blueprint, now)
+        for stored_rows, setup in recovered.experiments:
+            self._restore(stored_rows, setup, now)
 
-    def _restore(self, records: Records, blueprint: Blueprint | Refused, now: Now) -> None:
-        experiment = self.isolation.admit(records, blueprint)
+    def _restore(self, stored_rows: StoredRows, setup: ExperimentSetup | Refused, now: Now) -> None:
+        experiment = self.isolation.admit(stored_rows, setup)
         if experiment is None:
             return
-        if experiment.book.state.ended:
-            self.endings.add(experiment.book)
+        if experiment.records.state.ended:
+            self.endings.add(experiment.records)
             del self.experiments[experiment.experiment_id]
             return
         self._touched.add(experiment.experiment_id)
-        for lease in experiment.book.leases.values():
+        for lease in experiment.records.leases.values():
             session = self.sessions.get(lease.session_id)
             if session is None:
                 session = Session(lease.session_id, lease.worker, None, now.monotonic, now.wall)
@@ -117,11 +110,11 @@ class Core:
             experiment = self.experiments.get(experiment_id)
             if experiment is not None:
                 self.isolation.do(experiment, lifecycle.settle, experiment)
-                if experiment_id in self.experiments and experiment.book.state.ended:
+                if experiment_id in self.experiments and experiment.records.state.ended:
                     self._ended(experiment)
         self._touched.clear()
         self.endings.go_on(self.isolation.parts, self.set_aside)
-        self.errands.hand_out(self.isolation.parts.unneeded_checkpoints(), now, self._out)
+        self.worker_tasks.hand_out(self.isolation.parts.unneeded_checkpoints(), now, self._out)
         outbox, self._outbox = self._outbox, {}
         return self.isolation.turn(outbox)
 
@@ -138,7 +131,7 @@ class Core:
         for session_id, out in (self._outbox if outbox is None else outbox).items():
             self._ask_again(self.sessions.get(session_id), out.drop(experiment_id))
 
-    def suspend(self, experiment_id: int, found: tuple[Records, Blueprint | Refused] | None) -> None:
+    def suspend(self, experiment_id: int, found: tuple[StoredRows, ExperimentSetup | Refused] | None) -> None:
         """Pauses an experiment that was set aside, for people to see why; `found` is what the ledger has of it."""
         if found is None:
             self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
@@ -158,9 +151,9 @@ class Core:
             self._scheduler.wait(session)
 
     def _grant(
-        self, session: Session, experiment: Experiment, lease: LeaseRow, request: WorkRequest | None = None
+        self, session: Session, experiment: LiveExperiment, lease: LeaseRow, request: WorkRequest | None = None
     ) -> None:
-        kept = experiment.book.checkpoints.get(lease.trial_id, ())
+        kept = experiment.records.checkpoints.get(lease.trial_id, ())
         refs = tuple(CheckpointRef(row.uri, row.resource, row.checksum) for row in reversed(kept))
         session.hold(_ref(lease), lease.request_id, lease.slots)
         granted = Granted(
@@ -168,20 +161,20 @@ class Core:
             experiment.spec,
             refs,
             self.terms.database_id,
-            experiment.book.best_metric,
+            experiment.records.best_metric,
             experiment.storage_used,
             request,
         )
         self._out(session.session_id).granted.append(granted)
 
-    def _ended(self, experiment: Experiment) -> None:
+    def _ended(self, experiment: LiveExperiment) -> None:
         """From now on nothing of it is handed out or taken in."""
         number = experiment.experiment_id
         del self.experiments[number]
         self._scheduler.forget(number)
         for session in self.sessions.values():
             session.forget(number)
-        self._lose(self.endings.begin(experiment.book))
+        self._lose(self.endings.begin(experiment.records))
 
     def _out(self, session_id: str) -> Outgoing:
         out = self._outbox.get(session_id)
@@ -189,7 +182,7 @@ class Core:
             out = self._outbox[session_id] = Outgoing()
         return out
 
-    def connect(self, hello: Hello, connection: Connection, now: Now, identity: str = "") -> None:
+    def connect(self, hello: Hello, connection: WorkerConnection, now: Now, identity: str = "") -> None:
         """A worker opened a stream: it is told what it still holds, what it lost, and what it never learnt of.
 
         `identity` is the name of its token or certificate. Raises PermissionDenied where the session is another's.
@@ -205,7 +198,7 @@ class Core:
         session.draining = hello.session_id in self._leaving
         session.last_seen, session.last_seen_wall = now.monotonic, now.wall
         self._record_worker(session)
-        self.errands.deletions.ask_others(hello.session_id)
+        self.worker_tasks.deletions.ask_others(hello.session_id)
         out = self._out(hello.session_id)
         terms = self.terms
         out.welcome = Welcome(
@@ -230,11 +223,11 @@ class Core:
         """An assignment was lost on the way, and with it what the master has wished since."""
         experiment = self.experiments.get(ref.experiment_id)
         if experiment is not None:
-            lease = experiment.book.leases[ref.trial_id]
+            lease = experiment.records.leases[ref.trial_id]
             self._grant(session, experiment, lease)
             self._repeat_decision(session, experiment, lease)
 
-    def _repeat_decision(self, session: Session, experiment: Experiment, lease: LeaseRow) -> None:
+    def _repeat_decision(self, session: Session, experiment: LiveExperiment, lease: LeaseRow) -> None:
         decision = self.isolation.do(experiment, lambda _: experiment.decision_of(lease))
         if decision is not None:
             self._out(session.session_id).decisions.append(decision)
@@ -243,7 +236,7 @@ class Core:
         common = self.isolation.parts.common
         common.changes.workers[session.session_id] = stored(session, self._owners.of(session.session_id), common.now)
 
-    def receive(self, session_id: str, connection: Connection, request: SessionRequest, now: Now) -> None:
+    def receive(self, session_id: str, connection: WorkerConnection, request: SessionRequest, now: Now) -> None:
         """A bundle from a connected worker."""
         session = self.sessions.get(session_id)
         if session is None or session.connection is not connection:
@@ -256,7 +249,7 @@ class Core:
         if request.events:
             self._recording.take_in(session, request.events, self._out(session_id), now)
         if request.answers_errands:
-            gone = self.errands.answered(session_id, request, now)
+            gone = self.worker_tasks.answered(session_id, request, now)
             self.isolation.parts.common.changes.deleted_checkpoints.extend(gone)
         if request.work_request is not None and not session.draining:
             self._ask(session, request.work_request)
@@ -270,20 +263,20 @@ class Core:
         if session.ask(asked):
             self._scheduler.wait(session)
 
-    def disconnect(self, session_id: str, connection: Connection) -> None:
+    def disconnect(self, session_id: str, connection: WorkerConnection) -> None:
         """A stream ended. Its leases are held until they expire, as it may come back; after a drain it has left."""
         session = self.sessions.get(session_id)
         if session is None or session.connection is not connection:
             return
         session.connection = session.request = None
         self._record_worker(session)
-        self.errands.deletions.ask_others(session_id)
+        self.worker_tasks.deletions.ask_others(session_id)
         if session.draining and not session.leases:
             self._forget(session_id)
 
     def _forget(self, session_id: str) -> None:
         self.sessions.pop(session_id, None)
-        self.errands.forget(session_id)
+        self.worker_tasks.forget(session_id)
         self._scheduler.drop(session_id)
 
     def look(self, now: Now) -> None:
@@ -302,10 +295,10 @@ class Core:
                 self.disconnect(session.session_id, session.connection)
             self._forget(session.session_id)
         for experiment in list(self.experiments.values()):
-            self.isolation.do(experiment, experiment.book.write_bests)
+            self.isolation.do(experiment, experiment.records.write_bests)
 
     def create(
-        self, blueprint: Blueprint, request_id: str, code: Mapping[str, str] = MappingProxyType({}), owner: str = ""
+        self, setup: ExperimentSetup, request_id: str, code: Mapping[str, str] = MappingProxyType({}), owner: str = ""
     ) -> int:
         """Begins an experiment and gives its number; a repeated request_id gives the number given before. `code` is
         the fingerprint of its training code, `owner` who submits it."""
@@ -313,7 +306,7 @@ class Core:
             return self._request_ids[request_id]
         self._last_experiment_id += 1
         self.subject = number = self._last_experiment_id
-        self.isolation.create(number, request_id, blueprint, code, owner)
+        self.isolation.create(number, request_id, setup, code, owner)
         self._touched.add(number)
         if request_id:
             self._request_ids[request_id] = number
@@ -323,7 +316,7 @@ class Core:
         """An experiment that had nothing to hand out may have something."""
         self._touched.add(experiment_id)
 
-    def _steer(self, experiment_id: int, act: Callable[[Experiment, Batch], T]) -> T:
+    def _steer(self, experiment_id: int, act: Callable[[LiveExperiment, Batch], T]) -> T:
         """What a person wants of an experiment. Raises FailedPrecondition where it has ended."""
         self.subject = experiment_id
         self._touched.add(experiment_id)
@@ -339,7 +332,7 @@ class Core:
         """Lets a paused experiment go on; raises FailedPrecondition where it has ended or cannot."""
         self._steer(experiment_id, lifecycle.resume)
 
-    def change(self, experiment_id: int, settings: Settings) -> None:
+    def change(self, experiment_id: int, settings: ExperimentSettings) -> None:
         """Puts those settings in force that are set; raises FailedPrecondition where it has ended or cannot go on."""
         self._steer(experiment_id, lambda experiment, batch: lifecycle.change(experiment, settings, batch))
 
@@ -349,8 +342,8 @@ class Core:
         if suspended is None:
             self._steer(experiment_id, lifecycle.cancel)
             self._ended(self.experiments[experiment_id])
-        elif suspended.book is not None:
-            self._lose(self.endings.begin(suspended.book))
+        elif suspended.records is not None:
+            self._lose(self.endings.begin(suspended.records))
 
     def thin(self, experiment_id: int, keep_every: int, why: str) -> None:
         """Has the reports of an experiment thinned that has ended; raises FailedPrecondition where it has not."""
@@ -381,7 +374,7 @@ class Core:
 
     def workers(self, now: Now) -> list[Worker]:
         """The sessions that are connected or still hold leases, by name."""
-        trouble_of = self.errands.deletions.trouble_of
+        trouble_of = self.worker_tasks.deletions.trouble_of
         told = (
             shown(s, now, self._owners.of(s.session_id).identity, trouble_of(s.session_id, now.monotonic))
             for s in self.sessions.values()

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ...shared.errors import FailedPrecondition, InternalError, InvalidInput, Unavailable
-from ...shared.model import ExperimentState
-from ...shared.session import LeaseLost
+from ...shared.wire.model import ExperimentState
+from ...shared.wire.session import LeaseLost
 from ..experiment import lifecycle
-from ..experiment.book import Batch, Book
-from ..experiment.changes import Changes, EventRow, ExperimentRow, Records
+from ..experiment.changes import Changes, EventRow, ExperimentRow, StoredRows
 from ..experiment.ending import begin_rows
-from ..experiment.experiment import Experiment
+from ..experiment.experiment import LiveExperiment
 from ..experiment.next_trial import Draw
-from .blueprint import Blueprint, Refused
-from .outbox import Outgoing
+from ..experiment.records import Batch, ExperimentRecords
+from .sessions.outbox import Outgoing
+from .setup import ExperimentSetup, Refused
 
 T = TypeVar("T")
 #: What one report, lease or answer changes at most, but for rare ones: in rows.
@@ -106,36 +106,36 @@ class Suspended:
 
     row: ExperimentRow
     reason: str
-    book: Book | None = field(default=None, repr=False)
+    records: ExperimentRecords | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, records: Records, reason: str) -> Suspended:
+    def of(cls, stored_rows: StoredRows, reason: str) -> Suspended:
         """From what the ledger has of it."""
         try:
-            book = None if records.unreadable else lifecycle.restored_book(records)
+            records = None if stored_rows.unreadable else lifecycle.restored_records(stored_rows)
         except Exception:  # noqa: BLE001 - one experiment's trouble is its own
             # Rows that a hand or a disk has changed may raise anything: they are let be.
-            book = None
-        return cls(records.row, reason, book)
+            records = None
+        return cls(stored_rows.row, reason, records)
 
     @property
     def told(self) -> bool:
         """Whether the ledger has it paused for this reason, and nobody holds a lease."""
         paused = self.row.state == ExperimentState.PAUSED and self.row.state_reason == self.reason
-        return paused and not (self.book and self.book.leases)
+        return paused and not (self.records and self.records.leases)
 
     def pause(self, batch: Batch) -> list[tuple[str, LeaseLost]]:
         """Pauses it for people to see why; the leases that end, each with its session."""
-        if self.book is not None:
-            return lifecycle.suspend(self.book, self.reason, batch)
+        if self.records is not None:
+            return lifecycle.suspend(self.records, self.reason, batch)
         self._set(ExperimentState.PAUSED, self.reason, batch)
         return []
 
     def cancel(self, batch: Batch) -> None:
         """Ends it for good, for all to see."""
         reason = "cancelled by a person"
-        if self.book is not None:
-            begin_rows(self.book, ExperimentState.CANCELLED, reason, batch)
+        if self.records is not None:
+            begin_rows(self.records, ExperimentState.CANCELLED, reason, batch)
             return
         self.row.end_time = batch.now
         self._set(ExperimentState.CANCELLED, reason, batch)
@@ -162,7 +162,7 @@ class Isolation:
         self._ahead = ahead
         self._set_aside = set_aside
         self.parts = Parts(now)
-        self.live: dict[int, Experiment] = {}
+        self.live: dict[int, LiveExperiment] = {}
         #: Those that were set aside, and are to be suspended in transactions of their own; what they raised.
         self.broken: dict[int, Exception] = {}
         self.suspended: dict[int, Suspended] = {}
@@ -179,7 +179,7 @@ class Isolation:
         self.parts = Parts(self.parts.common.now)
         return turn
 
-    def do(self, experiment: Experiment, act: Callable[..., T], *arguments: Any) -> T | None:
+    def do(self, experiment: LiveExperiment, act: Callable[..., T], *arguments: Any) -> T | None:
         """Has an experiment do something with its part of the batch; None where it raised, and is set aside for it."""
         try:
             return act(*arguments, self.parts.of(experiment.experiment_id))
@@ -190,7 +190,7 @@ class Isolation:
             self._set_aside(experiment.experiment_id, error)
             return None
 
-    def steer(self, experiment_id: int, act: Callable[[Experiment, Batch], T]) -> T:
+    def steer(self, experiment_id: int, act: Callable[[LiveExperiment, Batch], T]) -> T:
         """What a person wants of an experiment. Raises FailedPrecondition where it has ended or cannot go on."""
         if experiment_id in self.suspended:
             raise self.suspended[experiment_id].refuse()
@@ -208,32 +208,32 @@ class Isolation:
         return done[0]
 
     def create(
-        self, experiment_id: int, request_id: str, blueprint: Blueprint, code: Mapping[str, str], owner: str
+        self, experiment_id: int, request_id: str, setup: ExperimentSetup, code: Mapping[str, str], owner: str
     ) -> None:
         """Begins an experiment."""
-        draw, batch = self._ahead(experiment_id, blueprint.draw), self.parts.of(experiment_id)
+        draw, batch = self._ahead(experiment_id, setup.draw), self.parts.of(experiment_id)
         self.live[experiment_id] = lifecycle.create(
-            experiment_id, request_id, blueprint.spec, blueprint.searcher, draw, batch, code, owner
+            experiment_id, request_id, setup.spec, setup.searcher, draw, batch, code, owner
         )
 
-    def admit(self, records: Records, blueprint: Blueprint | Refused) -> Experiment | None:
+    def admit(self, stored_rows: StoredRows, setup: ExperimentSetup | Refused) -> LiveExperiment | None:
         """Takes up an experiment that the ledger has; None where it cannot be, which keeps no other from going on."""
-        number = records.row.experiment_id
+        number = stored_rows.row.experiment_id
         try:
-            self.live[number] = self._restored(records, blueprint)
+            self.live[number] = self._restored(stored_rows, setup)
         except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
-            suspended = Suspended.of(records, why(number, error))
+            suspended = Suspended.of(stored_rows, why(number, error))
             if suspended.told:
                 self.suspended[number] = suspended
             else:
                 self.broken[number] = error
         return self.live.get(number)
 
-    def _restored(self, records: Records, blueprint: Blueprint | Refused) -> Experiment:
-        if isinstance(blueprint, Refused):
-            raise blueprint.error
-        draw = self._ahead(records.row.experiment_id, blueprint.draw)
-        return lifecycle.restore(records, blueprint.spec, blueprint.searcher, draw)
+    def _restored(self, stored_rows: StoredRows, setup: ExperimentSetup | Refused) -> LiveExperiment:
+        if isinstance(setup, Refused):
+            raise setup.error
+        draw = self._ahead(stored_rows.row.experiment_id, setup.draw)
+        return lifecycle.restore(stored_rows, setup.spec, setup.searcher, draw)
 
     def set_aside(self, experiment_id: int, error: Exception) -> None:
         """Forgets an experiment with its part of the batch; one whose suspension was not even written stays out."""
@@ -252,7 +252,7 @@ class Isolation:
         return InternalError(why(experiment_id, self.broken[experiment_id]))
 
     def suspend(
-        self, experiment_id: int, found: tuple[Records, Blueprint | Refused] | None
+        self, experiment_id: int, found: tuple[StoredRows, ExperimentSetup | Refused] | None
     ) -> list[tuple[str, LeaseLost]]:
         """Pauses one that was set aside as the ledger has it; None: it has nothing. The leases that end with it.
 
@@ -263,12 +263,12 @@ class Isolation:
             return []
         try:
             experiment = self._restored(*found)
-            suspended = Suspended(found[0].row, why(experiment_id, error), experiment.book)
+            suspended = Suspended(found[0].row, why(experiment_id, error), experiment.records)
         except Exception as cause:  # noqa: BLE001 - one experiment's trouble is its own
             suspended = Suspended.of(found[0], why(experiment_id, cause))
         self._pausing[experiment_id] = suspended
         lost = self._paused(suspended)
-        if experiment is not None and suspended.book is not None:
+        if experiment is not None and suspended.records is not None:
             lifecycle.line_up(experiment)
             self.live[experiment_id] = experiment
         else:
@@ -283,7 +283,7 @@ class Isolation:
         except Exception:  # noqa: BLE001 - one experiment's trouble is its own
             # Its rows contradict each other: they are let be, but for the one that tells people why.
             self.parts.drop(number)
-            suspended.book = None
+            suspended.records = None
             return suspended.pause(self.parts.of(number))
 
     def cancel_suspended(self, experiment_id: int) -> Suspended | None:

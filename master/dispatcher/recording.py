@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from ...shared.session import Exit, LeaseEvent, LeaseLost
-from ..experiment.book import Batch
-from ..experiment.experiment import Experiment
-from .blame import Blame
+from ...shared.wire.session import Exit, LeaseEvent, LeaseLost
+from ..experiment.experiment import LiveExperiment
+from ..experiment.records import Batch
 from .clock import Now
 from .isolation import Isolation
-from .outbox import Outgoing
-from .sessions import Session
+from .scheduling.blame import Blame
+from .sessions.outbox import Outgoing
+from .sessions.sessions import Session
 
 
 class Recording:
@@ -38,7 +38,7 @@ class Recording:
     def _record(
         self,
         session: Session,
-        experiment: Experiment,
+        experiment: LiveExperiment,
         events: Iterable[LeaseEvent],
         out: Outgoing,
         now: Now,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..experiment.changes import Records
-from .blueprint import Blueprint, Refused
-from .owners import Owner
+from ..experiment.changes import StoredRows
+from .sessions.owners import SessionOwner
+from .setup import ExperimentSetup, Refused
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SessionParameters:
     """What every session is told. Durations in seconds."""
 
     term: int
@@ -22,14 +22,14 @@ class Terms:
 
 
 @dataclass(slots=True)
-class Recovered:
+class RecoveredMemory:
     """What the ledger had: experiments that go on or whose ending does, and what is left to tidy up."""
 
     last_experiment_id: int = 0
     request_ids: dict[str, int] = field(default_factory=dict)
-    experiments: list[tuple[Records, Blueprint | Refused]] = field(default_factory=list)
+    experiments: list[tuple[StoredRows, ExperimentSetup | Refused]] = field(default_factory=list)
     garbage: list[str] = field(default_factory=list)
     #: Sessions of workers that a person wants to leave.
     leaving: list[str] = field(default_factory=list)
     #: By session, who opened it.
-    owners: dict[str, Owner] = field(default_factory=dict)
+    owners: dict[str, SessionOwner] = field(default_factory=dict)

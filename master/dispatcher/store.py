@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...shared.errors import DatabaseError
-from ..experiment.changes import Changes, Records
+from ..experiment.changes import Changes, StoredRows
 from ..ledger.ledger import Ledger
-from .blueprint import Blueprint, Blueprints, Refused
-from .core import Recovered
-from .owners import Owner
+from .recovered import RecoveredMemory
+from .sessions.owners import SessionOwner
+from .setup import ExperimentSetup, ExperimentSetups, Refused
 
 
 class LedgerStore:
@@ -17,7 +17,7 @@ class LedgerStore:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._blueprints = Blueprints()
+        self._setups = ExperimentSetups()
 
     def commit(self, changes: Changes) -> None:
         """Writes a batch whole or not at all; raises Unavailable, MastershipLost, or NotWritten."""
@@ -27,29 +27,29 @@ class LedgerStore:
         """Hyperparameters by (experiment, trial)."""
         return self._ledger.hparams(trials)
 
-    def recover(self) -> Recovered:
+    def recover(self) -> RecoveredMemory:
         """Everything that the memory is built from."""
         loaded = self._ledger.load()
-        experiments = [self._planned(records) for records in loaded.experiments]
-        self._blueprints.keep({records.row.experiment_id for records in loaded.experiments})
-        return Recovered(
+        experiments = [self._planned(stored_rows) for stored_rows in loaded.experiments]
+        self._setups.keep({stored_rows.row.experiment_id for stored_rows in loaded.experiments})
+        return RecoveredMemory(
             loaded.last_experiment_id,
             loaded.request_ids,
             experiments,
             loaded.unneeded_checkpoints,
             loaded.drained_workers,
-            {session_id: Owner(*owner) for session_id, owner in loaded.owners.items()},
+            {session_id: SessionOwner(*owner) for session_id, owner in loaded.owners.items()},
         )
 
-    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
+    def experiment(self, experiment_id: int) -> tuple[StoredRows, ExperimentSetup | Refused] | None:
         """One experiment; None where there is none, or it has ended."""
-        records = self._ledger.load_experiment(experiment_id)
-        return self._planned(records) if records is not None else None
+        stored_rows = self._ledger.load_experiment(experiment_id)
+        return self._planned(stored_rows) if stored_rows is not None else None
 
-    def _planned(self, records: Records) -> tuple[Records, Blueprint | Refused]:
-        row = records.row
-        blueprint = self._blueprints.of(row.experiment_id, row.spec, row.draw_rules)
-        if records.unreadable is not None and not isinstance(blueprint, Refused):
-            cause = f"{type(records.unreadable).__name__}: {records.unreadable}"
-            blueprint = Refused(DatabaseError(f"its rows in the database cannot be read: {cause}"))
-        return records, blueprint
+    def _planned(self, stored_rows: StoredRows) -> tuple[StoredRows, ExperimentSetup | Refused]:
+        row = stored_rows.row
+        setup = self._setups.of(row.experiment_id, row.spec, row.draw_rules)
+        if stored_rows.unreadable is not None and not isinstance(setup, Refused):
+            cause = f"{type(stored_rows.unreadable).__name__}: {stored_rows.unreadable}"
+            setup = Refused(DatabaseError(f"its rows in the database cannot be read: {cause}"))
+        return stored_rows, setup

@@ -15,16 +15,17 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ...shared.errors import InternalError, InvalidInput, LimitExceeded, MastershipLost, RungmasterError, Unavailable
-from ...shared.session import SessionResponse
-from ..experiment.changes import Changes, NotWritten, Records
+from ...shared.wire.session import SessionResponse
+from ..experiment.changes import Changes, NotWritten, StoredRows
 from ..failpoints import hit
-from .blueprint import Blueprint, Refused
 from .broadcast import Broadcast
 from .clock import Now, system_now
-from .core import Core, Recovered, Terms
-from .drawing import Drawer
+from .core import Core
 from .isolation import Turn, why
-from .outbox import HparamsOf, Outgoing
+from .recovered import RecoveredMemory, SessionParameters
+from .scheduling.drawing import Drawer
+from .sessions.outbox import HparamsOf, Outgoing
+from .setup import ExperimentSetup, Refused
 from .unreadable import Unreadable, readable_hparams
 
 log = logging.getLogger(__name__)
@@ -58,11 +59,11 @@ class Store(Protocol):
         """Hyperparameters of trials."""
         ...
 
-    def recover(self) -> Recovered:
+    def recover(self) -> RecoveredMemory:
         """Everything that the memory is built from."""
         ...
 
-    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
+    def experiment(self, experiment_id: int) -> tuple[StoredRows, ExperimentSetup | Refused] | None:
         """The same of one experiment; None where there is none, or it has ended."""
         ...
 
@@ -70,7 +71,9 @@ class Store(Protocol):
 class Writer:
     """Owns the core. `execute` is the only way to it."""
 
-    def __init__(self, store: Store, terms: Terms, thread: Executor, now: Callable[[], Now] = system_now) -> None:
+    def __init__(
+        self, store: Store, terms: SessionParameters, thread: Executor, now: Callable[[], Now] = system_now
+    ) -> None:
         """`thread` has one thread, the only one that calls the store."""
         self._store = store
         self._terms = terms
@@ -248,7 +251,7 @@ class Writer:
             log.warning("a batch was not written as a whole, its parts are written one by one: %r", error.__cause__)
             unreadable = {}
             for experiment_id, cause in (await loop.run_in_executor(self._thread, self._commit_parts, turn)).items():
-                core.errands.take_back(turn.parts[experiment_id].unneeded_checkpoints, turn.outbox)
+                core.worker_tasks.take_back(turn.parts[experiment_id].unneeded_checkpoints, turn.outbox)
                 core.set_aside(experiment_id, cause, turn.outbox)
         return await self._told(core, turn, unreadable)
 

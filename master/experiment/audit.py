@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...shared.limits import MAX_TOTAL
-from ...shared.model import ExperimentState, TrialState
-from ...shared.session import ExitOutcome
+from ...shared.wire.model import ExperimentState, TrialState
+from ...shared.wire.session import ExitOutcome
 from ..search.interface import BracketPlan, Goal
 from .changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, ThinningRow, TrialRow
 

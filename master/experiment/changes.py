@@ -289,7 +289,7 @@ class Changes:
 
 
 @dataclass(slots=True)
-class Records:
+class StoredRows:
     """What the ledger has of an experiment that has not ended.
 
     `trials` has every trial, ended ones too, with `hparams` None and `resource` up to date. `leases` has the held

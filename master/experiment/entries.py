@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...shared.checkpoint_paths import CheckpointPath
-from ...shared.failure_text import summary
-from ..search.interface import Decision as Verdict
-from .book import finite
+from ...shared.checkpoints.paths import CheckpointPath
+from ...shared.text.failure_text import summary
+from ..search.interface import SearchDecision
 from .changes import CheckpointRow, LeaseRow, TrialRow
+from .records import finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def new_lease(
     )
 
 
-def verdict_data(trial: TrialRow, verdict: Verdict, resource: int, metric: float | None) -> dict[str, Any]:
+def verdict_data(trial: TrialRow, verdict: SearchDecision, resource: int, metric: float | None) -> dict[str, Any]:
     """What the journal tells of a decision: where the trial stood, with what, and what becomes of it."""
     return {
         "action": verdict.action.value,

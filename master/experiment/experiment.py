@@ -11,9 +11,10 @@ from collections import deque
 from itertools import chain
 from typing import NamedTuple
 
-from ...shared.failure_text import summary
-from ...shared.model import ExperimentState, LeaseRef, TrialState
-from ...shared.session import (
+from ...shared.spec.spec import Spec
+from ...shared.text.failure_text import summary
+from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
+from ...shared.wire.session import (
     CheckpointSaved,
     Decision,
     DecisionKind,
@@ -23,14 +24,12 @@ from ...shared.session import (
     LeaseLost,
     Measurement,
 )
-from ...shared.spec import Spec
-from ..search.interface import Action, Searcher, Step, Train
-from ..search.interface import Decision as Verdict
-from .book import Batch, Book
+from ..search.interface import Action, SearchDecision, Searcher, Step, Train
 from .changes import LeaseRow, TrialRow
 from .entries import Holder, failure_of, lies_in_its_part, new_lease, verdict_data
 from .first_attempts import FirstAttempts
 from .next_trial import Draw, NextTrial
+from .records import Batch, ExperimentRecords
 
 
 class Answer(NamedTuple):
@@ -40,11 +39,11 @@ class Answer(NamedTuple):
     decision: Decision | None = None
 
 
-class Experiment:
+class LiveExperiment:
     """Trials and leases around a searcher. Begun, restored and ended by `lifecycle.py`."""
 
-    def __init__(self, book: Book, spec: Spec, searcher: Searcher, draw: Draw) -> None:
-        self.book = book
+    def __init__(self, records: ExperimentRecords, spec: Spec, searcher: Searcher, draw: Draw) -> None:
+        self.records = records
         self.spec = spec
         self.searcher = searcher
         self.next_trial = NextTrial(draw)
@@ -56,31 +55,31 @@ class Experiment:
         self.last_error = ""
         self._first_attempts = FirstAttempts(spec.fail_fast)
         #: Whether a checkpoint of it was saved, as far as is known.
-        self.saved = bool(book.checkpoints)
+        self.saved = bool(records.checkpoints)
         #: Whether one of them lies in the database's own part of the storage.
-        self.storage_used = any(map(lies_in_its_part, chain.from_iterable(book.checkpoints.values())))
+        self.storage_used = any(map(lies_in_its_part, chain.from_iterable(records.checkpoints.values())))
         #: Why the search cannot go on, once that is known.
         self.hopeless = ""
 
     @property
     def experiment_id(self) -> int:
         """Its number."""
-        return self.book.experiment_id
+        return self.records.experiment_id
 
     @property
     def active(self) -> bool:
         """Whether trials are handed out."""
-        return self.book.state is ExperimentState.ACTIVE
+        return self.records.state is ExperimentState.ACTIVE
 
     @property
     def slots_in_use(self) -> int:
         """Slots that its held leases take."""
-        return len(self.book.leases) * self.spec.resources.slots_per_trial
+        return len(self.records.leases) * self.spec.resources.slots_per_trial
 
     @property
     def proven(self) -> bool:
         """Whether its code has shown anywhere that it can run."""
-        return self.saved or self.book.row.resource_spent > 0
+        return self.saved or self.records.row.resource_spent > 0
 
     def prepare(self, batch: Batch) -> bool:
         """Whether a trial is ready to be handed out; asks the searcher for one if none is."""
@@ -91,7 +90,7 @@ class Experiment:
 
     def _search(self, batch: Batch) -> bool:
         """Asks the searcher what to train; whether there is anything."""
-        if self.book.trials_left and not self.next_trial.drawn():
+        if self.records.trials_left and not self.next_trial.drawn():
             # It may want a new trial, and then the hyperparameters must be there.
             self.hopeless = self.hopeless or self.next_trial.failure
             return False
@@ -106,28 +105,28 @@ class Experiment:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
             hparams = self.next_trial.take(train.trial)
-            self.book.create_trial(train.trial, train.bracket, train.target, hparams, batch)
+            self.records.create_trial(train.trial, train.bracket, train.target, hparams, batch)
         else:
-            trial = self.book.trials[train.trial]
+            trial = self.records.trials[train.trial]
             before = trial.state_reason
             trial.rung_id, trial.target = train.rung, train.target
-            self.book.move_trial(trial, TrialState.PENDING, f"promoted to rung {train.rung}", batch)
-            self.book.note("promoted", train.trial, {"rung": train.rung, "target": train.target}, batch)
+            self.records.move_trial(trial, TrialState.PENDING, f"promoted to rung {train.rung}", batch)
+            self.records.note("promoted", train.trial, {"rung": train.rung, "target": train.target}, batch)
             if self._cannot_go_on(trial):
                 self._fail_for_good(trial, before, batch)
                 return
-        if train.trial not in self.book.leases:
+        if train.trial not in self.records.leases:
             self.ready.append(train.trial)
 
     def assign(self, holder: Holder, request_id: str, batch: Batch) -> LeaseRow | None:
         """Gives the next trial to a worker under a new lease; None where nothing can be trained now."""
         if not self.prepare(batch):
             return None
-        trial = self.book.trials[self._take(holder, batch)]
+        trial = self.records.trials[self._take(holder, batch)]
         trial.token += 1
         if trial.token == 1 and not self.proven:
             self._first_attempts.begun(trial.trial_id)
-        self.book.move_trial(trial, TrialState.RUNNING, f"trained by {holder.worker}", batch)
+        self.records.move_trial(trial, TrialState.RUNNING, f"trained by {holder.worker}", batch)
         lease = new_lease(
             trial,
             holder,
@@ -136,7 +135,7 @@ class Experiment:
             from_resource=self._saved_at(trial),
             now=batch.now,
         )
-        self.book.open_lease(lease, batch)
+        self.records.open_lease(lease, batch)
         return lease
 
     def _take(self, holder: Holder, batch: Batch) -> int:
@@ -170,7 +169,7 @@ class Experiment:
 
     def held(self, ref: LeaseRef, session_id: str) -> LeaseRow | None:
         """The lease, if it is this session's and still held."""
-        lease = self.book.leases.get(ref.trial_id)
+        lease = self.records.leases.get(ref.trial_id)
         if lease is None or lease.token != ref.token or lease.session_id != session_id:
             return None
         return lease
@@ -184,19 +183,19 @@ class Experiment:
             repeated = event.sequence <= lease.last_sequence and event.sequence == lease.decision_sequence
             return Answer(lease.last_sequence, self.decision_of(lease) if repeated else None)
         lease.last_sequence = event.sequence
-        trial = self.book.trials[event.lease.trial_id]
+        trial = self.records.trials[event.lease.trial_id]
         if event.broken_checkpoints:
             data = {"worker": lease.worker, "token": lease.token, "reason": event.broken_checkpoints}
             if event.broken_uris:
                 data["uris"] = list(event.broken_uris)
-            self.book.note("checkpoint_broken", trial.trial_id, data, batch)
-            self.book.drop_broken(trial.trial_id, event.broken_uris, batch)
+            self.records.note("checkpoint_broken", trial.trial_id, data, batch)
+            self.records.drop_broken(trial.trial_id, event.broken_uris, batch)
         decision = None
         if isinstance(event.event, Measurement):
-            self.book.add_report(trial, event.lease, event.sequence, event.event, batch)
+            self.records.add_report(trial, event.lease, event.sequence, event.event, batch)
             decision = self._measured(trial, lease, event.event, batch)
         elif isinstance(event.event, CheckpointSaved):
-            self.book.add_checkpoint(trial, event.lease, event.sequence, event.event, batch)
+            self.records.add_checkpoint(trial, event.lease, event.sequence, event.event, batch)
             self.saved = self.storage_used = True
             self._trust(trial, batch)
         else:
@@ -207,7 +206,7 @@ class Experiment:
         """The trial came on, so it is not what takes its workers down."""
         if trial.workers_lost:
             trial.workers_lost = 0
-            self.book.touch_trial(trial, batch)
+            self.records.touch_trial(trial, batch)
 
     def _measured(self, trial: TrialRow, lease: LeaseRow, report: Measurement, batch: Batch) -> Decision | None:
         if trial.state != TrialState.RUNNING or report.resource < trial.target:
@@ -217,9 +216,9 @@ class Experiment:
             return self._report_without_metric(trial, lease, report, batch)
         step = self.searcher.report(trial.trial_id, report.resource, metric)
         self._apply(step, batch)
-        assert isinstance(step.answer, Verdict)
+        assert isinstance(step.answer, SearchDecision)
         data = verdict_data(trial, step.answer, report.resource, metric)
-        self.book.note("decision", trial.trial_id, data, batch)
+        self.records.note("decision", trial.trial_id, data, batch)
         return self._decide(lease, step.answer, batch)
 
     def _report_without_metric(
@@ -230,7 +229,7 @@ class Experiment:
         self._fail_for_good(trial, why, batch)
         return self.tell(lease, DecisionKind.STOP, why, batch)
 
-    def _decide(self, lease: LeaseRow, verdict: Verdict, batch: Batch) -> Decision:
+    def _decide(self, lease: LeaseRow, verdict: SearchDecision, batch: Batch) -> Decision:
         if verdict.action is Action.CONTINUE:
             assert verdict.target is not None
             lease.target = verdict.target
@@ -241,7 +240,7 @@ class Experiment:
     def tell(self, lease: LeaseRow, kind: DecisionKind, reason: str, batch: Batch, sequence: int = 0) -> Decision:
         """Decides about a held lease; `sequence` is the measurement that it answers, 0 for none."""
         lease.decision, lease.decision_sequence = kind.value, sequence
-        self.book.touch_lease(lease, batch)
+        self.records.touch_lease(lease, batch)
         return self._decision(lease, reason)
 
     def decision_of(self, lease: LeaseRow) -> Decision | None:
@@ -249,7 +248,7 @@ class Experiment:
         return self._decision(lease, "") if lease.decision else None
 
     def _decision(self, lease: LeaseRow, reason: str) -> Decision:
-        trial = self.book.trials[lease.trial_id]
+        trial = self.records.trials[lease.trial_id]
         kind = DecisionKind(lease.decision)
         return Decision(
             LeaseRef(self.experiment_id, lease.trial_id, lease.token),
@@ -262,31 +261,31 @@ class Experiment:
 
     def _apply(self, step: Step, batch: Batch) -> None:
         """Writes a step's effects, and what it decided about trials."""
-        self.book.apply(step.effects, batch)
+        self.records.apply(step.effects, batch)
         for verdict in step.decisions:
-            trial = self.book.trials[verdict.trial]
+            trial = self.records.trials[verdict.trial]
             # A paused trial, promoted past rungs that it had reached already, entered them without training.
             data = verdict_data(trial, verdict, trial.metric_resource, trial.metric)
-            self.book.note("passed", trial.trial_id, data, batch)
-        verdicts = (*step.decisions, step.answer) if isinstance(step.answer, Verdict) else step.decisions
+            self.records.note("passed", trial.trial_id, data, batch)
+        verdicts = (*step.decisions, step.answer) if isinstance(step.answer, SearchDecision) else step.decisions
         for verdict in verdicts:
-            trial = self.book.trials[verdict.trial]
+            trial = self.records.trials[verdict.trial]
             if verdict.action is Action.CONTINUE:
                 trial.target = verdict.target or trial.target
                 trial.state_reason = verdict.reason
-                self.book.touch_trial(trial, batch)
+                self.records.touch_trial(trial, batch)
                 continue
             state = TrialState.PAUSED
             if verdict.action is Action.STOP:
                 state = TrialState.COMPLETED if verdict.completed else TrialState.STOPPED
             if trial.state == state:
                 trial.state_reason = verdict.reason
-                self.book.touch_trial(trial, batch)
+                self.records.touch_trial(trial, batch)
             else:
-                self.book.move_trial(trial, state, verdict.reason, batch)
+                self.records.move_trial(trial, state, verdict.reason, batch)
 
     def _exited(self, trial: TrialRow, lease: LeaseRow, end: Exit, batch: Batch) -> None:
-        self.book.close_lease(lease, end.outcome.value, end.error, batch)
+        self.records.close_lease(lease, end.outcome.value, end.error, batch)
         if trial.state == TrialState.RUNNING:
             self._ended_early(trial, lease, end, batch)
             return
@@ -302,7 +301,7 @@ class Experiment:
         self.last_error = error
         if not TrialState(trial.state).ended:
             trial.state_reason = failure_of(trial, error)
-        self.book.touch_trial(trial, batch)
+        self.records.touch_trial(trial, batch)
         if trial.state == TrialState.PENDING and self._cannot_go_on(trial):
             self._fail_for_good(trial, trial.state_reason, batch)
 
@@ -312,7 +311,7 @@ class Experiment:
 
     def _saved_at(self, trial: TrialRow) -> int:
         """The resource of the checkpoint that it would start from; 0 for none."""
-        checkpoints = self.book.checkpoints.get(trial.trial_id)
+        checkpoints = self.records.checkpoints.get(trial.trial_id)
         return checkpoints[-1].resource if checkpoints else 0
 
     def _worn_out(self, trial: TrialRow) -> bool:
@@ -336,7 +335,7 @@ class Experiment:
 
     def _requeue(self, trial: TrialRow, reason: str, batch: Batch) -> None:
         """A trial that was begun goes before new ones."""
-        self.book.move_trial(trial, TrialState.PENDING, reason, batch)
+        self.records.move_trial(trial, TrialState.PENDING, reason, batch)
         self.ready.appendleft(trial.trial_id)
 
     def _training_failed(self, trial: TrialRow, session_id: str, error: str, batch: Batch) -> None:
@@ -366,9 +365,9 @@ class Experiment:
         self.last_error = self.last_error or reason
         self._first_attempts.dropped(trial.trial_id)
         self._apply(self.searcher.fail(trial.trial_id), batch)
-        self.book.move_trial(trial, TrialState.FAILED, reason, batch)
-        self.book.note("trial_failed", trial.trial_id, {"reason": reason}, batch)
-        self.book.drop_checkpoints(trial.trial_id, batch)
+        self.records.move_trial(trial, TrialState.FAILED, reason, batch)
+        self.records.note("trial_failed", trial.trial_id, {"reason": reason}, batch)
+        self.records.drop_checkpoints(trial.trial_id, batch)
 
     def _discard(self, trial: TrialRow, reason: str, batch: Batch) -> None:
         self._first_attempts.dropped(trial.trial_id)
@@ -376,19 +375,19 @@ class Experiment:
         self._apply(step, batch)
         state = TrialState.FAILED if step.effects else TrialState.DISCARDED
         if state is TrialState.DISCARDED:
-            self.book.uncount_created(trial.bracket_id, batch)
-        self.book.move_trial(trial, state, f"invalid hyperparameters: {reason}", batch)
-        self.book.note("trial_" + state.value, trial.trial_id, {"reason": reason}, batch)
-        self.book.drop_checkpoints(trial.trial_id, batch)
+            self.records.uncount_created(trial.bracket_id, batch)
+        self.records.move_trial(trial, state, f"invalid hyperparameters: {reason}", batch)
+        self.records.note("trial_" + state.value, trial.trial_id, {"reason": reason}, batch)
+        self.records.drop_checkpoints(trial.trial_id, batch)
         self.last_error = reason
 
     def expire(self, ref: LeaseRef, batch: Batch) -> None:
         """The holder gave no sign of life for too long: the lease ends, and its trial is handed out again."""
-        lease = self.book.leases.get(ref.trial_id)
+        lease = self.records.leases.get(ref.trial_id)
         if lease is None or lease.token != ref.token:
             return
-        trial = self.book.trials[ref.trial_id]
-        self.book.close_lease(lease, "expired", "", batch)
+        trial = self.records.trials[ref.trial_id]
+        self.records.close_lease(lease, "expired", "", batch)
         if trial.state == TrialState.RUNNING:
             self._worker_lost(trial, f"its worker {lease.worker} was lost", batch)
         elif trial.state == TrialState.PENDING:

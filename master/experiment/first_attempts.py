@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from ...shared.failure_text import signature, summary
+from ...shared.text.failure_text import signature, summary
 
 
 class FirstAttempts:

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ...shared.errors import FailedPrecondition
-from ...shared.failure_text import summary
 from ...shared.limits import MAX_TOTAL
-from ...shared.model import ExperimentState, LeaseRef, TrialState
-from ...shared.session import Decision, DecisionKind, LeaseLost
-from ...shared.settings import Settings
-from ...shared.space import DRAW_RULES
-from ...shared.spec import Spec, spec_to_json
+from ...shared.space.space import DRAW_RULES
+from ...shared.spec.settings import ExperimentSettings
+from ...shared.spec.spec import Spec, spec_to_json
+from ...shared.text.failure_text import summary
+from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
+from ...shared.wire.session import Decision, DecisionKind, LeaseLost
 from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
-from .book import Batch, Book
-from .changes import ExperimentRow, Records, RungResultRow, TrialRow
+from .changes import ExperimentRow, RungResultRow, StoredRows, TrialRow
 from .ending import begin
 from .essentials import essentials
-from .experiment import Experiment
+from .experiment import LiveExperiment
 from .next_trial import Draw
+from .records import Batch, ExperimentRecords
 
 #: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
 DISCARDS_BORNE = 100
@@ -35,7 +35,7 @@ def create(
     batch: Batch,
     code: Mapping[str, str] = MappingProxyType({}),
     owner: str = "",
-) -> Experiment:
+) -> LiveExperiment:
     """Begins an experiment from a valid spec; `code` is the fingerprint of its training code, for its journal, and
     `owner` who submitted it."""
     row = ExperimentRow(
@@ -55,42 +55,42 @@ def create(
         **spec.settings.model_dump(),
     )
     batch.changes.new_experiments.append(row)
-    book = Book(row, Goal(spec.metric.goal))
-    book.add_brackets(searcher.plan, batch)
+    records = ExperimentRecords(row, Goal(spec.metric.goal))
+    records.add_brackets(searcher.plan, batch)
     known = {"code": dict(code)} if code else {}
-    book.note("experiment_created", None, {"name": spec.name, "rules": RULES, **known}, batch)
-    return Experiment(book, spec, searcher, draw)
+    records.note("experiment_created", None, {"name": spec.name, "rules": RULES, **known}, batch)
+    return LiveExperiment(records, spec, searcher, draw)
 
 
-def restore(records: Records, spec: Spec, searcher: Searcher, draw: Draw) -> Experiment:
+def restore(stored_rows: StoredRows, spec: Spec, searcher: Searcher, draw: Draw) -> LiveExperiment:
     """Takes an experiment up where the ledger says it stood."""
-    book = restored_book(records)
-    searcher.limit(records.row.max_concurrent_trials)
-    searcher.restore(map(trial_record, records.trials), map(rung_record, records.results))
-    experiment = Experiment(book, spec, searcher, draw)
-    experiment.next_trial.number = max((row.trial_id + 1 for row in records.trials), default=0)
+    records = restored_records(stored_rows)
+    searcher.limit(stored_rows.row.max_concurrent_trials)
+    searcher.restore(map(trial_record, stored_rows.trials), map(rung_record, stored_rows.results))
+    experiment = LiveExperiment(records, spec, searcher, draw)
+    experiment.next_trial.number = max((row.trial_id + 1 for row in stored_rows.trials), default=0)
     line_up(experiment)
-    experiment.last_error = _last_error(records.trials)
+    experiment.last_error = _last_error(stored_rows.trials)
     return experiment
 
 
-def restored_book(records: Records) -> Book:
+def restored_records(stored_rows: StoredRows) -> ExperimentRecords:
     """An experiment's rows alone, without its search; its spec need not be readable."""
-    book = Book(records.row, essentials(records.row.spec).goal)
-    book.brackets = {row.bracket_id: row for row in records.brackets}
-    book.rungs = {(row.bracket_id, row.rung_id): row for row in records.rungs}
-    book.leases = {row.trial_id: row for row in records.leases}
-    book.trials_left = sum(row.max_trials - row.trials_created for row in records.brackets)
-    for row in records.trials:
-        if TrialState(row.state).ended and row.trial_id not in book.leases:
-            book.remember(row)
+    records = ExperimentRecords(stored_rows.row, essentials(stored_rows.row.spec).goal)
+    records.brackets = {row.bracket_id: row for row in stored_rows.brackets}
+    records.rungs = {(row.bracket_id, row.rung_id): row for row in stored_rows.rungs}
+    records.leases = {row.trial_id: row for row in stored_rows.leases}
+    records.trials_left = sum(row.max_trials - row.trials_created for row in stored_rows.brackets)
+    for row in stored_rows.trials:
+        if TrialState(row.state).ended and row.trial_id not in records.leases:
+            records.remember(row)
         else:
-            book.adopt(row)
-    for checkpoint in records.checkpoints:
-        book.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
-    for kept in book.checkpoints.values():
+            records.adopt(row)
+    for checkpoint in stored_rows.checkpoints:
+        records.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
+    for kept in records.checkpoints.values():
         kept.sort(key=lambda row: (row.resource, row.token, row.sequence))
-    return book
+    return records
 
 
 def _last_error(trials: Iterable[TrialRow]) -> str:
@@ -99,11 +99,11 @@ def _last_error(trials: Iterable[TrialRow]) -> str:
     return last.state_reason if last is not None else ""
 
 
-def line_up(experiment: Experiment) -> None:
+def line_up(experiment: LiveExperiment) -> None:
     """Everything that waits to be handed out, in the order of the trials' numbers."""
-    book = experiment.book
-    pending = (row.trial_id for row in book.trials.values() if row.state == TrialState.PENDING)
-    experiment.ready = deque(trial_id for trial_id in pending if trial_id not in book.leases)
+    records = experiment.records
+    pending = (row.trial_id for row in records.trials.values() if row.state == TrialState.PENDING)
+    experiment.ready = deque(trial_id for trial_id in pending if trial_id not in records.leases)
 
 
 def trial_record(row: TrialRow) -> TrialRecord:
@@ -125,7 +125,7 @@ def rung_record(row: RungResultRow) -> RungRecord:
     return RungRecord(row.bracket_id, row.rung_id, row.trial_id, row.metric, row.promoted)
 
 
-def pause(experiment: Experiment, batch: Batch) -> list[tuple[str, Decision]]:
+def pause(experiment: LiveExperiment, batch: Batch) -> list[tuple[str, Decision]]:
     """Hands out nothing more, and asks running trials back: decisions, each with the session it goes to.
 
     Raises FailedPrecondition where the experiment has ended.
@@ -133,25 +133,25 @@ def pause(experiment: Experiment, batch: Batch) -> list[tuple[str, Decision]]:
     _refuse_if_ended(experiment, "paused")
     if not experiment.active:
         return []
-    experiment.book.move(ExperimentState.PAUSED, "paused by a person", batch)
+    experiment.records.move(ExperimentState.PAUSED, "paused by a person", batch)
     return [
         (lease.session_id, experiment.tell(lease, DecisionKind.PAUSE, "the experiment was paused", batch))
-        for lease in experiment.book.leases.values()
-        if experiment.book.trials[lease.trial_id].state == TrialState.RUNNING
+        for lease in experiment.records.leases.values()
+        if experiment.records.trials[lease.trial_id].state == TrialState.RUNNING
     ]
 
 
-def resume(experiment: Experiment, batch: Batch) -> None:
+def resume(experiment: LiveExperiment, batch: Batch) -> None:
     """Hands out trials again. Raises FailedPrecondition where the experiment has ended."""
     _refuse_if_ended(experiment, "resumed")
     if not experiment.active:
-        experiment.book.move(ExperimentState.ACTIVE, "", batch)
+        experiment.records.move(ExperimentState.ACTIVE, "", batch)
 
 
-def change(experiment: Experiment, changes: Settings, batch: Batch) -> None:
+def change(experiment: LiveExperiment, changes: ExperimentSettings, batch: Batch) -> None:
     """Puts other settings in force, those of `changes` that are set. Raises FailedPrecondition where it has ended."""
     _refuse_if_ended(experiment, "changed")
-    row = experiment.book.row
+    row = experiment.records.row
     changed = {
         name: value for name, value in changes.model_dump(exclude_unset=True).items() if getattr(row, name) != value
     }
@@ -161,52 +161,52 @@ def change(experiment: Experiment, changes: Settings, batch: Batch) -> None:
         setattr(row, name, value)
     if "max_concurrent_trials" in changed:
         experiment.searcher.limit(row.max_concurrent_trials)
-        experiment.book.limit(experiment.searcher.plan, batch)
-    experiment.book.touch(batch)
-    experiment.book.note("settings_changed", None, changed, batch)
+        experiment.records.limit(experiment.searcher.plan, batch)
+    experiment.records.touch(batch)
+    experiment.records.note("settings_changed", None, changed, batch)
 
 
-def suspend(book: Book, reason: str, batch: Batch) -> list[tuple[str, LeaseLost]]:
+def suspend(records: ExperimentRecords, reason: str, batch: Batch) -> list[tuple[str, LeaseLost]]:
     """Pauses an experiment whose search cannot be asked: its leases end, and what was trained is to be trained again
     from its last checkpoint. Gives the leases, each with its session."""
     lost: list[tuple[str, LeaseLost]] = []
-    for lease in list(book.leases.values()):
-        trial = book.trials[lease.trial_id]
+    for lease in list(records.leases.values()):
+        trial = records.trials[lease.trial_id]
         if trial.state == TrialState.RUNNING:
-            book.move_trial(trial, TrialState.PENDING, "its experiment was paused", batch)
-        ref = LeaseRef(book.experiment_id, lease.trial_id, lease.token)
+            records.move_trial(trial, TrialState.PENDING, "its experiment was paused", batch)
+        ref = LeaseRef(records.experiment_id, lease.trial_id, lease.token)
         lost.append((lease.session_id, LeaseLost(ref, f"the experiment was paused: {reason}")))
-        book.close_lease(lease, "cancelled", "", batch)
-    if book.state is ExperimentState.ACTIVE:
-        book.move(ExperimentState.PAUSED, reason, batch)
+        records.close_lease(lease, "cancelled", "", batch)
+    if records.state is ExperimentState.ACTIVE:
+        records.move(ExperimentState.PAUSED, reason, batch)
     else:
-        book.row.state_reason = reason
-        book.touch(batch)
-        book.note("experiment_" + book.row.state, None, {"reason": reason}, batch)
+        records.row.state_reason = reason
+        records.touch(batch)
+        records.note("experiment_" + records.row.state, None, {"reason": reason}, batch)
     return lost
 
 
-def cancel(experiment: Experiment, batch: Batch) -> None:
+def cancel(experiment: LiveExperiment, batch: Batch) -> None:
     """Ends the experiment for good. Raises FailedPrecondition where it has ended."""
     _refuse_if_ended(experiment, "cancelled")
     begin(experiment, ExperimentState.CANCELLED, "cancelled by a person", batch)
 
 
-def _refuse_if_ended(experiment: Experiment, verb: str) -> None:
-    if experiment.book.state.ended:
+def _refuse_if_ended(experiment: LiveExperiment, verb: str) -> None:
+    if experiment.records.state.ended:
         raise FailedPrecondition(
-            f"experiment {experiment.experiment_id} is {experiment.book.row.state} and can no longer be {verb}"
+            f"experiment {experiment.experiment_id} is {experiment.records.row.state} and can no longer be {verb}"
         )
 
 
-def settle(experiment: Experiment, batch: Batch) -> None:
+def settle(experiment: LiveExperiment, batch: Batch) -> None:
     """Ends an experiment whose search has ended or cannot go on; to be called after each batch that changed it."""
     if not experiment.active:
         return
     if experiment.hopeless:
         begin(experiment, ExperimentState.FAILED, experiment.hopeless, batch)
         return
-    discarded = experiment.book.row.counts[TrialState.DISCARDED.value]
+    discarded = experiment.records.row.counts[TrialState.DISCARDED.value]
     limit = max(DISCARDS_BORNE, experiment.spec.searcher.max_trials)
     if discarded > limit:
         reason = (
@@ -214,12 +214,12 @@ def settle(experiment: Experiment, batch: Batch) -> None:
             f"`hyperparameters` or add `forbidden` combinations; the last reason: {experiment.last_error}"
         )
         begin(experiment, ExperimentState.FAILED, reason, batch)
-    elif not experiment.book.leases and not experiment.ready and experiment.searcher.done:
+    elif not experiment.records.leases and not experiment.ready and experiment.searcher.done:
         _complete(experiment, batch)
 
 
-def _complete(experiment: Experiment, batch: Batch) -> None:
-    counts = experiment.book.row.counts
+def _complete(experiment: LiveExperiment, batch: Batch) -> None:
+    counts = experiment.records.row.counts
     failed = counts[TrialState.FAILED.value]
     if failed and failed + counts[TrialState.DISCARDED.value] == sum(counts.values()):
         reason = f"every trial failed; the last error: {summary(experiment.last_error)}"

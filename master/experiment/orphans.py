@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from ...shared.checkpoint_paths import CheckpointPath
+from ...shared.checkpoints.paths import CheckpointPath
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownCheckpoints:
     """What the ledger knows of some trials. Trials are (experiment, trial)."""
 
     #: Experiments that were deleted, and are not there any more.
@@ -27,7 +27,7 @@ class Known:
     checkpoints: Set[tuple[int, int, str]] = frozenset()
 
 
-def is_orphan(place: CheckpointPath, known: Known) -> bool:
+def is_orphan(place: CheckpointPath, known: KnownCheckpoints) -> bool:
     """Whether nothing can ever need the checkpoint."""
     if not place.partial and (*place.trial, place.name) in known.checkpoints:
         return False

@@ -12,7 +12,7 @@ from typing import Any
 
 from sortedcontainers import SortedList
 
-from ..search.interface import Decision, Effect, Entered, Goal, Searcher, Step, Train, UnknownTrial
+from ..search.interface import Effect, Entered, Goal, SearchDecision, Searcher, Step, Train, UnknownTrial
 from .changes import RungResultRow
 
 
@@ -49,7 +49,7 @@ class Replay:
         self._climbs: Counter[tuple[int, int]] = Counter()
         #: A step of `next` that was journaled in part, and those of its decisions that were not yet met.
         self._step: Step | None = None
-        self._decisions: list[Decision] = []
+        self._decisions: list[SearchDecision] = []
         self._handlers: dict[str, Callable[[int, Mapping[str, Any]], None]] = {
             "trial_created": self._created,
             "promoted": self._climbed,
@@ -118,7 +118,7 @@ class Replay:
     def _decided(self, trial: int, data: Mapping[str, Any]) -> None:
         step = self.searcher.report(trial, data["resource"], float(data["metric"]))
         self._effects(step)
-        if not isinstance(step.answer, Decision):
+        if not isinstance(step.answer, SearchDecision):
             raise Difference(f"the searcher answers {step.answer}")
         _same(step.answer, trial, data)
 
@@ -175,7 +175,7 @@ class Replay:
             yield f"trial {trial} entered rung {rung} of bracket {bracket} by its journal, and is not stored there"
 
 
-def _same(decision: Decision, trial: int, data: Mapping[str, Any]) -> None:
+def _same(decision: SearchDecision, trial: int, data: Mapping[str, Any]) -> None:
     told = (trial, data["action"], data["target"], data["reason"])
     if (decision.trial, decision.action.value, decision.target, decision.reason) != told:
         raise Difference(f"the searcher decides {decision}")

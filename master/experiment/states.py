@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...shared.model import ExperimentState, TrialState
+from ...shared.wire.model import ExperimentState, TrialState
 
 _P, _R = TrialState.PENDING, TrialState.RUNNING
 

@@ -15,8 +15,8 @@ from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engi
 
 from ...shared.errors import DatabaseError, DatabaseLost, InvalidInput
 from .failures import Gone, explain
-from .ground import Ground
-from .presence import check_alone
+from .files.ground import DatabaseFiles
+from .files.presence import check_alone
 
 _FORMS = "use the path of a file, sqlite:///file.db, or postgresql://user@host/database"
 #: How an engine that writes begins a transaction that only reads: on SQLite without the lock that others wait for.
@@ -76,7 +76,7 @@ def _postgresql(url: URL) -> Database:
     return Database("postgresql", shown, url)
 
 
-def writing_engine(database: Database, timeout: float, ground: Ground | None = None) -> Engine:
+def writing_engine(database: Database, timeout: float, ground: DatabaseFiles | None = None) -> Engine:
     """The one connection that writes; on SQLite its transactions start with the write lock. `timeout` is in seconds.
 
     With the `ground` of an SQLite database it is connected to the file that this one knows and no other.
@@ -99,7 +99,7 @@ def writing_engine(database: Database, timeout: float, ground: Ground | None = N
     return _postgresql_engine(database, 1, timeout, setup, {})
 
 
-def reading_engine(database: Database, timeout: float, ground: Ground | None = None) -> Engine:
+def reading_engine(database: Database, timeout: float, ground: DatabaseFiles | None = None) -> Engine:
     """Connections that only read, each transaction from one snapshot; waits are bounded by `timeout` (seconds)."""
     if database.kind == "sqlite":
         return _sqlite_engine(database, READERS, timeout, "rw", "BEGIN", ("PRAGMA query_only=ON",), ground)
@@ -128,7 +128,7 @@ def _sqlite_engine(
     mode: str,
     begin: str,
     setup: tuple[str, ...],
-    ground: Ground | None,
+    ground: DatabaseFiles | None,
 ) -> Engine:
     address = f"file:{quote(str(database.path.absolute()))}?mode="
 
@@ -229,7 +229,7 @@ def transaction(engine: Engine, database: Database) -> Iterator[Connection]:
 
 
 @contextmanager
-def standing(engine: Engine, database: Database, ground: Ground | None) -> Iterator[Connection]:
+def standing(engine: Engine, database: Database, ground: DatabaseFiles | None) -> Iterator[Connection]:
     """A transaction of the database's master, which is told at its end, before anybody hears of it, whether the
     database is still there: DatabaseLost is raised where it is not."""
     with losing(), transaction(engine, database) as connection:

@@ -10,23 +10,23 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, text
 
 from ...shared.errors import DatabaseError, MastershipLost, Unavailable
-from ..experiment.changes import Changes, NotWritten, Records, ThinningRow
+from ..experiment.changes import Changes, NotWritten, StoredRows, ThinningRow
 from ..experiment.retention import Span
 from ..failpoints import hit
-from .backup import advance
 from .engine import READING, Database, parse_database, standing, transaction, writing_engine
 from .failures import explain
-from .ground import Ground
-from .lock import TermLock
-from .mastership import announce_address, check_term, read_database_id, take_term
-from .migrate import migrate
-from .orphan_queries import forget_workers
-from .recovery import Recovered, recover, recover_experiment, unneeded_checkpoints
-from .renewal import Renewal
-from .rescue import rescue, rescued
-from .retention import Place, erase, thin
-from .tables import trials, wanted_trials
-from .writes import write
+from .files.backup import advance
+from .files.ground import DatabaseFiles
+from .files.rescue import rescue, rescued
+from .leadership.lock import TermLock
+from .leadership.mastership import announce_address, check_term, read_database_id, take_term
+from .leadership.renewal import Renewal
+from .read.orphan_queries import forget_workers
+from .read.recovery import RecoveredRows, recover, recover_experiment, unneeded_checkpoints
+from .schema.migrate import migrate
+from .schema.tables import trials, wanted_trials
+from .write.retention import ErasurePosition, erase, thin
+from .write.writes import write
 
 #: Seconds to wait for another program's lock before giving up.
 LOCK_TIMEOUT = 5.0
@@ -53,7 +53,7 @@ class Ledger:
         term: int,
         database_id: str,
         lock: TermLock | None = None,
-        ground: Ground | None = None,
+        ground: DatabaseFiles | None = None,
     ) -> None:
         self.term = term
         #: Random, made with the database: a master of another one continues another history.
@@ -89,7 +89,7 @@ class Ledger:
         """
         database = parse_database(url)
         _check_place(database)
-        ground = Ground(database.name, database.path) if database.kind == "sqlite" else None
+        ground = DatabaseFiles(database.name, database.path) if database.kind == "sqlite" else None
         engine, term = writing_engine(database, timeout, ground), 0
         database_id = ""
         try:
@@ -155,12 +155,12 @@ class Ledger:
         with self._transaction() as connection:
             announce_address(connection, address)
 
-    def load(self) -> Recovered:
+    def load(self) -> RecoveredRows:
         """Everything that a master must have in memory."""
         with self._transaction(self._reading) as connection:
             return recover(connection)
 
-    def load_experiment(self, experiment_id: int) -> Records | None:
+    def load_experiment(self, experiment_id: int) -> StoredRows | None:
         """What a master must have of one experiment in memory; None where there is none, or it has ended."""
         with self._transaction() as connection:
             return recover_experiment(connection, experiment_id)
@@ -183,7 +183,7 @@ class Ledger:
         with self._chore() as connection:
             return thin(connection, thinning, gone, next_trial, finished)
 
-    def erase(self, experiment_id: int, place: Place, rows: int) -> Place | None:
+    def erase(self, experiment_id: int, place: ErasurePosition, rows: int) -> ErasurePosition | None:
         """Deletes about so many rows of a deleted experiment, from a place on; the next place, None at the end."""
         with self._chore() as connection:
             return erase(connection, experiment_id, place, rows)

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from ...shared.searchers import AdaptiveAshaSpec, AshaSpec
+from ...shared.spec.searchers import AdaptiveAshaSpec, AshaSpec
 from .arithmetic import asha_brackets, bracket_sizes, capped_rungs, limited
-from .asha import Bracket
+from .asha import AshaBracket
 from .interface import (
     Action,
     BracketPlan,
-    Decision,
     Done,
     Effect,
     Goal,
     RungRecord,
+    SearchDecision,
     Step,
     Train,
     TrialRecord,
@@ -36,8 +36,8 @@ class AdaptiveAsha:
 
     def __init__(self, plan: Sequence[BracketPlan], eta: Fraction, goal: Goal, *, stop_once: bool = False) -> None:
         self._plan = tuple(plan)
-        self._brackets = tuple(Bracket(b, p, eta, goal, stop_once=stop_once) for b, p in enumerate(self._plan))
-        self._home: dict[int, Bracket] = {}
+        self._brackets = tuple(AshaBracket(b, p, eta, goal, stop_once=stop_once) for b, p in enumerate(self._plan))
+        self._home: dict[int, AshaBracket] = {}
         self._next_trial = 0
 
     @property
@@ -53,14 +53,14 @@ class AdaptiveAsha:
     def next(self) -> Step:
         """Promotes the trial that is furthest, or else starts a new one, or else tells that there is none."""
         effects: list[Effect] = []
-        decisions: list[Decision] = []
+        decisions: list[SearchDecision] = []
         train = self._promoted(effects, decisions) or self._created()
         if train is None:
             return Step(_WAIT if self._home else _DONE, tuple(effects), tuple(decisions))
         self._home[train.trial] = self._brackets[train.bracket]
         return Step(train, tuple(effects), tuple(decisions))
 
-    def _promoted(self, effects: list[Effect], decisions: list[Decision]) -> Train | None:
+    def _promoted(self, effects: list[Effect], decisions: list[SearchDecision]) -> Train | None:
         """Promotes until a trial has to train; those that were past their next rung are decided on the way."""
         while (furthest := self._furthest()) is not None:
             bracket, rung, result = furthest
@@ -70,7 +70,7 @@ class AdaptiveAsha:
             decisions.append(answer)
         return None
 
-    def _furthest(self) -> tuple[Bracket, int, Result] | None:
+    def _furthest(self) -> tuple[AshaBracket, int, Result] | None:
         """The bracket with room, its rung, and the result there, whose promotion leads to the largest resource."""
         furthest, largest = None, 0
         for bracket in self._brackets:
@@ -82,7 +82,7 @@ class AdaptiveAsha:
 
     def _created(self) -> Train | None:
         """Starts a trial in the bracket with room that has created the smallest part of its trials."""
-        least: Bracket | None = None
+        least: AshaBracket | None = None
         for bracket in self._brackets:
             if not (bracket.has_room and bracket.can_create):
                 continue
@@ -115,7 +115,7 @@ class AdaptiveAsha:
         del self._home[trial]
         return Step(None, tuple(effects))
 
-    def _bracket_of(self, trial: int) -> Bracket:
+    def _bracket_of(self, trial: int) -> AshaBracket:
         try:
             return self._home[trial]
         except KeyError:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from ...shared.searchers import Mode, max_rungs_that_fit
+from ...shared.spec.searchers import Mode, max_rungs_that_fit
 from .interface import BracketPlan
 
 

@@ -10,8 +10,8 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from .interface import Action, BracketPlan, Decision, Effect, Entered, Goal, Promoted, Train
-from .rung import WORST, Result, Rung
+from .interface import Action, BracketPlan, Effect, Entered, Goal, Promoted, SearchDecision, Train
+from .rung import WORST, RankedRung, Result
 
 
 class Running(NamedTuple):
@@ -21,7 +21,7 @@ class Running(NamedTuple):
     resource: int
 
 
-class Bracket:
+class AshaBracket:
     """One ASHA run. Trials that neither run nor wait for a promotion live on only as results in its rungs."""
 
     def __init__(self, index: int, plan: BracketPlan, eta: Fraction, goal: Goal, *, stop_once: bool) -> None:
@@ -37,7 +37,7 @@ class Bracket:
         self.crowns_winner = True
         self._top = len(plan.rungs) - 1
         self.rungs = tuple(
-            Rung(resource, eta, keeps_candidates=not stop_once and k < self._top)
+            RankedRung(resource, eta, keeps_candidates=not stop_once and k < self._top)
             for k, resource in enumerate(plan.rungs)
         )
 
@@ -78,7 +78,7 @@ class Bracket:
         self.running[trial] = Running(rung=0, resource=0)
         return Train(trial, self.index, 0, start=0, target=self.rungs[0].resource, new=True)
 
-    def promote(self, k: int, result: Result, effects: list[Effect]) -> Train | Decision:
+    def promote(self, k: int, result: Result, effects: list[Effect]) -> Train | SearchDecision:
         """Promotes the trial with this result at rung k, as `promotable` gave them.
 
         A Train where it has to train for the next rung; where it is already past that, what became of it there.
@@ -94,12 +94,12 @@ class Bracket:
         run = self.running[trial]
         return Train(trial, self.index, run.rung, run.resource, target=self.rungs[run.rung].resource, new=False)
 
-    def report(self, trial: int, resource: int, metric: float, effects: list[Effect]) -> Decision:
+    def report(self, trial: int, resource: int, metric: float, effects: list[Effect]) -> SearchDecision:
         """A running trial reached a resource; below its target nothing changes."""
         rung = self.running[trial].rung
         target = self.rungs[rung].resource
         if resource < target:
-            return Decision(trial, Action.CONTINUE, target, reason=f"below its target {target}")
+            return SearchDecision(trial, Action.CONTINUE, target, reason=f"below its target {target}")
         del self.running[trial]
         return self._climb(trial, rung, resource, metric, effects)
 
@@ -117,7 +117,7 @@ class Bracket:
             del self.running[trial]
             self.created -= 1
 
-    def _climb(self, trial: int, k: int, resource: int, metric: float, effects: list[Effect]) -> Decision:
+    def _climb(self, trial: int, k: int, resource: int, metric: float, effects: list[Effect]) -> SearchDecision:
         """Enters rung k and those above that `resource` has reached, until the trial pauses, stops or has to train."""
         result = (self.key(metric), trial)
         finite = result[0] != WORST
@@ -127,18 +127,18 @@ class Bracket:
             effects.append(Entered(self.index, k, trial, resource, metric if finite else None))
             if k == self._top:
                 reason = f"trained to the last rung at {rung.resource}: {self._place(rank, k, finite)}"
-                return Decision(trial, Action.STOP, completed=True, reason=reason)
+                return SearchDecision(trial, Action.STOP, completed=True, reason=reason)
             passing = self._passing(rung)
             reason = f"{self._place(rank, k, finite)}, {_go_on(passing)}"
             if not finite or rank >= passing:
-                return Decision(trial, Action.STOP if self._stop_once else Action.PAUSE, reason=reason)
+                return SearchDecision(trial, Action.STOP if self._stop_once else Action.PAUSE, reason=reason)
             self._promote(k, result, effects)
             k += 1
             if resource < self.rungs[k].resource:
                 self.running[trial] = Running(k, resource)
-                return Decision(trial, Action.CONTINUE, self.rungs[k].resource, reason=reason)
+                return SearchDecision(trial, Action.CONTINUE, self.rungs[k].resource, reason=reason)
 
-    def _passing(self, rung: Rung) -> int:
+    def _passing(self, rung: RankedRung) -> int:
         return max(1, rung.quota) if self._stop_once else rung.quota
 
     def _place(self, rank: int, k: int, finite: bool) -> str:

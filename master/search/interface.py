@@ -54,7 +54,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SearchDecision:
     """What a trial does now. `target` is set for CONTINUE; `completed` tells a STOP at the last rung from a loss."""
 
     trial: int
@@ -96,9 +96,9 @@ class Step:
     which it had already reached may pause again, or be finished, without training.
     """
 
-    answer: Train | Wait | Done | Decision | None
+    answer: Train | Wait | Done | SearchDecision | None
     effects: tuple[Effect, ...] = ()
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[SearchDecision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...shared.searchers import SearcherSpec
+from ...shared.spec.searchers import SearcherSpec
 from .adaptive import build_adaptive_asha, build_asha
 from .interface import BracketPlan, Goal, Searcher
 

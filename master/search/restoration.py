@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .asha import Bracket, Running
+from .asha import AshaBracket, Running
 from .interface import RungRecord, TrialRecord
 from .rung import WORST, Content
 
@@ -10,7 +10,7 @@ from .rung import WORST, Content
 class Restoration:
     """Fills one fresh bracket: first all its trials, then all its results, then `finish`."""
 
-    def __init__(self, bracket: Bracket) -> None:
+    def __init__(self, bracket: AshaBracket) -> None:
         self._bracket = bracket
         self._contents = [Content() for _ in bracket.rungs]
         #: Resource of the paused trials that were past their rung when they entered it.

@@ -28,7 +28,7 @@ class Content:
     overshoot: dict[int, int] = field(default_factory=dict)
 
 
-class Rung:
+class RankedRung:
     """One level of a bracket. With `keeps_candidates` it knows the finite results that were not promoted yet."""
 
     __slots__ = (

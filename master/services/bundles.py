@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...shared.checkpoint_paths import CheckpointPath
+from ...shared.checkpoints.paths import CheckpointPath
 from ...shared.errors import InvalidInput
 from ...shared.limits import (
     LEAST_SECRET,
@@ -30,9 +30,9 @@ from ...shared.limits import (
     MAX_WAITING,
     MAX_WORKER_TEXT,
 )
-from ...shared.model import LeaseRef
-from ...shared.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest, Swept
-from ...shared.visible import hidden_problem
+from ...shared.text.visible import hidden_problem
+from ...shared.wire.model import LeaseRef
+from ...shared.wire.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest, Swept
 
 
 def check_bundle(request: SessionRequest, first_event: int = 0, database_id: str = "") -> None:

@@ -8,9 +8,9 @@ import grpc
 
 from ...proto.v1 import cluster_pb2 as pb
 from ...proto.v1 import cluster_pb2_grpc
-from ...shared import convert
 from ...shared.limits import MAX_WORKER_TEXT
-from ...shared.model import MasterInfo, WorkerState
+from ...shared.wire import convert
+from ...shared.wire.model import MasterInfo, WorkerState
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from .bundles import check_text

@@ -26,10 +26,10 @@ from ...shared.errors import (
     Unavailable,
 )
 from ...shared.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
-from ...shared.visible import visible, visible_block
+from ...shared.text.visible import visible, visible_block
 from ..failpoints import hit
 from .callers import caller_name
-from .complaints import Complaints
+from .limits.refusals import RefusalLog
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Lane:
         self._share = share
         self._inside = 0
         self._callers: dict[str, int] = {}
-        self._complaints = Complaints(log)
+        self._refusals = RefusalLog(log)
 
     @contextlib.contextmanager
     def taken(self, context: grpc.aio.ServicerContext) -> Iterator[None]:
@@ -120,7 +120,7 @@ class Lane:
         who = caller_of(context)
         there = self._callers.get(who, 0)
         if self._share is not None and there >= self._share:
-            self._complaints.add(f"turned away: {who} has {there:,} {self._name} at once, as many as one caller may")
+            self._refusals.add(f"turned away: {who} has {there:,} {self._name} at once, as many as one caller may")
             more = f"more than {self._share:,} {self._name} of one caller ({who})"
             raise LimitExceeded(f"{more} at once; end some, or try again in a second")
         self._callers[who] = there + 1

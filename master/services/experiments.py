@@ -10,26 +10,30 @@ import grpc
 
 from ...proto.v1 import experiment_pb2 as pb
 from ...proto.v1 import experiment_pb2_grpc
-from ...shared import convert
-from ...shared.convert_basics import (
-    experiment_state_from_proto,
-    trial_order_from_proto,
-    trial_state_from_proto,
-)
-from ...shared.convert_troubles import trouble_to_proto
 from ...shared.errors import FailedPrecondition, InvalidInput
 from ...shared.idle_threads import IdleThreads
-from ...shared.limits import MAX_CHECKSUM, MAX_CODE_FILES, MAX_ID, MAX_KEEP_EVERY, MAX_OWNER, MAX_STATES, MAX_URI_BYTES
-from ...shared.model import Experiment, ExperimentState, TrialOrder
-from ...shared.settings import Settings
-from ...shared.space import repetition
-from ...shared.spec import Spec, is_spec_of, parse_settings, parse_with_space
-from ..dispatcher.blueprint import Blueprint, blueprint
+from ...shared.limits import (
+    MAX_CHECKSUM,
+    MAX_CODE_FILES,
+    MAX_ID,
+    MAX_KEEP_EVERY,
+    MAX_OWNER,
+    MAX_STATES,
+    MAX_URI_BYTES,
+)
+from ...shared.space.space import repetition
+from ...shared.spec.settings import ExperimentSettings
+from ...shared.spec.spec import Spec, is_spec_of, parse_settings, parse_with_space
+from ...shared.wire import convert
+from ...shared.wire.convert_basics import experiment_state_from_proto, trial_order_from_proto, trial_state_from_proto
+from ...shared.wire.convert_troubles import trouble_to_proto
+from ...shared.wire.model import Experiment, ExperimentState, TrialOrder
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
+from ..dispatcher.setup import ExperimentSetup, set_up
 from ..experiment.retention import thinner
-from ..ledger.reader import Reader
+from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text
 from .callers import caller_name
 from .watching import Watches
@@ -242,10 +246,10 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
                 await context.write(message)
 
 
-def _settings(request: pb.SetExperimentRequest) -> Settings:
-    names = [name for name in Settings.model_fields if request.HasField(name)]
+def _settings(request: pb.SetExperimentRequest) -> ExperimentSettings:
+    names = [name for name in ExperimentSettings.model_fields if request.HasField(name)]
     if not names:
-        raise InvalidInput(f"nothing is to be set: give at least one of {', '.join(Settings.model_fields)}")
+        raise InvalidInput(f"nothing is to be set: give at least one of {', '.join(ExperimentSettings.model_fields)}")
     changes = {name: getattr(request, name) for name in names}
     if changes.get("max_concurrent_trials") == 0:
         changes["max_concurrent_trials"] = None
@@ -264,7 +268,7 @@ def _check_same(request_id: str, experiment: Experiment, spec: Spec, caller: str
         raise InvalidInput(f"{used}, whose spec is another one; give a new id for a new search. Nothing was stored")
 
 
-def _accepted(text: str) -> tuple[Blueprint, list[str]]:
+def _accepted(text: str) -> tuple[ExperimentSetup, list[str]]:
     """A spec that is right, and what its user may not have meant."""
     spec, space = parse_with_space(text)
-    return blueprint(spec, space), [warning for warning in (repetition(spec, space),) if warning]
+    return set_up(spec, space), [warning for warning in (repetition(spec, space),) if warning]

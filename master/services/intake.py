@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from ...proto.v1 import worker_pb2 as pb
-from ...shared.convert_session import events_from_proto, session_request_from_proto
 from ...shared.errors import InvalidInput
 from ...shared.limits import (
     MAX_BROKEN,
@@ -23,7 +22,8 @@ from ...shared.limits import (
     MAX_METRICS,
     MAX_VALUES,
 )
-from ...shared.session import SessionRequest
+from ...shared.wire.convert_session import events_from_proto, session_request_from_proto
+from ...shared.wire.session import SessionRequest
 from .bundles import check_bundle, check_count, check_hello
 from .errors import parsed
 

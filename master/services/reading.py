@@ -12,7 +12,7 @@ from ...shared.errors import FailedPrecondition
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
-from ..ledger.reader import Reader
+from ..ledger.read.reader import Reader
 from .cluster import ClusterServicer
 from .errors import ErrorInterceptor
 from .experiments import ExperimentServicer

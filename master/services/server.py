@@ -21,16 +21,16 @@ from ...proto.v1 import (
 from ...shared.errors import InvalidInput
 from ...shared.limits import MAX_MESSAGE_BYTES
 from ..dispatcher.writer import Writer
-from ..ledger.reader import Reader
-from .access import AccessInterceptor
+from ..ledger.read.reader import Reader
 from .cluster import ClusterServicer
 from .errors import LANES, ErrorInterceptor
 from .experiments import ExperimentServicer
-from .gate import Gate
+from .limits.gate import CallLimiter
 from .listening import check_free
 from .probes import Probes
-from .security import Certificates, Security
-from .tokens import Tokens
+from .security.access import AccessInterceptor
+from .security.identity import Certificates, Security
+from .security.tokens import Tokens
 from .workers import WorkerServicer
 
 #: Calls at once, of all kinds: the lanes are narrower; beyond it are those that have not reached one yet.
@@ -63,7 +63,7 @@ SERVICES = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class ServerOptions:
     """What stands before the services: TLS where there are certificates, a question for a token where there are any."""
 
     certificates: Certificates | None = None
@@ -74,7 +74,9 @@ class Guard:
     health_listen: str = ""
 
     @classmethod
-    def of(cls, security: Security, connections_of_host: int = CONNECTIONS_OF_HOST, health_listen: str = "") -> Guard:
+    def of(
+        cls, security: Security, connections_of_host: int = CONNECTIONS_OF_HOST, health_listen: str = ""
+    ) -> ServerOptions:
         """Reads the files. Raises InvalidInput where one cannot be used: a standby would learn it too late."""
         return cls(
             Certificates(security) if security.certificate is not None else None,
@@ -87,8 +89,8 @@ class Guard:
 class Server:
     """Serves one writer and one reader on one address, and the health on one of its own where that is wanted."""
 
-    def __init__(self, writer: Writer, reader: Reader, database: str, holder: str, guard: Guard) -> None:
-        self._gate = Gate(guard.connections_of_host)
+    def __init__(self, writer: Writer, reader: Reader, database: str, holder: str, guard: ServerOptions) -> None:
+        self._gate = CallLimiter(guard.connections_of_host)
         self._probes = Probes(SERVICES) if guard.health_listen else None
         self._health_listen = guard.health_listen
         self._certificates = guard.certificates

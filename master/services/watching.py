@@ -10,11 +10,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from ...proto.v1 import experiment_pb2 as pb
-from ...shared import convert
-from ...shared.convert_basics import experiment_state_to_proto
-from ...shared.model import ExperimentState
+from ...shared.wire import convert
+from ...shared.wire.convert_basics import experiment_state_to_proto
+from ...shared.wire.model import ExperimentState
 from ..dispatcher.broadcast import Broadcast, Watcher
-from ..ledger.reader import News, Reader
+from ..ledger.read.reader import JournalUpdate, Reader
 
 #: Events in one message of a watch.
 WATCH_PAGE = 500
@@ -27,7 +27,7 @@ MESSAGES, BYTES = 2_000, 32_000_000
 #: Bytes of pages that are kept for those who come after.
 KEPT = 16 * 1024 * 1024
 
-Read = Callable[[Callable[[], "Page"]], Awaitable["Page"]]
+Read = Callable[[Callable[[], "JournalPage"]], Awaitable["JournalPage"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class JournalPage:
     """Entries of a journal that follow each other, as a part of a message; `last` is the number of the last one."""
 
     encoded: bytes
@@ -122,7 +122,7 @@ class _Journal:
         self._shelf = shelf
         self._stack = contextlib.ExitStack()
         self._news: Watcher = self._stack.enter_context(broadcast.watching(number))
-        self._reading: dict[int, asyncio.Task[Page]] = {}
+        self._reading: dict[int, asyncio.Task[JournalPage]] = {}
         self._opened_at = time.monotonic()
         self.watches = 0
         #: As it was last seen.
@@ -133,7 +133,7 @@ class _Journal:
         self._stack.close()
         self._shelf.clear(self._number)
 
-    async def page(self, after: int) -> Page:
+    async def page(self, after: int) -> JournalPage:
         """The entries after one. All who ask for the same at a time get it from one look at the database."""
         kept = self._shelf.kept(self._number, after)
         if kept is not None and self._holds(kept):
@@ -149,12 +149,12 @@ class _Journal:
             self._reading[after].add_done_callback(lambda look: look.cancelled() or look.exception())
         return await asyncio.shield(self._reading[after])
 
-    def _holds(self, page: Page) -> bool:
+    def _holds(self, page: JournalPage) -> bool:
         """Whether a page is as good as one that is read now."""
         recent = max(self._opened_at, time.monotonic() - WATCH_PACE) < page.read_at
         return page.full or (recent and not self._news.told)
 
-    async def _look(self, after: int) -> Page:
+    async def _look(self, after: int) -> JournalPage:
         try:
             page = await self._shelf.read(self._number, after, self._news.forget)
             self.standing = page.standing
@@ -170,10 +170,10 @@ class _Shelf:
         self._reader = reader
         self._read = read
         self._turn = asyncio.Lock()
-        self._pages: OrderedDict[tuple[int, int], Page] = OrderedDict()
+        self._pages: OrderedDict[tuple[int, int], JournalPage] = OrderedDict()
         self._bytes = 0
 
-    def kept(self, number: int, after: int) -> Page | None:
+    def kept(self, number: int, after: int) -> JournalPage | None:
         """A page that was read before."""
         page = self._pages.get((number, after))
         if page is not None:
@@ -185,7 +185,7 @@ class _Shelf:
         for key in [key for key in self._pages if key[0] == number]:
             self._bytes -= self._pages.pop(key).size
 
-    async def read(self, number: int, after: int, begin: Callable[[], None]) -> Page:
+    async def read(self, number: int, after: int, begin: Callable[[], None]) -> JournalPage:
         """Looks at the database; `begin` is called just before."""
         await self._turn.acquire()
         began = time.monotonic()
@@ -198,7 +198,7 @@ class _Shelf:
         self._keep((number, after), page)
         return page
 
-    def _keep(self, key: tuple[int, int], page: Page) -> None:
+    def _keep(self, key: tuple[int, int], page: JournalPage) -> None:
         before = self._pages.pop(key, None)
         self._pages[key] = page
         self._bytes += page.size - (before.size if before else 0)
@@ -221,8 +221,8 @@ class _Pace:
             await asyncio.sleep(at - now)
 
 
-def _page(news: News, after: int) -> Page:
+def _page(news: JournalUpdate, after: int) -> JournalPage:
     """In a thread: the event loop only passes it on."""
     events = pb.WatchExperimentResponse(events=map(convert.event_to_proto, news.events)).SerializeToString()
     last = news.events[-1].event_id if news.events else after
-    return Page(events, len(news.events), last, Standing(news.state, news.ending), time.monotonic())
+    return JournalPage(events, len(news.events), last, Standing(news.state, news.ending), time.monotonic())

@@ -12,18 +12,18 @@ from functools import partial
 import grpc
 
 from ...proto.v1 import worker_pb2_grpc
-from ...shared.convert_session import session_response_to_proto
 from ...shared.errors import InvalidInput, LimitExceeded, Unavailable
-from ...shared.session import Hello, SessionRequest, SessionResponse
+from ...shared.wire.convert_session import session_response_to_proto
+from ...shared.wire.session import Hello, SessionRequest, SessionResponse
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.writer import Writer
 from ..failpoints import hit
 from .bundles import check_bundle
 from .callers import caller_name, certificate_name
-from .complaints import Complaints
 from .intake import take_in
-from .weir import Weir
+from .limits.admission import Admission
+from .limits.refusals import RefusalLog
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._goodbyes: set[asyncio.Task[None]] = set()
-        self._complaints = Complaints(log)
-        self._weir = Weir(WEIR)
+        self._refusals = RefusalLog(log)
+        self._admission = Admission(WEIR)
         #: Known once somebody has come.
         self._database_id = ""
 
@@ -147,7 +147,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         error = reader.exception() if reader.done() and not reader.cancelled() else None
         if isinstance(error, InvalidInput | LimitExceeded):
             who = f" ({caller_name.get()})" if caller_name.get() else ""
-            self._complaints.add(f"worker {hello.worker!a}{who} at {context.peer()} is cut off: {error}")
+            self._refusals.add(f"worker {hello.worker!a}{who} at {context.peer()} is cut off: {error}")
 
     @staticmethod
     async def _read_hello(context: Context) -> list[SessionRequest]:
@@ -200,13 +200,13 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             bundle = await take_in(message, self._database_id) if isinstance(message, bytes) else []
 
     async def _submit_through_weir(self, command: Callable[[Core, Now], None], size: int) -> asyncio.Future[None]:
-        await self._weir.enter(size)
+        await self._admission.enter(size)
         try:
             submitted = self._writer.submit(command)
         except BaseException:
-            self._weir.leave(size)
+            self._admission.leave(size)
             raise
-        submitted.add_done_callback(lambda _: self._weir.leave(size))
+        submitted.add_done_callback(lambda _: self._admission.leave(size))
         return submitted
 
     @staticmethod

@@ -22,8 +22,8 @@ import grpc.aio
 from integration.raw_session import PATIENCE, RawSession, Refused, raw_session
 
 from rungmaster.proto.v1 import experiment_pb2, experiment_pb2_grpc, worker_pb2
-from rungmaster.shared.channel import open_async_channel
-from rungmaster.shared.credentials import Credentials
+from rungmaster.shared.net.channel import open_async_channel
+from rungmaster.shared.net.credentials import Credentials
 
 from .http2 import RawConnection
 from .scene import NOSY, ROGUE

@@ -23,8 +23,8 @@ from integration.raw_session import Refused, raw_session
 from integration.secure_cluster import VIEWER, WORKER
 
 from rungmaster.proto.v1 import experiment_pb2, experiment_pb2_grpc
-from rungmaster.shared.channel import open_async_channel
-from rungmaster.shared.credentials import Credentials
+from rungmaster.shared.net.channel import open_async_channel
+from rungmaster.shared.net.credentials import Credentials
 
 #: Seconds between two of the same kind, and until one counts as lost.
 PACE, NEW_PACE, PATIENCE = 0.05, 0.5, 10.0

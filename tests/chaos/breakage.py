@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from rungmaster.shared.manifest import MANIFEST
+from rungmaster.shared.checkpoints.manifest import MANIFEST
 
 
 def _cut_short(checkpoint: Path, random: Random) -> None:

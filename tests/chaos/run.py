@@ -13,8 +13,8 @@ from pathlib import Path
 
 from e2e.cluster import wait_for
 
+from rungmaster.shared.checkpoints.manifest import MANIFEST
 from rungmaster.shared.errors import RungmasterError
-from rungmaster.shared.manifest import MANIFEST
 
 from .databases import Postgresql, Sqlite
 from .faults import KILLED_TRAINING, faults_for
@@ -82,7 +82,7 @@ def chaos(
         evidence = world.evidence()
         left_over += differences(database.url, folder, world.storage, evidence, world.breakage)
         verdict = judge(evidence)
-        findings = [*world.findings, *storm.errors, *customer.complaints, *_tracebacks(folder)]
+        findings = [*world.findings, *storm.errors, *customer.refusals, *_tracebacks(folder)]
         findings += [*left_over, *_violations(database.url, world.damaged)]
         if verdict.leases["failed"] > storm.struck[KILLED_TRAINING]:
             findings.append("more trials failed than training processes were killed: something else counts as failure")
@@ -98,7 +98,7 @@ class Customer(threading.Thread):
     def __init__(self, world: World, seed: int, max_trials: int, seconds_per_epoch: float) -> None:
         super().__init__(daemon=True)
         self.served = 0
-        self.complaints: list[str] = []
+        self.refusals: list[str] = []
         self._world = world
         self._seed = seed
         self._max_trials = max_trials
@@ -112,7 +112,7 @@ class Customer(threading.Thread):
             while not self._leaving:
                 self._search()
         except (AssertionError, RungmasterError) as error:
-            self.complaints.append(f"search {self.served + 1} did not end well: {error}")
+            self.refusals.append(f"search {self.served + 1} did not end well: {error}")
 
     def _search(self) -> None:
         spec = marathon(

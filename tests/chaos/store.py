@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rungmaster.master.sweeping import Where, sweep_database
-from rungmaster.shared.manifest import MANIFEST
+from rungmaster.master.maintenance.sweep import Where, sweep_database
+from rungmaster.shared.checkpoints.manifest import MANIFEST
 
 from .breakage import Breakage
 from .verdict import Evidence

@@ -15,9 +15,9 @@ import pytest
 from e2e.cluster import wait_for
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.shared.errors import RungmasterError
-from rungmaster.shared.model import ExperimentState, Lease, TrialOrder, WorkerState
+from rungmaster.shared.wire.model import ExperimentState, Lease, TrialOrder, WorkerState
 
 from .databases import Postgresql, Sqlite, forbid_growth
 from .specs import UNDRAWABLE, UNREADABLE, WAYS_TO_BE_DAMAGED, WAYS_TO_BE_WRONG, damageable, marathon, wrong

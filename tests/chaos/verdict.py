@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
-from rungmaster.master.ledger import tables
 from rungmaster.master.ledger.engine import parse_database, reading_engine
+from rungmaster.master.ledger.schema import tables
 
 from .specs import HASTY, MARATHON, UNDRAWABLE, UNREADABLE, WAYS_TO_BE_WRONG, WRONG
 

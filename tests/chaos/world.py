@@ -21,9 +21,9 @@ from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 
 from rungmaster.client import Client
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.shared.errors import RungmasterError
-from rungmaster.shared.model import Experiment, ExperimentState
+from rungmaster.shared.wire.model import Experiment, ExperimentState
 
 from .breakage import WAYS, Breakage
 from .databases import Postgresql, Sqlite

@@ -11,7 +11,7 @@ from e2e.cluster import Cluster, toy_spec, wait_for
 
 from rungmaster.client import Client
 from rungmaster.shared.errors import InvalidInput, NotFound
-from rungmaster.shared.model import ExperimentState, WorkerState
+from rungmaster.shared.wire.model import ExperimentState, WorkerState
 
 
 @pytest.fixture

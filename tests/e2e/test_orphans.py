@@ -12,8 +12,8 @@ import pytest
 from e2e.cluster import Cluster, Process, toy_spec, wait_for
 
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
-from rungmaster.shared.model import ExperimentState
+from rungmaster.master.maintenance.check import check_database
+from rungmaster.shared.wire.model import ExperimentState
 
 MakeCluster = Callable[..., Cluster]
 SEARCH = {"name": "asha", "max_trials": 1, "max_resource": 10_000}

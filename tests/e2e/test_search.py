@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from rungmaster.client import Client
-from rungmaster.shared.model import ExperimentState, TrialState
+from rungmaster.shared.wire.model import ExperimentState, TrialState
 
 MakeCluster = Callable[..., Cluster]
 

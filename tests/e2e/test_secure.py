@@ -13,7 +13,7 @@ from integration.certificates import Pair
 from integration.secure_cluster import ADMIN, VIEWER, WORKER, SecureCluster
 
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
+from rungmaster.master.maintenance.check import check_database
 
 OTHER = ("gpu-8", "worker", "o" * 32)
 

@@ -12,9 +12,9 @@ from e2e.cluster import Cluster, toy_spec, wait_for
 from integration.secure_cluster import ADMIN, SecureCluster
 
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
+from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import InvalidInput
-from rungmaster.shared.model import Experiment
+from rungmaster.shared.wire.model import Experiment
 
 
 def in_force(experiment: Experiment) -> tuple[int, float, int | None, str]:

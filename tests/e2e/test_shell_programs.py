@@ -12,7 +12,7 @@ from e2e.cluster import Cluster, toy_spec
 
 from rungmaster.client import Client
 from rungmaster.client.cli.main import execute
-from rungmaster.shared.model import ExperimentState
+from rungmaster.shared.wire.model import ExperimentState
 
 SCRIPT = """
 set -u

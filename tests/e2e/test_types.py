@@ -13,7 +13,7 @@ import yaml
 from e2e.cluster import Cluster, toy_spec
 
 from rungmaster.client import Client
-from rungmaster.shared.model import Experiment
+from rungmaster.shared.wire.model import Experiment
 
 HPARAMS: dict[str, Any] = {
     "whole_float": 1.0,

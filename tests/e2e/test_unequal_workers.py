@@ -8,7 +8,7 @@ from pathlib import Path
 from e2e.cluster import Cluster, toy_spec, wait_for
 
 from rungmaster.client import Client
-from rungmaster.shared.model import ExperimentState, WorkerState
+from rungmaster.shared.wire.model import ExperimentState, WorkerState
 
 LOCAL = """
 def train(trial):

@@ -101,7 +101,7 @@ def test_in_the_master_only_the_services_know_grpc() -> None:
 
 def test_only_the_conversions_know_messages_and_values_at_once() -> None:
     """Of what is shared; servicers and callers may name a request, but turn none into a value by themselves."""
-    others = [module for module in modules("shared") if not module.path.stem.startswith("convert")]
+    others = [module for module in modules("shared") if not module.place.startswith("shared/wire/")]
     assert wrong_imports(others, "rungmaster.proto", "google.protobuf") == []
 
 
@@ -114,3 +114,23 @@ def test_examples_know_only_the_front_door() -> None:
     """What an example imports is what its reader will import."""
     deeper = ("shared", "master", "proto", "client.cli")
     assert wrong_imports(modules("examples"), *map(PART_OF, deeper)) == []
+
+
+#: What training code imports; what handles processes; what reads the ledger: each with what it may not know.
+BORDERS = {
+    "worker/trial": ("asyncio", "grpc", "google.protobuf", "fsspec", "pydantic", "sqlalchemy", PART_OF("proto")),
+    "worker/process": ("grpc", "google.protobuf", "fsspec", PART_OF("proto"), PART_OF("worker.link")),
+    "worker/slots": ("grpc", "google.protobuf", PART_OF("proto"), PART_OF("worker.link"), PART_OF("worker.process")),
+    "master/ledger/read": (PART_OF("master.ledger.write"), PART_OF("master.ledger.ledger")),
+    "master/ledger/schema": tuple(PART_OF(f"master.ledger.{room}") for room in ("read", "write", "leadership")),
+    "shared/spec": ("grpc", "google.protobuf", PART_OF("shared.wire"), PART_OF("shared.net")),
+    "shared/space": ("grpc", "google.protobuf", PART_OF("shared.wire"), PART_OF("shared.net")),
+    "shared/text": ("grpc", PART_OF("shared.spec"), PART_OF("shared.net"), PART_OF("shared.checkpoints")),
+}
+
+
+@pytest.mark.parametrize("room", BORDERS)
+def test_a_room_does_not_know_what_lies_behind_its_borders(room: str) -> None:
+    found = modules(room)
+    assert found
+    assert wrong_imports(found, *BORDERS[room]) == []

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import rungmaster
-from rungmaster.client.cli import init
+from rungmaster.client.cli.commands import init
 
 from .source import PARTS, ROOT, modules, tracked
 
@@ -100,7 +100,7 @@ def test_an_unknown_name_at_the_front_door_is_an_attribute_error() -> None:
 
 
 def test_the_example_specs_are_valid() -> None:
-    from rungmaster.shared.spec import parse_spec
+    from rungmaster.shared.spec.spec import parse_spec
 
     specs = tracked("examples/*.yaml")
     assert specs

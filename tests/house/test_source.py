@@ -48,12 +48,12 @@ def test_everything_a_module_offers_is_there(module: Module) -> None:
 
 
 def test_commands_print_only_where_nothing_can_act_on_a_terminal() -> None:
-    """All else goes by `shared/printing.py`. What a program of the training reads, and its own output, is its own."""
+    """All else goes by `shared/text/printing.py`. What training reads and prints is its own."""
     raw = {
-        "shared/printing.py",
-        "worker/shell.py hparam",
-        "worker/forked.py _code_of",
-        "worker/supervisor.py _end_what_is_left",
+        "shared/text/printing.py",
+        "worker/trial/shell.py hparam",
+        "worker/process/forked.py _code_of",
+        "worker/process/supervisor.py _end_what_is_left",
     }
     found = {
         f"{module.place} {function.name}"

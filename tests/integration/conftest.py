@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
 
 
 @pytest.fixture

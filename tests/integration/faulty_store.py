@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any, TypeVar
 
-from rungmaster.master.dispatcher.blueprint import Blueprint, Refused
-from rungmaster.master.dispatcher.core import Core, Recovered, Terms
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParameters
+from rungmaster.master.dispatcher.setup import ExperimentSetup, Refused
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.dispatcher.writer import Store, Writer
-from rungmaster.master.experiment.changes import Changes, Records
+from rungmaster.master.experiment.changes import Changes, StoredRows
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
-from rungmaster.master.services.server import Guard, Server
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.master.services.server import Server, ServerOptions
 from rungmaster.shared.errors import Unavailable
 
 T = TypeVar("T")
@@ -41,10 +42,10 @@ class FaultyStore:
     def hparams(self, trials: set[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
         return self._call("hparams", lambda: self._store.hparams(trials))
 
-    def recover(self) -> Recovered:
+    def recover(self) -> RecoveredMemory:
         return self._call("recover", self._store.recover)
 
-    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
+    def experiment(self, experiment_id: int) -> tuple[StoredRows, ExperimentSetup | Refused] | None:
         return self._call("experiment", lambda: self._store.experiment(experiment_id))
 
     def _call(self, name: str, call: Callable[[], T]) -> T:
@@ -68,10 +69,10 @@ def serving(url: str, address: str, wrap: Callable[[Store], Store], lease_ttl: f
     async def run() -> None:
         loops.append(asyncio.get_running_loop())
         with ThreadPoolExecutor(1) as thread, contextlib.closing(Ledger.open(url, holder="faulty")) as ledger:
-            writer = Writer(wrap(LedgerStore(ledger)), Terms(ledger.term, lease_ttl, 1.0, "test"), thread)
+            writer = Writer(wrap(LedgerStore(ledger)), SessionParameters(ledger.term, lease_ttl, 1.0, "test"), thread)
             await _patiently(writer.start)
             with contextlib.closing(Reader(url)) as reader:
-                server = Server(writer, reader, ledger.database, "test", Guard())
+                server = Server(writer, reader, ledger.database, "test", ServerOptions())
                 await server.start(address)
                 started.set()
                 tasks = [asyncio.create_task(writer.run()), asyncio.create_task(_look(writer))]

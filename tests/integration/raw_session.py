@@ -12,8 +12,8 @@ import grpc.aio
 
 from rungmaster.proto.v1 import worker_pb2 as pb
 from rungmaster.proto.v1.worker_pb2_grpc import WorkerServiceStub
-from rungmaster.shared.channel import channel_options, open_async_channel
-from rungmaster.shared.credentials import Credentials
+from rungmaster.shared.net.channel import channel_options, open_async_channel
+from rungmaster.shared.net.credentials import Credentials
 
 #: Seconds for an answer of the master, on a busy machine too.
 PATIENCE = 30.0

@@ -10,9 +10,10 @@ from typing import Any
 import grpc.aio
 
 from rungmaster.proto.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
-from rungmaster.shared.convert_session import session_request_from_proto, session_response_to_proto
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.checkpoints.storage import address_in
+from rungmaster.shared.wire.convert_session import session_request_from_proto, session_response_to_proto
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import (
     Acknowledgement,
     Assignment,
     CheckpointRef,
@@ -31,7 +32,6 @@ from rungmaster.shared.session import (
     Welcome,
     WorkRequest,
 )
-from rungmaster.shared.storage import address_in
 
 
 def assignment(trial_id: int = 1, token: int = 1, **changes: Any) -> Assignment:

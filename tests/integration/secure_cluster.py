@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from e2e.cluster import Cluster, Process
 
-from rungmaster.shared.credentials import Credentials
+from rungmaster.shared.net.credentials import Credentials
 
 from .certificates import Authority
 

@@ -17,8 +17,8 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from rungmaster.proto.v1 import cluster_pb2, cluster_pb2_grpc, experiment_pb2, experiment_pb2_grpc
-from rungmaster.shared import convert, model
-from rungmaster.shared.model import ExperimentState, TrialState
+from rungmaster.shared.wire import convert, model
+from rungmaster.shared.wire.model import ExperimentState, TrialState
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -46,8 +46,8 @@ def experiment(number: int, state: ExperimentState = ExperimentState.ACTIVE) -> 
     )
 
 
-def trial(experiment_id: int, number: int) -> model.Trial:
-    return model.Trial(
+def trial(experiment_id: int, number: int) -> model.TrialInfo:
+    return model.TrialInfo(
         experiment_id=experiment_id,
         trial_id=number,
         state=TrialState.PAUSED,

@@ -19,9 +19,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from rungmaster.client import Client
 from rungmaster.proto.v1 import cluster_pb2, experiment_pb2, worker_pb2
-from rungmaster.shared.channel import open_async_channel, open_channel
-from rungmaster.shared.credentials import Credentials
 from rungmaster.shared.errors import PermissionDenied, Unauthenticated
+from rungmaster.shared.net.channel import open_async_channel, open_channel
+from rungmaster.shared.net.credentials import Credentials
 
 from .raw_session import RawSession, Refused, raw_session
 from .secure_cluster import ADMIN, ALL, EXPIRED, VIEWER, WORKER, SecureCluster

@@ -17,10 +17,10 @@ from e2e.cluster import Cluster, Process, toy_spec, wait_for
 
 from rungmaster.client import Client
 from rungmaster.proto.v1 import worker_pb2 as pb
-from rungmaster.shared.model import LeaseRef, WorkerState
-from rungmaster.shared.session import Hello, LeaseLost, Measurement, SessionResponse
-from rungmaster.worker.outbox import Outbox
-from rungmaster.worker.uplink import Uplink
+from rungmaster.shared.wire.model import LeaseRef, WorkerState
+from rungmaster.shared.wire.session import Hello, LeaseLost, Measurement, SessionResponse
+from rungmaster.worker.link.outbox import Outbox
+from rungmaster.worker.link.uplink import Uplink
 
 from .raw_session import RawSession, Refused, raw_session
 

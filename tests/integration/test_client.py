@@ -23,7 +23,7 @@ from rungmaster.shared.errors import (
     Unauthenticated,
     Unavailable,
 )
-from rungmaster.shared.model import ExperimentState, TrialOrder
+from rungmaster.shared.wire.model import ExperimentState, TrialOrder
 
 from .small_master import SmallMaster, event, experiment, in_background, overloaded, wrong_spec
 

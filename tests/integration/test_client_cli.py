@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rungmaster.client.cli.main import execute
-from rungmaster.shared.model import ExperimentState
+from rungmaster.shared.wire.model import ExperimentState
 
 from .small_master import SmallMaster, event, experiment, in_background, wrong_spec
 from .test_client import end, until, unused_address

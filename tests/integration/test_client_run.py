@@ -17,10 +17,10 @@ from e2e.cluster import Cluster
 
 from rungmaster import Client, DatabaseClient, run
 from rungmaster.client.cli.main import execute
-from rungmaster.client.cluster import LocalCluster, share_gpus, visible_gpus
 from rungmaster.client.follow import Snapshot
+from rungmaster.client.local.cluster import LocalCluster, share_gpus, visible_gpus
 from rungmaster.shared.errors import FailedPrecondition, InvalidInput, InvalidSpec, RungmasterError
-from rungmaster.shared.model import ExperimentState, TrialState
+from rungmaster.shared.wire.model import ExperimentState, TrialState
 
 from .test_client import until
 
@@ -323,7 +323,7 @@ def test_children_end_when_run_is_killed(folder: Path) -> None:
 
 
 def test_a_worker_that_can_never_start_ends_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rungmaster.client.children.DEATHS", 2)
+    monkeypatch.setattr("rungmaster.client.local.children.DEATHS", 2)
     with LocalCluster("search.db", 1, 1, folder / "search.log") as cluster:
         cluster.start_workers(None)
         worker = cluster.pids[1]

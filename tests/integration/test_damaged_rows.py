@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from unit.master_harness import Line, make_spec
 
-from rungmaster.master.checking import check_database
-from rungmaster.master.dispatcher.blueprint import blueprint
-from rungmaster.master.dispatcher.core import Terms
+from rungmaster.master.dispatcher.recovered import SessionParameters
+from rungmaster.master.dispatcher.setup import set_up
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import Unavailable
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import Hello, LeaseEvent, Measurement, SessionRequest, WorkRequest
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import Hello, LeaseEvent, Measurement, SessionRequest, WorkRequest
 
 
 async def until_held(line: Line, leases: int) -> list[LeaseRef]:
@@ -33,13 +33,13 @@ async def until_held(line: Line, leases: int) -> list[LeaseRef]:
 
 async def serve(ledger: Ledger, thread: ThreadPoolExecutor, *, begin: bool) -> dict[int, tuple[str, str]]:
     """One life of a master, in which a worker asks for two trials; states of the experiments at its end."""
-    terms = Terms(ledger.term, 30.0, 10.0, "test", ledger.database_id)
+    terms = SessionParameters(ledger.term, 30.0, 10.0, "test", ledger.database_id)
     writer = Writer(LedgerStore(ledger), terms, thread)
     await writer.start()
     running = asyncio.create_task(writer.run())
     line, name = Line(), str(begin)
     for _ in range(2 * begin):
-        plan = blueprint(make_spec())
+        plan = set_up(make_spec())
         await writer.execute(lambda core, _, plan=plan: core.create(plan, ""))
     await writer.execute(lambda core, now: core.connect(Hello(name, name, 2), line, now))
     held: list[LeaseRef] = []
@@ -56,7 +56,7 @@ async def serve(ledger: Ledger, thread: ThreadPoolExecutor, *, begin: bool) -> d
 
 async def cancel(ledger: Ledger, thread: ThreadPoolExecutor, experiment_id: int) -> None:
     """The life of a master in which a person cancels what was paused, and with it go its trials."""
-    terms = Terms(ledger.term, 30.0, 10.0, "test", ledger.database_id)
+    terms = SessionParameters(ledger.term, 30.0, 10.0, "test", ledger.database_id)
     writer = Writer(LedgerStore(ledger), terms, thread)
     await writer.start()
     running = asyncio.create_task(writer.run())

@@ -16,11 +16,11 @@ from e2e.cluster import Cluster, toy_spec, wait_for
 
 from rungmaster.client import Client
 from rungmaster.client.cli.main import execute
-from rungmaster.client.database import DatabaseClient
+from rungmaster.client.local.database import DatabaseClient
 from rungmaster.master.ledger.engine import parse_database
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.read_only import ReadOnly
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.read_only import ReadOnly
+from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.shared.errors import DatabaseError, FailedPrecondition, Unavailable
 
 from .ledger_rows import created
@@ -171,7 +171,7 @@ def test_an_older_database_is_told_and_left_as_it_is(folder: Path) -> None:
 
 def test_the_process_that_reads_ends_with_the_one_that_asked(folder: Path) -> None:
     program = (
-        "import time; from rungmaster.client.database import DatabaseClient\n"
+        "import time; from rungmaster.client.local.database import DatabaseClient\n"
         "client = DatabaseClient(); print(client.get(1).name, flush=True); time.sleep(600)"
     )
     asking = subprocess.Popen([sys.executable, "-P", "-c", program], stdout=subprocess.PIPE, text=True)

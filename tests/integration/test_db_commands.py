@@ -18,9 +18,9 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import make_url
 
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
 from rungmaster.master.experiment.audit import TOKEN_STEP
-from rungmaster.master.ledger.backup import EXPERIMENT_STEP, TERM_STEP, back_up
+from rungmaster.master.ledger.files.backup import EXPERIMENT_STEP, TERM_STEP, back_up
+from rungmaster.master.maintenance.check import check_database
 
 SLOW = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.05}
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rungmaster import run
-from rungmaster.shared.model import ExperimentState
+from rungmaster.shared.wire.model import ExperimentState
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMANDS = {

@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from rungmaster.master import exporting
 from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow
 from rungmaster.master.experiment.retention import Span
-from rungmaster.master.exporting import export
-from rungmaster.master.ledger.inspection import inspect_database
 from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.ledger.read.inspection import inspect_database
+from rungmaster.master.maintenance import export as export_module
+from rungmaster.master.maintenance.export import export
 from rungmaster.shared.errors import FailedPrecondition, InvalidInput, NotFound
 
 from .ledger_rows import START, created, lease, report, trial
@@ -94,7 +94,7 @@ def test_trials_have_their_hyperparameters_as_columns_of_their_own_types(
 
 
 def test_a_large_experiment_is_written_in_groups(filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "ROWS", 5)
+    monkeypatch.setattr(export_module, "ROWS", 5)
     path = tmp_path / "reports.parquet"
     assert export(filled, 1, path).rows == 12
     read = pq.ParquetFile(path).metadata
@@ -141,7 +141,7 @@ def test_what_fails_leaves_no_file(filled: str, tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "reports.parquet"
     with pytest.raises(NotFound, match="no experiment 7"):
         export(filled, 7, path)
-    monkeypatch.setattr(exporting, "MAX_NAMES", 1)
+    monkeypatch.setattr(export_module, "MAX_NAMES", 1)
     with pytest.raises(FailedPrecondition, match="read its rows with SQL"):
         export(filled, 1, path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)

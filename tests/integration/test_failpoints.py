@@ -12,9 +12,9 @@ from e2e.cluster import Cluster, Process, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of, trained
 
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
 from rungmaster.master.dispatcher import writer
 from rungmaster.master.failpoints import EXIT_CODE, NAMES, VARIABLE, Failpoint, FailpointReached, parse
+from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import InvalidInput, Unavailable
 
 from .faulty_store import FaultyStore, serving

@@ -22,8 +22,8 @@ from rungmaster.client import Client
 from rungmaster.master.services.errors import SHARES
 from rungmaster.proto.v1 import experiment_pb2, experiment_pb2_grpc
 from rungmaster.proto.v1 import worker_pb2 as pb
-from rungmaster.shared.channel import open_async_channel
 from rungmaster.shared.limits import MAX_REQUEST_BYTES
+from rungmaster.shared.net.channel import open_async_channel
 
 from .raw_session import RawSession, raw_session
 from .secure_cluster import ADMIN, ALL, VIEWER, SecureCluster

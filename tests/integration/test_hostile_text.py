@@ -19,11 +19,11 @@ from rungmaster.client.cli.main import execute
 from rungmaster.proto.v1 import cluster_pb2, experiment_pb2
 from rungmaster.proto.v1 import worker_pb2 as pb
 from rungmaster.proto.v1.experiment_pb2_grpc import ExperimentServiceStub
-from rungmaster.shared import convert, model
-from rungmaster.shared.channel import open_channel
-from rungmaster.shared.credentials import NO_CREDENTIALS
 from rungmaster.shared.errors import InvalidInput, InvalidSpec
-from rungmaster.shared.model import ExperimentState
+from rungmaster.shared.net.channel import open_channel
+from rungmaster.shared.net.credentials import NO_CREDENTIALS
+from rungmaster.shared.wire import convert, model
+from rungmaster.shared.wire.model import ExperimentState
 
 from .raw_session import RawSession, raw_session
 from .small_master import NOW, SmallMaster, event, experiment, trial

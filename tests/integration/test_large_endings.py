@@ -18,17 +18,17 @@ from sqlalchemy.event import listen
 
 from large_search import Master, Workers
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
-from rungmaster.master.dispatcher import cleanup
-from rungmaster.master.dispatcher.core import Terms
+from rungmaster.master.dispatcher.recovered import SessionParameters
 from rungmaster.master.dispatcher.store import LedgerStore
+from rungmaster.master.dispatcher.upkeep import cleanup
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.failpoints import EXIT_CODE, VARIABLE
 from rungmaster.master.ledger.engine import parse_database, reading_engine, transaction
 from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import Unavailable
-from rungmaster.shared.model import ExperimentState, TrialState
+from rungmaster.shared.wire.model import ExperimentState, TrialState
 
 from .ledger_rows import checkpoint, created
 
@@ -123,7 +123,7 @@ def test_an_ending_goes_on_after_a_commit_that_failed(large: str, where: str, mo
     monkeypatch.setattr(cleanup, "TROUBLE_PAUSE", 0.01)
 
     async def story(ledger: Ledger, thread: ThreadPoolExecutor) -> None:
-        writer = Writer(Store(ledger, where), Terms(ledger.term, 20.0, 1.0, "test"), thread)
+        writer = Writer(Store(ledger, where), SessionParameters(ledger.term, 20.0, 1.0, "test"), thread)
         await writer.start()
         working = [asyncio.create_task(writer.run()), asyncio.create_task(cleanup.end_little_by_little(writer))]
         await writer.execute(lambda core, _: core.cancel(1))

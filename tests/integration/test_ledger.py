@@ -9,8 +9,8 @@ import pytest
 
 from rungmaster.master.experiment.changes import BracketRow, Changes, NotWritten, RungRow
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
-from rungmaster.master.ledger.retention import Place
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.master.ledger.write.retention import ErasurePosition
 from rungmaster.shared.errors import NotFound
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, report, result, trial, worker
@@ -188,7 +188,7 @@ def test_a_deleted_experiment_leaves_its_number_and_the_files_still_to_delete(le
 
 def erase(ledger: Ledger, experiment_id: int, rows: int = 2) -> int:
     """Deletes the rows of a deleted experiment, some at a time; in how many steps."""
-    place: Place | None = Place()
+    place: ErasurePosition | None = ErasurePosition()
     steps = 0
     while place is not None:
         place = ledger.erase(experiment_id, place, rows)

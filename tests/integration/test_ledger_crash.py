@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
 
 from .ledger_rows import created, lease
 

@@ -15,8 +15,8 @@ from sqlalchemy import make_url, text
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.engine import parse_database, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
-from rungmaster.master.ledger.writes import write
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.master.ledger.write.writes import write
 from rungmaster.shared.errors import DatabaseError, InvalidInput, NotFound, Unavailable
 
 from .ledger_rows import created, event, report, trial

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.engine import parse_database, transaction, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.shared.errors import MastershipLost, Unavailable
 
 from .ledger_rows import created, event, report

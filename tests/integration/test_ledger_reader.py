@@ -17,9 +17,9 @@ from sqlalchemy.event import listen
 
 from rungmaster.master.experiment.changes import BracketRow, Changes, RungRow
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.shared.errors import InvalidInput, NotFound
-from rungmaster.shared.model import Bracket, ExperimentState, Rung, TrialOrder, TrialState, Trouble
+from rungmaster.shared.wire.model import Bracket, ExperimentState, Rung, TrialOrder, TrialState, Trouble
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, report, trial
 from .query_plans import sqlite_steps

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from rungmaster.master.ledger.engine import parse_database, reading_engine, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.migrate import config_for, migrate
-from rungmaster.master.ledger.revisions import check_known, known_revisions
-from rungmaster.master.ledger.tables import metadata
+from rungmaster.master.ledger.schema.migrate import config_for, migrate
+from rungmaster.master.ledger.schema.revisions import check_known, known_revisions
+from rungmaster.master.ledger.schema.tables import metadata
 
 from .ledger_rows import created
 

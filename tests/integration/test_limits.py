@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rungmaster.client import Client
-from rungmaster.client.connection import Connection
-from rungmaster.master.checking import check_database
+from rungmaster.client.connection import MasterConnection
+from rungmaster.master.maintenance.check import check_database
 from rungmaster.proto.v1 import cluster_pb2, experiment_pb2
 from rungmaster.proto.v1 import worker_pb2 as pb
 from rungmaster.shared import limits
@@ -337,7 +337,7 @@ def test_a_call_beyond_those_that_a_server_takes_at_once_is_tried_again() -> Non
 
 
 def _ask(address: str) -> None:
-    connection = Connection((address,), timeout=30)
+    connection = MasterConnection((address,), timeout=30)
     try:
         connection.call(cluster_pb2.GetMasterInfoRequest(), empty_pb2.Empty)
     finally:

@@ -21,16 +21,16 @@ from e2e.test_search import assert_whole, reports_of
 from sqlalchemy import text
 
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
 from rungmaster.master.experiment.changes import Changes
-from rungmaster.master.ledger import ground as ground_module
-from rungmaster.master.ledger.backup import back_up
-from rungmaster.master.ledger.candidate import BEFORE, Candidate
 from rungmaster.master.ledger.engine import parse_database, transaction, writing_engine
-from rungmaster.master.ledger.ground import Ground
+from rungmaster.master.ledger.files import ground as ground_module
+from rungmaster.master.ledger.files.backup import back_up
+from rungmaster.master.ledger.files.ground import DatabaseFiles
+from rungmaster.master.ledger.leadership.candidate import BEFORE, Candidate
+from rungmaster.master.ledger.leadership.mastership import MastershipHolder
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.mastership import Owner
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import DatabaseError, DatabaseLost, Unavailable
 
 from .ledger_rows import created, event
@@ -181,8 +181,12 @@ def test_a_master_whose_files_are_lost_ends_though_nobody_asks_it_anything_and_s
         assert names_in(path) == (["kept"] if harm is put_back else []), "nothing of the log got into the other file"
 
 
-def acknowledged(witness: Path) -> Counter[tuple[int, int, int]]:
-    entries = [json.loads(line) for line in witness.read_text().splitlines()] if witness.exists() else []
+def acknowledged(acknowledgement_log: Path) -> Counter[tuple[int, int, int]]:
+    entries = (
+        [json.loads(line) for line in acknowledgement_log.read_text().splitlines()]
+        if acknowledgement_log.exists()
+        else []
+    )
     return Counter((e["trial"], e["token"], e["sequence"]) for e in entries if e["kind"] == "measurement")
 
 
@@ -194,18 +198,18 @@ def stored(path: Path) -> set[tuple[int, int, int]]:
 def test_a_search_whose_database_is_deleted_goes_on_from_what_its_master_saved(
     cluster: Cluster, path: Path, tmp_path: Path
 ) -> None:
-    witness = tmp_path / "acknowledged"
-    cluster.environment["RUNGMASTER_ACKNOWLEDGED"] = str(witness)
+    acknowledgement_log = tmp_path / "acknowledged"
+    cluster.environment["RUNGMASTER_ACKNOWLEDGED"] = str(acknowledgement_log)
     master = cluster.master()
     cluster.worker("worker", slots=2)
     with Client(cluster.address, timeout=60) as client:
         number = client.submit(toy_spec(tmp_path / "checkpoints", hyperparameters=SLOW)).experiment_id
-        wait_for("progress", lambda: len(acknowledged(witness)) >= 10)
+        wait_for("progress", lambda: len(acknowledged(acknowledgement_log)) >= 10)
         delete_all(path)
         assert master.popen.wait(30) == 1
         wait_for("its last words", lambda: "-rescued-" in master.lines[-1])
         saved = where_it_is_now(master.lines[-1])
-        assert set(acknowledged(witness)) <= stored(saved), "of what was acknowledged nothing is lost"
+        assert set(acknowledged(acknowledgement_log)) <= stored(saved), "of what was acknowledged nothing is lost"
         # Started again by a supervisor that knows of nothing, it does not begin anew.
         again = cluster.start("again", "master", "--listen", cluster.address, "--db", cluster.database)
         assert again.popen.wait(30) == 1
@@ -285,14 +289,14 @@ def test_a_database_may_be_known_by_a_link_and_is_lost_when_that_leads_elsewhere
     assert isinstance(ledger, Ledger)
     ledger.commit(created())
     # By the other name it is the same database, whose master lives.
-    assert isinstance(by_name.attempt(), Owner)
+    assert isinstance(by_name.attempt(), MastershipHolder)
     Ledger.open(str(other), holder="other").close()
     link.unlink()
     link.symlink_to(other.name)
     with pytest.raises(DatabaseLost, match="was replaced by another"):
         ledger.commit(Changes())
     found = by_link.attempt()
-    assert isinstance(found, Owner)
+    assert isinstance(found, MastershipHolder)
     assert found.holder == BEFORE
     ledger.close()
     for candidate in (mine, by_name, by_link):
@@ -304,27 +308,29 @@ class TestGround:
     """What a file system says, and what it means."""
 
     @pytest.fixture
-    def ground(self, path: Path) -> Iterator[Ground]:
+    def ground(self, path: Path) -> Iterator[DatabaseFiles]:
         path.write_bytes(b"content")
-        ground = Ground("search.db", path)
+        ground = DatabaseFiles("search.db", path)
         ground.opened()
         yield ground
         ground.close()
 
-    def test_numbers_that_change_stop_nobody_as_long_as_it_is_the_same_file(self, ground: Ground, path: Path) -> None:
+    def test_numbers_that_change_stop_nobody_as_long_as_it_is_the_same_file(
+        self, ground: DatabaseFiles, path: Path
+    ) -> None:
         # As if the file system had said so when it was opened.
         ground._files[0].number, ground._numbers = (1, 1), [(str(path), (1, 1))]
         ground.check()
         assert ground._files[0].number == (path.stat().st_dev, path.stat().st_ino)
 
-    def test_a_copy_with_the_same_content_and_times_is_another_file(self, ground: Ground, path: Path) -> None:
+    def test_a_copy_with_the_same_content_and_times_is_another_file(self, ground: DatabaseFiles, path: Path) -> None:
         copy = path.with_name("copy")
         shutil.copy2(path, copy)
         copy.rename(path)
         with pytest.raises(DatabaseLost):
             ground.check()
 
-    def test_what_was_lost_stays_lost(self, ground: Ground, path: Path) -> None:
+    def test_what_was_lost_stays_lost(self, ground: DatabaseFiles, path: Path) -> None:
         away = path.rename(path.with_name("away"))
         with pytest.raises(DatabaseLost):
             ground.check()
@@ -333,7 +339,7 @@ class TestGround:
             ground.check()
 
     def test_a_file_system_that_does_not_answer_proves_nothing(
-        self, ground: Ground, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, ground: DatabaseFiles, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(path: Path) -> None:
             raise Unavailable(f"{path} cannot be looked at (Input/output error); check the disk")
@@ -416,7 +422,7 @@ def test_a_master_of_the_same_term_in_a_database_made_anew_is_not_taken_for_ones
     assert isinstance(ledger, Ledger)
     drop_schema(postgresql_server, urlsplit(postgresql_url).path.removeprefix("/"))
     found = late.attempt()
-    assert isinstance(found, Owner)
+    assert isinstance(found, MastershipHolder)
     assert found.holder == BEFORE
     # One that does not ask becomes its master.
     with closing(Ledger.open(postgresql_url, holder="careless")) as careless:

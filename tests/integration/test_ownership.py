@@ -14,8 +14,8 @@ import pytest
 
 from rungmaster.master import ownership
 from rungmaster.master.ledger.engine import parse_database
+from rungmaster.master.ledger.leadership.renewal import Renewal
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.renewal import Renewal
 
 
 def test_a_sign_of_life_that_fails_after_the_end_leaves_no_traceback(

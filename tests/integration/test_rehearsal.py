@@ -14,7 +14,7 @@ from rungmaster.client.cli.main import execute
 from rungmaster.shared import rehearsal
 from rungmaster.shared.errors import CannotStart
 from rungmaster.shared.rehearsal import rehearse
-from rungmaster.shared.spec import Spec, spec_from_json
+from rungmaster.shared.spec.spec import Spec, spec_from_json
 
 GOOD = "def train(trial): ...\n"
 

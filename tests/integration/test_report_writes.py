@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rungmaster.master.experiment.changes import Changes, ReportRow
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.values import dump_metrics, load_metrics
+from rungmaster.master.ledger.schema.values import dump_metrics, load_metrics
 from rungmaster.shared.limits import MAX_RESOURCE
 
 _names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)

@@ -15,22 +15,22 @@ from e2e.cluster import Cluster, Process, toy_spec, wait_for
 from sqlalchemy import event as on_event
 
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
-from rungmaster.master.dispatcher import upkeep as upkeep_module
-from rungmaster.master.dispatcher.core import Terms
+from rungmaster.master.dispatcher.recovered import SessionParameters
 from rungmaster.master.dispatcher.store import LedgerStore
-from rungmaster.master.dispatcher.upkeep import Upkeep
+from rungmaster.master.dispatcher.upkeep import retention as upkeep_module
+from rungmaster.master.dispatcher.upkeep.retention import Upkeep
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow
 from rungmaster.master.experiment.retention import Span
 from rungmaster.master.failpoints import EXIT_CODE, VARIABLE
 from rungmaster.master.ledger.engine import parse_database
-from rungmaster.master.ledger.inspection import inspect_database
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
-from rungmaster.master.ledger.retention import Place
+from rungmaster.master.ledger.read.inspection import inspect_database
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.master.ledger.write.retention import ErasurePosition
+from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import FailedPrecondition, InvalidInput, NotFound
-from rungmaster.shared.model import Experiment, Report, TrialState
+from rungmaster.shared.wire.model import Experiment, Report, TrialState
 
 from .ledger_rows import START, created, experiment, lease, report, result
 from .query_plans import sqlite_steps
@@ -293,7 +293,7 @@ def test_postgresql_does_not_sort_all_that_is_left_for_each_step(postgresql_url:
     on_event.listen(reader._engine, "before_cursor_execute", explain)
     on_event.listen(ledger._engine, "before_cursor_execute", explain)
     reader.measured(1, "loss", (5, 1, 0), 1000)
-    ledger.erase(1, Place(0, (5, 1, 0)), 1000)
+    ledger.erase(1, ErasurePosition(0, (5, 1, 0)), 1000)
     with inspect_database(postgresql_url) as inspection:
         on_event.listen(inspection._connection.engine, "before_cursor_execute", explain)
         pages = inspection.pages(ReportRow, 1, 1000)
@@ -309,7 +309,7 @@ def with_upkeep(url: str, work: Callable[[Ledger, Writer, Upkeep], Awaitable[Non
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as thread, closing(Ledger.open(url, holder="test")) as ledger:
-            writer = Writer(LedgerStore(ledger), Terms(ledger.term, 20.0, 1.0, "test"), thread)
+            writer = Writer(LedgerStore(ledger), SessionParameters(ledger.term, 20.0, 1.0, "test"), thread)
             await writer.start()
             writing = asyncio.create_task(writer.run())
             with closing(Reader(url)) as reader:

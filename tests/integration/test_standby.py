@@ -17,12 +17,12 @@ from e2e.test_search import assert_whole, reports_of, trained
 
 from rungmaster.client import Client
 from rungmaster.master.failpoints import VARIABLE
-from rungmaster.master.ledger import candidate as candidate_module
 from rungmaster.master.ledger import ledger as ledger_module
-from rungmaster.master.ledger.candidate import Candidate, Silence
 from rungmaster.master.ledger.engine import parse_database, reading_engine, transaction
+from rungmaster.master.ledger.leadership import candidate as candidate_module
+from rungmaster.master.ledger.leadership.candidate import Candidate, Silence
+from rungmaster.master.ledger.leadership.mastership import MastershipHolder, read_owner
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.mastership import Owner, read_owner
 from rungmaster.shared.errors import DatabaseError, MastershipLost, Unavailable
 
 from .locks import locked
@@ -311,7 +311,7 @@ def test_a_broken_connection_costs_a_live_master_nothing(postgresql_url: str) ->
         renewal.renew()
     two = Candidate(postgresql_url, holder="two", takeover_after=60)
     owner = two.attempt()
-    assert isinstance(owner, Owner)
+    assert isinstance(owner, MastershipHolder)
     assert (owner.term, owner.holder) == (1, "one")
     ledger.close()
     elected(two).close()
@@ -344,7 +344,7 @@ class TestSilence:
         """For each (time, sign of life): whether ten seconds of silence are over."""
         times = iter([time for time, _ in looks])
         silence = Silence(10.0, lambda: next(times))
-        return [silence.too_long(Owner(1, "one", sign)) for _, sign in looks]
+        return [silence.too_long(MastershipHolder(1, "one", sign)) for _, sign in looks]
 
     def test_no_change_for_long_enough_is_silence(self) -> None:
         assert self.looks((0, 5), (4, 5), (8, 5), (10, 5)) == [False, False, False, True]

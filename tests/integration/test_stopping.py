@@ -15,7 +15,7 @@ from e2e.cluster import Cluster, Process, toy_spec, wait_for
 
 from rungmaster.client import Client
 from rungmaster.master.ledger.engine import parse_database, reading_engine, transaction
-from rungmaster.master.ledger.mastership import Owner, read_owner
+from rungmaster.master.ledger.leadership.mastership import MastershipHolder, read_owner
 from rungmaster.shared.errors import RungmasterError
 
 from .test_standby import Pair
@@ -90,7 +90,7 @@ def test_a_master_whose_recovery_keeps_its_processor_busy_is_not_replaced_until_
     standby.wait_for_line("(term 2)")
 
 
-def owner_of(url: str) -> Owner:
+def owner_of(url: str) -> MastershipHolder:
     database = parse_database(url)
     engine = reading_engine(database, 5)
     try:

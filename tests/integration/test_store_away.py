@@ -9,14 +9,7 @@ from typing import Any
 
 import pytest
 
-from rungmaster.shared.session import (
-    Assignment,
-    Decision,
-    DecisionKind,
-    Exit,
-    ExitOutcome,
-    SessionResponse,
-)
+from rungmaster.shared.wire.session import Assignment, Decision, DecisionKind, Exit, ExitOutcome, SessionResponse
 
 from . import scripted_master
 from .scripted_master import Record, ScriptedMaster, pause, reference, stop

@@ -15,18 +15,20 @@ import pytest
 from click.testing import CliRunner
 
 from rungmaster.master.cli.db import command
-from rungmaster.master.dispatcher import sweeps
-from rungmaster.master.dispatcher.core import Core, Terms
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.dispatcher.recovered import SessionParameters
 from rungmaster.master.dispatcher.store import LedgerStore
-from rungmaster.master.dispatcher.sweeps import Sweeper, in_database
+from rungmaster.master.dispatcher.upkeep import sweeps
+from rungmaster.master.dispatcher.upkeep.sweeps import Sweeper, in_database
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment.changes import Changes, ExperimentRow
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.shared.checkpoints.leftovers import logged_experiments, remove_logs
+from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import Unavailable
-from rungmaster.shared.leftovers import logged_experiments, remove_logs
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import (
     CheckpointSaved,
     FailedDeletion,
     Found,
@@ -35,8 +37,7 @@ from rungmaster.shared.session import (
     SessionResponse,
     Swept,
 )
-from rungmaster.shared.storage import address_in
-from rungmaster.worker.checkpoints import CheckpointStore
+from rungmaster.worker.checkpoints.store import CheckpointStore
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, trial, worker
 from .worker_harness import until
@@ -249,7 +250,7 @@ def with_sweeper(ledger: Ledger, reader: Reader, story: Callable[[Writer, Sweepe
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as thread:
-            terms = Terms(ledger.term, 20.0, 1.0, "test", ledger.database_id)
+            terms = SessionParameters(ledger.term, 20.0, 1.0, "test", ledger.database_id)
             writer = Writer(LedgerStore(ledger), terms, thread)
             await writer.start()
             tasks = [asyncio.create_task(work) for work in (writer.run(), _look(writer))]

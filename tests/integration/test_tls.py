@@ -12,11 +12,11 @@ import pytest
 from e2e.cluster import Cluster, Process, wait_for
 
 from rungmaster.client import Client
-from rungmaster.shared.credentials import NO_CREDENTIALS, Credentials
-from rungmaster.shared.diagnosis import diagnose
 from rungmaster.shared.errors import TlsError
+from rungmaster.shared.net.credentials import NO_CREDENTIALS, Credentials
+from rungmaster.shared.net.diagnosis import diagnose
 from rungmaster.worker.agent import Agent
-from rungmaster.worker.settings import Settings
+from rungmaster.worker.settings import WorkerSettings
 
 from .certificates import Authority, Pair
 from .raw_session import Refused, raw_session
@@ -125,7 +125,7 @@ def test_a_client_learns_at_once_what_is_wrong_with_tls(site: Site, fault: str) 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_worker_learns_at_once_what_is_wrong_with_tls(site: Site, fault: str) -> None:
     kind, credentials, words = FAULTS[fault]
-    settings = Settings(
+    settings = WorkerSettings(
         addresses=(site.address(kind),),
         directory=site.folder,
         logs=site.folder / "logs",

@@ -16,10 +16,10 @@ from e2e.test_search import assert_whole
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from rungmaster.client import Client
-from rungmaster.master.checking import check_database
 from rungmaster.master.ledger.engine import parse_database, transaction, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import Reader
+from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import DatabaseError
 
 OLD = Path(__file__).parent / "databases" / "schema_0001.sql"
@@ -37,7 +37,7 @@ def old_postgresql(url: str, folder: Path) -> None:
     """The same rows in PostgreSQL, in tables that the first migration made there."""
     from alembic import command
 
-    from rungmaster.master.ledger.migrate import config_for
+    from rungmaster.master.ledger.schema.migrate import config_for
 
     engine = create_engine(parse_database(url).url)
     with engine.begin() as connection, closing(sqlite3.connect(old_database(folder / "old.db"))) as source:
@@ -71,7 +71,7 @@ def old_url(database_url: str, tmp_path: Path, revision: str) -> str:
     """An old database of each kind and each schema before this one."""
     from alembic import command
 
-    from rungmaster.master.ledger.migrate import config_for
+    from rungmaster.master.ledger.schema.migrate import config_for
 
     if database_url.startswith("sqlite"):
         old_database(parse_database(database_url).path)
@@ -126,7 +126,7 @@ def test_the_rows_are_those_of_before(old_url: str) -> None:
 
 def test_hyperparameters_of_what_began_before_are_drawn_by_the_rules_of_then(old_url: str) -> None:
     with closing(Ledger.open(old_url, holder="new")) as ledger:
-        assert [records.row.draw_rules for records in ledger.load().experiments] == [1]
+        assert [stored_rows.row.draw_rules for stored_rows in ledger.load().experiments] == [1]
 
 
 def test_a_check_does_not_touch_an_older_database(old_url: str, revision: str) -> None:

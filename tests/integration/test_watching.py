@@ -11,8 +11,8 @@ import pytest
 from rungmaster.master.dispatcher.broadcast import Broadcast
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.reader import News, Reader
-from rungmaster.master.services.watching import WATCH_PAGE, Page, Watches
+from rungmaster.master.ledger.read.reader import JournalUpdate, Reader
+from rungmaster.master.services.watching import WATCH_PAGE, JournalPage, Watches
 from rungmaster.proto.v1 import experiment_pb2 as pb
 from rungmaster.shared.errors import NotFound
 
@@ -28,12 +28,12 @@ class Counting:
         self._reader = reader
         self.looks = 0
 
-    def news(self, experiment_id: int, after_event_id: int, limit: int) -> News:
+    def news(self, experiment_id: int, after_event_id: int, limit: int) -> JournalUpdate:
         self.looks += 1
         return self._reader.news(experiment_id, after_event_id, limit)
 
 
-async def in_thread(query: Callable[[], Page]) -> Page:
+async def in_thread(query: Callable[[], JournalPage]) -> JournalPage:
     return await asyncio.to_thread(query)
 
 

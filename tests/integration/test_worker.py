@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rungmaster.shared.model import Gpu, LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.wire.model import Gpu, LeaseRef
+from rungmaster.shared.wire.session import (
     CheckpointSaved,
     Decision,
     DecisionKind,
@@ -21,10 +21,10 @@ from rungmaster.shared.session import (
     SessionResponse,
     Sweep,
 )
-from rungmaster.worker import ending
-from rungmaster.worker.checkpoints import CheckpointStore
-from rungmaster.worker.gpus import Device
-from rungmaster.worker.seeds import trial_seed
+from rungmaster.worker.assignment import ending
+from rungmaster.worker.checkpoints.store import CheckpointStore
+from rungmaster.worker.slots.gpus import Device
+from rungmaster.worker.trial.seeds import trial_seed
 
 from .scripted_master import Record, ScriptedMaster, assignment, pause, reference, stop
 from .worker_harness import Scene, scene, until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rungmaster.shared.session import Exit, ExitOutcome
+from rungmaster.shared.wire.session import Exit, ExitOutcome
 from rungmaster.worker import agent
 
 from .scripted_master import Record, assignment

@@ -13,8 +13,8 @@ from e2e.cluster import Cluster, toy_spec, wait_for
 
 from rungmaster.client import Client
 from rungmaster.client.cli.main import execute
-from rungmaster.shared.model import ExperimentState
-from rungmaster.shared.session import Exit, ExitOutcome
+from rungmaster.shared.wire.model import ExperimentState
+from rungmaster.shared.wire.session import Exit, ExitOutcome
 from rungmaster.worker.allowed import Allowed
 
 from .scripted_master import assignment

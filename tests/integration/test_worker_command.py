@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
-from rungmaster.shared.session import Exit, ExitOutcome, Measurement
+from rungmaster.shared.wire.session import Exit, ExitOutcome, Measurement
 
 from .scripted_master import Record, ScriptedMaster, assignment, pause, reference
 from .worker_harness import scene, until

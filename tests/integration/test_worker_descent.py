@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from rungmaster.shared.session import Exit, ExitOutcome, Measurement
+from rungmaster.shared.wire.session import Exit, ExitOutcome, Measurement
 
 from .descent import ESCAPING, PROGRAM, at_large, escaped, runs
 from .scripted_master import Record, assignment
@@ -189,7 +189,7 @@ def test_what_forks_without_end_is_caught(tmp_path: Path) -> None:
 def test_a_reaper_whose_worker_was_killed_before_it_read_an_answer_ends_as_it_should() -> None:
     (ours, its), (passing, received) = socket.socketpair(), socket.socketpair()
     numbers = [str(each.fileno()) for each in (its, received)]
-    command = [sys.executable, "-P", "-m", "rungmaster.worker.reaper", *numbers]
+    command = [sys.executable, "-P", "-m", "rungmaster.worker.process.reaper", *numbers]
     with subprocess.Popen(command, pass_fds=[int(each) for each in numbers], stderr=subprocess.PIPE) as process:
         its.close()
         ours.sendall(b'{"start": 1, "input": true}\n')

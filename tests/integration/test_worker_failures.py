@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from rungmaster.shared.errors import CannotStart
-from rungmaster.shared.session import Exit, ExitOutcome, Measurement, SessionResponse
-from rungmaster.worker import child, output
-from rungmaster.worker.checkpoints import CheckpointStore
+from rungmaster.shared.wire.session import Exit, ExitOutcome, Measurement, SessionResponse
+from rungmaster.worker.assignment import output
+from rungmaster.worker.checkpoints.store import CheckpointStore
+from rungmaster.worker.process import child
 
 from .scripted_master import ScriptedMaster, assignment, pause, reference
 from .worker_harness import COUNTING, scene, until

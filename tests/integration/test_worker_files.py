@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rungmaster.shared.session import Exit, ExitOutcome
+from rungmaster.shared.wire.session import Exit, ExitOutcome
 
 from .scripted_master import assignment
 from .worker_harness import scene, until

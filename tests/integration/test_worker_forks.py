@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 import pytest
 
-from rungmaster.shared.model import Gpu
-from rungmaster.shared.session import Exit, ExitOutcome, Measurement
-from rungmaster.worker import launcher, nursery
-from rungmaster.worker.child import Job
-from rungmaster.worker.gpus import Device
-from rungmaster.worker.guard import Guard
-from rungmaster.worker.launcher import Launcher
+from rungmaster.shared.wire.model import Gpu
+from rungmaster.shared.wire.session import Exit, ExitOutcome, Measurement
+from rungmaster.worker.process import fork_client, launcher
+from rungmaster.worker.process.child import Job
+from rungmaster.worker.process.launcher import Launcher
+from rungmaster.worker.process.reaper_client import ReaperClient
+from rungmaster.worker.slots.gpus import Device
 
 from .scripted_master import Record, assignment
 from .worker_harness import Scene, scene, until, write_training
@@ -142,11 +142,11 @@ def test_a_user_can_ask_for_fresh_processes(tmp_path: Path) -> None:
 def test_code_that_cannot_be_forked_is_trained_in_fresh_processes(
     tmp_path: Path, code: str, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nursery, "PRELOAD_TIMEOUT", 5.0)
+    monkeypatch.setattr(fork_client, "PRELOAD_TIMEOUT", 5.0)
     if "/dev/dri" in code:
         code = _pretending_a_driver(tmp_path)
     devices = (Device("6", Gpu("GPU-6", "", 0)),)
-    with caplog.at_level(logging.WARNING, "rungmaster.worker.launcher"):
+    with caplog.at_level(logging.WARNING, "rungmaster.worker.process.launcher"):
         both(
             tmp_path, f"{code}\ndef train(trial):\n    for _ in trial.steps(): trial.report(loss=1)\n", devices=devices
         )
@@ -160,7 +160,7 @@ def _pretending_a_driver(directory: Path) -> str:
     (directory / "driver").touch()
     held = repr(str(directory / "driver"))
     instead = f"check_devices.__defaults__ = (({held},),)"
-    return f"from rungmaster.worker.preload import check_devices\n{instead}\nfile = open({held})"
+    return f"from rungmaster.worker.process.preload import check_devices\n{instead}\nfile = open({held})"
 
 
 def test_code_that_was_changed_is_imported_anew(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody(
     job = Job(entrypoint, command, tmp_path, dict(os.environ), {}, frozenset(), tmp_path / "log")
 
     async def story() -> None:
-        guard = Guard()
+        guard = ReaperClient()
         await guard.begin()
         (reaper,) = psutil.Process().children()
         way = Launcher(guard, tmp_path, fork=True)

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from rungmaster.shared.session import ExitOutcome, Measurement
+from rungmaster.shared.wire.session import ExitOutcome, Measurement
 
 from .scripted_master import Record, ScriptedMaster, assignment
 from .worker_harness import DEADLINE, until, write_training

@@ -11,8 +11,8 @@ import grpc.aio
 import pytest
 
 from rungmaster.shared.errors import Unavailable
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import (
     Acknowledgement,
     Decision,
     DecisionKind,
@@ -20,9 +20,9 @@ from rungmaster.shared.session import (
     SessionRequest,
     SessionResponse,
 )
-from rungmaster.worker import session
 from rungmaster.worker.agent import Agent
-from rungmaster.worker.settings import Settings
+from rungmaster.worker.link import session
+from rungmaster.worker.settings import WorkerSettings
 
 from .scripted_master import ScriptedMaster, assignment, stop
 from .worker_harness import COUNTING, DEADLINE, scene, until, write_training
@@ -203,7 +203,7 @@ def test_a_replaced_master_is_left_for_the_next_address(tmp_path: Path) -> None:
         replaced, current = ScriptedMaster(term=3), ScriptedMaster(term=4)
         await replaced.start()
         await current.start()
-        settings = Settings((current.address, replaced.address), tmp_path, tmp_path / "logs")
+        settings = WorkerSettings((current.address, replaced.address), tmp_path, tmp_path / "logs")
         agent = Agent(settings)
         running = asyncio.create_task(agent.run())
         await until(lambda: current.hellos)
@@ -246,7 +246,7 @@ def test_a_master_whose_database_was_begun_anew_is_served_and_told_nothing_of_th
 
 def test_a_master_that_was_never_reached_is_given_up_with_a_hint(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
-    settings = Settings((address,), tmp_path, tmp_path / "logs", connect_timeout=0.3)
+    settings = WorkerSettings((address,), tmp_path, tmp_path / "logs", connect_timeout=0.3)
     with pytest.raises(Unavailable, match=f"no master could be reached at {address}: UNAVAILABLE.*check the address"):
         asyncio.run(asyncio.wait_for(Agent(settings).run(), DEADLINE))
 
@@ -256,7 +256,7 @@ def test_a_server_that_is_no_master_is_given_up_at_once(tmp_path: Path) -> None:
         server = grpc.aio.server()
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        settings = Settings((f"127.0.0.1:{port}",), tmp_path, tmp_path / "logs")
+        settings = WorkerSettings((f"127.0.0.1:{port}",), tmp_path, tmp_path / "logs")
         with pytest.raises(Unavailable, match="UNIMPLEMENTED"):
             await asyncio.wait_for(Agent(settings).run(), DEADLINE)
         await server.stop(None)
@@ -273,7 +273,7 @@ def test_a_master_that_does_not_answer_is_not_waited_for_for_ever(
         deaf = ScriptedMaster()
         deaf.deaf = True
         await deaf.start()
-        settings = Settings((deaf.address,), tmp_path, tmp_path / "logs", connect_timeout=0.1)
+        settings = WorkerSettings((deaf.address,), tmp_path, tmp_path / "logs", connect_timeout=0.1)
         with pytest.raises(Unavailable, match="no welcome from the master within"):
             await asyncio.wait_for(Agent(settings).run(), DEADLINE)
         await deaf.shut_down()

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rungmaster.shared.session import Decision, DecisionKind, Exit, ExitOutcome, SessionResponse
-from rungmaster.worker import ending
+from rungmaster.shared.wire.session import Decision, DecisionKind, Exit, ExitOutcome, SessionResponse
+from rungmaster.worker.assignment import ending
 
 from .scripted_master import assignment
 from .test_worker_process import Running, working

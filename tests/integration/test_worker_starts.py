@@ -14,11 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-from rungmaster.worker.child import Child, Job
-from rungmaster.worker.guard import Guard
-from rungmaster.worker.launcher import Launcher
-from rungmaster.worker.local_server import LocalServer
-from rungmaster.worker.protocol import Start
+from rungmaster.worker.assignment.local_server import LocalServer
+from rungmaster.worker.process.child import Job, TrainingProcess
+from rungmaster.worker.process.launcher import Launcher
+from rungmaster.worker.process.reaper_client import ReaperClient
+from rungmaster.worker.trial.protocol import Start
 
 from .descent import marked
 from .worker_harness import DEADLINE, until, write_training
@@ -40,7 +40,7 @@ class Place:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.guard = Guard()
+        self.guard = ReaperClient()
         self.launcher = Launcher(self.guard, directory, fork=True)
 
     def job(self, number: int, *, forked: bool = True) -> Job:
@@ -81,7 +81,7 @@ async def place(directory: Path) -> AsyncIterator[Place]:
     assert marked(VARIABLE, str(directory)) == []
 
 
-async def only(it: Place, children: dict[int, Child]) -> None:
+async def only(it: Place, children: dict[int, TrainingProcess]) -> None:
     """Waits until just these trials train, each in the process that its requester was given."""
 
     def trains() -> bool:
@@ -103,8 +103,8 @@ def test_of_many_starts_and_cancellations_each_requester_gets_its_own_process(tm
                 if number % 4 != 0:
                     asyncio.get_running_loop().call_later(random.choice((0, 0.2, 0.5)) * random.random(), task.cancel)
             ended = dict(zip(tasks, await asyncio.gather(*tasks.values(), return_exceptions=True), strict=True))
-            children = {number: child for number, child in ended.items() if isinstance(child, Child)}
-            assert {type(end) for end in ended.values()} <= {Child, asyncio.CancelledError}
+            children = {number: child for number, child in ended.items() if isinstance(child, TrainingProcess)}
+            assert {type(end) for end in ended.values()} <= {TrainingProcess, asyncio.CancelledError}
             assert set(children) >= set(range(0, 40, 4))
             await only(it, children)
             await asyncio.gather(*(child.kill(at_once=True) for child in children.values()))
@@ -157,7 +157,7 @@ def test_a_start_that_is_cancelled_wherever_it_waits_leaves_no_process(tmp_path:
 
 
 @coroutine
-def cancelled_at(point: int, work: Coroutine[Any, Any, Child]) -> Generator[Any, Any, Child]:
+def cancelled_at(point: int, work: Coroutine[Any, Any, TrainingProcess]) -> Generator[Any, Any, TrainingProcess]:
     """Does the work, and cancels its task at the point-th place at which it waits."""
     waits = 0
     result: Any = None

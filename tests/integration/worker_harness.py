@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rungmaster.worker.agent import Agent
-from rungmaster.worker.settings import Settings
+from rungmaster.worker.settings import WorkerSettings
 
 from .scripted_master import ScriptedMaster
 
@@ -73,7 +73,7 @@ async def scene(
     master = master or ScriptedMaster()
     await master.start()
     settings = {"addresses": (master.address,), "directory": directory, "logs": directory / "logs"} | settings
-    agent = Agent(Settings(**settings))
+    agent = Agent(WorkerSettings(**settings))
     running = asyncio.create_task(agent.run())
     try:
         yield Scene(master, agent, running, directory)

@@ -34,7 +34,7 @@ class Clockwork:
         if not enough():
             self.now = until
 
-    def chance(self, probability: float) -> bool:
+    def reseeding(self, probability: float) -> bool:
         """Whether something of this probability happens now."""
         return self.random.random() < probability
 

@@ -13,12 +13,13 @@ from typing import Any
 from unit.master_oracle import Oracle, check_memory
 from unit.master_store import MemoryStore
 
-from rungmaster.master.checking import check_database
 from rungmaster.master.dispatcher.clock import Now
-from rungmaster.master.dispatcher.core import Core, Terms
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.dispatcher.recovered import SessionParameters
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.experiment.changes import Changes, LeaseRow, ReportRow, RungResultRow, TrialRow
 from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.maintenance.check import check_database
 
 #: A rebuilt memory is compared with the live one at every so many commits, and at every start.
 COMPARE_EVERY = 25
@@ -37,7 +38,7 @@ class Database:
         """Takes a new term."""
         return Ledger.open(str(self.path), holder=holder)
 
-    def start(self, ledger: Ledger, terms: Terms, now: Now, look_interval: float, portion: int) -> Core:
+    def start(self, ledger: Ledger, terms: SessionParameters, now: Now, look_interval: float, portion: int) -> Core:
         """A core from the ledger; raises AssertionError where it is not the one that the model gives."""
         core = Core(terms, LedgerStore(ledger).recover(), now, look_interval, portion)
         check_memory(core, Core(terms, self.model.recover(), now, look_interval))

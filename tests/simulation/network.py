@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rungmaster.shared.session import SessionRequest, SessionResponse
+from rungmaster.shared.wire.session import SessionRequest, SessionResponse
 
 from .clockwork import Clockwork
 
@@ -72,5 +72,5 @@ class Stream:
         return max(previous, self._clockwork.now + self._delay())
 
     def _delay(self) -> float:
-        rare = self._clockwork.chance(0.02)
+        rare = self._clockwork.reseeding(0.02)
         return self._clockwork.random.uniform(0.0, RARE_DELAY if rare else USUAL_DELAY)

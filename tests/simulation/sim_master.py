@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rungmaster.master.dispatcher.clock import Now
-from rungmaster.master.dispatcher.core import Core, Terms
-from rungmaster.master.dispatcher.outbox import Outgoing
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.dispatcher.recovered import SessionParameters
+from rungmaster.master.dispatcher.sessions.outbox import Outgoing
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.shared.errors import MastershipLost, RungmasterError, Unavailable
-from rungmaster.shared.session import SessionRequest
+from rungmaster.shared.wire.session import SessionRequest
 
 from .network import Stream
 
@@ -41,7 +42,7 @@ class SimMaster:
         self._world = world
         self._clockwork = world.clockwork
         self._ledger = world.database.open("simulation")
-        self.terms = Terms(self._ledger.term, LEASE_TTL, HEARTBEAT, "simulated")
+        self.terms = SessionParameters(self._ledger.term, LEASE_TTL, HEARTBEAT, "simulated")
         #: Each boot of a machine begins its monotonic clock somewhere else.
         self._base = self._clockwork.random.uniform(0, 1e6)
         self.alive, self.stopped = True, False
@@ -161,7 +162,7 @@ class SimMaster:
     def _count_repeats(self, core: Core, request: SessionRequest) -> None:
         for event in request.events:
             experiment = core.experiments.get(event.lease.experiment_id)
-            lease = experiment.book.leases.get(event.lease.trial_id) if experiment else None
+            lease = experiment.records.leases.get(event.lease.trial_id) if experiment else None
             if lease is None or lease.token != event.lease.token:
                 self._clockwork.happened("stale event")
             elif event.sequence <= lease.last_sequence:

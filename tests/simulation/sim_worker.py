@@ -7,9 +7,9 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from rungmaster.shared.backoff import Backoff
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.net.backoff import Backoff
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import (
     Assignment,
     CheckpointSaved,
     Decision,
@@ -22,7 +22,7 @@ from rungmaster.shared.session import (
     SessionRequest,
     SessionResponse,
 )
-from rungmaster.worker.outbox import Outbox
+from rungmaster.worker.link.outbox import Outbox
 
 from .network import Stream
 from .sim_master import HEARTBEAT
@@ -157,11 +157,11 @@ class SimWorker:
         self.outbox.drop(lease)
 
     def _delete(self, uri: str) -> None:
-        chance = self._clockwork.random.random() if self._world.stormy else 1.0
-        if chance < 0.02:
+        reseeding = self._clockwork.random.random() if self._world.stormy else 1.0
+        if reseeding < 0.02:
             self._clockwork.happened("deletion without an answer")
             return
-        if chance < 0.2:
+        if reseeding < 0.2:
             self._clockwork.happened("deletion failed")
             self.outbox.not_deleted(FailedDeletion(uri, "Stale file handle"))
         else:

@@ -10,11 +10,11 @@ from typing import Any
 
 from unit.master_harness import make_spec
 
-from rungmaster.master.dispatcher.blueprint import blueprint
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import Assignment, CheckpointSaved
-from rungmaster.shared.spec import Spec
-from rungmaster.shared.storage import address_in
+from rungmaster.master.dispatcher.setup import set_up
+from rungmaster.shared.checkpoints.storage import address_in
+from rungmaster.shared.spec.spec import Spec
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import Assignment, CheckpointSaved
 
 from .clockwork import Clockwork
 from .database import Database
@@ -128,7 +128,7 @@ class World:
             if not isinstance(result, int):
                 self.clockwork.after(1.0, lambda: self._submit(number, spec))
 
-        plan = blueprint(spec)
+        plan = set_up(spec)
         self.execute(Command(lambda core, _: core.create(plan, f"request {number}"), answered))
 
     def execute(self, command: Command) -> None:
@@ -204,8 +204,8 @@ class World:
     def _new_worker(self, name: str) -> SimWorker:
         self._incarnations += 1
         slots = self.clockwork.random.randint(2, 4)
-        faulty = self.stormy and self.clockwork.chance(0.05)
-        lacking = self.stormy and self.clockwork.chance(0.1)
+        faulty = self.stormy and self.clockwork.reseeding(0.05)
+        lacking = self.stormy and self.clockwork.reseeding(0.1)
         return SimWorker(self, name, self._incarnations, slots, faulty=faulty, lacking=lacking)
 
     def replace(self, worker: SimWorker) -> None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
-from rungmaster.master.dispatcher.blueprint import Blueprint, Refused
 from rungmaster.master.dispatcher.clock import Now
-from rungmaster.master.dispatcher.core import Core, Recovered, Terms
-from rungmaster.master.dispatcher.endings import PORTION
-from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, Records, TrialRow
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParameters
+from rungmaster.master.dispatcher.setup import ExperimentSetup, Refused
+from rungmaster.master.dispatcher.upkeep.endings import PORTION
+from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, StoredRows, TrialRow
+from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import Unavailable
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.spec.spec import Spec, spec_from_json
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import (
     Assignment,
     CheckpointSaved,
     Decision,
@@ -30,8 +33,6 @@ from rungmaster.shared.session import (
     SessionResponse,
     WorkRequest,
 )
-from rungmaster.shared.spec import Spec, spec_from_json
-from rungmaster.shared.storage import address_in
 
 from .master_oracle import Oracle, check_memory
 from .master_store import MemoryStore, plain_blueprint
@@ -68,9 +69,9 @@ class Store(Protocol):
 
     def hparams(self, trials: set[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]: ...
 
-    def recover(self) -> Recovered: ...
+    def recover(self) -> RecoveredMemory: ...
 
-    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None: ...
+    def experiment(self, experiment_id: int) -> tuple[StoredRows, ExperimentSetup | Refused] | None: ...
 
 
 class RowStore(MemoryStore):
@@ -106,7 +107,7 @@ class Master:
         self.store: Store = store or RowStore()
         self.oracle = Oracle(self.store.rows)
         self.monotonic, self.wall = 1_000.0, 1_700_000_000.0
-        self.terms = Terms(1, lease_ttl, lease_ttl / 3, "test")
+        self.terms = SessionParameters(1, lease_ttl, lease_ttl / 3, "test")
         #: What the next commits do instead of succeeding: "before" raises, "after" raises although all was written.
         self.commit_faults: list[str] = []
         #: Rows that the ending of an experiment may take in one batch.
@@ -186,8 +187,8 @@ class Master:
 
     def submit(self, spec: Spec | None = None, request_id: str = "") -> int:
         """Creates an experiment."""
-        blueprint = plain_blueprint(spec or make_spec())
-        return self.do(lambda core: core.create(blueprint, request_id))
+        setup = plain_blueprint(spec or make_spec())
+        return self.do(lambda core: core.create(setup, request_id))
 
     def worker(self, name: str = "w", slots: int = 1, **labels: str) -> Worker:
         """A worker that has said hello."""

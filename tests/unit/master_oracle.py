@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from rungmaster.master.dispatcher.core import Core
-from rungmaster.master.experiment.book import Book
 from rungmaster.master.experiment.changes import Changes, ExperimentRow, Key, RungResultRow, RungRow
-from rungmaster.master.experiment.experiment import Experiment
+from rungmaster.master.experiment.experiment import LiveExperiment
+from rungmaster.master.experiment.records import ExperimentRecords
 from rungmaster.master.search.adaptive import AdaptiveAsha
-from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState
-from rungmaster.shared.session import CheckpointSaved, Exit, LeaseEvent, Measurement
-from rungmaster.shared.spec import Spec, spec_from_json
+from rungmaster.shared.spec.spec import Spec, spec_from_json
+from rungmaster.shared.wire.model import ExperimentState, LeaseRef, TrialState
+from rungmaster.shared.wire.session import CheckpointSaved, Exit, LeaseEvent, Measurement
 
 from .master_store import MemoryStore
 
@@ -254,49 +254,49 @@ class Oracle:
 def check_memory(core: Core, rebuilt: Core) -> None:
     """Raises AssertionError where a core contradicts itself, or (I8) the one rebuilt from the database."""
     for ending in core.endings.by_experiment.values():
-        ending._book.check()
+        ending._records.check()
     for experiment in core.experiments.values():
-        experiment.book.check()
+        experiment.records.check()
         experiment.searcher.check()
         _check_no_orphan(experiment)
     live, anew = memory(core), memory(rebuilt)
     assert live == anew, "I8: in memory and rebuilt from the database differ\n" + "\n".join(_differences(live, anew))
 
 
-def _check_no_orphan(experiment: Experiment) -> None:
+def _check_no_orphan(experiment: LiveExperiment) -> None:
     """I9: a pending trial is either ready, once, or ready as soon as its lease ends."""
-    book = experiment.book
-    pending = {t.trial_id for t in book.trials.values() if t.state == TrialState.PENDING}
-    assert sorted(experiment.ready) == sorted(pending - book.leases.keys()), f"I9: {experiment.ready} {pending}"
+    records = experiment.records
+    pending = {t.trial_id for t in records.trials.values() if t.state == TrialState.PENDING}
+    assert sorted(experiment.ready) == sorted(pending - records.leases.keys()), f"I9: {experiment.ready} {pending}"
 
 
 def memory(core: Core) -> dict[str, Any]:
     """I8: everything of a core that a rebuilt one must have too."""
     return {
         "experiments": {i: _experiment(e) for i, e in core.experiments.items()},
-        "endings": {i: _rows(e._book) for i, e in core.endings.by_experiment.items()},
+        "endings": {i: _rows(e._records) for i, e in core.endings.by_experiment.items()},
         "leaving": core._leaving,
         "leases": {s.session_id: (s.leases, s.answered) for s in core.sessions.values() if s.leases},
     }
 
 
-def _experiment(experiment: Experiment) -> dict[str, Any]:
-    return _rows(experiment.book) | {
+def _experiment(experiment: LiveExperiment) -> dict[str, Any]:
+    return _rows(experiment.records) | {
         "ready": sorted(experiment.ready),
         "searcher": _searcher(experiment.searcher),
     }
 
 
-def _rows(book: Book) -> dict[str, Any]:
+def _rows(records: ExperimentRecords) -> dict[str, Any]:
     return {
-        "row": book.row,
-        "brackets": book.brackets,
-        "rungs": book.rungs,
-        "trials": book.trials,
-        "leases": book.leases,
-        "checkpoints": {k: v for k, v in book.checkpoints.items() if v},
-        "completed": book.completed,
-        "best": book.best(),
+        "row": records.row,
+        "brackets": records.brackets,
+        "rungs": records.rungs,
+        "trials": records.trials,
+        "leases": records.leases,
+        "checkpoints": {k: v for k, v in records.checkpoints.items() if v},
+        "completed": records.completed,
+        "best": records.best(),
     }
 
 

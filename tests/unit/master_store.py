@@ -10,9 +10,9 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
-from rungmaster.master.dispatcher.blueprint import Blueprint, Refused
-from rungmaster.master.dispatcher.core import Recovered
-from rungmaster.master.dispatcher.owners import Owner
+from rungmaster.master.dispatcher.recovered import RecoveredMemory
+from rungmaster.master.dispatcher.sessions.owners import SessionOwner
+from rungmaster.master.dispatcher.setup import ExperimentSetup, Refused
 from rungmaster.master.experiment.changes import (
     BracketRow,
     Changes,
@@ -20,30 +20,30 @@ from rungmaster.master.experiment.changes import (
     EventRow,
     ExperimentRow,
     LeaseRow,
-    Records,
     ReportRow,
     RungResultRow,
     RungRow,
+    StoredRows,
     TrialRow,
     WorkerRow,
 )
 from rungmaster.master.search.interface import Goal, Step
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.errors import InvalidSpec, Problem
-from rungmaster.shared.model import ExperimentState
-from rungmaster.shared.spec import Spec, spec_from_json
+from rungmaster.shared.spec.spec import Spec, spec_from_json
+from rungmaster.shared.wire.model import ExperimentState
 
 #: Experiments of these names have trouble of their own: no trial from this number on can be drawn, this metric raises.
 UNDRAWABLE, FIRST_UNDRAWABLE = "undrawable", 3
 RAISING, RAISES = "raising", -1.0
 
 
-def plain_blueprint(spec: Spec) -> Blueprint:
+def plain_blueprint(spec: Spec) -> ExperimentSetup:
     """A blueprint whose hyperparameters tell the trial's number: no search space, which takes long to load."""
     searcher = build_searcher(spec.searcher, Goal(spec.metric.goal))
     if spec.name == RAISING:
         _make_raise(searcher)
-    return Blueprint(spec, searcher, _undrawable if spec.name == UNDRAWABLE else _plainly)
+    return ExperimentSetup(spec, searcher, _undrawable if spec.name == UNDRAWABLE else _plainly)
 
 
 def _plainly(trial: int) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class MemoryStore:
         """Hyperparameters of trials."""
         return {key: dict(self.trials[key].hparams or {}) for key in trials}
 
-    def recover(self) -> Recovered:
+    def recover(self) -> RecoveredMemory:
         """Everything that a master's memory is built from."""
         created = [event.experiment_id for event in self.events]
         live = [
@@ -146,26 +146,26 @@ class MemoryStore:
             for row in self.experiments.values()
             if not ExperimentState(row.state).ended or row.experiment_id in self.endings
         ]
-        return Recovered(
+        return RecoveredMemory(
             max(created, default=0),
             {row.request_id: row.experiment_id for row in self.experiments.values() if row.request_id},
             [(self.records(row.experiment_id), plain_blueprint(spec_from_json(row.spec))) for row in live],
             sorted(row.uri for row in self.checkpoints.values() if row.delete_time is not None and not row.deleted),
             self.drained,
-            {row.session_id: Owner(row.identity, row.secret_digest) for row in self.workers.values()},
+            {row.session_id: SessionOwner(row.identity, row.secret_digest) for row in self.workers.values()},
         )
 
-    def experiment(self, experiment_id: int) -> tuple[Records, Blueprint | Refused] | None:
+    def experiment(self, experiment_id: int) -> tuple[StoredRows, ExperimentSetup | Refused] | None:
         """One experiment that has not ended."""
         row = self.experiments.get(experiment_id)
         if row is None or ExperimentState(row.state).ended:
             return None
         return self.records(experiment_id), plain_blueprint(spec_from_json(row.spec))
 
-    def records(self, experiment_id: int) -> Records:
+    def records(self, experiment_id: int) -> StoredRows:
         """What is kept of an experiment that goes on, as the ledger gives it."""
         leases = [self._held(row) for row in _of(self.leases, experiment_id) if row.end_time is None]
-        return Records(
+        return StoredRows(
             _copy(self.experiments[experiment_id]),
             _of(self.brackets, experiment_id),
             _of(self.rungs, experiment_id),

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 
-from rungmaster.master.services.access import AccessInterceptor
-from rungmaster.master.services.tokens import Tokens
+from rungmaster.master.services.security.access import AccessInterceptor
+from rungmaster.master.services.security.tokens import Tokens
 
 TOKEN = "a" * 32
 

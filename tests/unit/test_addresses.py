@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rungmaster.shared.addresses import is_loopback, parse_addresses
 from rungmaster.shared.errors import InvalidInput
+from rungmaster.shared.net.addresses import is_loopback, parse_addresses
 
 
 @pytest.mark.parametrize(

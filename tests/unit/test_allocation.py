@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungmaster.master.dispatcher.allocation import Demand, Line, Offer, Reservations, fits_labels
+from rungmaster.master.dispatcher.scheduling.allocation import Demand, FairQueue, Offer, Reservations, fits_labels
 
 
 def demand(number: int, priority: int = 0, weight: float = 1.0, in_use: int = 0, **labels: str) -> Demand:
     return Demand(number, priority, weight, slots=1, slots_in_use=in_use, labels=labels)
 
 
-def line_of(listed: Iterable[Demand]) -> Line:
-    line = Line()
+def line_of(listed: Iterable[Demand]) -> FairQueue:
+    line = FairQueue()
     for each in listed:
         line.put(each)
     return line

@@ -10,7 +10,7 @@ import pytest
 
 from rungmaster.shared.errors import CannotStart, InvalidInput
 from rungmaster.worker.allowed import Allowed
-from rungmaster.worker.environment import base_environment, scrubbed
+from rungmaster.worker.process.environment import base_environment, scrubbed
 
 
 def program(path: Path) -> Path:

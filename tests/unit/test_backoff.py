@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungmaster.shared.backoff import Backoff
+from rungmaster.shared.net.backoff import Backoff
 
 
 class Highest(Random):

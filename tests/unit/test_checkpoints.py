@@ -16,12 +16,12 @@ import pytest
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import CannotStart, InvalidInput, Unavailable
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import CheckpointRef, CheckpointSaved, Sweep
-from rungmaster.shared.storage import address_in
-from rungmaster.worker import checkpoints
-from rungmaster.worker.checkpoints import CheckpointStore, EmptyStorage, Loaded
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import CheckpointRef, CheckpointSaved, Sweep
+from rungmaster.worker.checkpoints import store as store_module
+from rungmaster.worker.checkpoints.store import CheckpointStore, EmptyStorage, Loaded
 
 LEASE = LeaseRef(1, 7, 3)
 DATABASE = "0123456789abcdef"
@@ -295,7 +295,7 @@ def test_nothing_is_left_of_a_save_that_failed_on_the_way(
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "sync", full)
+    monkeypatch.setattr(store_module, "sync", full)
     with pytest.raises(Unavailable, match=r"store' cannot be written: .*No space left on device"):
         keep(store, str(tmp_path / "store"), 3, folder)
     assert list((tmp_path / "store/1/7").iterdir()) == []
@@ -339,7 +339,7 @@ def test_on_a_disk_a_checkpoint_is_in_its_place_only_once_it_is_whole(
     def look(path: Path) -> None:
         in_place.append([each.name for each in trial.iterdir() if not each.name.startswith(".")])
 
-    monkeypatch.setattr(checkpoints, "sync", look)
+    monkeypatch.setattr(store_module, "sync", look)
     saved = keep(store, str(tmp_path / "store"), 3, folder)
     *before, last = in_place
     assert before
@@ -403,13 +403,13 @@ def test_what_a_checkpoint_cannot_hold_is_refused(store: CheckpointStore, tmp_pa
     reserved = filled(tmp_path / "reserved", {"manifest.json": b""})
     empty = tmp_path / "empty"
     empty.mkdir()
-    complaints = {
+    refusals = {
         pipe: "'fifo' is neither a file nor a folder",
         link: "'circle' is neither a file nor a folder",
         reserved: "cannot be called 'manifest.json'",
         empty: "holds no files",
     }
-    for folder, complaint in complaints.items():
+    for folder, complaint in refusals.items():
         with pytest.raises(InvalidInput, match=complaint):
             keep(store, str(tmp_path / "store"), 1, folder)
     assert not (tmp_path / "store").exists()

@@ -16,10 +16,19 @@ from rungmaster.client.cli import text
 from rungmaster.client.cli.progress import LiveDisplay, PlainDisplay
 from rungmaster.client.cli.troubles import trouble_lines
 from rungmaster.client.follow import Snapshot
-from rungmaster.shared.model import Bracket, Event, Experiment, ExperimentState, Rung, Trial, TrialState, Trouble
+from rungmaster.shared.wire.model import (
+    Bracket,
+    Event,
+    Experiment,
+    ExperimentState,
+    Rung,
+    TrialInfo,
+    TrialState,
+    Trouble,
+)
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
-BEST = Trial(
+BEST = TrialInfo(
     1,
     17,
     TrialState.COMPLETED,

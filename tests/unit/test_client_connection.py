@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rungmaster.client import connection as connection_module
-from rungmaster.client.connection import Connection
+from rungmaster.client.connection import MasterConnection
 from rungmaster.shared.errors import Unavailable
 
 
@@ -35,7 +35,7 @@ def test_threads_that_ask_at_once_share_one_channel(monkeypatch: pytest.MonkeyPa
         return opened[-1]
 
     monkeypatch.setattr(connection_module, "open_channel", open_slowly)
-    connection = Connection(("one:1",), 1.0)
+    connection = MasterConnection(("one:1",), 1.0)
 
     def ask(_: int) -> Any:
         at_once.wait(10)
@@ -51,7 +51,7 @@ def test_threads_that_ask_at_once_share_one_channel(monkeypatch: pytest.MonkeyPa
 
 
 def test_threads_that_fail_at_the_same_address_go_on_to_the_next_one_together() -> None:
-    connection = Connection(("one:1", "two:2", "three:3"), 1.0)
+    connection = MasterConnection(("one:1", "two:2", "three:3"), 1.0)
     for _ in range(3):
         connection.turn("one:1")
     assert connection.address == "two:2"

@@ -11,7 +11,7 @@ from rungmaster.master.cli.drive import Driver
 from rungmaster.master.search.arithmetic import hyperband_brackets
 from rungmaster.master.search.interface import BracketPlan, Goal
 from rungmaster.master.search.registry import build_searcher, plan_brackets
-from rungmaster.shared.searchers import SEARCHERS, SearcherSpec
+from rungmaster.shared.spec.searchers import SEARCHERS, SearcherSpec
 
 CASES = Path(__file__).parents[1] / "conformance"
 PLANS = json.loads((CASES / "brackets.json").read_text())

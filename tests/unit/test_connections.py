@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rungmaster.master.services.connections import place_of
+from rungmaster.master.services.limits.connections import place_of
 
 
 @pytest.mark.parametrize(

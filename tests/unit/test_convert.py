@@ -1,4 +1,4 @@
-"""What goes into a message comes out of it, for every value of shared/model.py, over its bytes on the wire."""
+"""What goes into a message comes out of it, for every value of shared/wire/model.py, over its bytes on the wire."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rungmaster.proto.v1 import experiment_pb2
-from rungmaster.shared import convert, convert_basics, model
-from rungmaster.shared.convert_basics import document_from_json, document_to_json
 from rungmaster.shared.errors import InvalidInput
+from rungmaster.shared.wire import convert, convert_basics, model
+from rungmaster.shared.wire.convert_basics import document_from_json, document_to_json
 
 INT32 = st.integers(0, 2**31 - 1)
 INT64 = st.integers(0, 2**63 - 1)
@@ -35,7 +35,7 @@ GPUS = st.builds(model.Gpu, TEXT, TEXT, INT64)
 RUNGS = st.builds(model.Rung, INT32, INT64, INT32, INT32, INT32, st.none() | FLOATS)
 BRACKETS = st.builds(model.Bracket, INT32, INT32, st.none() | INT32, INT32, st.lists(RUNGS, max_size=3).map(tuple))
 TRIALS = st.builds(
-    model.Trial,
+    model.TrialInfo,
     experiment_id=INT32,
     trial_id=INT32,
     state=st.sampled_from(model.TrialState),
@@ -135,7 +135,7 @@ def test_every_kind_of_value_has_its_conversions_tested() -> None:
 
 @given(value=TRIALS)
 @settings(max_examples=20)
-def test_every_message_has_a_json_form(value: model.Trial) -> None:
+def test_every_message_has_a_json_form(value: model.TrialInfo) -> None:
     assert json_format.MessageToJson(convert.trial_to_proto(value))
 
 
@@ -166,7 +166,7 @@ def test_a_document_keeps_its_types_and_the_order_of_its_keys(document: dict[str
 def test_hyperparameters_and_specs_keep_their_types_on_the_wire(value: Any) -> None:
     hparams = {"z": value, "a": 1}
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    trial = model.Trial(1, 0, model.TrialState.PAUSED, hparams, 0, 0, 1, 1, None, 0, 0, 0, "", now, None, "")
+    trial = model.TrialInfo(1, 0, model.TrialState.PAUSED, hparams, 0, 0, 1, 1, None, 0, 0, 0, "", now, None, "")
     back = convert.trial_from_proto(experiment_pb2.Trial.FromString(convert.trial_to_proto(trial).SerializeToString()))
     assert repr(back.hparams) == repr(hparams)
 

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungmaster.proto.v1 import worker_pb2 as pb
-from rungmaster.shared import session
-from rungmaster.shared.convert_session import (
+from rungmaster.shared.errors import InvalidInput
+from rungmaster.shared.wire import session
+from rungmaster.shared.wire.convert_session import (
     session_request_from_proto,
     session_request_to_proto,
     session_response_from_proto,
     session_response_to_proto,
 )
-from rungmaster.shared.errors import InvalidInput
-from rungmaster.shared.model import Gpu, LeaseRef
+from rungmaster.shared.wire.model import Gpu, LeaseRef
 
 int32 = st.integers(0, 2**31 - 1)
 int64 = st.integers(0, 2**63 - 1)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rungmaster.master.dispatcher.deletions import (
+from rungmaster.master.dispatcher.upkeep.deletions import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     OUTSTANDING,

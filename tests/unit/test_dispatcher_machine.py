@@ -17,8 +17,8 @@ from unit.master_harness import LEASE_TTL, Event, Line, Master, make_spec
 from unit.master_store import RAISES, RAISING, UNDRAWABLE
 
 from rungmaster.shared.errors import FailedPrecondition, Unavailable
-from rungmaster.shared.model import ExperimentState, LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.wire.model import ExperimentState, LeaseRef
+from rungmaster.shared.wire.session import (
     Assignment,
     CheckpointSaved,
     Decision,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
-from rungmaster.shared.session import Assignment, WorkRequest
+from rungmaster.shared.wire.session import Assignment, WorkRequest
 
 
 @pytest.fixture

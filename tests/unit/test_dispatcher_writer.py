@@ -16,11 +16,12 @@ from unit.master_store import MemoryStore, plain_blueprint
 
 from rungmaster.master.dispatcher import writer as writer_module
 from rungmaster.master.dispatcher.clock import Now
-from rungmaster.master.dispatcher.core import Core, Recovered, Terms
+from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParameters
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes, NotWritten
 from rungmaster.shared.errors import FailedPrecondition, InternalError, LimitExceeded, MastershipLost, Unavailable
-from rungmaster.shared.session import Hello, SessionRequest, WorkRequest
+from rungmaster.shared.wire.session import Hello, SessionRequest, WorkRequest
 
 T = TypeVar("T")
 NOW = Now(1_000.0, 1.7e9)
@@ -49,7 +50,7 @@ class FaultyStore(MemoryStore):
         if error is not None:
             raise error
 
-    def recover(self) -> Recovered:
+    def recover(self) -> RecoveredMemory:
         self.recoveries += 1
         if self.away:
             raise Unavailable("the database is away")
@@ -62,7 +63,7 @@ def run(scenario: Callable[[Writer, FaultyStore], Awaitable[None]]) -> None:
     async def main() -> None:
         store = FaultyStore()
         with ThreadPoolExecutor(1) as thread:
-            writer = Writer(store, Terms(1, 30.0, 10.0, "test"), thread, lambda: NOW)
+            writer = Writer(store, SessionParameters(1, 30.0, 10.0, "test"), thread, lambda: NOW)
             await writer.start()
             running = asyncio.create_task(writer.run())
             try:
@@ -155,10 +156,10 @@ def test_asyncio_has_no_complaint_of_a_command_that_fails_while_nobody_waits_for
 ) -> None:
     # What pytest keeps of the log holds the error, and that the command.
     monkeypatch.setattr(writer_module.log, "disabled", True)
-    complaints: list[dict[str, Any]] = []
+    refusals: list[dict[str, Any]] = []
 
     async def scenario(writer: Writer, store: FaultyStore) -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: refusals.append(context))
         store.faults = [("before", Unavailable("disk full"))]
         writer.submit(create("r"))
         await until(lambda: not store.faults)
@@ -166,7 +167,7 @@ def test_asyncio_has_no_complaint_of_a_command_that_fails_while_nobody_waits_for
         gc.collect()
 
     run(scenario)
-    assert complaints == []
+    assert refusals == []
 
 
 def test_a_failed_commit_ends_every_stream_and_sends_nothing() -> None:
@@ -274,7 +275,7 @@ def test_a_lost_mastership_ends_the_writer(where: str) -> None:
     async def main() -> None:
         store = FaultyStore()
         with ThreadPoolExecutor(1) as thread:
-            writer = Writer(store, Terms(1, 30.0, 10.0, "test"), thread, lambda: NOW)
+            writer = Writer(store, SessionParameters(1, 30.0, 10.0, "test"), thread, lambda: NOW)
             await writer.start()
             running = asyncio.create_task(writer.run())
             error = MastershipLost("term 1 is over") if where == "commit" else Unavailable("gone")

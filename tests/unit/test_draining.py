@@ -6,8 +6,8 @@ import pytest
 from unit.master_harness import Master, Worker
 
 from rungmaster.shared.errors import InvalidInput, NotFound, Unavailable
-from rungmaster.shared.model import WorkerState
-from rungmaster.shared.session import ExitOutcome
+from rungmaster.shared.wire.model import WorkerState
+from rungmaster.shared.wire.session import ExitOutcome
 
 
 @pytest.fixture

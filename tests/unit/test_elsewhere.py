@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rungmaster.shared import elsewhere
 from rungmaster.shared.errors import InvalidSpec
-from rungmaster.shared.spec import Spec, spec_from_json
+from rungmaster.shared.spec import elsewhere
+from rungmaster.shared.spec.spec import Spec, spec_from_json
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from.md"
 SPEC: dict[str, Any] = {

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes
 from rungmaster.shared.errors import FailedPrecondition
-from rungmaster.shared.model import ExperimentState, TrialState
-from rungmaster.shared.session import Measurement, SessionRequest
+from rungmaster.shared.wire.model import ExperimentState, TrialState
+from rungmaster.shared.wire.session import Measurement, SessionRequest
 
 from .master_harness import LEASE_TTL, Master, Worker, make_spec
 

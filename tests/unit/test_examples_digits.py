@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rungmaster.worker.testing import Report, train_alone
+from rungmaster.worker.testing import RecordedReport, train_alone
 
 ROOT = Path(__file__).parents[2]
 ADAM = {"learning_rate": 0.02, "width": 32, "activation": "tanh", "solver": "adam", "batch_size": 64}
@@ -21,7 +21,7 @@ def _in_the_projects_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
 
 
-def train_digits(hparams: dict[str, Any], epochs: int, **options: Any) -> list[Report]:
+def train_digits(hparams: dict[str, Any], epochs: int, **options: Any) -> list[RecordedReport]:
     from examples.digits import train
 
     return train_alone(train, hparams, epochs, metric="validation_error", **options)

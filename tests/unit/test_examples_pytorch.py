@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rungmaster.worker.testing import Report, train_alone
+from rungmaster.worker.testing import RecordedReport, train_alone
 
 pytest.importorskip("torch", reason="PyTorch is not installed; it comes with the extra `torch`")
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 HPARAMS = {"learning_rate": 0.003, "weight_decay": 0.01, "channels": 8, "dropout": 0.2, "batch_size": 32}
 
 
-def train_digits(epochs: int, pauses: tuple[int, ...] = ()) -> list[Report]:
+def train_digits(epochs: int, pauses: tuple[int, ...] = ()) -> list[RecordedReport]:
     from examples.pytorch import train
 
     return train_alone(train, HPARAMS, epochs, metric="validation_error", pauses=pauses)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
-from rungmaster.master.dispatcher.sessions import LONGEST_REST
-from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState, WorkerState
-from rungmaster.shared.session import CheckpointSaved, DecisionKind, ExitOutcome, Measurement
+from rungmaster.master.dispatcher.sessions.sessions import LONGEST_REST
+from rungmaster.shared.wire.model import ExperimentState, LeaseRef, TrialState, WorkerState
+from rungmaster.shared.wire.session import CheckpointSaved, DecisionKind, ExitOutcome, Measurement
 
 FAILED, INVALID, FAULT = ExitOutcome.FAILED, ExitOutcome.INVALID_HPARAMS, ExitOutcome.WORKER_FAULT
 GIVEN_BACK, RELEASED = ExitOutcome.GIVEN_BACK, ExitOutcome.RELEASED

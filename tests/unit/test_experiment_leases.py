@@ -7,8 +7,9 @@ import math
 import pytest
 from unit.master_harness import Master, Worker
 
-from rungmaster.shared.model import LeaseRef, TrialState
-from rungmaster.shared.session import (
+from rungmaster.shared.checkpoints.storage import address_in
+from rungmaster.shared.wire.model import LeaseRef, TrialState
+from rungmaster.shared.wire.session import (
     Acknowledgement,
     Assignment,
     CheckpointSaved,
@@ -18,7 +19,6 @@ from rungmaster.shared.session import (
     LeaseEvent,
     Measurement,
 )
-from rungmaster.shared.storage import address_in
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from unit.master_harness import LEASE_TTL, Master, Worker, make_spec
 
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.shared.errors import FailedPrecondition, NotFound
-from rungmaster.shared.model import ExperimentState, TrialState, WorkerState
-from rungmaster.shared.session import DecisionKind, ExitOutcome
+from rungmaster.shared.wire.model import ExperimentState, TrialState, WorkerState
+from rungmaster.shared.wire.session import DecisionKind, ExitOutcome
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
-from rungmaster.master.dispatcher.deletions import FIRST_PAUSE
-from rungmaster.shared.model import ExperimentState, TrialState
-from rungmaster.shared.session import (
+from rungmaster.master.dispatcher.upkeep.deletions import FIRST_PAUSE
+from rungmaster.shared.wire.model import ExperimentState, TrialState
+from rungmaster.shared.wire.session import (
     Assignment,
     CheckpointSaved,
     DecisionKind,
@@ -451,7 +451,7 @@ def test_the_best_of_a_trial_that_does_not_lead_is_written_a_moment_later(master
     other.report(behind, 2, 0.4)
     assert master.trial(1).best_metric is None
     master.restart()
-    assert master.core.experiments[1].book.trials[1].best_metric == 0.4, "read back from the reports"
+    assert master.core.experiments[1].records.trials[1].best_metric == 0.4, "read back from the reports"
     other.connect(behind.lease)
     worker.connect(leader.lease)
     other.report(behind, 3, 0.3)
@@ -466,7 +466,7 @@ def test_a_trial_that_failed_keeps_its_result_and_a_discarded_one_has_none(maste
         worker.report(assignment, 1, error)
         worker.exit(assignment, outcome, "boom")
     assert [master.trial(n).best_metric for n in (0, 1)] == [0.2, None]
-    assert master.core.experiments[1].book.best() == 0
+    assert master.core.experiments[1].records.best() == 0
 
 
 def test_of_equal_results_the_first_is_the_best_where_the_goal_is_to_maximize_too(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from unit.master_harness import Master, Worker, make_spec
 
 from rungmaster.master.experiment.first_attempts import FirstAttempts
-from rungmaster.shared.model import ExperimentState, LeaseRef, TrialState, WorkerState
-from rungmaster.shared.session import Exit, ExitOutcome, WorkRequest
-from rungmaster.shared.spec import Spec
+from rungmaster.shared.spec.spec import Spec
+from rungmaster.shared.wire.model import ExperimentState, LeaseRef, TrialState, WorkerState
+from rungmaster.shared.wire.session import Exit, ExitOutcome, WorkRequest
 
 FAILED, INVALID, FAULT = ExitOutcome.FAILED, ExitOutcome.INVALID_HPARAMS, ExitOutcome.WORKER_FAULT
 GIVEN_BACK, CANNOT_START = ExitOutcome.GIVEN_BACK, ExitOutcome.CANNOT_START

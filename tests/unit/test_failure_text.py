@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungmaster.shared.failure_text import (
+from rungmaster.shared.limits import MAX_ERROR
+from rungmaster.shared.text.failure_text import (
     MAX_SUMMARY,
     exception_in,
     exception_line,
@@ -17,8 +18,7 @@ from rungmaster.shared.failure_text import (
     signature,
     summary,
 )
-from rungmaster.shared.limits import MAX_ERROR
-from rungmaster.shared.visible import HIDDEN
+from rungmaster.shared.text.visible import HIDDEN
 
 
 def test_what_ended_it_comes_first_then_the_exception_then_the_output() -> None:

@@ -11,9 +11,9 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from rungmaster.shared.errors import Unavailable
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import CheckpointRef, CheckpointSaved
-from rungmaster.worker.checkpoints import CheckpointStore
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import CheckpointRef, CheckpointSaved
+from rungmaster.worker.checkpoints.store import CheckpointStore
 
 REFUSALS = [
     ConnectionError("connection reset by peer"),

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from rungmaster.master.services.gate import CALLS_OF_HOST, RATE, Gate
+from rungmaster.master.services.limits.gate import CALLS_OF_HOST, RATE, CallLimiter
 from rungmaster.shared.errors import LimitExceeded
 
 
@@ -16,7 +16,7 @@ def peer(host: int, number: int) -> str:
 
 
 def test_a_host_has_only_so_many_calls_under_way_and_others_are_served() -> None:
-    gate = Gate(connections_of_host=100)
+    gate = CallLimiter(connections_of_host=100)
     with ExitStack() as stack:
         for number in range(CALLS_OF_HOST):
             stack.enter_context(gate.inside(peer(1, number), streams=False))
@@ -28,7 +28,7 @@ def test_a_host_has_only_so_many_calls_under_way_and_others_are_served() -> None
 
 
 def test_thousands_of_workers_may_come_through_one_address() -> None:
-    gate = Gate(connections_of_host=100)
+    gate = CallLimiter(connections_of_host=100)
     with ExitStack() as stack:
         for number in range(2 * CALLS_OF_HOST):
             stack.enter_context(gate.inside(peer(1, number), streams=True))
@@ -36,7 +36,7 @@ def test_thousands_of_workers_may_come_through_one_address() -> None:
 
 
 def test_a_connection_that_calls_without_a_rest_is_cut_off_alone() -> None:
-    gate = Gate(connections_of_host=100)
+    gate = CallLimiter(connections_of_host=100)
 
     def call_again_and_again() -> None:
         for _ in range(int(100 * RATE)):

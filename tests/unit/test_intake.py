@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rungmaster.master.services.intake import LARGE, SLICE_EVENTS, SLICE_VALUES, take_in
 from rungmaster.proto.v1 import worker_pb2 as pb
 from rungmaster.shared import limits
-from rungmaster.shared.convert_session import session_request_from_proto
 from rungmaster.shared.errors import InvalidInput
-from rungmaster.shared.session import Measurement, SessionRequest
+from rungmaster.shared.wire.convert_session import session_request_from_proto
+from rungmaster.shared.wire.session import Measurement, SessionRequest
 
 
 def taken(data: bytes) -> list[SessionRequest]:

@@ -14,18 +14,20 @@ from unit.master_store import RAISES, RAISING, UNDRAWABLE, MemoryStore, plain_bl
 from unit.test_dispatcher_writer import FaultyStore, create, insist, run, until
 
 from rungmaster.master.dispatcher import writer as writer_module
-from rungmaster.master.dispatcher.blueprint import Blueprint, Blueprints, Refused
-from rungmaster.master.dispatcher.core import Core, Recovered
-from rungmaster.master.dispatcher.drawing import AHEAD, Drawer
+from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.dispatcher.isolation import Suspended
+from rungmaster.master.dispatcher.recovered import RecoveredMemory
+from rungmaster.master.dispatcher.scheduling.drawing import AHEAD, Drawer
+from rungmaster.master.dispatcher.setup import ExperimentSetup, ExperimentSetups, Refused
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment import lifecycle
-from rungmaster.master.experiment.book import Batch
 from rungmaster.master.experiment.changes import Changes, NotWritten
 from rungmaster.master.experiment.ending import Ending
-from rungmaster.master.experiment.experiment import Experiment
+from rungmaster.master.experiment.experiment import LiveExperiment
+from rungmaster.master.experiment.records import Batch
 from rungmaster.shared.errors import DatabaseError, FailedPrecondition, InternalError, InvalidSpec, Problem
-from rungmaster.shared.session import (
+from rungmaster.shared.spec.spec import spec_to_json
+from rungmaster.shared.wire.session import (
     Assignment,
     CheckpointSaved,
     Exit,
@@ -35,7 +37,6 @@ from rungmaster.shared.session import (
     SessionRequest,
     WorkRequest,
 )
-from rungmaster.shared.spec import spec_to_json
 
 
 def both(name: str) -> Master:
@@ -92,15 +93,15 @@ def test_a_worker_whose_assignment_was_of_the_experiment_that_raised_gets_anothe
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Experiment 1 raises once it has given one worker something and is asked by the next, in the same batch."""
-    master, assign, given = both("toy"), Experiment.assign, list[int]()
+    master, assign, given = both("toy"), LiveExperiment.assign, list[int]()
 
-    def assign_once(self: Experiment, *arguments: Any) -> Any:
+    def assign_once(self: LiveExperiment, *arguments: Any) -> Any:
         lease = assign(self, *arguments)
         given.append(self.experiment_id)
         assert self.experiment_id != 1 or given.count(1) < 2, "a bug"
         return lease
 
-    monkeypatch.setattr(Experiment, "assign", assign_once)
+    monkeypatch.setattr(LiveExperiment, "assign", assign_once)
     workers = [master.worker("one"), master.worker("other")]
 
     def ask(core: Core) -> None:
@@ -126,7 +127,7 @@ def test_who_steers_an_experiment_that_raises_is_told(monkeypatch: pytest.Monkey
     assert master.experiment(2).state == "active"
 
 
-def refused(recovered: Recovered) -> Recovered:
+def refused(recovered: RecoveredMemory) -> RecoveredMemory:
     """The first experiment's spec breaks a rule that is newer than it."""
     error = InvalidSpec([Problem("searcher.max_trials", "must be at most 5")])
     recovered.experiments[0] = recovered.experiments[0][0], Refused(error)
@@ -138,10 +139,10 @@ MEMORY_RECOVER, MEMORY_EXPERIMENT = MemoryStore.recover, MemoryStore.experiment
 
 def refused_one(store: MemoryStore, number: int) -> Any:
     found = MEMORY_EXPERIMENT(store, number)
-    return refused(Recovered(experiments=[found])).experiments[0] if found and number == 1 else found
+    return refused(RecoveredMemory(experiments=[found])).experiments[0] if found and number == 1 else found
 
 
-def refused_first(store: MemoryStore) -> Recovered:
+def refused_first(store: MemoryStore) -> RecoveredMemory:
     recovered = MEMORY_RECOVER(store)
     mine = recovered.experiments and recovered.experiments[0][0].row.experiment_id == 1
     return refused(recovered) if mine else recovered
@@ -202,10 +203,10 @@ def test_the_best_model_stays_where_a_search_that_cannot_go_on_is_cancelled_and_
     assert found is not None
     records = replace(found[0], row=replace(found[0].row, spec=damage(dict(found[0].row.spec))))
     suspended, batch = Suspended.of(records, "it is damaged"), Batch(Changes(), 0.0)
-    assert suspended.book is not None
+    assert suspended.records is not None
     suspended.pause(batch)
     suspended.cancel(batch)
-    Ending(suspended.book).go_on(100, batch)
+    Ending(suspended.records).go_on(100, batch)
     assert {trial.state for trial in batch.changes.trials.values()} == {"cancelled"}
     gone = batch.changes.unneeded_checkpoints
     assert {row.trial_id for row in records.checkpoints if row.uri not in gone} == kept
@@ -286,13 +287,13 @@ def test_checkpoints_that_were_given_up_in_what_the_database_did_not_take_stay(m
     monkeypatch.setattr(FaultyStore, "commit", commit)
 
     async def scenario(writer: Writer, store: FaultyStore) -> None:
-        line, blueprint = Line(), plain_blueprint(make_spec(max_restarts=0))
+        line, setup = Line(), plain_blueprint(make_spec(max_restarts=0))
 
         async def send(*events: Any, **fields: Any) -> None:
             request = SessionRequest(events=events, **fields)
             await writer.execute(lambda core, now: core.receive("s", line, request, now))
 
-        await writer.execute(lambda core, _: core.create(blueprint, ""))
+        await writer.execute(lambda core, _: core.create(setup, ""))
         await writer.execute(lambda core, now: core.connect(Hello("s", "w", 1), line, now))
         await send(work_request=WorkRequest("first", 1))
         await until(lambda: bool(assignments(line)))
@@ -304,7 +305,7 @@ def test_checkpoints_that_were_given_up_in_what_the_database_did_not_take_stay(m
         await until(lambda: len(assignments(line)) == 2)
         assert [ref.uri for ref in assignments(line)[1].checkpoints] == ["checkpoints/1/0/1-1-a"]
         assert not [uri for response in line.inbox for uri in response.delete_checkpoints]
-        asked = await writer.execute(lambda core, _: core.errands.deletions.ask(["other"], 1e9))
+        asked = await writer.execute(lambda core, _: core.worker_tasks.deletions.ask(["other"], 1e9))
         assert not asked, "nor is it asked for later"
 
     run(scenario)
@@ -433,10 +434,10 @@ def test_an_experiment_that_is_drawn_with_difficulty_holds_up_no_other() -> None
 
 
 def test_a_search_that_is_under_way_ends_with_the_master() -> None:
-    complaints: list[dict[str, Any]] = []
+    refusals: list[dict[str, Any]] = []
 
     async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: refusals.append(context))
         asked = threading.Event()
         drawer = Drawer(lambda number: None)
         difficult = drawer.ahead(7, lambda trial: asked.set())
@@ -450,7 +451,7 @@ def test_a_search_that_is_under_way_ends_with_the_master() -> None:
         assert difficult(0) is None
 
     asyncio.run(main())
-    assert complaints == []
+    assert refusals == []
 
 
 @pytest.mark.parametrize("end", ["gone", "replaced"])
@@ -482,11 +483,11 @@ def test_what_nobody_asks_for_any_more_is_not_drawn(end: str) -> None:
 
 def test_a_stored_spec_is_read_once_however_often_the_memory_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Any] = []
-    module = "rungmaster.master.dispatcher.blueprint.stored_spec"
+    module = "rungmaster.master.dispatcher.setup.stored_spec"
     document = spec_to_json(make_spec())
     monkeypatch.setattr(module, lambda spec: read.append(spec) or make_spec())
-    blueprints = Blueprints()
-    first, second = (blueprints.of(1, document, 2) for _ in range(2))
+    setups = ExperimentSetups()
+    first, second = (setups.of(1, document, 2) for _ in range(2))
     assert len(read) == 1
     assert not isinstance(first, Refused)
     assert not isinstance(second, Refused)
@@ -496,12 +497,12 @@ def test_a_stored_spec_is_read_once_however_often_the_memory_is_rebuilt(monkeypa
 @pytest.mark.parametrize("rules", [1, 2])
 def test_a_stored_experiment_draws_by_the_rules_under_which_it_began(rules: int) -> None:
     spec = make_spec(hyperparameters={"x": {"type": "int", "low": 1, "high": 6}})
-    blueprint = Blueprints().of(1, spec_to_json(spec), rules)
-    assert isinstance(blueprint, Blueprint)
-    drawn = [(blueprint.draw(trial) or {})["x"] for trial in range(12)]
+    setup = ExperimentSetups().of(1, spec_to_json(spec), rules)
+    assert isinstance(setup, ExperimentSetup)
+    drawn = [(setup.draw(trial) or {})["x"] for trial in range(12)]
     assert (drawn[:6] == drawn[6:]) == (rules == 2)
 
 
 def test_a_stored_document_of_any_kind_is_refused_and_not_raised() -> None:
     for document in ({}, {"name": "no spec"}, None, [], {"hyperparameters": 7}):
-        assert isinstance(Blueprints().of(1, document, 2), Refused)  # pyright: ignore[reportArgumentType]
+        assert isinstance(ExperimentSetups().of(1, document, 2), Refused)  # pyright: ignore[reportArgumentType]

@@ -11,14 +11,14 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from rungmaster.master.experiment.orphans import Known, is_orphan
-from rungmaster.shared.checkpoint_paths import CheckpointPath
+from rungmaster.master.experiment.orphans import KnownCheckpoints, is_orphan
+from rungmaster.shared.checkpoints.leftovers import look_through, remove_old_logs
+from rungmaster.shared.checkpoints.paths import CheckpointPath
+from rungmaster.shared.checkpoints.removal import remove
+from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import InvalidInput, Unavailable
-from rungmaster.shared.leftovers import look_through, remove_old_logs
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.removal import remove
-from rungmaster.shared.storage import address_in
-from rungmaster.worker.checkpoints import CheckpointStore
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.worker.checkpoints.store import CheckpointStore
 
 DATABASE, OTHER = "0123456789abcdef", "fedcba9876543210"
 DAY = 86_400.0
@@ -193,7 +193,7 @@ def place(token: int = 1, trial: int = 0, experiment: int = 1, partial: bool = F
     return CheckpointPath("", experiment, trial, token, 3, "abcd", partial=partial)
 
 
-KNOWN = Known(
+KNOWN = KnownCheckpoints(
     deleted={7},
     tokens={(1, 0): 3, (1, 1): 3},
     held={(1, 1): 3},

@@ -13,10 +13,10 @@ import pytest
 from rungmaster.master.services.bundles import check_bundle, check_hello
 from rungmaster.master.services.workers import OUTGOING_LIMIT, StreamConnection
 from rungmaster.shared import limits
-from rungmaster.shared.backoff import Backoff
 from rungmaster.shared.errors import InvalidInput
-from rungmaster.shared.model import Gpu, LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.net.backoff import Backoff
+from rungmaster.shared.wire.model import Gpu, LeaseRef
+from rungmaster.shared.wire.session import (
     CheckpointSaved,
     Exit,
     ExitOutcome,
@@ -27,7 +27,7 @@ from rungmaster.shared.session import (
     SessionResponse,
     WorkRequest,
 )
-from rungmaster.worker.protocol import checked_metrics, checked_resource
+from rungmaster.worker.trial.protocol import checked_metrics, checked_resource
 
 LEASE = LeaseRef(1, 2, 3)
 DATABASE = "0123456789abcdef"

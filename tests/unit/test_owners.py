@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from rungmaster.master.dispatcher.core import Core
-from rungmaster.master.dispatcher.owners import Owner, Owners
+from rungmaster.master.dispatcher.sessions.owners import SessionOwner, SessionOwners
 from rungmaster.shared.errors import PermissionDenied
-from rungmaster.shared.session import Hello
+from rungmaster.shared.wire.session import Hello
 
 from .master_harness import LEASE_TTL, Line, Master, make_spec
 
@@ -56,7 +56,7 @@ def test_who_is_refused_changes_nothing_for_the_worker_that_is_there() -> None:
 
 
 def test_the_session_of_an_older_worker_that_brought_no_secret_is_bound_once_it_brings_one() -> None:
-    owners = Owners({"known": Owner("", "")})
+    owners = SessionOwners({"known": SessionOwner("", "")})
     owners.admit(HELLO, "gpu")
     with pytest.raises(PermissionDenied):
         owners.admit(replace(HELLO, secret=OTHER), "gpu")

@@ -11,9 +11,19 @@ from unit.master_harness import make_spec
 
 from rungmaster.master.experiment.changes import RungResultRow
 from rungmaster.master.experiment.replay import Entry, Replay
-from rungmaster.master.search.interface import RULES, Decision, Done, Entered, Goal, Promoted, Searcher, Step, Train
+from rungmaster.master.search.interface import (
+    RULES,
+    Done,
+    Entered,
+    Goal,
+    Promoted,
+    SearchDecision,
+    Searcher,
+    Step,
+    Train,
+)
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.shared.spec import Spec
+from rungmaster.shared.spec.spec import Spec
 
 #: Two brackets with rungs at 4 and 9, one with a rung at 9; each has one trial, of whom half may go on: none.
 SPEC = make_spec({"name": "adaptive_asha", "max_trials": 3, "divisor": 2, "bracket_rungs": (2, 2, 1)})
@@ -58,7 +68,7 @@ class History:
         else:
             self.note("promoted", answer.trial, {"rung": answer.rung, "target": answer.target})
         decided = self.take(self.searcher.report(answer.trial, answer.target, 0.5)).answer
-        assert isinstance(decided, Decision)
+        assert isinstance(decided, SearchDecision)
         data = {"action": decided.action.value, "target": decided.target, "reason": decided.reason}
         self.note("decision", answer.trial, data | {"resource": answer.target, "metric": 0.5})
         return True
@@ -123,7 +133,7 @@ def test_a_search_by_the_rules_of_old_is_wrong_where_its_journal_names_the_new_o
 
 def test_a_promotion_that_nobody_deserved_is_found_whatever_the_searcher_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here it crowns the first trial of a rung, though its bracket would go on to make others."""
-    monkeypatch.setattr("rungmaster.master.search.asha.Bracket._winner_goes_on", property(lambda bracket: True))
+    monkeypatch.setattr("rungmaster.master.search.asha.AshaBracket._winner_goes_on", property(lambda bracket: True))
     history = begun({"rules": RULES}, make_spec())
     assert history.train()
     assert history.train()

@@ -9,18 +9,18 @@ from rungmaster.master.search.adaptive import AdaptiveAsha
 from rungmaster.master.search.interface import (
     Action,
     BracketPlan,
-    Decision,
     Done,
     Entered,
     Goal,
     Promoted,
+    SearchDecision,
     Step,
     Train,
     UnknownTrial,
     Wait,
 )
 from rungmaster.master.search.registry import BUILDERS, plan_brackets
-from rungmaster.shared.searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec
+from rungmaster.shared.spec.searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec
 
 
 def search(
@@ -39,12 +39,12 @@ def train(step: Step) -> Train:
     return step.answer
 
 
-def decision(step: Step) -> Decision:
-    assert isinstance(step.answer, Decision), step.answer
+def decision(step: Step) -> SearchDecision:
+    assert isinstance(step.answer, SearchDecision), step.answer
     return step.answer
 
 
-def enter(searcher: AdaptiveAsha, *metrics: float) -> list[Decision]:
+def enter(searcher: AdaptiveAsha, *metrics: float) -> list[SearchDecision]:
     """Starts a new trial for each metric, and reports it at the first rung."""
     decisions = []
     for metric in metrics:
@@ -55,13 +55,13 @@ def enter(searcher: AdaptiveAsha, *metrics: float) -> list[Decision]:
 
 
 def test_the_first_trial_at_a_rung_pauses_because_half_of_one_is_none() -> None:
-    assert enter(search(), 0.5) == [Decision(0, Action.PAUSE, reason="rank 1 of 1 at rung 0, none goes on yet")]
+    assert enter(search(), 0.5) == [SearchDecision(0, Action.PAUSE, reason="rank 1 of 1 at rung 0, none goes on yet")]
 
 
 def test_a_trial_in_the_top_of_its_rung_continues_where_it_is() -> None:
     searcher = search()
     _, second = enter(searcher, 0.5, 0.4)
-    assert second == Decision(1, Action.CONTINUE, target=2, reason="rank 1 of 2 at rung 0, the best goes on")
+    assert second == SearchDecision(1, Action.CONTINUE, target=2, reason="rank 1 of 2 at rung 0, the best goes on")
 
 
 def test_a_paused_trial_is_promoted_when_the_rung_has_grown_enough() -> None:
@@ -93,13 +93,13 @@ def test_a_trial_at_the_last_rung_stops_and_is_completed() -> None:
     searcher = search(rungs=(4,))
     step = searcher.report(train(searcher.next()).trial, 4, 0.5)
     reason = "trained to the last rung at 4: rank 1 of 1 at rung 0"
-    assert step == Step(Decision(0, Action.STOP, completed=True, reason=reason), (Entered(0, 0, 0, 4, 0.5),))
+    assert step == Step(SearchDecision(0, Action.STOP, completed=True, reason=reason), (Entered(0, 0, 0, 4, 0.5),))
 
 
 def test_a_report_below_the_target_changes_nothing() -> None:
     searcher = search(rungs=(2, 4))
     searcher.next()
-    assert searcher.report(0, 1, 0.5) == Step(Decision(0, Action.CONTINUE, target=2, reason="below its target 2"))
+    assert searcher.report(0, 1, 0.5) == Step(SearchDecision(0, Action.CONTINUE, target=2, reason="below its target 2"))
 
 
 def test_a_coarse_report_enters_every_rung_that_it_passed_until_the_trial_pauses() -> None:
@@ -147,7 +147,9 @@ def test_a_trial_that_is_promoted_past_its_next_rung_trains_on_from_where_it_is(
 def test_a_result_that_is_not_finite_takes_the_worst_place_and_is_never_promoted(metric: float, goal: Goal) -> None:
     searcher = search(rungs=(1, 2), trials=4, goal=goal)
     assert {d.action for d in enter(searcher, metric, metric, metric)} == {Action.PAUSE}
-    assert enter(searcher, 1e300) == [Decision(3, Action.CONTINUE, 2, reason="rank 1 of 4 at rung 0, the top 2 go on")]
+    assert enter(searcher, 1e300) == [
+        SearchDecision(3, Action.CONTINUE, 2, reason="rank 1 of 4 at rung 0, the top 2 go on")
+    ]
     assert searcher.report(3, 2, metric).effects == (Entered(0, 1, 3, 2, metric=None),)
     assert searcher.next().answer == Done()
 
@@ -251,8 +253,8 @@ def test_a_larger_metric_is_better_where_the_goal_is_to_maximize() -> None:
 def test_stop_once_stops_what_is_not_good_enough_and_lets_the_first_go_on() -> None:
     searcher = search(stop_once=True)
     first, second, third = enter(searcher, 0.5, 0.6, 0.4)
-    assert first == Decision(0, Action.CONTINUE, target=2, reason="rank 1 of 1 at rung 0, the best goes on")
-    assert second == Decision(1, Action.STOP, reason="rank 2 of 2 at rung 0, the best goes on")
+    assert first == SearchDecision(0, Action.CONTINUE, target=2, reason="rank 1 of 1 at rung 0, the best goes on")
+    assert second == SearchDecision(1, Action.STOP, reason="rank 2 of 2 at rung 0, the best goes on")
     assert third.action is Action.CONTINUE
 
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from rungmaster.master.search.interface import (
     Action,
     BracketPlan,
-    Decision,
     Done,
     Effect,
     Entered,
     Goal,
     Promoted,
     RungRecord,
+    SearchDecision,
     Searcher,
     Step,
     Train,
@@ -28,7 +28,7 @@ from rungmaster.master.search.interface import (
     Wait,
 )
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.shared.searchers import AdaptiveAshaSpec
+from rungmaster.shared.spec.searchers import AdaptiveAshaSpec
 
 Event = tuple[str, int, int, float]
 """What happens next: an operation, which of the running trials, how far past or short of its target, and the metric."""
@@ -84,7 +84,7 @@ class Ledger:
             self.decided(decision)
         if isinstance(step.answer, Train):
             self.started(step.answer)
-        elif isinstance(step.answer, Decision):
+        elif isinstance(step.answer, SearchDecision):
             self.decided(step.answer)
         return step
 
@@ -108,7 +108,7 @@ class Ledger:
         self.running[work.trial] = work.target
         self.trials[work.trial] = replace(record, running=True)
 
-    def decided(self, decision: Decision) -> None:
+    def decided(self, decision: SearchDecision) -> None:
         if decision.action is Action.CONTINUE:
             assert decision.target is not None
             self.running[decision.trial] = decision.target

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from rungmaster.master.search.interface import Goal, Train
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.master.search.rung import WORST, Content, Result, Rung
-from rungmaster.shared.searchers import AshaSpec
+from rungmaster.master.search.rung import WORST, Content, RankedRung, Result
+from rungmaster.shared.spec.searchers import AshaSpec
 
 keys = st.one_of(st.sampled_from([0.0, -0.0, 0.5, 1.0, WORST]), st.floats(allow_nan=False, allow_infinity=False))
 etas = st.fractions(min_value=Fraction(11, 10), max_value=8, max_denominator=10)
@@ -18,7 +18,7 @@ etas = st.fractions(min_value=Fraction(11, 10), max_value=8, max_denominator=10)
 
 @given(st.lists(st.tuples(keys, st.booleans())), etas)
 def test_a_rung_agrees_with_a_plain_sorted_list(steps: list[tuple[float, bool]], eta: Fraction) -> None:
-    rung = Rung(4, eta, keeps_candidates=True)
+    rung = RankedRung(4, eta, keeps_candidates=True)
     results: list[tuple[float, int]] = []
     promoted: set[int] = set()
     for trial, (key, promotes) in enumerate(steps):
@@ -51,7 +51,7 @@ class Counted(float):
 
 
 def comparisons_a_decision(results: int) -> float:
-    rung = Rung(1, Fraction(4), keeps_candidates=True)
+    rung = RankedRung(1, Fraction(4), keeps_candidates=True)
     entered: list[Result] = [(Counted(i), i) for i in range(results)]
     rung.load(Content(entered, entered))
     Counted.compared = 0

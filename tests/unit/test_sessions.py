@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungmaster.master.dispatcher.sessions import QUARANTINE, Session, Watch
-from rungmaster.shared.model import LeaseRef, WorkerState
-from rungmaster.shared.session import Hello, SessionResponse, WorkRequest
+from rungmaster.master.dispatcher.sessions.sessions import QUARANTINE, Session, Watch
+from rungmaster.shared.wire.model import LeaseRef, WorkerState
+from rungmaster.shared.wire.session import Hello, SessionResponse, WorkRequest
 
 TTL = 30.0
 

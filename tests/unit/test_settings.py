@@ -7,7 +7,7 @@ import pytest
 from unit.master_harness import Master, Worker, make_spec
 
 from rungmaster.shared.errors import FailedPrecondition, InvalidSpec
-from rungmaster.shared.spec import parse_settings
+from rungmaster.shared.spec.spec import parse_settings
 
 
 @pytest.fixture

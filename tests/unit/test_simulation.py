@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rungmaster.master.search.interface import Goal
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.master.simulation import Curves, Outcome, simulate
-from rungmaster.shared.searchers import AdaptiveAshaSpec
+from rungmaster.master.simulation.virtual_time import Curves, Outcome, simulate
+from rungmaster.shared.spec.searchers import AdaptiveAshaSpec
 
 
 def outcome(

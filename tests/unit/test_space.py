@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rungmaster.shared.errors import InvalidSpec
-from rungmaster.shared.hyperparameters import Condition, FloatSpec, Hyperparameter, IntSpec, same
-from rungmaster.shared.space import DRAW_RULES, SMALL, Space, repetition
-from rungmaster.shared.spec import Spec, spec_from_json, spec_to_json
+from rungmaster.shared.space.hyperparameters import Condition, FloatSpec, Hyperparameter, IntSpec, same
+from rungmaster.shared.space.space import DRAW_RULES, SMALL, Space, repetition
+from rungmaster.shared.spec.spec import Spec, spec_from_json, spec_to_json
 
 DIGITS: dict[str, Any] = {
     "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
@@ -99,8 +99,8 @@ def test_a_draw_depends_on_the_seed_and_the_trial_alone() -> None:
 def test_another_process_draws_the_same() -> None:
     program = f"""
 import json
-from rungmaster.shared.space import Space
-from rungmaster.shared.spec import spec_from_json
+from rungmaster.shared.space.space import Space
+from rungmaster.shared.spec.spec import spec_from_json
 spec = spec_from_json(json.loads({json.dumps(json.dumps(spec_to_json(spec_with(DIGITS))))}))
 space = Space(spec.hyperparameters)
 print(json.dumps([space.draw(3, trial) for trial in range(20)]))

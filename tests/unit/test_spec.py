@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rungmaster.shared.errors import InvalidSpec
-from rungmaster.shared.searchers import max_rungs_that_fit
-from rungmaster.shared.spec import (
+from rungmaster.shared.spec.searchers import max_rungs_that_fit
+from rungmaster.shared.spec.spec import (
     AdaptiveAshaSpec,
     AshaSpec,
     CategoricalSpec,
@@ -223,7 +223,7 @@ def test_problems_of_a_searcher_file_are_told_by_their_paths() -> None:
 def test_reading_a_spec_does_not_wait_for_configspace() -> None:
     program = f"""
 import sys
-from rungmaster.shared.spec import parse_searcher, parse_spec
+from rungmaster.shared.spec.spec import parse_searcher, parse_spec
 parse_spec({DIGITS!r})
 parse_searcher("searcher: {{name: asha, max_trials: 10, max_resource: 9}}")
 print([each for each in ("ConfigSpace", "numpy", "scipy") if each in sys.modules])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rungmaster.shared.errors import InvalidSpec
-from rungmaster.shared.spec import MAX_PROBLEMS, parse_spec, spec_from_json, spec_to_json
+from rungmaster.shared.spec.spec import MAX_PROBLEMS, parse_spec, spec_from_json, spec_to_json
 
 SPEC: dict[str, Any] = {
     "name": "digits",

@@ -19,14 +19,14 @@ from unit.test_space import agrees, spaces
 
 from rungmaster.master.search.interface import Goal
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.shared import suggestions
 from rungmaster.shared.errors import InvalidSpec
-from rungmaster.shared.plain import MAX_ALL_TEXT
-from rungmaster.shared.searchers import MAX_BRACKETS, AdaptiveAshaSpec
-from rungmaster.shared.space import DRAW_RULES, SMALL, Space, repetition
-from rungmaster.shared.space_problems import MAX_CIRCLES, MAX_CLAUSES, MAX_FORBIDDEN
-from rungmaster.shared.spec import MAX_PROBLEMS, parse_spec, parse_with_space, spec_from_json
-from rungmaster.shared.suggestions import MAX_SUGGESTIONS, closest, few_suggestions
+from rungmaster.shared.space.problems import MAX_CIRCLES, MAX_CLAUSES, MAX_FORBIDDEN
+from rungmaster.shared.space.space import DRAW_RULES, SMALL, Space, repetition
+from rungmaster.shared.spec.plain import MAX_ALL_TEXT
+from rungmaster.shared.spec.searchers import MAX_BRACKETS, AdaptiveAshaSpec
+from rungmaster.shared.spec.spec import MAX_PROBLEMS, parse_spec, parse_with_space, spec_from_json
+from rungmaster.shared.text import suggestions
+from rungmaster.shared.text.suggestions import MAX_SUGGESTIONS, closest, few_suggestions
 
 FLOAT = {"type": "float", "low": 0, "high": 1}
 

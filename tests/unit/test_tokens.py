@@ -12,8 +12,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from rungmaster.master.services.roles import OPEN, ROLES, Role
-from rungmaster.master.services.tokens import SKEW, Tokens, read_tokens
+from rungmaster.master.services.security.roles import OPEN, ROLES, Role
+from rungmaster.master.services.security.tokens import SKEW, Tokens, read_tokens
 from rungmaster.proto.v1 import cluster_pb2, experiment_pb2, worker_pb2
 from rungmaster.shared.errors import InvalidInput, InvalidSpec, Unauthenticated
 

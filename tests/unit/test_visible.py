@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from rungmaster.client.cli import text
 from rungmaster.client.cli.output import print_values
-from rungmaster.shared.failure_text import failure_text, summary
-from rungmaster.shared.logs import VisibleFormatter
-from rungmaster.shared.visible import HIDDEN, hidden_problem, json_text, visible, visible_block
+from rungmaster.shared.text.failure_text import failure_text, summary
+from rungmaster.shared.text.logs import VisibleFormatter
+from rungmaster.shared.text.visible import HIDDEN, hidden_problem, json_text, visible, visible_block
 
 #: Told here once more, by name and number: what terminals obey, and what turns or breaks the text around it.
 FORBIDDEN = [

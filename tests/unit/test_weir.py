@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from rungmaster.master.services.weir import Weir
+from rungmaster.master.services.limits.admission import Admission
 
 
 async def settle() -> None:
@@ -20,13 +20,13 @@ class Crowd:
     """Those who want through, by name."""
 
     def __init__(self, width: int) -> None:
-        self.weir = Weir(width)
+        self.admission = Admission(width)
         self.through: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
     async def come(self, name: str, size: int) -> None:
         async def enter() -> None:
-            await self.weir.enter(size)
+            await self.admission.enter(size)
             self.through.append(name)
 
         self.tasks[name] = asyncio.create_task(enter())
@@ -38,10 +38,10 @@ async def who_fits_enters_and_the_others_wait_in_line() -> None:
     for name, size in (("a", 6), ("b", 4), ("c", 5), ("d", 1)):
         await crowd.come(name, size)
     assert crowd.through == ["a", "b"], "nobody overtakes who waits"
-    crowd.weir.leave(4)
+    crowd.admission.leave(4)
     await settle()
     assert crowd.through == ["a", "b"]
-    crowd.weir.leave(6)
+    crowd.admission.leave(6)
     await settle()
     assert crowd.through == ["a", "b", "c", "d"]
 
@@ -51,12 +51,12 @@ async def who_is_wider_than_the_weir_goes_alone() -> None:
     await crowd.come("a", 1)
     await crowd.come("wide", 100)
     assert crowd.through == ["a"]
-    crowd.weir.leave(1)
+    crowd.admission.leave(1)
     await settle()
     assert crowd.through == ["a", "wide"]
     await crowd.come("b", 1)
     assert crowd.through == ["a", "wide"]
-    crowd.weir.leave(100)
+    crowd.admission.leave(100)
     await settle()
     assert crowd.through == ["a", "wide", "b"]
 
@@ -75,7 +75,7 @@ async def who_gives_up_when_it_is_let_through_leaves_its_room() -> None:
     crowd = Crowd(10)
     await crowd.come("a", 10)
     await crowd.come("b", 10)
-    crowd.weir.leave(10)
+    crowd.admission.leave(10)
     crowd.tasks["b"].cancel()
     await settle()
     await crowd.come("c", 10)

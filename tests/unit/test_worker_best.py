@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from rungmaster.worker.best import BestSoFar
+from rungmaster.worker.assignment.best import BestSoFar
 
 
 @pytest.mark.parametrize(

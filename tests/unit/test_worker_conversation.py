@@ -8,10 +8,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import Decision, DecisionKind, Measurement
-from rungmaster.worker.conversation import Conversation
-from rungmaster.worker.protocol import Start
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import Decision, DecisionKind, Measurement
+from rungmaster.worker.assignment.conversation import Conversation
+from rungmaster.worker.trial.protocol import Start
 
 LEASE = LeaseRef(1, 2, 3)
 PAUSE = Decision(LEASE, 0, DecisionKind.PAUSE)

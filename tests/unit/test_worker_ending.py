@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import Decision, DecisionKind
-from rungmaster.worker.ending import ENDING_PATIENCE, STOP_PATIENCE, may_be_of_the_worker, overdue
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import Decision, DecisionKind
+from rungmaster.worker.assignment.ending import ENDING_PATIENCE, STOP_PATIENCE, may_be_of_the_worker, overdue
 
 PAUSE = Decision(LeaseRef(1, 1, 1), 0, DecisionKind.PAUSE)
 STOP = Decision(LeaseRef(1, 1, 1), 0, DecisionKind.STOP)

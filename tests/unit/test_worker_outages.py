@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from rungmaster.shared.errors import Unavailable
-from rungmaster.shared.session import CheckpointRef
-from rungmaster.worker import checkpoints, outages
-from rungmaster.worker.checkpoints import CheckpointStore
-from rungmaster.worker.outages import Outages, StillAway
+from rungmaster.shared.wire.session import CheckpointRef
+from rungmaster.worker.checkpoints import outages
+from rungmaster.worker.checkpoints import store as store_module
+from rungmaster.worker.checkpoints.outages import Outages, StillAway
+from rungmaster.worker.checkpoints.store import CheckpointStore
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +162,7 @@ def test_a_disk_that_has_no_room_for_what_is_loaded_is_no_outage_of_the_store(
         folder.mkdir()
         raise Unavailable("cannot be read") from OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "fetch", full)
+    monkeypatch.setattr(store_module, "fetch", full)
     with pytest.raises(OSError, match="No space left on device"):
         CheckpointStore(tmp_path).load("there", [CheckpointRef("there/1/1/1-1-ab", 1, "")], tmp_path / "loaded")
     assert not (tmp_path / "loaded").exists()

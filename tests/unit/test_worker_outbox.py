@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import (
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import (
     CheckpointSaved,
     Exit,
     ExitOutcome,
@@ -20,9 +20,9 @@ from rungmaster.shared.session import (
     SessionRequest,
     WorkRequest,
 )
-from rungmaster.worker.backlog import Spill
-from rungmaster.worker.lease_log import PATIENCE
-from rungmaster.worker.outbox import MAX_EVENTS, MAX_VALUES, Outbox
+from rungmaster.worker.link.backlog import Spill
+from rungmaster.worker.link.lease_log import PATIENCE
+from rungmaster.worker.link.outbox import MAX_EVENTS, MAX_VALUES, Outbox
 
 LEASE = LeaseRef(1, 2, 3)
 RELEASED = Exit(ExitOutcome.RELEASED)

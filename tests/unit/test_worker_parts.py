@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungmaster.shared.errors import InvalidInput
-from rungmaster.shared.model import Gpu
+from rungmaster.shared.wire.model import Gpu
 from rungmaster.worker import scratch
-from rungmaster.worker.child import describe_exit
-from rungmaster.worker.environment import base_environment, trial_environment
-from rungmaster.worker.gpus import Device, find_gpus
-from rungmaster.worker.protocol import Answer, Start, checked_metrics, decode, encode, metrics_to_json
-from rungmaster.worker.slots import Slots
+from rungmaster.worker.process.child import describe_exit
+from rungmaster.worker.process.environment import base_environment, trial_environment
+from rungmaster.worker.slots.gpus import Device, find_gpus
+from rungmaster.worker.slots.slots import Slots
+from rungmaster.worker.trial.protocol import Reply, Start, checked_metrics, decode, encode, metrics_to_json
 
 
 def test_slots_are_taken_from_the_lowest_and_given_back() -> None:
@@ -237,8 +237,8 @@ def test_every_number_survives_the_local_protocol(metrics: dict[str, float]) -> 
 
 def test_start_and_answer_survive_the_local_protocol() -> None:
     assert Start.from_json(decode(encode({**START.to_json(), "new": "field"}))) == START
-    answer = Answer("pause", 9, save=True)
-    assert Answer.from_json(decode(encode(answer.to_json()))) == answer
+    answer = Reply("pause", 9, save=True)
+    assert Reply.from_json(decode(encode(answer.to_json()))) == answer
 
 
 def test_an_integer_beyond_all_floats_is_an_infinity() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from rungmaster.shared.errors import Unavailable
-from rungmaster.shared.model import LeaseRef
-from rungmaster.shared.session import CheckpointSaved, Exit, ExitOutcome, LeaseEvent, Measurement
-from rungmaster.worker.backlog import MINIMUM, Backlog, Memory
-from rungmaster.worker.outbox import Outbox
-from rungmaster.worker.spill import SpillFile, SpillFolder
+from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import CheckpointSaved, Exit, ExitOutcome, LeaseEvent, Measurement
+from rungmaster.worker.link.backlog import MINIMUM, Backlog, Memory
+from rungmaster.worker.link.outbox import Outbox
+from rungmaster.worker.link.spill import SpillFile, SpillFolder
 
 LEASE = LeaseRef(1, 2, 3)
 

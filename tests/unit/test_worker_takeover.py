@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rungmaster.shared.errors import InvalidInput
-from rungmaster.worker import takeover
-from rungmaster.worker.takeover import take_over
+from rungmaster.worker.trial import takeover
+from rungmaster.worker.trial.takeover import take_over
 
 Fill = Callable[[Path], object]
 

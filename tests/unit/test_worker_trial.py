@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from rungmaster.shared.errors import FailedPrecondition, InvalidInput
-from rungmaster.worker.seeds import trial_seed
-from rungmaster.worker.testing import Report, train_alone
-from rungmaster.worker.trial import InvalidHparams, Trial
+from rungmaster.worker.testing import RecordedReport, train_alone
+from rungmaster.worker.trial.seeds import trial_seed
+from rungmaster.worker.trial.trial import InvalidHparams, Trial
 
 
-def alone(train: Callable[[Trial], object], target: int = 3, **options: Any) -> list[Report]:
+def alone(train: Callable[[Trial], object], target: int = 3, **options: Any) -> list[RecordedReport]:
     return train_alone(train, {"rate": 0.5}, target, metric="loss", **options)
 
 

@@ -1,0 +1,162 @@
+"""Commands about trials: trials, trial, best, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import click
+
+from ....shared.text.printing import say, say_lines
+from ....shared.wire.convert import checkpoint_from_proto, lease_from_proto, report_from_proto, trial_from_proto
+from ....shared.wire.model import Checkpoint, Lease, Report, TrialInfo, TrialOrder, TrialState
+from ...client import Client
+from ...fetching import model_of
+from ...results import other_metrics
+from .. import text
+from ..options import EXPERIMENT_ID, TRIAL_ID, choose, experiment_argument, json_option, limit_option, looking_options
+from ..output import print_document, print_json_lines, print_values
+
+trial_argument = click.argument("trial", type=TRIAL_ID)
+
+
+@click.command("trials")
+@experiment_argument
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in TrialState]),
+    help="Only these; repeatable.",
+)
+@click.option("--order", type=click.Choice([order.value for order in TrialOrder]), default="id", show_default=True)
+@limit_option
+@looking_options
+@json_option
+def trials(
+    experiment: int | None, states: tuple[str, ...], order: str, limit: int | None, client: Client, as_json: bool
+) -> None:
+    """List the trials of an experiment; with --json one a line.
+
+    Without EXPERIMENT (its id), of the only unfinished one, or where all have ended of the newest.
+    """
+    chosen = choose(client, experiment)
+    wanted = [TrialState(state) for state in states]
+    page_size = min(limit or 1000, 1000)
+    messages = islice(client.calls.list_trials(chosen, wanted, TrialOrder(order), page_size), limit)
+    if as_json:
+        print_json_lines(messages)
+        return
+    rows = map(text.trial_row, map(trial_from_proto, messages))
+    say_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
+
+
+@click.command("best")
+@experiment_argument
+@click.option("--top", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="The N best.")
+@click.option("--hparams", "only_hparams", is_flag=True, help="Its hyperparameters and nothing else, as YAML.")
+@looking_options
+@json_option
+def best(experiment: int | None, top: int, only_hparams: bool, client: Client, as_json: bool) -> int:
+    """Show the best trial of an experiment so far, or the N best; with --json one a line.
+
+    The best has the best result of any of its reports, or with `metric: {best: last}` in the specification the best at
+    the last rung that it entered. Exit code 1 where there is no result yet.
+    Without EXPERIMENT (its id), of the only unfinished one, or where all have ended of the newest.
+    """
+    chosen = choose(client, experiment)
+    messages = list(islice(client.calls.list_trials(chosen, (), TrialOrder.BEST, top), top))
+    if not messages:
+        say(f"Error: experiment {chosen} has no result yet", err=True)
+        return 1
+    found = list(map(trial_from_proto, messages))
+    if only_hparams:
+        print_values([trial.hparams for trial in found], as_json)
+    elif as_json:
+        print_json_lines(messages)
+    elif top == 1:
+        _print_trial(client, found[0])
+        _print_model(client, found[0])
+    else:
+        rows = map(text.trial_row, found)
+        say_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
+    return 0
+
+
+@click.command("trial")
+@click.argument("experiment", type=EXPERIMENT_ID)
+@trial_argument
+@looking_options
+@json_option
+def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
+    """Show one trial with its assignments (under leases, with their errors) and its checkpoints."""
+    answer = client.calls.get_trial(experiment, trial)
+    if as_json:
+        print_document(answer)
+        return
+    _print_trial(client, trial_from_proto(answer.trial))
+    say_lines(text.thinned_lines(client.get(experiment)))
+    say()
+    say_lines(text.table(_LEASE_HEADER, map(_lease_row, map(lease_from_proto, answer.leases)), left=frozenset({1, 6})))
+    say()
+    checkpoints = map(_checkpoint_row, map(checkpoint_from_proto, answer.checkpoints))
+    say_lines(text.table(_CHECKPOINT_HEADER, checkpoints, left=frozenset({3, 4})))
+
+
+def _print_trial(client: Client, trial: TrialInfo) -> None:
+    experiment = client.get(trial.experiment_id)
+    say_lines(text.trial_lines(experiment, trial, other_metrics(client.calls, experiment, trial)))
+
+
+def _print_model(client: Client, trial: TrialInfo) -> None:
+    experiment = client.get(trial.experiment_id)
+    model = model_of(experiment, trial, client.trial(trial.experiment_id, trial.trial_id).checkpoints)
+    model = model and client.located(model)
+    say_lines(text.model_lines(experiment, trial, model))
+    say_lines(text.best_lines(experiment)[:-1])
+
+
+_LEASE_HEADER = ("lease", "worker", "from", "to", "time", "outcome", "error")
+_CHECKPOINT_HEADER = ("checkpoint at", "bytes", "lease", "state", "uri")
+
+
+def _lease_row(lease: Lease) -> tuple[str, ...]:
+    length = text.duration((lease.end_time - lease.start_time).total_seconds()) if lease.end_time else "-"
+    error = text.told(lease.error) if lease.error else ""
+    return (
+        str(lease.token),
+        lease.worker,
+        str(lease.from_resource),
+        str(lease.target),
+        length,
+        lease.outcome or "held",
+        error,
+    )
+
+
+def _checkpoint_row(checkpoint: Checkpoint) -> tuple[str, ...]:
+    state = "deleted" if checkpoint.delete_time else "kept"
+    return str(checkpoint.resource), str(checkpoint.size_bytes), str(checkpoint.token), state, checkpoint.uri
+
+
+@click.command("metrics")
+@click.argument("experiment", type=EXPERIMENT_ID)
+@trial_argument
+@limit_option
+@looking_options
+@json_option
+def metrics(experiment: int, trial: int, limit: int | None, client: Client, as_json: bool) -> None:
+    """List what a trial reported, in the order in which the master accepted it; with --json one report a line."""
+    messages = islice(client.calls.list_metrics(experiment, trial), limit)
+    if as_json:
+        print_json_lines(messages)
+        return
+    rows = _report_rows(map(report_from_proto, messages))
+    say_lines(text.table(("resource", "time", "metrics"), rows, left=frozenset({1, 2})))
+    say_lines(text.thinned_lines(client.get(experiment)))
+
+
+def _report_rows(reports: Iterator[Report]) -> Iterator[tuple[str, ...]]:
+    for report in reports:
+        time = f"{report.receive_time.astimezone():%H:%M:%S}"
+        yield str(report.resource), time, text.metrics(dict(sorted(report.metrics.items())))

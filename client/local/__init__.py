@@ -1,0 +1,1 @@
+"""A whole search on this machine: master, workers and a database, as child processes."""

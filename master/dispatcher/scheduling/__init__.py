@@ -1,0 +1,1 @@
+"""Which worker gets which work, and what is drawn ahead for it."""

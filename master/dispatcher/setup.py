@@ -1,0 +1,102 @@
+"""From a spec to what an experiment runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...shared.space.space import DRAW_RULES, Space
+from ...shared.spec.spec import Spec, stored_spec
+from ..experiment.next_trial import Draw, patiently
+from ..search.interface import Goal, Searcher
+from ..search.registry import build_searcher
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSetup:
+    """What an experiment is made from. Making one takes time (the search space), so it is made off the event loop."""
+
+    spec: Spec
+    searcher: Searcher
+    draw: Draw
+
+
+class Portions:
+    """Draws from a search space, for one trial after another; None after each portion of a search that takes longer."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+        #: The search that is under way, and its trial.
+        self._search: Iterator[Mapping[str, Any] | None] | None = None
+        self._trial = -1
+
+    def __call__(self, trial: int) -> Mapping[str, Any] | None:
+        """What was found for a trial; None where the search is to be gone on with. Raises what drawing it raises."""
+        search = self._search if self._search is not None and self._trial == trial else None
+        search, self._search = search or self._space.search(self._seed, trial), None
+        found = next(search)
+        if found is None:
+            self._search, self._trial = search, trial
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """In place of a blueprint where a stored spec does not make one by today's rules."""
+
+    error: Exception
+
+
+def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
+    """Builds the searcher of a valid spec, and its search space where there is none yet."""
+    draw = Portions(space or _space(spec, DRAW_RULES), spec.seed)
+    # What nothing can be drawn from is refused rather than begun.
+    patiently(draw)(0)
+    return _set_up(spec, draw)
+
+
+def _space(spec: Spec, rules: int) -> Space:
+    return Space(spec.hyperparameters, spec.forbidden, rules)
+
+
+def _set_up(spec: Spec, draw: Draw) -> ExperimentSetup:
+    return ExperimentSetup(spec, build_searcher(spec.searcher, Goal(spec.metric.goal)), draw)
+
+
+def setup_from_json(spec: Mapping[str, Any], draw_rules: int) -> ExperimentSetup:
+    """The same from a spec as the ledger has it; its search space, checked long ago, is made when it is needed.
+
+    The library of search spaces takes a second to import: a master that was restarted serves before that.
+    """
+    valid = stored_spec(spec)
+    return _set_up(valid, Portions(_space(valid, draw_rules), valid.seed))
+
+
+class ExperimentSetups:
+    """Makes the blueprints of stored experiments, whose specs are read once however often the memory is rebuilt."""
+
+    def __init__(self) -> None:
+        self._read: dict[int, tuple[Mapping[str, Any], ExperimentSetup | Refused]] = {}
+
+    def of(self, experiment_id: int, spec: Mapping[str, Any], draw_rules: int) -> ExperimentSetup | Refused:
+        """The blueprint of an experiment from its spec as the ledger has it, with a searcher that has seen nothing."""
+        stored, read = self._read.get(experiment_id, (None, None))
+        if read is None or stored != spec:
+            read = _leniently(spec, draw_rules)
+            self._read[experiment_id] = spec, read
+            return read
+        return read if isinstance(read, Refused) else _set_up(read.spec, read.draw)
+
+    def keep(self, experiments: Container[int]) -> None:
+        """Forgets all others."""
+        self._read = {number: read for number, read in self._read.items() if number in experiments}
+
+
+def _leniently(spec: Mapping[str, Any], draw_rules: int) -> ExperimentSetup | Refused:
+    try:
+        return setup_from_json(spec, draw_rules)
+    except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
+        # Whatever a stored document holds, it is the trouble of its own experiment.
+        return Refused(error)

@@ -1,0 +1,1 @@
+"""What is done beside the search: ending, thinning, deleting, sweeping."""

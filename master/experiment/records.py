@@ -1,0 +1,395 @@
+"""The rows of one experiment in memory, and the only place that changes them.
+
+The rows are the state: what is in the book is what the ledger will hold once the batch is committed. Every change is
+noted in the batch's `Changes`, so that nothing can be changed in memory and forgotten on disk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...shared.checkpoints.storage import address_in
+from ...shared.limits import MAX_TOTAL
+from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
+from ...shared.wire.session import CheckpointSaved, Measurement
+from ..search.interface import BracketPlan, Effect, Entered, Goal, Promoted
+from .changes import (
+    BracketRow,
+    Changes,
+    CheckpointRow,
+    EventRow,
+    ExperimentRow,
+    LeaseRow,
+    ReportRow,
+    RungResultRow,
+    RungRow,
+    TrialRow,
+)
+from .essentials import essentials
+from .states import check_experiment_move, check_trial_move
+
+#: A metric, less being better whatever the goal, whose it is, and at which resource.
+Rank = tuple[float, int, int]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one step of the master changes, and when it happens (seconds since the epoch, for people only)."""
+
+    changes: Changes
+    now: float
+
+
+class ExperimentRecords:
+    """Live trials, held leases, rungs and needed checkpoints of one experiment. Ended trials leave it."""
+
+    def __init__(self, row: ExperimentRow, goal: Goal) -> None:
+        self.row = row
+        self.goal = goal
+        self.brackets: dict[int, BracketRow] = {}
+        self.rungs: dict[tuple[int, int], RungRow] = {}
+        self.trials: dict[int, TrialRow] = {}
+        self.leases: dict[int, LeaseRow] = {}
+        self.checkpoints: dict[int, list[CheckpointRow]] = {}
+        self.completed: set[int] = set()
+        #: Trials that its brackets may still create.
+        self.trials_left = 0
+        #: The best metric of the trials that have left the book, and whose it is: of their last ones, and of any.
+        self._best_ended: Rank | None = None
+        self._lead_ended: Rank | None = None
+        #: The best result of any report so far, and whose it is.
+        self._lead: Rank | None = None
+        #: Trials whose best is better than what their rows say in the ledger.
+        self._unwritten: set[int] = set()
+        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        known = essentials(row.spec)
+        self._metric, self._best_is, self._keep = known.metric, known.best_is, known.keep
+        self._storage = known.storage
+        self._keeps_best_result = self._keep == "best" and self._best_is == "any"
+
+    @property
+    def experiment_id(self) -> int:
+        """The experiment's number."""
+        return self.row.experiment_id
+
+    @property
+    def state(self) -> ExperimentState:
+        """Where the experiment stands."""
+        return ExperimentState(self.row.state)
+
+    def add_brackets(self, plan: Iterable[BracketPlan], batch: Batch) -> None:
+        """Writes the plan's brackets and rungs, empty."""
+        for b, bracket in enumerate(plan):
+            row = BracketRow(self.experiment_id, b, bracket.max_trials, bracket.max_concurrent_trials, 0)
+            self.brackets[b] = row
+            self.trials_left += row.max_trials
+            batch.changes.new_brackets.append(row)
+            for k, resource in enumerate(bracket.rungs):
+                rung = RungRow(self.experiment_id, b, k, resource, 0, 0, 0, None)
+                self.rungs[b, k] = rung
+                batch.changes.new_rungs.append(rung)
+
+    def limit(self, plan: Iterable[BracketPlan], batch: Batch) -> None:
+        """Writes how many trials each bracket may train at once from now on."""
+        for b, bracket in enumerate(plan):
+            self.brackets[b].max_concurrent_trials = bracket.max_concurrent_trials
+            batch.changes.brackets[self.experiment_id, b] = self.brackets[b]
+
+    def move(self, state: ExperimentState, reason: str, batch: Batch) -> None:
+        """Takes the experiment to another state and journals it."""
+        check_experiment_move(self.experiment_id, self.state, state)
+        self.row.state, self.row.state_reason = state.value, reason
+        if state.ended:
+            self.row.end_time = batch.now
+        self.touch(batch)
+        self.note("experiment_" + state.value, None, {"reason": reason}, batch)
+
+    def touch(self, batch: Batch) -> None:
+        """Notes that the experiment's own row has changed."""
+        batch.changes.experiments[self.experiment_id] = self.row
+
+    def touch_trial(self, trial: TrialRow, batch: Batch) -> None:
+        """Notes that a trial has changed."""
+        batch.changes.trials[self.experiment_id, trial.trial_id] = trial
+
+    def touch_lease(self, lease: LeaseRow, batch: Batch) -> None:
+        """Notes that a lease has changed."""
+        batch.changes.leases[self.experiment_id, lease.trial_id, lease.token] = lease
+
+    def note(self, kind: str, trial_id: int | None, data: Mapping[str, Any], batch: Batch) -> None:
+        """Adds a journal entry."""
+        batch.changes.new_events.append(EventRow(self.experiment_id, trial_id, batch.now, kind, data))
+
+    def create_trial(self, trial_id: int, bracket: int, target: int, hparams: Mapping[str, Any], batch: Batch) -> None:
+        """Adds a pending trial. Its hyperparameters go to the ledger and are not kept here."""
+        trial = TrialRow(
+            self.experiment_id,
+            trial_id,
+            TrialState.PENDING.value,
+            "new",
+            bracket,
+            rung_id=0,
+            resource=0,
+            target=target,
+            metric=None,
+            metric_resource=0,
+            restarts=0,
+            workers_lost=0,
+            token=0,
+            create_time=batch.now,
+            end_time=None,
+        )
+        self.trials[trial_id] = trial
+        batch.changes.new_trials.append(replace(trial, hparams=hparams))
+        self._count(TrialState.PENDING, 1, batch)
+        row = self.brackets[bracket]
+        row.trials_created += 1
+        self.trials_left -= 1
+        batch.changes.brackets[self.experiment_id, bracket] = row
+        self.note("trial_created", trial_id, {"bracket": bracket, "target": target}, batch)
+
+    def uncount_created(self, bracket: int, batch: Batch) -> None:
+        """A discarded trial does not count toward its bracket's max_trials."""
+        row = self.brackets[bracket]
+        row.trials_created -= 1
+        self.trials_left += 1
+        batch.changes.brackets[self.experiment_id, bracket] = row
+
+    def move_trial(self, trial: TrialRow, state: TrialState, reason: str, batch: Batch) -> None:
+        """Takes a trial to another state; an ended one leaves the book once no lease is held on it."""
+        start = TrialState(trial.state)
+        check_trial_move(self.experiment_id, trial.trial_id, start, state)
+        self._count(start, -1, batch)
+        self._count(state, 1, batch)
+        trial.state, trial.state_reason = state.value, reason
+        if state.ended:
+            trial.end_time = batch.now
+            if state is TrialState.DISCARDED:
+                self._discount(trial)
+            self._forget_if_over(trial.trial_id)
+        self.touch_trial(trial, batch)
+
+    def _discount(self, trial: TrialRow) -> None:
+        """What a discarded trial reported is no result of the experiment."""
+        trial.best_metric, trial.best_resource = None, 0
+        if self._lead is not None and self._lead[1] == trial.trial_id:
+            self._lead = _least([self._lead_ended, *map(self._any_rank, self.trials.values())])
+
+    def _count(self, state: TrialState, change: int, batch: Batch) -> None:
+        self.row.counts[state.value] = self.row.counts.get(state.value, 0) + change
+        self.touch(batch)
+
+    def _forget_if_over(self, trial_id: int) -> None:
+        trial = self.trials.get(trial_id)
+        if trial is not None and trial_id not in self.leases and TrialState(trial.state).ended:
+            del self.trials[trial_id]
+            self.remember(trial)
+
+    def remember(self, trial: TrialRow) -> None:
+        """Keeps the little that is needed of a trial that has ended."""
+        if trial.state == TrialState.COMPLETED:
+            self.completed.add(trial.trial_id)
+        self._best_ended = _least([self._best_ended, self._last_rank(trial)])
+        self._lead_ended = _least([self._lead_ended, self._any_rank(trial)])
+        self._lead = _least([self._lead, self._lead_ended])
+
+    def adopt(self, trial: TrialRow) -> None:
+        """Takes up a trial that goes on."""
+        self.trials[trial.trial_id] = trial
+        self._lead = _least([self._lead, self._any_rank(trial)])
+
+    def _last_rank(self, trial: TrialRow) -> Rank | None:
+        if trial.metric is None or trial.state in (TrialState.FAILED, TrialState.DISCARDED):
+            return None
+        return self._sign * trial.metric, trial.trial_id, trial.metric_resource
+
+    def _any_rank(self, trial: TrialRow) -> Rank | None:
+        if trial.best_metric is None:
+            return None
+        return self._sign * trial.best_metric, trial.trial_id, trial.best_resource
+
+    @property
+    def best_metric(self) -> float | None:
+        """The best result of any report."""
+        return None if self._lead is None else self._sign * self._lead[0]
+
+    def best(self) -> int | None:
+        """The trial that the spec's `metric.best` calls the best, ties to the lower number."""
+        if self._best_is == "any":
+            best = self._lead
+        else:
+            best = _least([self._best_ended, *map(self._last_rank, self.trials.values())])
+        return None if best is None else best[1]
+
+    def open_lease(self, lease: LeaseRow, batch: Batch) -> None:
+        """Records a new lease as held."""
+        self.leases[lease.trial_id] = lease
+        batch.changes.new_leases.append(lease)
+        data = {"token": lease.token, "worker": lease.worker, "from": lease.from_resource, "target": lease.target}
+        self.note("assigned", lease.trial_id, data, batch)
+
+    def close_lease(self, lease: LeaseRow, outcome: str, error: str, batch: Batch) -> None:
+        """Ends a lease; from now on its token is worth nothing."""
+        lease.end_time, lease.outcome, lease.error = batch.now, outcome, error
+        del self.leases[lease.trial_id]
+        # While a lease is held its reports tell how far the trial came; from now on the trial's own row has to.
+        self.touch_trial(self.trials[lease.trial_id], batch)
+        self.touch_lease(lease, batch)
+        data = {"token": lease.token, "worker": lease.worker, "outcome": outcome} | ({"error": error} if error else {})
+        self.note("lease_ended", lease.trial_id, data, batch)
+        self._forget_if_over(lease.trial_id)
+
+    def add_report(self, trial: TrialRow, ref: LeaseRef, sequence: int, report: Measurement, batch: Batch) -> None:
+        """Records a measurement; training that was repeated after a loss is spent once."""
+        batch.changes.new_reports.append(ReportRow(*ref, sequence, report.resource, report.metrics, batch.now))
+        if report.resource > trial.resource:
+            self.row.resource_spent = min(self.row.resource_spent + report.resource - trial.resource, MAX_TOTAL)
+            trial.resource = report.resource
+            self.touch(batch)
+        metric = report.metrics.get(self._metric)
+        if metric is not None and trial.improve(metric, report.resource, self._sign):
+            self._improved(trial, batch)
+
+    def _improved(self, trial: TrialRow, batch: Batch) -> None:
+        """Writes at once what leads the experiment, and leaves the rest to `write_bests`: trials may improve with every
+        report, and their rows are not written for each."""
+        rank = self._any_rank(trial)
+        assert rank is not None, "a trial that improved has a best"
+        if self._lead is None or rank <= self._lead:
+            self._lead = rank
+            self.touch_trial(trial, batch)
+        else:
+            self._unwritten.add(trial.trial_id)
+
+    def write_bests(self, batch: Batch) -> None:
+        """Writes the trials whose best has changed since the last time."""
+        for trial_id in self._unwritten & self.trials.keys():
+            self.touch_trial(self.trials[trial_id], batch)
+        self._unwritten.clear()
+
+    def add_checkpoint(
+        self, trial: TrialRow, ref: LeaseRef, sequence: int, saved: CheckpointSaved, batch: Batch
+    ) -> None:
+        """Records a checkpoint, once: the worker says the path, and the spec where that begins.
+
+        The one before stays, for when this one turns out to be broken; older ones go."""
+        uri = address_in(self._storage, saved.path)
+        if any(row.uri == uri for row in self.checkpoints.get(trial.trial_id, ())):
+            return
+        row = CheckpointRow(
+            *ref, sequence, uri, saved.resource, saved.size_bytes, saved.checksum, create_time=batch.now
+        )
+        batch.changes.new_checkpoints.append(row)
+        kept = self.checkpoints.setdefault(trial.trial_id, [])
+        kept.append(row)
+        kept.sort(key=lambda checkpoint: (checkpoint.resource, checkpoint.token, checkpoint.sequence))
+        needless = [row for row in kept[:-2] if not self._has_best_result(row, trial)]
+        for row in needless:
+            kept.remove(row)
+            self._drop(row, batch)
+        if trial.state in (TrialState.FAILED, TrialState.DISCARDED):
+            self.drop_checkpoints(trial.trial_id, batch)
+
+    def _has_best_result(self, row: CheckpointRow, trial: TrialRow) -> bool:
+        """Whether it holds the model of its trial's best result, where that of the experiment's best is kept."""
+        return self._keeps_best_result and trial.best_metric is not None and row.resource == trial.best_resource
+
+    def drop_checkpoints(self, trial_id: int, batch: Batch) -> None:
+        """The trial needs no checkpoint any more. What the spec keeps stays: all, or the model of the best result."""
+        if self._keep == "all":
+            return
+        leads = self._keeps_best_result and self._lead is not None and self._lead[1] == trial_id
+        resource = self._lead[2] if leads and self._lead is not None else None
+        rows = self.checkpoints.pop(trial_id, [])
+        if stay := [row for row in rows if row.resource == resource]:
+            self.checkpoints[trial_id] = stay
+        for row in rows:
+            if row.resource != resource:
+                self._drop(row, batch)
+
+    def needless(self) -> list[int]:
+        """Whose checkpoints go once the experiment has ended, however it did: of all but the best trial, and unless
+        only that is kept those that were trained in full."""
+        if self._keep == "all":
+            return []
+        needed = {self.best()} | (self.completed if self._keep == "promotable" else set())
+        return [trial_id for trial_id in self.checkpoints if trial_id not in needed]
+
+    def drop_broken(self, trial_id: int, uris: Collection[str], batch: Batch) -> None:
+        """A worker found these checkpoints of the trial broken: none is offered again, or kept for a whole one."""
+        rows = self.checkpoints.pop(trial_id, [])
+        if whole := [row for row in rows if row.uri not in uris]:
+            self.checkpoints[trial_id] = whole
+        for row in rows:
+            if row.uri in uris:
+                self._drop(row, batch)
+
+    @staticmethod
+    def _drop(row: CheckpointRow, batch: Batch) -> None:
+        row.delete_time = batch.now
+        batch.changes.unneeded_checkpoints[row.uri] = batch.now
+
+    def apply(self, effects: Iterable[Effect], batch: Batch) -> None:
+        """Writes what the searcher changed in its rungs."""
+        for effect in effects:
+            if isinstance(effect, Entered):
+                self._enter(effect, batch)
+            else:
+                self._promote(effect, batch)
+
+    def _enter(self, entered: Entered, batch: Batch) -> None:
+        rung = self.rungs[entered.bracket, entered.rung]
+        rung.entered += 1
+        if entered.metric is None:
+            rung.failed += 1
+        elif rung.best_metric is None or self._better(entered.metric, rung.best_metric):
+            rung.best_metric = entered.metric
+        ids = (self.experiment_id, entered.bracket, entered.rung)
+        batch.changes.rungs[ids] = rung
+        batch.changes.new_results.append(
+            RungResultRow(*ids, entered.trial, entered.resource, entered.metric, promoted=False, enter_time=batch.now)
+        )
+        trial = self.trials[entered.trial]
+        trial.rung_id, trial.metric, trial.metric_resource = entered.rung, entered.metric, entered.resource
+        trial.workers_lost = 0
+        self.touch_trial(trial, batch)
+
+    def _better(self, one: float, other: float) -> bool:
+        return one < other if self.goal is Goal.MINIMIZE else one > other
+
+    def _promote(self, promoted: Promoted, batch: Batch) -> None:
+        ids = (self.experiment_id, promoted.bracket, promoted.rung)
+        rung = self.rungs[promoted.bracket, promoted.rung]
+        rung.promoted += 1
+        batch.changes.rungs[ids] = rung
+        batch.changes.promoted.append((*ids, promoted.trial))
+        trial = self.trials[promoted.trial]
+        trial.rung_id = promoted.rung + 1
+        trial.target = self.rungs[promoted.bracket, promoted.rung + 1].resource
+        self.touch_trial(trial, batch)
+
+    def check(self) -> None:
+        """Raises AssertionError where the book contradicts itself."""
+        counts = dict.fromkeys(TrialState, 0)
+        for trial in self.trials.values():
+            counts[TrialState(trial.state)] += 1
+        for state in TrialState:
+            if not state.ended:
+                assert self.row.counts.get(state.value, 0) == counts[state], f"{state}: {self.row.counts} {counts}"
+        for trial_id, lease in self.leases.items():
+            assert lease.end_time is None, f"an ended lease of trial {trial_id} is in the book"
+            assert lease.token == self.trials[trial_id].token
+        running = {t.trial_id for t in self.trials.values() if t.state == TrialState.RUNNING}
+        assert running <= self.leases.keys(), f"running without a lease: {running - self.leases.keys()}"
+
+
+def _least(ranks: Iterable[Rank | None]) -> Rank | None:
+    return min((rank for rank in ranks if rank is not None), default=None)
+
+
+def finite(value: float | None) -> float | None:
+    """The value for people and journals: None where it is not a finite number."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""The files of a database: whether they are still there, who else has them open, copies and rescue."""

@@ -1,0 +1,1 @@
+"""Who may write: the term, locks, signs of life, and waiting to be the next."""

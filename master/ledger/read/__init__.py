@@ -1,0 +1,1 @@
+"""What reads rows: queries, recovery and inspection. Never imports the writing side."""

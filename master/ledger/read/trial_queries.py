@@ -1,0 +1,201 @@
+"""Queries about trials. Each reads a page's worth of rows through an index, however many trials there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, select, tuple_, union_all
+
+from ....shared.errors import NotFound
+from ....shared.wire.model import Checkpoint, Event, Lease, Report, TrialInfo, TrialOrder, TrialState
+from ..schema import tables
+from .paging import Page
+
+_T, _L, _R = tables.trials.c, tables.leases.c, tables.reports.c
+_EVERY_STATE = tuple(TrialState)
+#: By what an experiment's `best` says, the column with the result that counts.
+RESULTS = {"any": "best_metric", "last": "metric"}
+#: States whose trials may be called the best by their last result; by any of their results all may.
+RANKED_STATES = tuple(state for state in TrialState if state not in (TrialState.FAILED, TrialState.DISCARDED))
+
+
+def as_time(seconds: float | None) -> datetime | None:
+    """A time as the ledger stores it, for people."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def list_trials(
+    connection: Connection,
+    experiment_id: int,
+    goal: str,
+    best: str,
+    states: Sequence[TrialState],
+    order: TrialOrder,
+    page: Page,
+) -> tuple[list[TrialInfo], str]:
+    """A page of trials and the token of the next one (empty on the last); `best` names the result that counts."""
+    if order is TrialOrder.ID:
+        ranges, keys = _by_id(experiment_id, states, page.after), ("trial_id",)
+    else:
+        keys = (RESULTS[best], "trial_id")
+        ranges = _by_metric(experiment_id, goal, _T[keys[0]], states or _EVERY_STATE, page.after)
+    found = _read_page(connection, experiment_id, ranges, keys, goal == "maximize", page.size + 1)
+    rows, more = page.cut(found)
+    token = page.token([getattr(rows[-1], key) for key in keys]) if more else ""
+    return [_trial(row) for row in rows], token
+
+
+def _by_id(experiment_id: int, states: Sequence[TrialState], after: tuple[Any, ...] | None) -> list[Select[Any]]:
+    base = select(_T.trial_id).where(_T.experiment_id == experiment_id)
+    if after:
+        base = base.where(_T.trial_id > after[0])
+    return [base.where(_T.state == state.value) for state in dict.fromkeys(states)] or [base]
+
+
+def _by_metric(
+    experiment_id: int,
+    goal: str,
+    column: ColumnElement[Any],
+    states: Iterable[TrialState],
+    after: tuple[Any, ...] | None,
+) -> list[Select[Any, Any]]:
+    """For each state the trials after a position, as ranges of the index: first the equal metrics, then the worse."""
+    ranges = []
+    for state in dict.fromkeys(states):
+        base = select(column, _T.trial_id).where(
+            _T.experiment_id == experiment_id, _T.state == state.value, column.is_not(None)
+        )
+        if after is None:
+            ranges.append(base)
+            continue
+        metric, trial_id = after
+        worse = column < metric if goal == "maximize" else column > metric
+        ranges += [base.where(column == metric, _T.trial_id > trial_id), base.where(worse)]
+    return ranges
+
+
+def _read_page(
+    connection: Connection,
+    experiment_id: int,
+    ranges: Sequence[Select[Any]] | Sequence[Select[Any, Any]],
+    keys: tuple[str, ...],
+    descending: bool,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """The first trials of several ranges merged. Each range is cut off before they are sorted, and only then read."""
+
+    def ordered(columns: Any) -> list[ColumnElement[Any]]:
+        return [columns[key].desc() if descending and key != "trial_id" else columns[key] for key in keys]
+
+    cut = [select(part.order_by(*ordered(_T)).limit(limit).subquery()) for part in ranges]
+    merged = (union_all(*cut) if len(cut) > 1 else cut[0]).subquery("merged")
+    found = select(merged).order_by(*ordered(merged.c)).limit(limit).subquery("found")
+    is_found = and_(_T.experiment_id == experiment_id, _T.trial_id == found.c.trial_id)
+    return connection.execute(_shown_trials(found, is_found).order_by(*ordered(found.c))).all()
+
+
+def _shown_trials(wanted: FromClause, is_wanted: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Trials with the worker that trains them now, and the resource that they reported last."""
+    same_trial = and_(_R.experiment_id == _T.experiment_id, _R.trial_id == _T.trial_id)
+    newest = select(_R.resource).where(same_trial).order_by(_R.token.desc(), _R.sequence.desc()).limit(1)
+    held = and_(
+        _L.experiment_id == _T.experiment_id,
+        _L.trial_id == _T.trial_id,
+        _L.token == _T.token,
+        _L.end_time.is_(None),
+    )
+    reported = newest.correlate(tables.trials).scalar_subquery().label("reported")
+    source = wanted.join(tables.trials, is_wanted).outerjoin(tables.leases, held)
+    return select(*_T, _L.worker, reported).select_from(source)
+
+
+def trials_by_key(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], TrialInfo]:
+    """Trials by (experiment, trial), at most a page's worth; those that do not exist are left out."""
+    if not keys:
+        return {}
+    rows = connection.execute(_shown_trials(*tables.wanted_trials(keys)))
+    return {(row.experiment_id, row.trial_id): _trial(row) for row in rows}
+
+
+def _trial(row: Row[Any]) -> TrialInfo:
+    return TrialInfo(
+        experiment_id=row.experiment_id,
+        trial_id=row.trial_id,
+        state=TrialState(row.state),
+        hparams=row.hparams,
+        bracket_id=row.bracket_id,
+        rung_id=row.rung_id,
+        # The trial's row is written when its state changes; between that the reports are ahead of it.
+        resource=max(row.resource, row.reported or 0),
+        target=row.target,
+        metric=row.metric,
+        metric_resource=row.metric_resource,
+        restarts=row.restarts,
+        workers_lost=row.workers_lost,
+        state_reason=row.state_reason,
+        create_time=datetime.fromtimestamp(row.create_time, UTC),
+        end_time=as_time(row.end_time),
+        worker=row.worker or "",
+        best_metric=row.best_metric,
+        best_resource=row.best_resource,
+    )
+
+
+def get_trial(connection: Connection, experiment_id: int, trial_id: int) -> TrialInfo:
+    """Raises NotFound."""
+    found = trials_by_key(connection, [(experiment_id, trial_id)])
+    if not found:
+        raise NotFound(f"experiment {experiment_id} has no trial {trial_id}")
+    return found[experiment_id, trial_id]
+
+
+def leases_of(connection: Connection, experiment_id: int, trial_id: int) -> list[Lease]:
+    """A trial's leases, oldest first."""
+    columns = (_L.token, _L.worker, _L.from_resource, _L.target, _L.start_time, _L.end_time, _L.outcome, _L.error)
+    statement = select(*columns).where(_L.experiment_id == experiment_id, _L.trial_id == trial_id).order_by(_L.token)
+    return [
+        Lease(token, worker, start, target, datetime.fromtimestamp(begun, UTC), as_time(ended), outcome, error)
+        for token, worker, start, target, begun, ended, outcome, error in connection.execute(statement)
+    ]
+
+
+def checkpoints_of(connection: Connection, experiment_id: int, trial_id: int) -> list[Checkpoint]:
+    """A trial's checkpoints, oldest first, those that were deleted too."""
+    c = tables.checkpoints.c
+    columns = (c.uri, c.resource, c.size_bytes, c.checksum, c.token, c.create_time, c.delete_time)
+    statement = select(*columns).where(c.experiment_id == experiment_id, c.trial_id == trial_id)
+    return [
+        Checkpoint(uri, resource, size, checksum, token, datetime.fromtimestamp(created, UTC), as_time(deleted))
+        for uri, resource, size, checksum, token, created, deleted in connection.execute(
+            statement.order_by(c.token, c.sequence)
+        )
+    ]
+
+
+def list_reports(connection: Connection, experiment_id: int, trial_id: int, page: Page) -> tuple[list[Report], str]:
+    """A page of a trial's reports in the order of their acceptance, and the token of the next one."""
+    columns = (_R.resource, _R.metrics, _R.token, _R.sequence, _R.receive_time)
+    statement = select(*columns).where(_R.experiment_id == experiment_id, _R.trial_id == trial_id)
+    if page.after:
+        statement = statement.where(tuple_(_R.token, _R.sequence) > tuple_(*page.after))
+    statement = statement.order_by(_R.token, _R.sequence).limit(page.size + 1)
+    rows, more = page.cut(connection.execute(statement).all())
+    token = page.token([rows[-1].token, rows[-1].sequence]) if more else ""
+    return [
+        Report(resource, metrics, lease, sequence, datetime.fromtimestamp(received, UTC))
+        for resource, metrics, lease, sequence, received in rows
+    ], token
+
+
+def events_after(connection: Connection, experiment_id: int, event_id: int, limit: int) -> list[Event]:
+    """The journal of an experiment after an entry, in order."""
+    c = tables.events.c
+    statement = select(c.event_id, c.trial_id, c.create_time, c.kind, c.data).where(
+        c.experiment_id == experiment_id, c.event_id > event_id
+    )
+    return [
+        Event(number, experiment_id, trial_id, datetime.fromtimestamp(created, UTC), kind, data)
+        for number, trial_id, created, kind, data in connection.execute(statement.order_by(c.event_id).limit(limit))
+    ]

@@ -1,0 +1,1 @@
+"""The tables, how their values are written, and the migrations."""

@@ -1,0 +1,1 @@
+"""What changes rows; used by the one writer alone."""

@@ -1,0 +1,1 @@
+"""What operators do to a database: check, compact, export, restore, sweep."""

@@ -1,0 +1,70 @@
+"""Whether a database is whole: every rule of its rows, and its journal replayed by the real searcher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ...shared.errors import InvalidInput
+from ...shared.spec.spec import Spec, stored_spec
+from ...shared.wire.model import ExperimentState
+from ..experiment.audit import Rows, audit
+from ..experiment.lifecycle import rung_record, trial_record
+from ..experiment.replay import Replay, same_future
+from ..ledger.read.inspection import Inspection, inspect_database
+from ..search.arithmetic import limited
+from ..search.interface import Goal
+from ..search.registry import build_searcher, plan_brackets
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found, and how much it looked at."""
+
+    experiments: int = 0
+    trials: int = 0
+    reports: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+def check_database(url: str) -> Findings:
+    """Checks one snapshot of a database, beside its running master or without one.
+
+    Raises InvalidInput, DatabaseError or Unavailable where it cannot be read.
+    """
+    findings = Findings()
+    with inspect_database(url) as inspection:
+        findings.violations += inspection.problems()
+        findings.reports = inspection.reports()
+        for experiment_id in inspection.experiment_ids():
+            rows = inspection.rows(experiment_id)
+            findings.experiments += 1
+            findings.trials += len(rows.trials)
+            findings.violations += (f"experiment {experiment_id}: {line}" for line in _check(inspection, rows))
+    return findings
+
+
+def _check(inspection: Inspection, rows: Rows) -> Iterator[str]:
+    try:
+        spec = stored_spec(rows.experiment.spec)
+    except InvalidInput as error:
+        yield f"its spec is refused: {'; '.join(str(error).splitlines())}"
+        return
+    goal = Goal(spec.metric.goal)
+    yield from audit(rows, limited(plan_brackets(spec.searcher), rows.experiment.max_concurrent_trials), goal)
+    yield from _replay(inspection, rows, spec, goal)
+
+
+def _replay(inspection: Inspection, rows: Rows, spec: Spec, goal: Goal) -> Iterator[str]:
+    searcher = build_searcher(spec.searcher, goal)
+    replay = Replay(searcher, spec.searcher.eta, goal, stop_once=spec.searcher.stop_once)
+    different = list(replay.run(inspection.entries(rows.experiment.experiment_id), rows.results))
+    yield from different
+    if not different and rows.experiment.state == ExperimentState.COMPLETED and not searcher.done:
+        yield "it is completed, and the search that its journal tells goes on"
+    if not different and not ExperimentState(rows.experiment.state).ended:
+        restored = build_searcher(spec.searcher, goal)
+        restored.limit(rows.experiment.max_concurrent_trials)
+        restored.restore(map(trial_record, rows.trials), map(rung_record, rows.results))
+        if difference := same_future(searcher, restored):
+            yield difference

@@ -1,0 +1,1 @@
+"""How much anybody may call: deadlines, connections, sizes, and the log of refusals."""

@@ -1,0 +1,1 @@
+"""Checkpoints in their store: addresses, paths, manifests, reading and removal."""

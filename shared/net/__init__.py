@@ -1,0 +1,1 @@
+"""Reaching a master: addresses, channels, credentials, certificates and backoff."""

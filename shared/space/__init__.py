@@ -1,0 +1,1 @@
+"""The search space: hyperparameters, draws, conditions and forbidden combinations."""

@@ -1,0 +1,122 @@
+"""The searchers that a spec can name, and the exact arithmetic of what fits."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, model_validator
+
+from ..errors import Problem
+from .fields import FieldProblems, Model, flag, listed, number, one_of, whole
+from .settings import Concurrency
+
+MAX_RUNGS = 100
+"""The most rungs that a bracket may be asked to have."""
+
+MAX_BRACKETS = 100
+"""The most brackets of a search, which looks through all their rungs at each assignment."""
+
+Goal = Literal["minimize", "maximize"]
+Mode = Literal["aggressive", "standard", "conservative"]
+
+
+def max_rungs_that_fit(eta: Fraction, value: int, limit: int = 10 * MAX_RUNGS) -> int:
+    """How many rungs fit below `value` (a resource, or a number of trials): floor(log_eta(value)) + 1, exactly.
+
+    Counted in integers, never with rounded logarithms: 243 is 3**5, so it takes six rungs. Counting ends at `limit`,
+    more than any bracket can have, because a divisor close to 1 would fit millions.
+    """
+    rungs, power, scale = 1, eta.numerator, value * eta.denominator
+    while power <= scale and rungs < limit:
+        rungs, power, scale = rungs + 1, power * eta.numerator, scale * eta.denominator
+    return rungs
+
+
+class RungSearcher(Model):
+    """What `asha` and `adaptive_asha` share.
+
+    `max_trials`: trials to make, at least 1. `max_resource`: how far a trial trains at most, in the spec's unit.
+    `divisor`: one in this many is promoted from each rung; more than 1, may be fractional.
+    `max_rungs`: the most rungs in a bracket. `max_concurrent_trials`: the most trials at once; none: every free slot.
+    `stop_once`: stop trials at rungs for good instead of pausing them.
+    """
+
+    max_trials: Annotated[int, whole(1, 10**9)]
+    max_resource: Annotated[int, whole(1)]
+    divisor: Annotated[int | float, number(above=1, maximum=1e6)] = 4
+    max_rungs: Annotated[int, whole(1, MAX_RUNGS)] = 5
+    max_concurrent_trials: Concurrency | None = None
+    stop_once: Annotated[bool, flag()] = False
+
+    @property
+    def eta(self) -> Fraction:
+        """The divisor, exactly as it was written: 2.5 is 5/2."""
+        return Fraction(str(self.divisor))
+
+    @property
+    def rungs_that_fit(self) -> int:
+        """The most rungs that a bracket can have with this resource, this number of trials and this divisor."""
+        return min(max_rungs_that_fit(self.eta, self.max_resource), max_rungs_that_fit(self.eta, self.max_trials))
+
+
+class AshaSpec(RungSearcher):
+    """One bracket with as many rungs as fit, up to `max_rungs`."""
+
+    name: Literal["asha"] = "asha"
+
+
+class AdaptiveAshaSpec(RungSearcher):
+    """Several brackets at once, from cautious to bold.
+
+    `mode` chooses their sizes; `bracket_rungs` names the number of rungs of each outright.
+    """
+
+    name: Literal["adaptive_asha"] = "adaptive_asha"
+    mode: Annotated[Mode, one_of("aggressive", "standard", "conservative")] = "standard"
+    bracket_rungs: Annotated[tuple[Annotated[int, whole(1, MAX_RUNGS)], ...], BeforeValidator(listed)] | None = None
+
+    @model_validator(mode="after")
+    def _brackets_fit(self) -> AdaptiveAshaSpec:
+        problems = [*_rungs_do_not_fit(self), *_brackets_without_trials(self)]
+        if problems:
+            raise FieldProblems(problems)
+        return self
+
+    @property
+    def brackets(self) -> int:
+        """How many brackets this makes."""
+        if self.bracket_rungs is not None:
+            return len(self.bracket_rungs)
+        rungs = min(self.max_rungs, self.rungs_that_fit)
+        return {"aggressive": 1, "standard": rungs - (rungs - 1) // 2, "conservative": rungs}[self.mode]
+
+
+def _rungs_do_not_fit(spec: AdaptiveAshaSpec) -> list[Problem]:
+    if spec.bracket_rungs is None:
+        return []
+    if not spec.bracket_rungs:
+        return [Problem("bracket_rungs", "must name at least one bracket")]
+    if len(spec.bracket_rungs) > MAX_BRACKETS:
+        what = f"must name at most {MAX_BRACKETS} brackets, got {len(spec.bracket_rungs):,}"
+        return [Problem("bracket_rungs", what)]
+    fit = spec.rungs_that_fit
+    why = f"max_resource {spec.max_resource}, max_trials {spec.max_trials} and divisor {spec.divisor}"
+    return [
+        Problem(f"bracket_rungs[{index}]", f"must be at most {fit} with {why}, got {rungs}")
+        for index, rungs in enumerate(spec.bracket_rungs)
+        if rungs > fit
+    ]
+
+
+def _brackets_without_trials(spec: AdaptiveAshaSpec) -> list[Problem]:
+    """Each bracket needs a trial; only long `bracket_rungs` and divisors below 2 can make more brackets than trials."""
+    if spec.brackets <= spec.max_trials:
+        return []
+    return [Problem("max_trials", f"must be at least {spec.brackets}, one for each bracket, got {spec.max_trials}")]
+
+
+SearcherSpec = AshaSpec | AdaptiveAshaSpec
+
+SEARCHERS: dict[str, type[AshaSpec] | type[AdaptiveAshaSpec]] = {"asha": AshaSpec, "adaptive_asha": AdaptiveAshaSpec}
+"""Every searcher by the name that a spec gives it."""

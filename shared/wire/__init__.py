@@ -1,0 +1,1 @@
+"""Plain values, and the one conversion between them and the messages of `proto/v1`."""

@@ -1,0 +1,1 @@
+"""One assignment's life: training, the worker's end of the local protocol, the log."""

@@ -1,0 +1,1 @@
+"""The stream to a master: connecting again, and what waits to be sent."""

@@ -1,0 +1,133 @@
+"""Starts and ends one training process, its output in a log file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..assignment import output
+from .processes import Process
+from .reaper_client import ReaperClient
+
+#: Seconds between SIGTERM and SIGKILL.
+KILL_GRACE = 5.0
+#: Seconds after SIGKILL until a process that does not end is looked at as one whose parents do not do their work.
+_STUCK = 20.0
+#: Of what an import prints, at most so many bytes go into each trial's log.
+_PRINTED = 64 << 10
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: `entrypoint` ("module:function") or `command`, where, with which variables, and where it prints.
+
+    `base` are the variables that all training processes have, `told` those of this one beside them, `varying` the names
+    that differ from one to the next.
+    """
+
+    entrypoint: str
+    command: Sequence[str]
+    directory: Path
+    base: Mapping[str, str]
+    told: Mapping[str, str]
+    varying: frozenset[str]
+    log: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """What a fresh process is told to run."""
+        return ["entrypoint", self.entrypoint] if self.entrypoint else ["command", *self.command]
+
+    def begin_log(self, printed: Path | None = None) -> None:
+        """Makes the log's folder, and puts what was `printed` while the code was imported, or its beginning, first."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if printed is not None:
+            with contextlib.suppress(FileNotFoundError), printed.open("rb") as beginning, self.log.open("ab") as log:
+                log.write(beginning.read(_PRINTED))
+
+
+class TrainingProcess:
+    """A running training process, with all that it starts."""
+
+    def __init__(self, process: Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @classmethod
+    async def start(cls, job: Job, guard: ReaperClient) -> TrainingProcess:
+        """Starts a fresh process. Raises OSError where the system cannot, Unavailable where the worker does not."""
+        environment = {**job.base, **job.told}
+        return cls(await guard.run("child_main", job.arguments, job.directory, environment, job.log), job.log)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is the id of its group as well."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Waits for the end, also of what the process left running, and returns the exit code.
+
+        A process that a signal ended has the negative number of that signal. Raises Unavailable where it was the
+        worker that lost it.
+        """
+        return await self._process.wait()
+
+    async def kill(self, *, at_once: bool = False) -> None:
+        """Ends it and all that it has started: SIGTERM, and after a grace SIGKILL, or `at_once` SIGKILL."""
+        grace = 0.0 if at_once else KILL_GRACE
+        self._process.end(grace)
+        try:
+            async with asyncio.timeout(grace + _STUCK):
+                await self._process.over()
+        except TimeoutError:
+            logger.error("process %d does not end; what it was started from is ended", self.pid)
+            await self._process.give_up()
+
+    def tail(self, length: int, since: int = 0) -> str:
+        """The end of what it printed, at most so many characters; its log had `since` bytes when it was started."""
+        return output.tail(self._log, length, since)
+
+    async def watch_output(self) -> None:
+        """Keeps its log short, until it is cancelled."""
+        while True:
+            await asyncio.sleep(output.INTERVAL)
+            await self.shorten_output()
+
+    async def shorten_output(self) -> None:
+        """Drops the middle of a log that has become too long."""
+        try:
+            await asyncio.to_thread(output.shorten, self._log)
+        except OSError as error:
+            logger.warning("the log %s cannot be shortened: %s", self._log, error)
+
+
+_HINTS = {
+    "SIGKILL": " (probably out of memory)",
+    "SIGSEGV": " (a crash in native code)",
+    "SIGBUS": " (a crash in native code)",
+}
+#: What a shell, and programs that start others, exit with.
+_SHELL_HINTS = {
+    126: " (a program may not be executed)",
+    127: " (a program was not found)",
+    128 + signal.SIGKILL: " (a program was killed by SIGKILL, probably out of memory)",
+    128 + signal.SIGSEGV: " (a program was killed by SIGSEGV, a crash in native code)",
+}
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words."""
+    if code >= 0:
+        return f"exited with code {code}{_SHELL_HINTS.get(code, '')}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"killed by {name}{_HINTS.get(name, '')}"

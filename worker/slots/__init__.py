@@ -1,0 +1,1 @@
+"""The worker's slots: GPUs, and which trial has which."""

@@ -1,0 +1,1 @@
+"""What training code imports, and its end of the local protocol: no asyncio, no gRPC, nothing heavy."""
