@@ -51,5 +51,5 @@ class WorkerSettings:
     #: What it may run, and patterns of the variables that no training gets.
     allowed: Allowed = field(default_factory=Allowed)
     hidden_variables: tuple[str, ...] = ()
-    #: Where to write down every event that the master has acknowledged; see `witness.py`.
+    #: Where to write down every event that the master has acknowledged; see `link/acknowledgement_log.py`.
     acknowledged: Path | None = None

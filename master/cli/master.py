@@ -61,10 +61,10 @@ SWITCH_INTERVAL = 0.0005
     help="Seconds that calls get to end when the master is stopped; 4 s later it has ended, whatever it is busy with.",
 )
 @click.option(
-    "--take-over", "rivalry", flag_value="take over", help="Replace the master that owns the database now, at once."
+    "--take-over", "election", flag_value="take over", help="Replace the master that owns the database now, at once."
 )
 @click.option(
-    "--no-standby", "rivalry", flag_value="give up", help="Fail, rather than wait, where the database has a master."
+    "--no-standby", "election", flag_value="give up", help="Fail, rather than wait, where the database has a master."
 )
 @click.option(
     "--takeover-after",

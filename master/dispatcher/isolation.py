@@ -102,7 +102,7 @@ class Parts:
 
 @dataclass(slots=True)
 class Suspended:
-    """An experiment whose search cannot be asked. `book` is None where not even its rows hold together."""
+    """An experiment whose search cannot be asked. `records` is None where not even its rows hold together."""
 
     row: ExperimentRow
     reason: str

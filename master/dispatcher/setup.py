@@ -44,7 +44,7 @@ class Portions:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """In place of a blueprint where a stored spec does not make one by today's rules."""
+    """In place of a setup where a stored spec does not make one by today's rules."""
 
     error: Exception
 
@@ -75,13 +75,13 @@ def setup_from_json(spec: Mapping[str, Any], draw_rules: int) -> ExperimentSetup
 
 
 class ExperimentSetups:
-    """Makes the blueprints of stored experiments, whose specs are read once however often the memory is rebuilt."""
+    """Makes the setups of stored experiments, whose specs are read once however often the memory is rebuilt."""
 
     def __init__(self) -> None:
         self._read: dict[int, tuple[Mapping[str, Any], ExperimentSetup | Refused]] = {}
 
     def of(self, experiment_id: int, spec: Mapping[str, Any], draw_rules: int) -> ExperimentSetup | Refused:
-        """The blueprint of an experiment from its spec as the ledger has it, with a searcher that has seen nothing."""
+        """The setup of an experiment from its spec as the ledger has it, with a searcher that has seen nothing."""
         stored, read = self._read.get(experiment_id, (None, None))
         if read is None or stored != spec:
             read = _leniently(spec, draw_rules)

@@ -1,6 +1,6 @@
 """The rows of one experiment in memory, and the only place that changes them.
 
-The rows are the state: what is in the book is what the ledger will hold once the batch is committed. Every change is
+The rows are the state: what is here is what the ledger will hold once the batch is committed. Every change is
 noted in the batch's `Changes`, so that nothing can be changed in memory and forgotten on disk.
 """
 
@@ -57,7 +57,7 @@ class ExperimentRecords:
         self.completed: set[int] = set()
         #: Trials that its brackets may still create.
         self.trials_left = 0
-        #: The best metric of the trials that have left the book, and whose it is: of their last ones, and of any.
+        #: The best metric of the trials that have left, and whose it is: of their last ones, and of any.
         self._best_ended: Rank | None = None
         self._lead_ended: Rank | None = None
         #: The best result of any report so far, and whose it is.
@@ -159,7 +159,7 @@ class ExperimentRecords:
         batch.changes.brackets[self.experiment_id, bracket] = row
 
     def move_trial(self, trial: TrialRow, state: TrialState, reason: str, batch: Batch) -> None:
-        """Takes a trial to another state; an ended one leaves the book once no lease is held on it."""
+        """Takes a trial to another state; an ended one leaves once no lease is held on it."""
         start = TrialState(trial.state)
         check_trial_move(self.experiment_id, trial.trial_id, start, state)
         self._count(start, -1, batch)
@@ -372,7 +372,7 @@ class ExperimentRecords:
         self.touch_trial(trial, batch)
 
     def check(self) -> None:
-        """Raises AssertionError where the book contradicts itself."""
+        """Raises AssertionError where they contradict each other."""
         counts = dict.fromkeys(TrialState, 0)
         for trial in self.trials.values():
             counts[TrialState(trial.state)] += 1
@@ -380,7 +380,7 @@ class ExperimentRecords:
             if not state.ended:
                 assert self.row.counts.get(state.value, 0) == counts[state], f"{state}: {self.row.counts} {counts}"
         for trial_id, lease in self.leases.items():
-            assert lease.end_time is None, f"an ended lease of trial {trial_id} is in the book"
+            assert lease.end_time is None, f"an ended lease of trial {trial_id} is still held"
             assert lease.token == self.trials[trial_id].token
         running = {t.trial_id for t in self.trials.values() if t.state == TrialState.RUNNING}
         assert running <= self.leases.keys(), f"running without a lease: {running - self.leases.keys()}"

@@ -40,7 +40,7 @@ OUTGOING_LIMIT = 256
 CLOSE_GRACE = 5.0
 
 #: Bytes of bundles on their way to the database at once, all workers' together; small bundles do not count.
-WEIR = 128 * 1024
+LARGE_AT_ONCE = 128 * 1024
 LIGHT = 1_024
 
 #: Workers at once, those included whose leases are held for them.
@@ -94,7 +94,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._writer = writer
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._refusals = RefusalLog(log)
-        self._admission = Admission(WEIR)
+        self._admission = Admission(LARGE_AT_ONCE)
         #: Known once somebody has come.
         self._database_id = ""
 

@@ -39,7 +39,7 @@ RAISING, RAISES = "raising", -1.0
 
 
 def plain_blueprint(spec: Spec) -> ExperimentSetup:
-    """A blueprint whose hyperparameters tell the trial's number: no search space, which takes long to load."""
+    """A setup whose hyperparameters tell the trial's number: no search space, which takes long to load."""
     searcher = build_searcher(spec.searcher, Goal(spec.metric.goal))
     if spec.name == RAISING:
         _make_raise(searcher)

@@ -1,4 +1,4 @@
-"""Random numbers after a fork: what a fresh process would have drawn by chance must not be the same in every child.
+"""Random numbers after a fork: what a fresh process would have drawn at random must not be the same in every child.
 
 What the code itself seeded while it was imported stays as it is: a fresh process would have the same numbers, too.
 """

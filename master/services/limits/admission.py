@@ -15,7 +15,7 @@ class Admission:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def enter(self, size: int) -> None:
-        """Returns once there is room; something that is wider than the weir goes through alone."""
+        """Returns once there is room; something that is larger than that goes through alone."""
         if not self._waiting and self._fits(size):
             self._inside += size
             return

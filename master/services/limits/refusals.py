@@ -10,7 +10,7 @@ _PAUSE = 1.0
 
 
 class RefusalLog:
-    """Tells the log of one complaint a second, and of the others how many there were."""
+    """Tells the log of one refusal a second, and of the others how many there were."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
