@@ -86,15 +86,18 @@ class Watches:
             while True:
                 watcher.forget()
                 page = await journal.page(after)
+                last = page.standing.over and not page.full
                 standing = journal.standing or page.standing
+                if standing.over and not last:
+                    # Whoever is told that it is over asks for no more, and there are entries to come.
+                    standing = told
                 if page.count or standing != told:
                     told = standing
                     await self._pace.turn(len(page.encoded))
-                    yield page.encoded + standing.encoded()
-                if page.count:
-                    after = page.last
-                elif page.standing.over:
+                    yield page.encoded + (standing.encoded() if standing else b"")
+                if last:
                     return
+                after = page.last
                 if not page.full:
                     await asyncio.sleep(WATCH_PACE)
                     await watcher.wait(WATCH_PATIENCE)

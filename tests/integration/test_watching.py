@@ -51,12 +51,15 @@ def end(ledger: Ledger) -> None:
 
 
 async def numbers(watches: Watches, after: int = 0) -> list[int]:
-    """The numbers of the events that a watch is told, until the experiment has ended."""
+    """The numbers of the events that a watch is told, until it is told that the experiment has ended."""
     seen: list[int] = []
     async with aclosing(watches.follow(1, after)) as news:
         async for message in news:
-            seen += [one.event_id for one in pb.WatchExperimentResponse.FromString(message).events]
-    return seen
+            answer = pb.WatchExperimentResponse.FromString(message)
+            seen += [one.event_id for one in answer.events]
+            if answer.state == pb.EXPERIMENT_STATE_COMPLETED:
+                return seen
+    raise AssertionError("the watch ended, and nobody was told that the experiment has")
 
 
 def test_many_who_watch_share_each_look_at_a_long_journal(ledger: Ledger, reader: Reader) -> None:
