@@ -3,7 +3,7 @@
 A real master on SQLite and one real worker with two slots. The training code imports scikit-learn, trains nothing and
 writes down by the monotonic clock, which all processes share, when `train` begins and when the last report is handed
 in. In between lie the decision with its commit, the checkpoint (for trials that pause), the end of the process, the
-next assignment with its commit, and the start of the next process. Measured with forks of preloaded code and with
+next assignment with its commit, and the start of the next process. Measured with forks of preloaded libraries and with
 fresh processes, on trials of no length, which are the hardest on master and worker; and with trials of one second, of
 which the share of the slots' time between first line and last report is the utilisation.
 

@@ -48,6 +48,13 @@ class Allowed:
         else:
             self._check_program(command, directory, path)
 
+    def preload(self, named: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """What counts of the libraries that a spec names: where functions are limited none do, for to import is to run.
+
+        Then those that the source of the allowed function names are imported; an empty list stays one.
+        """
+        return None if self.functions and named else named
+
     def _check_function(self, entrypoint: str) -> None:
         if not any(_is_function(entrypoint, pattern) for pattern in self.functions):
             raise CannotStart(

@@ -120,7 +120,7 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--fresh-processes",
     is_flag=True,
-    help="Let each trial import its code anew, instead of forking a process that has imported it already.",
+    help="Let each trial import its libraries anew, instead of forking a process that has imported them already.",
 )
 @click.option(
     "--acknowledged",

@@ -46,7 +46,7 @@ class WorkerSettings:
     #: Unacknowledged events that are kept in memory, and the bytes of those that go to disk then, before reports wait.
     buffer: int = 10_000
     spill: int = 256 << 20
-    #: Whether each Python trial gets a process of its own from the start, instead of a fork of preloaded code.
+    #: Whether each Python trial gets a fresh process, instead of a fork of one that has imported its libraries.
     fresh_processes: bool = False
     #: What it may run, and patterns of the variables that no training gets.
     allowed: Allowed = field(default_factory=Allowed)

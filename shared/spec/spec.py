@@ -75,6 +75,8 @@ __all__ = [
     "stored_spec",
 ]
 
+_MAX_MODULES = 100
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -99,6 +101,22 @@ def _command(parts: Iterable[object]) -> tuple[str, ...]:
     if problems:
         raise FieldProblems(problems)
     return tuple(str(part) for part in parts)
+
+
+def _modules(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"must be a list of modules, such as [torch, sklearn.svm]; got {got(value)}")
+    if len(value) > _MAX_MODULES:
+        raise ValueError(f"must name at most {_MAX_MODULES} modules, got {len(value)}")
+    names = tuple(each for each in value if isinstance(each, str) and len(each) <= 1000 and _MODULE.fullmatch(each))
+    problems = [
+        Problem(f"[{index}]", f"must be the name of a module, such as sklearn.svm; got {got(each)}")
+        for index, each in enumerate(value)
+        if each not in names
+    ]
+    if problems:
+        raise FieldProblems(problems)
+    return names
 
 
 def _labels(value: object) -> object:
@@ -184,16 +202,19 @@ _Forbidden = Annotated[tuple[ConditionSpec, ...], BeforeValidator(listed)]
 class Spec(Model):
     """An experiment: what to train, what to search, how, and with what.
 
-    `unit` names the resource (epochs, steps, …). `max_restarts`: how often a trial may start anew after its own code
-    failed; `fail_fast`: the experiment fails once the first attempts of so many trials, one after the other, all failed
-    with the same error before anything was reported, or once no worker can start it; 0 or false: never.
-    `max_workers_lost`: how many workers it may lose before it is taken for poison. `progress_timeout`:
-    seconds without a report after which a trial counts as hanging; none: never. Of the experiments with work the
-    highest `priority` goes first, and equals share the slots by `weight`. `seed` decides every random draw.
+    `unit` names the resource (epochs, steps, …). `preload`: the modules that a worker imports before it forks the
+    processes of a function; none: the installed libraries that its source names. `max_restarts`: how often a trial may
+    start anew after its own code failed; `fail_fast`: the experiment fails once the first attempts of so many trials,
+    one after the other, all failed with the same error before anything was reported, or once no worker can start it;
+    0 or false: never. `max_workers_lost`: how many workers it may lose before it is taken for poison.
+    `progress_timeout`: seconds without a report after which a trial counts as hanging; none: never. Of the experiments
+    with work the highest `priority` goes first, and equals share the slots by `weight`. `seed` decides every random
+    draw.
     """
 
     name: Annotated[str, text(MAX_NAME)]
     entrypoint: Annotated[str | tuple[str, ...], BeforeValidator(_entrypoint)]
+    preload: Annotated[tuple[str, ...], BeforeValidator(_modules)] | None = None
     metric: MetricSpec
     unit: Annotated[str, text(MAX_NAME)] = "units"
     hyperparameters: _Hyperparameters

@@ -302,6 +302,7 @@ def _assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         save_best=f"GOAL_{assignment.save_best.upper()}" if assignment.save_best else None,
         best_metric=assignment.best_metric,
         storage_used=assignment.storage_used,
+        preload=None if assignment.preload is None else pb.Preload(modules=assignment.preload),
     )
     if assignment.checkpoint_interval is not None:
         message.checkpoint_interval.CopyFrom(duration_to_proto(assignment.checkpoint_interval))
@@ -332,4 +333,5 @@ def _assignment_from_proto(message: pb.Assignment) -> Assignment:
         save_best=goal_from_proto(message.save_best) if message.save_best else "",
         best_metric=message.best_metric if message.HasField("best_metric") else None,
         storage_used=message.storage_used,
+        preload=tuple(message.preload.modules) if message.HasField("preload") else None,
     )

@@ -201,6 +201,8 @@ class Assignment:
     database_id: str = ""
     #: Whether checkpoints of the experiment were saved there: where nothing is, the store is away.
     storage_used: bool = False
+    #: Modules to import before its process is forked; None: the libraries that the entrypoint's source names.
+    preload: tuple[str, ...] | None = None
 
 
 class Acknowledgement(NamedTuple):

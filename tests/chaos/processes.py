@@ -91,7 +91,7 @@ class Unit:
     def fork_servers(self) -> list[psutil.Process]:
         """The processes of a worker's present run from which its trials are forked."""
         supervisors = [process for reaper in self.reapers() for process in _children(reaper.pid)]
-        return [child for each in supervisors for child in _children(each.pid) if _runs("forkserver", child)]
+        return [child for each in supervisors for child in _children(each.pid) if _runs("fork_server", child)]
 
     def trainings(self) -> list[psutil.Process]:
         """The training processes of a worker's present run, forked or fresh, that have begun."""

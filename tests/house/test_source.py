@@ -52,7 +52,7 @@ def test_commands_print_only_where_nothing_can_act_on_a_terminal() -> None:
     raw = {
         "shared/text/printing.py",
         "worker/trial/shell.py hparam",
-        "worker/process/forked.py _code_of",
+        "worker/process/fork_server.py _code_of",
         "worker/process/supervisor.py _end_what_is_left",
     }
     found = {

@@ -1,4 +1,4 @@
-"""Trials are forked from a process that has imported their code, and find themselves as in a fresh process."""
+"""Trials are forked from a process that has imported their libraries, and find themselves as in a fresh process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,13 +27,18 @@ from rungmaster.worker.slots.gpus import Device
 from .scripted_master import Record, assignment
 from .worker_harness import Scene, scene, until, write_training
 
-#: Notes each import in a file, and reports who it is.
-TELLING = """
-    import os, random, sys
+#: A library that notes each import in a file.
+HEAVY = """
+    import os
     from pathlib import Path
     with Path("imports").open("a") as imports:
         imports.write(f"{os.getpid()}\\n")
     print("imported")
+"""
+#: Reports who it is.
+TELLING = """
+    import os, random, sys
+    import heavy
 
     def train(trial):
         print("trains", trial.trial_id)
@@ -63,23 +69,35 @@ def told(record: Record) -> dict[str, float]:
     return dict(event.metrics)
 
 
+@pytest.fixture(autouse=True)
+def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed libraries, with one that is heavy."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "heavy.py").write_text(textwrap.dedent(HEAVY))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return folder
+
+
 def imports(directory: Path) -> list[int]:
     return [int(line) for line in (directory / "imports").read_text().split()]
 
 
-def both(directory: Path, code: str = TELLING, **settings: Any) -> tuple[dict[str, float], dict[str, float]]:
+def both(
+    directory: Path, code: str = TELLING, preload: tuple[str, ...] | None = None, **settings: Any
+) -> tuple[dict[str, float], dict[str, float]]:
     """What two trials report, one after the other on the same worker."""
 
     async def story() -> list[Record]:
         async with scene(directory, code, **settings) as it:
-            return await trained(it)
+            return await trained(it, preload=preload)
 
     first, second = asyncio.run(story())
     assert first.exit == second.exit == Exit(ExitOutcome.RELEASED)
     return told(first), told(second)
 
 
-def test_the_code_is_imported_once_and_each_trial_has_a_process_of_its_own(tmp_path: Path) -> None:
+def test_libraries_are_imported_once_and_each_trial_has_a_process_of_its_own(tmp_path: Path) -> None:
     first, second = both(tmp_path)
     (server,) = imports(tmp_path)
     assert first["server"] == second["server"] == server
@@ -122,34 +140,44 @@ def test_a_user_can_ask_for_fresh_processes(tmp_path: Path) -> None:
     assert imports(tmp_path) == [first["pid"], second["pid"]]
 
 
+REPORTING = """
+    import heavy
+    def train(trial):
+        for step in trial.steps():
+            trial.report(loss=1.0)
+"""
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
         (
             "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()",
-            "starts threads",
+            "importing heavy starts threads: Thread-1 (sleep)",
         ),
-        ("import os\nif os.getenv('CUDA_VISIBLE_DEVICES') == '6': print()", "CUDA_VISIBLE_DEVICES in training"),
         ("import os\nif 'RUNGMASTER_SEED' not in os.environ: raise RuntimeError('no trial')", "no trial"),
-        ("import os, time\nif 'RUNGMASTER_' not in ''.join(os.environ): time.sleep(99)", "not done within"),
-        ("import os\nif 'RUNGMASTER_' not in ''.join(os.environ): os._exit(3)", "the process that imports it ended"),
-        ("import os\nos.open('/dev/dri/fake', os.O_RDONLY)", "starts a GPU's driver"),
-        ("data = open(__file__)", "training.py open, whose position all trials would share"),
+        ("import os, time\nif 'RUNGMASTER_' not in ''.join(os.environ): time.sleep(99)", "not imported within"),
+        ("import os\nif 'RUNGMASTER_' not in ''.join(os.environ): os._exit(3)", "that imports its libraries ended"),
+        ("data = open(__file__)", "heavy.py open, whose position all trials would share"),
         ("import socket\nconnection = socket.socketpair()", "open, whose position all trials would share"),
-        ("import tempfile\nfolder = tempfile.TemporaryDirectory()", "makes temporary folders"),
+        ("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_DFL)", "installs a handler of SIGTERM"),
+        ("import helping", "helping.py, which is of no installed library"),
+        ("driver", "importing heavy starts a GPU's driver"),
     ],
 )
-def test_code_that_cannot_be_forked_is_trained_in_fresh_processes(
-    tmp_path: Path, code: str, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_with_libraries_that_cannot_be_forked_trials_start_in_fresh_processes(
+    tmp_path: Path,
+    libraries: Path,
+    code: str,
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fork_client, "PRELOAD_TIMEOUT", 5.0)
-    if "/dev/dri" in code:
-        code = _pretending_a_driver(tmp_path)
-    devices = (Device("6", Gpu("GPU-6", "", 0)),)
+    (tmp_path / "helping.py").touch()
+    (libraries / "heavy.py").write_text(_pretending_a_driver(tmp_path) if code == "driver" else code)
     with caplog.at_level(logging.WARNING, "rungmaster.worker.process.launcher"):
-        both(
-            tmp_path, f"{code}\ndef train(trial):\n    for _ in trial.steps(): trial.report(loss=1)\n", devices=devices
-        )
+        both(tmp_path, REPORTING)
     (warning,) = caplog.messages
     assert warning.startswith("trials of training:train start in fresh processes: ")
     assert reason in warning
@@ -159,8 +187,86 @@ def _pretending_a_driver(directory: Path) -> str:
     """Code that holds a file which is taken for the device of a GPU's driver."""
     (directory / "driver").touch()
     held = repr(str(directory / "driver"))
-    instead = f"check_devices.__defaults__ = (({held},),)"
-    return f"from rungmaster.worker.process.preload import check_devices\n{instead}\nfile = open({held})"
+    return f"from rungmaster.worker.process import preload\npreload._DEVICES = ({held},)\nfile = open({held})"
+
+
+def test_what_the_code_does_when_it_is_imported_is_its_own_trials_affair(tmp_path: Path) -> None:
+    code = """
+        import os, tempfile, threading, time
+        import heavy
+        threading.Thread(target=time.sleep, args=(99,), daemon=True).start()
+        told = int(os.environ["CUDA_VISIBLE_DEVICES"] + os.environ["RUNGMASTER_TRIAL_ID"])
+        data, folder = open(__file__), tempfile.TemporaryDirectory()
+        def train(trial):
+            for step in trial.steps():
+                trial.report(loss=1.0, told=told, read=len(data.read()), there=int(os.path.exists(folder.name)))
+    """
+    first, second = both(tmp_path, code, devices=(Device("6", Gpu("GPU-6", "", 0)),))
+    assert len(imports(tmp_path)) == 1
+    assert (first["told"], second["told"]) == (61, 62)
+    assert first["read"] == second["read"] > 0
+    assert first["there"] == second["there"] == 1
+
+
+@pytest.mark.parametrize("set_first", [True, False])
+def test_a_library_finds_the_variables_that_the_code_sets_before_it_imports_it(
+    tmp_path: Path, libraries: Path, set_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (libraries / "heavy.py").write_text("import os\nTHREADS = int(os.environ['OMP_NUM_THREADS'])")
+    lines = ["import heavy", "os.environ['OMP_NUM_THREADS'] = '3'"]
+    code = f"""
+        import os
+        {lines[set_first]}
+        {lines[not set_first]}
+        def train(trial):
+            for step in trial.steps():
+                trial.report(loss=1.0, threads=heavy.THREADS)
+    """
+    for each in both(tmp_path, code):
+        assert each["threads"] == (3 if set_first else 1)
+
+
+def test_a_spec_says_what_is_preloaded_and_its_user_learns_what_cannot_be(tmp_path: Path) -> None:
+    code = TELLING.replace("import heavy", "import training_data")
+    (tmp_path / "training_data.py").touch()
+    first, second = both(tmp_path, code, preload=("heavy", "havy", "heavy.most", "training_data"))
+    assert imports(tmp_path) == [first["server"]] == [second["server"]]
+    lines = (tmp_path / "logs/1/2-1.log").read_text().splitlines()
+    assert sorted(lines) == [
+        "imported",
+        "rungmaster: preload: 'training_data' is no installed library, and is imported in each trial",
+        "rungmaster: preload: there is no module 'havy'",
+        "rungmaster: preload: there is no module 'heavy.most'",
+        "trains 2",
+    ]
+    assert lines[-1] == "trains 2"
+
+
+def test_a_spec_that_preloads_nothing_gets_fresh_processes(tmp_path: Path) -> None:
+    first, second = both(tmp_path, preload=())
+    assert imports(tmp_path) == [first["pid"], second["pid"]]
+
+
+def test_what_a_spec_names_and_cannot_be_preloaded_is_told_in_the_log(tmp_path: Path, libraries: Path) -> None:
+    (libraries / "broken.py").write_text("1 / 0")
+    first, second = both(tmp_path, preload=("broken",))
+    assert imports(tmp_path) == [first["pid"], second["pid"]]
+    for trial in (1, 2):
+        beginning = (tmp_path / f"logs/1/{trial}-1.log").read_text().splitlines()[0]
+        assert beginning.startswith("rungmaster: in a fresh process: importing broken failed: ZeroDivisionError")
+
+
+def test_a_library_that_the_code_names_later_is_preloaded_then(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path, TELLING.replace("import heavy", "")) as it:
+            (first,) = await trained(it, count=1)
+            write_training(tmp_path, TELLING)
+            second, third = await trained(it, first=2)
+            assert told(first)["server"] != told(second)["server"] == told(third)["server"]
+            assert imports(tmp_path) == [told(second)["server"]]
+
+    asyncio.run(story())
 
 
 def test_code_that_was_changed_is_imported_anew(tmp_path: Path) -> None:
@@ -307,7 +413,7 @@ def test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody(
 ) -> None:
     write_training(tmp_path, "def train(trial): ...")
     entrypoint, command = ("training:train", ()) if what == "entrypoint" else ("", ("true",))
-    job = Job(entrypoint, command, tmp_path, dict(os.environ), {}, frozenset(), tmp_path / "log")
+    job = Job(entrypoint, command, tmp_path, dict(os.environ), {}, tmp_path / "log")
 
     async def story() -> None:
         guard = ReaperClient()

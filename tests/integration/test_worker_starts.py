@@ -47,7 +47,7 @@ class Place:
         told = {"NUMBER": str(number), "RUNGMASTER_SOCKET": str(self.directory / "socket")}
         base = dict(os.environ) | {VARIABLE: str(self.directory)}
         what = ("training:train", ()) if forked else ("", ("sleep", "600"))
-        return Job(*what, self.directory, base, told, frozenset(), self.log(number))
+        return Job(*what, self.directory, base, told, self.log(number))
 
     def log(self, number: int) -> Path:
         return self.directory / f"{number}.log"

@@ -189,3 +189,10 @@ def test_training_gets_nothing_that_is_the_workers_alone_and_nothing_hidden() ->
     assert scrubbed(mine | others, ("AWS_*", "PGPASSWORD")) == others
     base = base_environment(mine | others, own_devices=False, hidden=("AWS_*",))
     assert base.keys() == {*others, "PGPASSWORD", "PYTHONUNBUFFERED"}
+
+
+def test_where_functions_are_limited_a_spec_names_no_libraries() -> None:
+    limited, open_to_all = Allowed(("mine",)), Allowed()
+    named: list[tuple[str, ...] | None] = [("torch",), (), None]
+    assert [limited.preload(each) for each in named] == [None, (), None]
+    assert [open_to_all.preload(each) for each in named] == named

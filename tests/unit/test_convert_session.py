@@ -88,6 +88,7 @@ assignments = st.builds(
     checkpoint_interval=st.none() | seconds,
     seed=st.integers(-(2**63), 2**63 - 1),
     progress_timeout=st.none() | seconds,
+    preload=st.none() | several(text),
 )
 responses = st.builds(
     session.SessionResponse,

@@ -96,6 +96,7 @@ def test_a_small_spec_gets_every_default() -> None:
             "stop_once": False,
         },
         "unit": "units",
+        "preload": None,
         "forbidden": [],
         "sampler": {"name": "random"},
         "resources": {"slots_per_trial": 1, "labels": {}},

@@ -22,7 +22,7 @@ from ..checkpoints.outages import Outages, StillAway
 from ..checkpoints.store import CheckpointStore, EmptyStorage, Loaded
 from ..checkpoints.uploads import Uploads
 from ..process.child import Job, TrainingProcess, describe_exit
-from ..process.environment import DEVICES, base_environment, trial_environment, without_variable
+from ..process.environment import base_environment, trial_environment, without_variable
 from ..process.launcher import Launcher
 from ..slots.slot_pool import GrantedSlots
 from ..trial.protocol import LAST_WORD, MAX_REASON, Start
@@ -252,8 +252,8 @@ class Training:
             self._place.directory,
             self._place.environment(own_devices=granted.devices is not None),
             trial_environment(start, self._folder / "socket", granted.devices),
-            frozenset() if granted.devices is None else frozenset({DEVICES}),
             self._place.logs / self.assignment.database_id / f"{self._name}.log",
+            self._place.allowed.preload(self.assignment.preload),
         )
         self._printed_before = await asyncio.to_thread(output.size_of, job.log)
         self._child = await self._place.launcher.start(job)

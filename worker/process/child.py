@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 class Job:
     """What to run: `entrypoint` ("module:function") or `command`, where, with which variables, and where it prints.
 
-    `base` are the variables that all training processes have, `told` those of this one beside them, `varying` the names
-    that differ from one to the next.
+    `base` are the variables that all training processes have, `told` those of this one beside them. `preload` are the
+    libraries to import before its process is forked: None for those that the entrypoint's source names, and with none
+    the process is fresh.
     """
 
     entrypoint: str
@@ -37,17 +38,20 @@ class Job:
     directory: Path
     base: Mapping[str, str]
     told: Mapping[str, str]
-    varying: frozenset[str]
     log: Path
+    preload: tuple[str, ...] | None = None
 
     @property
     def arguments(self) -> list[str]:
         """What a fresh process is told to run."""
         return ["entrypoint", self.entrypoint] if self.entrypoint else ["command", *self.command]
 
-    def begin_log(self, printed: Path | None = None) -> None:
-        """Makes the log's folder, and puts what was `printed` while the code was imported, or its beginning, first."""
+    def begin_log(self, printed: Path | None = None, note: str = "") -> None:
+        """Makes the log's folder, and puts a note and the beginning of what was `printed` by the preloading first."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        if note:
+            with self.log.open("a") as log:
+                log.write(f"rungmaster: {note}\n")
         if printed is not None:
             with contextlib.suppress(FileNotFoundError), printed.open("rb") as beginning, self.log.open("ab") as log:
                 log.write(beginning.read(_PRINTED))

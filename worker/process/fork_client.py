@@ -3,67 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
+from .child import Job
 from .preload import CannotFork
 from .processes import Process, ProcessServerClient
 from .reaper_client import ReaperClient
 
-#: Seconds that an import may take before trials begin in fresh processes instead.
+#: Seconds that the imports may take before trials begin in fresh processes instead.
 PRELOAD_TIMEOUT = 120.0
+
+logger = logging.getLogger(__name__)
 
 
 class ForkClient:
     """One running fork server, ready to fork."""
 
-    def __init__(self, server: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, server: Process, output: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        #: The file with what the libraries have printed.
+        self.output = output
         self._server = server
         self._line = ProcessServerClient(reader, writer, self.close)
         self._retired = False
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(
-        cls,
-        entrypoint: str,
-        directory: Path,
-        environment: Mapping[str, str],
-        variables: Sequence[str],
-        output: Path,
-        guard: ReaperClient,
-    ) -> ForkClient:
-        """Starts a fork server and waits until it has imported the entrypoint's module.
+    async def start(cls, job: Job, output: Path, guard: ReaperClient) -> ForkClient:
+        """Starts a fork server for trials like this one, and waits until it has imported their libraries.
 
-        `variables` differ from trial to trial; what the import prints goes to the file `output`. Raises CannotFork
-        where trials have to start in fresh processes.
+        What that prints goes to the file `output`. Raises CannotFork where trials have to start in fresh processes.
         """
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                server = await guard.run("forkserver", [entrypoint, *variables], directory, environment, output, theirs)
+                arguments = [job.entrypoint, *(job.preload or ())]
+                server = await guard.run("fork_server", arguments, job.directory, job.base, output, theirs)
             except BaseException:
                 ours.close()
                 raise
-        fork_client = cls(server, *await asyncio.open_unix_connection(sock=ours))
+        fork_client = cls(server, output, *await asyncio.open_unix_connection(sock=ours))
         try:
             async with asyncio.timeout(PRELOAD_TIMEOUT):
-                await fork_client._preloaded()
+                libraries = await fork_client._preloaded()
         except TimeoutError:
-            raise CannotFork(f"its import was not done within {PRELOAD_TIMEOUT:g} s") from None
+            raise CannotFork(f"its libraries were not imported within {PRELOAD_TIMEOUT:g} s") from None
         else:
             fork_client._reading = asyncio.create_task(fork_client._listen())
+            logger.info("preloaded for %s, pid %d: %s", job.entrypoint, server.pid, ", ".join(libraries) or "nothing")
             return fork_client
         finally:
             if fork_client._reading is None:
                 server.end(0)
                 fork_client._line.close()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._server.pid
 
     @property
     def alive(self) -> bool:
@@ -75,22 +71,24 @@ class ForkClient:
         """All that were asked for and are not over."""
         return self._line.processes
 
-    async def _preloaded(self) -> None:
+    async def _preloaded(self) -> list[str]:
+        """The libraries that were imported."""
         said = await self._line.next()
         if said is None:
-            raise CannotFork("the process that imports it ended")
+            raise CannotFork("the process that imports its libraries ended")
         if "refused" in said:
             raise CannotFork(said["refused"])
+        return said["ready"]
 
-    async def fork(self, log: Path, environment: Mapping[str, str]) -> Process:
-        """A new process that trains with these variables beside the server's own, and prints into the file `log`.
+    async def fork(self, job: Job) -> Process:
+        """A new process that trains.
 
-        Raises CannotFork where the server cannot, because a source file was changed, for example, or is gone; OSError
-        where the system cannot.
+        Raises CannotFork where the server cannot, because it is gone or the source names other libraries now, for
+        example; OSError where the system cannot.
         """
         if not self.alive:
             raise CannotFork("its fork server is gone")
-        return await self._line.start({"log": str(log), "environment": dict(environment)})
+        return await self._line.start({"log": str(job.log), "environment": dict(job.told)})
 
     async def _listen(self) -> None:
         await self._line.listen()

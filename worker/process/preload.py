@@ -1,20 +1,18 @@
-"""Imports a trial's code ahead of the trial, and judges whether a fork of that is as good as a fresh process."""
+"""Imports libraries ahead of the trials, and judges whether a fork after that is as good as a fresh process."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import os
 import signal
 import sys
-import sysconfig
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from .libraries import Import, is_library_file
+from .signals import FOR_THE_WORKER
 
 #: What an open one of these means: a GPU's driver runs in this process, and a fork of it could use no GPU.
 _DEVICES = ("/dev/nvidia-uvm", "/dev/kfd", "/dev/dri/", "/dev/accel", "/dev/davinci")
@@ -22,91 +20,77 @@ _TASKS = Path("/proc/self/task")
 _DESCRIPTORS = Path("/proc/self/fd")
 #: May be open in several processes at once.
 _HARMLESS = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
-#: Time and size of a source file, from which a change is known.
-Stamp = tuple[int, int]
 
 
 class CannotFork(Exception):
     """Trials have to start in fresh processes; the text says why."""
 
 
-def preload(module: str, watched: Callable[[str], bool]) -> dict[str, Stamp]:
-    """Imports the module, and gives the source files that are its project's own, as they are now.
+def preload(imports: Iterable[Import]) -> list[str]:
+    """Does the imports, and returns the modules that are not there.
 
-    `watched` tells which environment variables differ from trial to trial. Raises CannotFork where the import fails,
-    looks at such a variable, leaves threads, open files or temporary folders behind, or starts a GPU's driver.
+    Raises CannotFork where one fails, imports code that is of no library, installs handlers of signals, leaves threads
+    or open files behind, or starts a GPU's driver.
     """
-    before = _open_files()
-    with _watching(watched) as seen, _noting_folders() as made:
+    missing: list[str] = []
+    known, files = set(sys.modules), set(_open_files().items())
+    folders = tuple(f"{os.path.abspath(entry)}{os.sep}" for entry in sys.path if not is_library_file(entry))  # noqa: PTH100
+    for each in imports:
         try:
-            importlib.import_module(module)
+            __import__(each.module, fromlist=each.names)
         except BaseException as error:
-            raise CannotFork(f"importing {module} failed: {error!r}") from error
+            if isinstance(error, ModuleNotFoundError) and f"{each.module}.".startswith(f"{error.name}."):
+                missing.append(each.module)
+                continue
+            raise CannotFork(f"importing {each.module} failed: {error!r}") from error
+        check_fork(each.module)
+        _check_code(each.module, known, folders)
+        _check_state(each.module, files)
     # What is ignored would be reaped by nobody's asking.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    if seen:
-        raise CannotFork(f"the import of {module} looks at what differs from trial to trial: {', '.join(seen)}")
-    check_devices()
     gc.collect()
-    _check_files(before, made)
-    check_threads()
     gc.freeze()
-    return stamps_of_sources()
+    return missing
 
 
-@contextmanager
-def _watching(watched: Callable[[str], bool]) -> Iterator[dict[str, None]]:
-    """Collects who reads or sets a watched variable, as `VARIABLE in module`."""
-    seen: dict[str, None] = {}
-    # Every access by name, whether `in`, `get`, `[…]` or `getenv`, encodes the name first.
-    environ: Any = os.environ
-    encode = environ.encodekey
+def check_fork(library: str = "a preloaded library") -> None:
+    """Raises CannotFork where a GPU's driver runs in this process, or there are threads, which a fork would lose.
 
-    def noting(name: str) -> bytes:
-        if isinstance(name, str) and watched(name):
-            seen[f"{name} in {_caller()}"] = None
-        return encode(name)
-
-    environ.encodekey = noting
-    try:
-        yield seen
-    finally:
-        environ.encodekey = encode
-
-
-def _caller() -> str:
-    """The module that is behind an access to the environment."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__") in ("os", "_collections_abc", "collections.abc"):
-        frame = frame.f_back
-    return str(frame.f_globals.get("__name__"))
+    Threads of native libraries that end and begin again around a fork by themselves, as OpenBLAS's do, are harmless:
+    a first fork, for nothing, tells.
+    """
+    for target in _open_files().values():
+        if target.startswith(_DEVICES):
+            raise CannotFork(f"importing {library} starts a GPU's driver (it holds {target})")
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if others:
+        raise CannotFork(f"importing {library} starts threads: {', '.join(others)}")
+    if len(_native_threads()) > 1:
+        _fork_for_nothing()
+    left = _native_threads()
+    if len(left) > 1:
+        raise CannotFork(
+            f"importing {library} starts threads of native libraries, {len(left) - 1} of them: {', '.join(left)}"
+        )
 
 
-@contextmanager
-def _noting_folders() -> Iterator[list[str]]:
-    """Collects the temporary folders that are made."""
-    made: list[str] = []
-    make = tempfile.mkdtemp
-
-    def noting(*args: Any, **options: Any) -> str:
-        made.append(make(*args, **options))
-        return made[-1]
-
-    tempfile.mkdtemp = noting
-    try:
-        yield made
-    finally:
-        tempfile.mkdtemp = make
+def _check_code(library: str, known: set[str], folders: tuple[str, ...]) -> None:
+    """Raises CannotFork where the project's own code was imported: each trial has to see it as it is then."""
+    for name in sys.modules.keys() - known:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if isinstance(file, str) and file.startswith(folders) and not is_library_file(file):
+            raise CannotFork(f"importing {library} imports {file}, which is of no installed library")
+        known.add(name)
 
 
-def _check_files(before: Mapping[str, str], folders: list[str]) -> None:
-    """Raises CannotFork where all trials would share a place in a file, a connection, or a temporary folder."""
-    left = [folder for folder in folders if Path(folder).exists()]
-    if left:
-        raise CannotFork(f"its import makes temporary folders, which each trial has to have for itself: {left[0]}")
+def _check_state(library: str, before: set[tuple[str, str]]) -> None:
+    """Raises CannotFork where all trials would share a place in a file or a connection, or have handlers of signals."""
     for descriptor, target in _open_files().items():
-        if before.get(descriptor) != target and target not in _HARMLESS:
-            raise CannotFork(f"its import leaves {target} open, whose position all trials would share")
+        if (descriptor, target) not in before and target not in _HARMLESS:
+            raise CannotFork(f"importing {library} leaves {target} open, whose position all trials would share")
+    for number in FOR_THE_WORKER:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            raise CannotFork(f"importing {library} installs a handler of {number.name}")
 
 
 def _open_files() -> dict[str, str]:
@@ -117,34 +101,6 @@ def _open_files() -> dict[str, str]:
         with contextlib.suppress(FileNotFoundError):
             files[descriptor.name] = str(descriptor.readlink())
     return files
-
-
-def check_devices(devices: tuple[str, ...] = _DEVICES) -> None:
-    """Raises CannotFork where a GPU's driver was started in this process."""
-    for target in _open_files().values():
-        if target.startswith(devices):
-            raise CannotFork(f"its import starts a GPU's driver (it holds {target}); ask for GPUs in functions instead")
-
-
-def check_threads() -> None:
-    """Raises CannotFork where there are threads, which a fork would lose.
-
-    Threads of native libraries that end and begin again around a fork by themselves, as OpenBLAS's do, are harmless:
-    a first fork, for nothing, tells.
-    """
-    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if others:
-        raise CannotFork(f"its import starts threads: {', '.join(map(_describe, others))}")
-    if len(_native_threads()) > 1:
-        _fork_for_nothing()
-    left = _native_threads()
-    if len(left) > 1:
-        raise CannotFork(f"its import starts threads of native libraries, {len(left) - 1} of them: {', '.join(left)}")
-
-
-def _describe(thread: threading.Thread) -> str:
-    target = getattr(thread, "_target", None) or type(thread)
-    return f"{thread.name} of {getattr(target, '__module__', '?')}"
 
 
 def _native_threads() -> list[str]:
@@ -163,26 +119,3 @@ def _fork_for_nothing() -> None:
     if pid == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-
-
-def stamps_of_sources() -> dict[str, Stamp]:
-    """The files of all imported modules that were not installed as libraries, as they are now."""
-    libraries = tuple(
-        f"{path}{os.sep}" for name, path in sysconfig.get_paths().items() if name.endswith(("lib", "stdlib"))
-    )
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    return {file: stamp_of(file) for file in files if isinstance(file, str) and not file.startswith(libraries)}
-
-
-def stamp_of(file: str) -> Stamp:
-    """Time and size of a file; of one that is gone, nothing's."""
-    try:
-        status = Path(file).stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_size)
-
-
-def changed(stamps: Mapping[str, Stamp]) -> str | None:
-    """A source file that is not what it was; None where all are."""
-    return next((file for file, stamp in stamps.items() if stamp_of(file) != stamp), None)

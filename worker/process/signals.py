@@ -10,12 +10,9 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 FOR_THE_WORKER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-Handlers = Mapping[signal.Signals, Any]
 
 
 def hear_nothing() -> None:
@@ -24,8 +21,8 @@ def hear_nothing() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def let_pass(meant: int, installed: Handlers | None = None) -> None:
-    """From now on this process lets pass what is for the worker, but for the signals with handlers `installed`.
+def let_pass(meant: int) -> None:
+    """From now on this process lets pass what is for the worker.
 
     The descriptor `meant` becomes readable when a SIGTERM is for this process: its supervisor ends it. Handlers, unlike
     signals that are ignored, are not passed on to the programs that this process starts; its forks lose them again, so
@@ -43,7 +40,7 @@ def let_pass(meant: int, installed: Handlers | None = None) -> None:
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     for number in FOR_THE_WORKER:
-        signal.signal(number, (installed or {}).get(number, pass_on))
+        signal.signal(number, pass_on)
     _change_in_forks(as_usual)
 
 
@@ -68,12 +65,6 @@ def hear_as_usual() -> None:
     """Signals do what they do to any program."""
     for number in FOR_THE_WORKER:
         signal.signal(number, signal.SIG_DFL)
-
-
-def installed_handlers() -> Handlers:
-    """Those that code has installed since the signals were ignored."""
-    found = {number: signal.getsignal(number) for number in FOR_THE_WORKER}
-    return {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
 
 
 def _readable(descriptor: int) -> bool:

@@ -72,6 +72,7 @@ class Granted:
             save_best=self.spec.metric.goal if self.spec.keeps_best_result else "",
             best_metric=self.best_metric,
             storage_used=self.storage_used,
+            preload=self.spec.preload,
         )
 
 
