@@ -8,12 +8,7 @@ from typing import Any, TypeVar
 
 from ..proto.v1 import cluster_pb2, experiment_pb2
 from ..shared.errors import InvalidInput
-from ..shared.wire.convert import (
-    experiment_state_from_proto,
-    experiment_state_to_proto,
-    trial_order_to_proto,
-    trial_state_to_proto,
-)
+from ..shared.wire.convert import from_number, to_number
 from ..shared.wire.model import ExperimentState, TrialOrder, TrialState
 from .connection import MasterConnection
 from .user import user_name
@@ -49,7 +44,7 @@ class Calls:
         self, states: Iterable[ExperimentState] = (), name_contains: str = "", page_size: int = 100
     ) -> Iterator[experiment_pb2.Experiment]:
         """Experiments, newest first."""
-        numbers = [experiment_state_to_proto(state) for state in states]
+        numbers = [to_number(state) for state in states]
 
         def page(token: str) -> tuple[Iterable[experiment_pb2.Experiment], str]:
             request = experiment_pb2.ListExperimentsRequest(
@@ -109,13 +104,13 @@ class Calls:
         page_size: int = PAGE_SIZE,
     ) -> Iterator[experiment_pb2.Trial]:
         """Trials, by id or the best metric first."""
-        numbers = [trial_state_to_proto(state) for state in states]
+        numbers = [to_number(state) for state in states]
 
         def page(token: str) -> tuple[Iterable[experiment_pb2.Trial], str]:
             request = experiment_pb2.ListTrialsRequest(
                 experiment_id=experiment_id,
                 states=numbers,
-                order=trial_order_to_proto(order),
+                order=to_number(order),
                 page_size=page_size,
                 page_token=token,
             )
@@ -158,7 +153,7 @@ class Calls:
                 if event.event_id > last:
                     last = event.event_id
                     yield event
-            if answer.state and experiment_state_from_proto(answer.state).ended and not answer.ending:
+            if answer.state and from_number(answer.state, ExperimentState).ended and not answer.ending:
                 return
 
     def list_workers(self) -> cluster_pb2.ListWorkersResponse:

@@ -14,7 +14,6 @@ from ..shared.errors import NotFound
 from ..shared.net.addresses import DEFAULT_ADDRESS, parse_addresses
 from ..shared.net.credentials import NO_CREDENTIALS, Credentials
 from ..shared.wire import convert
-from ..shared.wire.convert_troubles import trouble_from_proto
 from ..shared.wire.model import (
     Checkpoint,
     Event,
@@ -112,29 +111,29 @@ class Client:
         text = spec_text(spec)
         code = fingerprint_of_spec(text, Path.cwd())
         answer = self.calls.create_experiment(text, request_id or secrets.token_hex(16), code)
-        return convert.experiment_from_proto(answer.experiment), tuple(answer.warnings)
+        return convert.from_message(answer.experiment, Experiment), tuple(answer.warnings)
 
     def get(self, experiment_id: int) -> Experiment:
         """An experiment with its spec, brackets, counts and best trial."""
-        return convert.experiment_from_proto(self.calls.get_experiment(experiment_id).experiment)
+        return convert.from_message(self.calls.get_experiment(experiment_id).experiment, Experiment)
 
     def troubles(self, experiment_id: int) -> tuple[Trouble, ...]:
         """What went wrong in an experiment: trials that failed, attempts that were repeated and more, alike ones
         counted together."""
         answer = self.calls.get_experiment(experiment_id, troubles=True)
-        return tuple(map(trouble_from_proto, answer.troubles))
+        return tuple(convert.from_messages(answer.troubles, Trouble))
 
     def list(self, *, states: Iterable[ExperimentState | str] = (), name_contains: str = "") -> Iterator[Experiment]:
         """Experiments, newest first, without spec and brackets; only those in `states`, where any are given."""
         messages = self.calls.list_experiments([ExperimentState(state) for state in states], name_contains)
-        return map(convert.experiment_from_proto, messages)
+        return convert.from_messages(messages, Experiment)
 
     def watch(self, experiment_id: int, *, after: int = 0) -> Iterator[Event]:
         """What happens in an experiment, from the event after number `after` on, until it has ended.
 
         Every event comes once, also when the master restarts or another takes over meanwhile.
         """
-        return map(convert.event_from_proto, self.calls.watch_experiment(experiment_id, after))
+        return convert.from_messages(self.calls.watch_experiment(experiment_id, after), Event)
 
     def wait(self, experiment_id: int) -> Experiment:
         """Waits until an experiment has ended with all its trials, however long that takes, and returns it."""
@@ -156,11 +155,11 @@ class Client:
 
     def pause(self, experiment_id: int) -> Experiment:
         """Hands out no more work; running trials save a checkpoint and give their slots back."""
-        return convert.experiment_from_proto(self.calls.pause_experiment(experiment_id).experiment)
+        return convert.from_message(self.calls.pause_experiment(experiment_id).experiment, Experiment)
 
     def resume(self, experiment_id: int) -> Experiment:
         """Lets a paused experiment go on where it stood."""
-        return convert.experiment_from_proto(self.calls.resume_experiment(experiment_id).experiment)
+        return convert.from_message(self.calls.resume_experiment(experiment_id).experiment, Experiment)
 
     def set(
         self,
@@ -175,11 +174,11 @@ class Client:
         Trials that train go on. Raises InvalidInput where a value is wrong, or nothing is given.
         """
         answer = self.calls.set_experiment(experiment_id, priority, weight, max_concurrent_trials)
-        return convert.experiment_from_proto(answer.experiment)
+        return convert.from_message(answer.experiment, Experiment)
 
     def cancel(self, experiment_id: int) -> Experiment:
         """Stops an experiment for good; what was recorded stays."""
-        return convert.experiment_from_proto(self.calls.cancel_experiment(experiment_id).experiment)
+        return convert.from_message(self.calls.cancel_experiment(experiment_id).experiment, Experiment)
 
     def delete(self, experiment_id: int) -> None:
         """Deletes the records and checkpoints of an experiment that has ended."""
@@ -191,7 +190,7 @@ class Client:
         Those stay that decided, each trial's best and its last, and with `keep_every` those whose sequence number is
         a multiple of it.
         """
-        return convert.experiment_from_proto(self.calls.thin_experiment(experiment_id, keep_every).experiment)
+        return convert.from_message(self.calls.thin_experiment(experiment_id, keep_every).experiment, Experiment)
 
     def trials(
         self,
@@ -202,20 +201,20 @@ class Client:
     ) -> Iterator[TrialInfo]:
         """Trials by id, or (order "best") the best metric first, without those that have none."""
         kinds = [TrialState(state) for state in states]
-        return map(convert.trial_from_proto, self.calls.list_trials(experiment_id, kinds, TrialOrder(order)))
+        return convert.from_messages(self.calls.list_trials(experiment_id, kinds, TrialOrder(order)), TrialInfo)
 
     def trial(self, experiment_id: int, trial_id: int) -> TrialDetails:
         """One trial with its assignments and checkpoints."""
         answer = self.calls.get_trial(experiment_id, trial_id)
         return TrialDetails(
-            convert.trial_from_proto(answer.trial),
-            tuple(convert.lease_from_proto(lease) for lease in answer.leases),
-            tuple(convert.checkpoint_from_proto(checkpoint) for checkpoint in answer.checkpoints),
+            convert.from_message(answer.trial, TrialInfo),
+            tuple(convert.from_messages(answer.leases, Lease)),
+            tuple(convert.from_messages(answer.checkpoints, Checkpoint)),
         )
 
     def metrics(self, experiment_id: int, trial_id: int) -> Iterator[Report]:
         """What a trial reported, in the order in which the master accepted it."""
-        return map(convert.report_from_proto, self.calls.list_metrics(experiment_id, trial_id))
+        return convert.from_messages(self.calls.list_metrics(experiment_id, trial_id), Report)
 
     def best(self, experiment_id: int) -> TrialInfo | None:
         """The best trial, by the result that the spec's `metric.best` names; None before the first result."""
@@ -255,7 +254,7 @@ class Client:
 
     def workers(self) -> tuple[Worker, ...]:
         """The workers that are connected, or whose leases are held for them, by name."""
-        return tuple(convert.worker_from_proto(worker) for worker in self.calls.list_workers().workers)
+        return tuple(convert.from_messages(self.calls.list_workers().workers, Worker))
 
     def drain(self, worker: str, *, wait: bool = False) -> Worker:
         """Has a worker save and give back what it trains, and leave; by its name, or its session id.
@@ -263,7 +262,7 @@ class Client:
         Returns at once, or with `wait` when it has left. Raises NotFound where there is none, InvalidInput where
         several have the name.
         """
-        drained = convert.worker_from_proto(self.calls.drain_worker(worker).worker)
+        drained = convert.from_message(self.calls.drain_worker(worker).worker, Worker)
         if wait:
             self.wait_until_left(drained)
         return drained
@@ -275,4 +274,4 @@ class Client:
 
     def master_info(self) -> MasterInfo:
         """The master that answers: its version, term, database and how busy it is."""
-        return convert.master_info_from_proto(self.calls.get_master_info())
+        return convert.from_message(self.calls.get_master_info(), MasterInfo)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..shared.errors import FailedPrecondition, RungmasterError, Unavailable
-from ..shared.wire.convert import checkpoint_from_proto, event_from_proto, experiment_from_proto, worker_from_proto
-from ..shared.wire.convert_troubles import trouble_from_proto
+from ..shared.wire.convert import from_message, from_messages
 from ..shared.wire.model import Checkpoint, Event, Experiment, TrialInfo, Trouble, Worker
 from .calls import Calls
 from .connection import MasterConnection
@@ -90,7 +89,7 @@ def _first(master: MasterConnection, experiment_id: int) -> Snapshot:
 
 
 def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
-    experiment = experiment_from_proto(calls.get_experiment(experiment_id).experiment)
+    experiment = from_message(calls.get_experiment(experiment_id).experiment, Experiment)
     if not experiment.state.ended:
         return Snapshot(experiment, _workers(calls), events)
     best = experiment.best_trial
@@ -100,7 +99,7 @@ def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> S
         events,
         other_metrics=other_metrics(calls, experiment, best),
         model=_model(calls, experiment, best),
-        troubles=tuple(map(trouble_from_proto, calls.get_experiment(experiment_id, troubles=True).troubles)),
+        troubles=tuple(from_messages(calls.get_experiment(experiment_id, troubles=True).troubles, Trouble)),
     )
 
 
@@ -108,12 +107,12 @@ def _model(calls: Calls, experiment: Experiment, best: TrialInfo | None) -> Chec
     if best is None:
         return None
     checkpoints = calls.get_trial(best.experiment_id, best.trial_id).checkpoints
-    return model_of(experiment, best, map(checkpoint_from_proto, checkpoints))
+    return model_of(experiment, best, from_messages(checkpoints, Checkpoint))
 
 
 def _workers(calls: Calls) -> tuple[Worker, ...] | None:
     try:
-        return tuple(worker_from_proto(worker) for worker in calls.list_workers().workers)
+        return tuple(from_messages(calls.list_workers().workers, Worker))
     except FailedPrecondition:
         return None
 
@@ -167,7 +166,7 @@ class _Watcher:
     def _watch(self) -> None:
         try:
             for message in Calls(self._connection).watch_experiment(self._experiment_id, self._start.last_event_id):
-                self._events.append(event_from_proto(message))
+                self._events.append(from_message(message, Event))
                 self._changed.set()
         except RungmasterError as error:
             self._failure = error

@@ -15,7 +15,7 @@ from ...shared.net.addresses import DEFAULT_ADDRESS
 from ...shared.net.credential_options import credential_options
 from ...shared.net.credentials import Credentials
 from ...shared.text.printing import say
-from ...shared.wire.convert import experiment_from_proto
+from ...shared.wire.convert import from_messages
 from ...shared.wire.model import Experiment, ExperimentState
 from ..client import Client
 from ..local.database import DEFAULT_DATABASE, DatabaseClient, shown
@@ -118,6 +118,5 @@ def _place(client: Client) -> str:
 
 
 def _first(client: Client, states: Sequence[ExperimentState], count: int) -> list[Experiment]:
-    return [
-        experiment_from_proto(message) for message in islice(client.calls.list_experiments(states, "", count), count)
-    ]
+    messages = islice(client.calls.list_experiments(states, "", count), count)
+    return list(from_messages(messages, Experiment))

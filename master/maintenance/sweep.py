@@ -15,7 +15,7 @@ from ...shared.checkpoints.leftovers import logged_experiments, look_through, re
 from ...shared.checkpoints.removal import remove
 from ...shared.checkpoints.storage import address_in
 from ...shared.errors import RungmasterError
-from ...shared.wire.session import Found
+from ...shared.wire.session import BEFORE_ALL_TRIALS, Found, TrialRef
 from ..ledger.read.reader import Reader
 
 
@@ -67,7 +67,7 @@ def sweep_database(url: str, where: Where, least_age: float, *, dry_run: bool) -
 
 
 def _orphans(reader: Reader, database_id: str, storage: str, directory: Path, least_age: float) -> Iterator[Found]:
-    after: tuple[int, int] | None = (0, -1)
+    after: TrialRef | None = BEFORE_ALL_TRIALS
     while after is not None:
         portion = look_through(storage, database_id, after, least_age, directory)
         orphans = set(reader.orphans(found.path for found in portion.found))

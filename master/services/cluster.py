@@ -32,19 +32,19 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         """See the .proto."""
         del request, context
         workers = await self._writer.execute(lambda core, now: core.workers(now))
-        return pb.ListWorkersResponse(workers=map(convert.worker_to_proto, workers))
+        return pb.ListWorkersResponse(workers=map(convert.to_message, workers))
 
     async def DrainWorker(self, request: pb.DrainWorkerRequest, context: Context) -> pb.DrainWorkerResponse:  # noqa: N802
         """See the .proto."""
         del context
         check_text("worker", request.worker, MAX_WORKER_TEXT, least=1)
         worker = await self._writer.execute(lambda core, now: core.drain(request.worker, now))
-        return pb.DrainWorkerResponse(worker=convert.worker_to_proto(worker))
+        return pb.DrainWorkerResponse(worker=convert.to_message(worker))
 
     async def GetMasterInfo(self, request: pb.GetMasterInfoRequest, context: Context) -> pb.GetMasterInfoResponse:  # noqa: N802
         """See the .proto."""
         del request, context
-        return convert.master_info_to_proto(await self._writer.execute(self._info))
+        return convert.to_message(await self._writer.execute(self._info))
 
     def _info(self, core: Core, now: Now) -> MasterInfo:
         workers = core.workers(now)

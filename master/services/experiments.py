@@ -25,9 +25,7 @@ from ...shared.space.space import repetition
 from ...shared.spec.settings import ExperimentSettings
 from ...shared.spec.spec import Spec, is_spec_of, parse_settings, parse_with_space
 from ...shared.wire import convert
-from ...shared.wire.convert_basics import experiment_state_from_proto, trial_order_from_proto, trial_state_from_proto
-from ...shared.wire.convert_troubles import trouble_to_proto
-from ...shared.wire.model import Experiment, ExperimentState, TrialOrder
+from ...shared.wire.model import Experiment, ExperimentState, TrialOrder, TrialState
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
@@ -90,7 +88,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         if request.request_id:
             caller = caller_name.get()
             await self._specs.begin(_check_same, request.request_id, experiment, plan.spec, caller)
-        return pb.CreateExperimentResponse(experiment=convert.experiment_to_proto(experiment), warnings=warnings)
+        return pb.CreateExperimentResponse(experiment=convert.to_message(experiment), warnings=warnings)
 
     async def GetExperiment(  # noqa: N802
         self, request: pb.GetExperimentRequest, context: Context
@@ -100,7 +98,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         experiment = await self._experiment(request.experiment_id)
         troubles = await self._read(lambda: self._reader.troubles(request.experiment_id)) if request.troubles else ()
         return pb.GetExperimentResponse(
-            experiment=convert.experiment_to_proto(experiment), troubles=map(trouble_to_proto, troubles)
+            experiment=convert.to_message(experiment), troubles=map(convert.to_message, troubles)
         )
 
     async def ListExperiments(  # noqa: N802
@@ -109,14 +107,12 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         """See the .proto."""
         del context
         check_count("states", len(request.states), MAX_STATES)
-        states = [experiment_state_from_proto(state) for state in request.states]
+        states = [convert.from_number(state, ExperimentState) for state in request.states]
 
         def query() -> pb.ListExperimentsResponse:
             size = request.page_size or DEFAULT_PAGE
             found, token = self._reader.list_experiments(states, request.name_contains, size, request.page_token)
-            return pb.ListExperimentsResponse(
-                experiments=map(convert.experiment_to_proto, found), next_page_token=token
-            )
+            return pb.ListExperimentsResponse(experiments=map(convert.to_message, found), next_page_token=token)
 
         return await self._read(query)
 
@@ -126,11 +122,11 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         """Takes an experiment to a state; where it is in that state already, nothing changes."""
         experiment = await self._experiment(experiment_id)
         if experiment.state is wanted:
-            return convert.experiment_to_proto(experiment)
+            return convert.to_message(experiment)
         if experiment.state.ended:
             raise FailedPrecondition(f"experiment {experiment_id} has ended: it is {experiment.state}")
         await self._writer.execute(lambda core, _: command(core, experiment_id))
-        return convert.experiment_to_proto(await self._experiment(experiment_id))
+        return convert.to_message(await self._experiment(experiment_id))
 
     async def PauseExperiment(  # noqa: N802
         self, request: pb.PauseExperimentRequest, context: Context
@@ -169,7 +165,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         if experiment.state.ended:
             raise FailedPrecondition(f"experiment {number} has ended: it is {experiment.state}")
         await self._writer.execute(lambda core, _: core.change(number, settings))
-        return pb.SetExperimentResponse(experiment=convert.experiment_to_proto(await self._experiment(number)))
+        return pb.SetExperimentResponse(experiment=convert.to_message(await self._experiment(number)))
 
     async def DeleteExperiment(  # noqa: N802
         self, request: pb.DeleteExperimentRequest, context: Context
@@ -198,19 +194,19 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         if wanted != before:
             await self._writer.execute(lambda core, _: core.thin(number, wanted, "a person asked for it"))
             experiment = await self._experiment(number)
-        return pb.ThinExperimentResponse(experiment=convert.experiment_to_proto(experiment))
+        return pb.ThinExperimentResponse(experiment=convert.to_message(experiment))
 
     async def ListTrials(self, request: pb.ListTrialsRequest, context: Context) -> pb.ListTrialsResponse:  # noqa: N802
         """See the .proto."""
         del context
         check_count("states", len(request.states), MAX_STATES)
-        states = [trial_state_from_proto(state) for state in request.states]
-        order = trial_order_from_proto(request.order) if request.order else TrialOrder.ID
+        states = [convert.from_number(state, TrialState) for state in request.states]
+        order = convert.from_number(request.order, TrialOrder) if request.order else TrialOrder.ID
 
         def query() -> pb.ListTrialsResponse:
             size = request.page_size or DEFAULT_PAGE
             found, token = self._reader.list_trials(request.experiment_id, states, order, size, request.page_token)
-            return pb.ListTrialsResponse(trials=map(convert.trial_to_proto, found), next_page_token=token)
+            return pb.ListTrialsResponse(trials=map(convert.to_message, found), next_page_token=token)
 
         return await self._read(query)
 
@@ -221,9 +217,9 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         def query() -> pb.GetTrialResponse:
             trial, leases, checkpoints = self._reader.get_trial(request.experiment_id, request.trial_id)
             return pb.GetTrialResponse(
-                trial=convert.trial_to_proto(trial),
-                leases=map(convert.lease_to_proto, leases),
-                checkpoints=map(convert.checkpoint_to_proto, checkpoints),
+                trial=convert.to_message(trial),
+                leases=map(convert.to_message, leases),
+                checkpoints=map(convert.to_message, checkpoints),
             )
 
         return await self._read(query)
@@ -235,7 +231,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         def query() -> pb.ListMetricsResponse:
             number, size = request.experiment_id, request.page_size or DEFAULT_REPORTS
             found, token = self._reader.list_reports(number, request.trial_id, size, request.page_token)
-            return pb.ListMetricsResponse(reports=map(convert.report_to_proto, found), next_page_token=token)
+            return pb.ListMetricsResponse(reports=map(convert.to_message, found), next_page_token=token)
 
         return await self._read(query)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from ...proto.v1 import experiment_pb2 as pb
 from ...shared.wire import convert
-from ...shared.wire.convert_basics import experiment_state_to_proto
 from ...shared.wire.model import ExperimentState
 from ..dispatcher.broadcast import Broadcast, Watcher
 from ..ledger.read.reader import JournalUpdate, Reader
@@ -44,7 +43,7 @@ class Standing:
 
     def encoded(self) -> bytes:
         """As a part of a message: messages that are joined are one."""
-        state = experiment_state_to_proto(self.state)
+        state = convert.to_number(self.state)
         return pb.WatchExperimentResponse(state=state, ending=self.ending).SerializeToString()
 
 
@@ -226,6 +225,6 @@ class _Pace:
 
 def _page(news: JournalUpdate, after: int) -> JournalPage:
     """In a thread: the event loop only passes it on."""
-    events = pb.WatchExperimentResponse(events=map(convert.event_to_proto, news.events)).SerializeToString()
+    events = pb.WatchExperimentResponse(events=map(convert.to_message, news.events)).SerializeToString()
     last = news.events[-1].event_id if news.events else after
     return JournalPage(events, len(news.events), last, Standing(news.state, news.ending), time.monotonic())

@@ -21,7 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 from ..errors import InvalidInput, Unavailable
 from ..limits import MAX_FOUND, MAX_LOGGED
 from ..wire.model import LeaseRef
-from ..wire.session import Found
+from ..wire.session import Found, TrialRef
 from .local_stores import is_ours
 from .manifest import MANIFEST, is_manifest_of_ours
 from .paths import CHECKPOINT, DATABASE, PARTIAL
@@ -38,16 +38,16 @@ _LOG = re.compile(r"\d+-\d+\.log")
 
 @dataclass(slots=True)
 class Portion:
-    """Part of what was found, and the (experiment, trial) after which to go on; None at the end."""
+    """Part of what was found, and the trial after which to go on; None at the end."""
 
     found: list[Found] = field(default_factory=list)
-    after: tuple[int, int] | None = None
+    after: TrialRef | None = None
 
 
 def look_through(
-    storage: str, database_id: str, after: tuple[int, int], least_age: float, directory: Path, trials: int = TRIALS
+    storage: str, database_id: str, after: TrialRef, least_age: float, directory: Path, trials: int = TRIALS
 ) -> Portion:
-    """The checkpoints and partial ones of the next trials after an (experiment, trial) that are older than so many
+    """The checkpoints and partial ones of the next trials after one that are older than so many
     seconds, by their paths in the storage. A relative storage is one below `directory`.
 
     Raises Unavailable where the store cannot be reached, which says nothing about what is in it, and InvalidInput for
@@ -60,7 +60,7 @@ def look_through(
         for number, (experiment, trial) in enumerate(_trials(shelf, after)):
             if number == trials or len(portion.found) >= MAX_FOUND // 2:
                 return portion
-            portion.after = (experiment, trial)
+            portion.after = TrialRef(experiment, trial)
             for name, age in shelf.leftovers(experiment, trial):
                 if age >= least_age and len(portion.found) < MAX_FOUND:
                     portion.found.append(Found(f"{database_id}/{experiment}/{trial}/{name}", age))
@@ -105,7 +105,7 @@ def _check_id(database_id: str) -> None:
         raise InvalidInput(f"{database_id!r} is not the id of a database; nothing was looked for")
 
 
-def _trials(shelf: _Disk | _Objects, after: tuple[int, int]) -> Iterator[tuple[int, int]]:
+def _trials(shelf: _Disk | _Objects, after: TrialRef) -> Iterator[tuple[int, int]]:
     for experiment in shelf.numbers():
         if experiment >= after[0]:
             for trial in shelf.numbers(experiment):

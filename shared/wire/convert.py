@@ -1,351 +1,269 @@
-"""Between the messages of `proto/v1/experiment.proto` and the values of `shared/wire/model.py`, both ways.
+"""The one conversion between values (`model.py`, `session.py`) and the messages of `proto/v1`: by the names of fields.
 
-Every function is total: it takes any value of its type. What a message leaves out becomes the field's default, and an
-enum value that this version does not know raises InvalidInput.
+A value's class and its message have the same name, but for those in `_NAMES`, and the same fields. What a field holds
+is told by the class's type hints. A StrEnum is the enum value of the same name, and so is a word such as "minimize"; a
+datetime is a Timestamp; a number is a Duration in seconds, where the message has one; a document is JSON text in
+`<name>_json`; a mapping by states is a message with a number for each of them; a tuple that may be None is a message
+with one repeated field; None leaves a field unset.
+
+What a message leaves out becomes the zero of its type, and an enum value that this version does not know raises
+InvalidInput. Nothing else is refused. What comes with every report is converted in `convert_session.py`, by hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
-from ...proto.v1 import experiment_pb2
-from . import model
-from .convert_basics import (
-    document_from_json,
-    document_to_json,
-    experiment_state_from_proto,
-    experiment_state_to_proto,
-    goal_from_proto,
-    goal_to_proto,
-    gpu_from_proto,
-    gpu_to_proto,
-    lease_ref_from_proto,
-    lease_ref_to_proto,
-    optional_time_from_proto,
-    thinning_from_proto,
-    thinning_to_proto,
-    time_from_proto,
-    time_to_proto,
-    trial_order_from_proto,
-    trial_order_to_proto,
-    trial_state_from_proto,
-    trial_state_to_proto,
-    worker_state_from_proto,
-    worker_state_to_proto,
-)
-from .convert_cluster import master_info_from_proto, master_info_to_proto, worker_from_proto, worker_to_proto
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
-__all__ = [
-    "bracket_from_proto",
-    "bracket_to_proto",
-    "checkpoint_from_proto",
-    "checkpoint_to_proto",
-    "event_from_proto",
-    "event_to_proto",
-    "experiment_from_proto",
-    "experiment_state_from_proto",
-    "experiment_state_to_proto",
-    "experiment_to_proto",
-    "goal_from_proto",
-    "goal_to_proto",
-    "gpu_from_proto",
-    "gpu_to_proto",
-    "lease_from_proto",
-    "lease_ref_from_proto",
-    "lease_ref_to_proto",
-    "lease_to_proto",
-    "master_info_from_proto",
-    "master_info_to_proto",
-    "optional_time_from_proto",
-    "report_from_proto",
-    "report_to_proto",
-    "rung_from_proto",
-    "rung_to_proto",
-    "thinning_from_proto",
-    "thinning_to_proto",
-    "time_from_proto",
-    "time_to_proto",
-    "trial_counts_from_proto",
-    "trial_counts_to_proto",
-    "trial_from_proto",
-    "trial_order_from_proto",
-    "trial_order_to_proto",
-    "trial_state_from_proto",
-    "trial_state_to_proto",
-    "trial_to_proto",
-    "worker_from_proto",
-    "worker_state_from_proto",
-    "worker_state_to_proto",
-    "worker_to_proto",
-]
+from ...proto.v1 import cluster_pb2, experiment_pb2, worker_pb2
+from ..errors import InvalidInput
+from .model import MasterInfo, TrialInfo
+from .session import Found
+
+V = TypeVar("V")
+S = TypeVar("S", bound=StrEnum)
+Convert = Callable[[Any], Any]
+
+_MODULES = (experiment_pb2, worker_pb2, cluster_pb2)
+_NAMES: Mapping[type, str] = {TrialInfo: "Trial", MasterInfo: "GetMasterInfoResponse", Found: "FoundCheckpoint"}
+#: What a value has at another place than its message.
+_PLACES = {"planned_trials": ("trial_counts", "planned")}
+#: What an enum's values are, for people.
+_WORDS = {
+    "ExperimentState": "a state of an experiment",
+    "TrialState": "a state of a trial",
+    "TrialOrder": "an order of trials",
+    "WorkerState": "a state of a worker",
+    "Goal": "a goal",
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def rung_to_proto(value: model.Rung) -> experiment_pb2.Rung:
-    """The message of a rung."""
-    return experiment_pb2.Rung(
-        rung_id=value.rung_id,
-        resource=value.resource,
-        entered=value.entered,
-        promoted=value.promoted,
-        failed=value.failed,
-        best_metric=value.best_metric,
+def to_message(value: Any) -> Any:
+    """The message of a value. Raises InvalidInput for a word that its enum lacks, ValueError as `document_to_json`."""
+    plan = _plan(type(value))
+    return plan.kind(**plan.fields_of(value))
+
+
+def from_message(message: Any, cls: type[V]) -> V:
+    """The value in a message. Raises InvalidInput where a state is unset or unknown, or a document is not JSON."""
+    return _plan(cls).value_of(message)
+
+
+def from_messages(messages: Iterable[Any], cls: type[V]) -> Iterator[V]:
+    """The values in messages, each as `from_message` gives it, when it is asked for."""
+    return map(_plan(cls).value_of, messages)
+
+
+def to_number(value: StrEnum) -> Any:
+    """The enum value of a state, an order or the like."""
+    return _Enumeration.of(type(value)).numbers[value]
+
+
+def from_number(number: int, cls: type[S]) -> S:
+    """A state, an order or the like; raises InvalidInput where it is unset or unknown."""
+    return _Enumeration.of(cls).value(number)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def document_to_json(values: Mapping[str, Any]) -> str:
+    """Hyperparameters, a spec or an event's particulars as JSON text, which keeps types, digits and the keys' order.
+
+    Raises ValueError for NaN and infinities, and TypeError for a value that JSON does not have.
+    """
+    return _encode(dict(values))
+
+
+def document_from_json(text: str, field: str) -> dict[str, Any]:
+    """What `document_to_json` was given; nothing where the field is unset. Raises InvalidInput for any other text."""
+    try:
+        document = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{field}: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidInput(f"{field}: must be a JSON object, got {text[:100]!r}")
+    return document
+
+
+class _Plan:
+    """How the values of one class are converted, worked out once."""
+
+    def __init__(self, cls: Any) -> None:
+        self.kind: Any = _generated(_NAMES.get(cls, cls.__name__))
+        defaults, hints = _defaults(cls), get_type_hints(cls)
+        parts = {name: _part(name, hints[name], self.kind.DESCRIPTOR, defaults.get(name)) for name in hints}
+        self._writes = [(name, part.field, part.write) for name, part in parts.items() if name not in _PLACES]
+        self._placed = [(name, *_PLACES[name]) for name in parts if name in _PLACES]
+        self._reads = [part.read for part in parts.values()]
+        self._make: Convert = cls
+
+    def fields_of(self, value: Any) -> dict[str, Any]:
+        """What the message is made from. Messages within it are dictionaries, which cost half of messages."""
+        made: dict[str, Any] = {}
+        for name, field, write in self._writes:
+            given = getattr(value, name)
+            made[field] = given if write is None or given is None else write(given)
+        for name, field, inner in self._placed:
+            made[field][inner] = getattr(value, name)
+        return made
+
+    def value_of(self, message: Any) -> Any:
+        """The value in a message of the kind."""
+        return self._make(*[read(message) for read in self._reads])
+
+
+_plan = cache(_Plan)
+
+
+def _generated(name: str) -> Any:
+    return next(getattr(module, name) for module in _MODULES if hasattr(module, name))
+
+
+def _defaults(cls: Any) -> Mapping[str, Any]:
+    if not is_dataclass(cls):
+        return cls._field_defaults
+    return {each.name: each.default if each.default_factory is MISSING else {} for each in fields(cls)}
+
+
+class _Part(NamedTuple):
+    """One field: what it is called in the message, what it is there (None: the same), and how it is read."""
+
+    field: str
+    write: Convert | None
+    read: Convert
+
+
+def _part(name: str, hint: Any, message: Descriptor, default: Any) -> _Part:
+    if name in _PLACES:
+        return _Part(name, None, attrgetter(".".join(_PLACES[name])))
+    if f"{name}_json" in message.fields_by_name:
+        return _document(f"{name}_json", spared=default == {})
+    field = message.fields_by_name[name]
+    get = attrgetter(name)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return _Part(name, None, lambda message: dict(get(message)))
+    if field.is_repeated:
+        return _repeated(name, get_origin(hint), *_single(get_args(hint)[0], field))
+    if type(None) not in get_args(hint):
+        write, read = _single(hint, field, unset=default == "")
+        return _Part(name, write, get if read is None else lambda message: read(get(message)))
+    write, read = _single(get_args(hint)[0], field)
+    convert = read or _same
+    return _Part(name, write, lambda message: convert(get(message)) if message.HasField(name) else None)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _document(name: str, *, spared: bool) -> _Part:
+    """JSON text; left out where there is nothing and it may be `spared`."""
+    get = attrgetter(name)
+    return _Part(
+        name,
+        lambda values: document_to_json(values) if values or not spared else "",
+        lambda message: document_from_json(get(message), name),
     )
 
 
-def rung_from_proto(message: experiment_pb2.Rung) -> model.Rung:
-    """A rung."""
-    return model.Rung(
-        rung_id=message.rung_id,
-        resource=message.resource,
-        entered=message.entered,
-        promoted=message.promoted,
-        failed=message.failed,
-        best_metric=message.best_metric if message.HasField("best_metric") else None,
+def _repeated(name: str, several: Any, write: Convert | None, read: Convert | None) -> _Part:
+    get = attrgetter(name)
+    if read is None or write is None:
+        return _Part(name, sorted if several is frozenset else None, lambda message: several(get(message)))
+    return _Part(
+        name,
+        lambda values: [write(value) for value in values],
+        lambda message: several([read(item) for item in get(message)]),
     )
 
 
-def bracket_to_proto(value: model.Bracket) -> experiment_pb2.Bracket:
-    """The message of a bracket."""
-    return experiment_pb2.Bracket(
-        bracket_id=value.bracket_id,
-        max_trials=value.max_trials,
-        max_concurrent_trials=value.max_concurrent_trials,
-        trials_created=value.trials_created,
-        rungs=[rung_to_proto(rung) for rung in value.rungs],
-    )
+def _single(hint: Any, field: FieldDescriptor, *, unset: bool = False) -> tuple[Convert | None, Convert | None]:
+    """How one value is written and read; None where it stays as it is. `unset`: whether an enum's word may be ""."""
+    if field.enum_type is not None:
+        known = _Enumeration.of(hint) if issubclass(hint, StrEnum) else _words(field.enum_type, unset=unset)
+        return known.number, known.value
+    if field.message_type is None:
+        return None, None
+    if field.message_type is Timestamp.DESCRIPTOR:
+        return None, _time
+    if field.message_type is Duration.DESCRIPTOR:
+        return _duration, _seconds
+    if get_origin(hint) is Mapping:
+        states = list(get_args(hint)[0])
+        return _counts, lambda message: {state: getattr(message, state.value) for state in states}
+    if get_origin(hint) is tuple:
+        (several,) = field.message_type.fields_by_name
+        return lambda values: {several: values}, lambda message: tuple(getattr(message, several))
+    plan = _plan(hint)
+    return plan.fields_of, plan.value_of
 
 
-def bracket_from_proto(message: experiment_pb2.Bracket) -> model.Bracket:
-    """A bracket."""
-    return model.Bracket(
-        bracket_id=message.bracket_id,
-        max_trials=message.max_trials,
-        max_concurrent_trials=message.max_concurrent_trials if message.HasField("max_concurrent_trials") else None,
-        trials_created=message.trials_created,
-        rungs=tuple(rung_from_proto(rung) for rung in message.rungs),
-    )
+def _time(message: Timestamp) -> datetime:
+    """In UTC, to the microsecond; in half the time that Timestamp.ToDatetime takes."""
+    return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
 
 
-def trial_to_proto(value: model.TrialInfo) -> experiment_pb2.Trial:
-    """The message of a trial."""
-    return experiment_pb2.Trial(
-        experiment_id=value.experiment_id,
-        trial_id=value.trial_id,
-        state=trial_state_to_proto(value.state),
-        hparams_json=document_to_json(value.hparams),
-        bracket_id=value.bracket_id,
-        rung_id=value.rung_id,
-        resource=value.resource,
-        target=value.target,
-        metric=value.metric,
-        metric_resource=value.metric_resource,
-        restarts=value.restarts,
-        workers_lost=value.workers_lost,
-        state_reason=value.state_reason,
-        create_time=time_to_proto(value.create_time),
-        end_time=time_to_proto(value.end_time),
-        worker=value.worker,
-        best_metric=value.best_metric,
-        best_resource=value.best_resource,
-    )
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1_000_000_000))
+    return duration
 
 
-def trial_from_proto(message: experiment_pb2.Trial) -> model.TrialInfo:
-    """A trial."""
-    return model.TrialInfo(
-        experiment_id=message.experiment_id,
-        trial_id=message.trial_id,
-        state=trial_state_from_proto(message.state),
-        hparams=document_from_json(message.hparams_json, "hparams_json"),
-        bracket_id=message.bracket_id,
-        rung_id=message.rung_id,
-        resource=message.resource,
-        target=message.target,
-        metric=message.metric if message.HasField("metric") else None,
-        metric_resource=message.metric_resource,
-        restarts=message.restarts,
-        workers_lost=message.workers_lost,
-        state_reason=message.state_reason,
-        create_time=time_from_proto(message.create_time),
-        end_time=optional_time_from_proto(message, "end_time"),
-        worker=message.worker,
-        best_metric=message.best_metric if message.HasField("best_metric") else None,
-        best_resource=message.best_resource,
-    )
+def _seconds(duration: Duration) -> float:
+    return duration.ToNanoseconds() / 1_000_000_000
 
 
-def _optional_trial(value: model.TrialInfo | None) -> experiment_pb2.Trial | None:
-    return None if value is None else trial_to_proto(value)
+def _counts(counts: Mapping[StrEnum, int]) -> dict[str, int]:
+    return {state.value: count for state, count in counts.items()}
 
 
-def trial_counts_to_proto(counts: Mapping[model.TrialState, int], planned: int) -> experiment_pb2.TrialCounts:
-    """The message of how many trials are in each state; states that are left out count 0."""
-    return experiment_pb2.TrialCounts(planned=planned, **{state.value: number for state, number in counts.items()})
+class _Enumeration:
+    """The values of an enum by number, and back."""
+
+    def __init__(self, name: str, values: Mapping[int, Any]) -> None:
+        self._words = _WORDS.get(name, name)
+        self._values = values
+        self.numbers: Mapping[Any, int] = {value: number for number, value in values.items()}
+
+    @staticmethod
+    @cache
+    def of(kind: Any) -> _Enumeration:
+        """That of a StrEnum, whose members have the names of the enum's values."""
+        names = _names(_generated(kind.__name__).DESCRIPTOR)
+        return _Enumeration(kind.__name__, {number: kind[name] for number, name in names.items() if number})
+
+    def value(self, number: int) -> Any:
+        """Raises InvalidInput where it is not known."""
+        if number not in self._values:
+            raise InvalidInput(f"{number} is not {self._words} that this version of rungmaster knows")
+        return self._values[number]
+
+    def number(self, value: Any) -> int:
+        """Raises InvalidInput where it is not known."""
+        if value not in self.numbers:
+            raise InvalidInput(f"{self._words} is {' or '.join(map(str, self.numbers))}, got {value!r}")
+        return self.numbers[value]
 
 
-def trial_counts_from_proto(message: experiment_pb2.TrialCounts) -> dict[model.TrialState, int]:
-    """How many trials are in each state, zeros included; the planned ones are `message.planned`."""
-    return {state: getattr(message, state.value) for state in model.TrialState}
+def _words(enum: EnumDescriptor, *, unset: bool) -> _Enumeration:
+    """An enum of which plain words are told; "" where it is left out, if that may be."""
+    words = {number: name.lower() if number else "" for number, name in _names(enum).items()}
+    return _Enumeration(enum.name, {number: word for number, word in words.items() if number or unset})
 
 
-def experiment_to_proto(value: model.Experiment) -> experiment_pb2.Experiment:
-    """The message of an experiment; an empty spec and a missing best trial leave their fields unset."""
-    return experiment_pb2.Experiment(
-        experiment_id=value.experiment_id,
-        name=value.name,
-        state=experiment_state_to_proto(value.state),
-        state_reason=value.state_reason,
-        spec_json=document_to_json(value.spec) if value.spec else "",
-        metric=value.metric,
-        goal=goal_to_proto(value.goal),
-        unit=value.unit,
-        create_time=time_to_proto(value.create_time),
-        end_time=time_to_proto(value.end_time),
-        trial_counts=trial_counts_to_proto(value.trial_counts, value.planned_trials),
-        brackets=[bracket_to_proto(bracket) for bracket in value.brackets],
-        best_by=value.best_by,
-        priority=value.priority,
-        weight=value.weight,
-        max_concurrent_trials=value.max_concurrent_trials,
-        owner=value.owner,
-        best_trial=_optional_trial(value.best_trial),
-        leading_trial=_optional_trial(value.leading_trial),
-        furthest_trial=_optional_trial(value.furthest_trial),
-        resource_spent=value.resource_spent,
-        resource_full=value.resource_full,
-        thinning=None if value.thinning is None else thinning_to_proto(value.thinning),
-        last_event_id=value.last_event_id,
-        ending=value.ending,
-    )
-
-
-def experiment_from_proto(message: experiment_pb2.Experiment) -> model.Experiment:
-    """An experiment."""
-    return model.Experiment(
-        experiment_id=message.experiment_id,
-        name=message.name,
-        state=experiment_state_from_proto(message.state),
-        state_reason=message.state_reason,
-        spec=document_from_json(message.spec_json, "spec_json"),
-        metric=message.metric,
-        goal=goal_from_proto(message.goal),
-        unit=message.unit,
-        create_time=time_from_proto(message.create_time),
-        end_time=optional_time_from_proto(message, "end_time"),
-        trial_counts=trial_counts_from_proto(message.trial_counts),
-        planned_trials=message.trial_counts.planned,
-        brackets=tuple(bracket_from_proto(bracket) for bracket in message.brackets),
-        best_by=message.best_by or "last",
-        priority=message.priority,
-        weight=message.weight,
-        max_concurrent_trials=message.max_concurrent_trials if message.HasField("max_concurrent_trials") else None,
-        owner=message.owner,
-        best_trial=trial_from_proto(message.best_trial) if message.HasField("best_trial") else None,
-        leading_trial=trial_from_proto(message.leading_trial) if message.HasField("leading_trial") else None,
-        furthest_trial=trial_from_proto(message.furthest_trial) if message.HasField("furthest_trial") else None,
-        resource_spent=message.resource_spent,
-        resource_full=message.resource_full,
-        thinning=thinning_from_proto(message.thinning) if message.HasField("thinning") else None,
-        last_event_id=message.last_event_id,
-        ending=message.ending,
-    )
-
-
-def lease_to_proto(value: model.Lease) -> experiment_pb2.Lease:
-    """The message of a lease."""
-    return experiment_pb2.Lease(
-        token=value.token,
-        worker=value.worker,
-        from_resource=value.from_resource,
-        target=value.target,
-        start_time=time_to_proto(value.start_time),
-        end_time=time_to_proto(value.end_time),
-        outcome=value.outcome,
-        error=value.error,
-    )
-
-
-def lease_from_proto(message: experiment_pb2.Lease) -> model.Lease:
-    """A lease."""
-    return model.Lease(
-        token=message.token,
-        worker=message.worker,
-        from_resource=message.from_resource,
-        target=message.target,
-        start_time=time_from_proto(message.start_time),
-        end_time=optional_time_from_proto(message, "end_time"),
-        outcome=message.outcome,
-        error=message.error,
-    )
-
-
-def checkpoint_to_proto(value: model.Checkpoint) -> experiment_pb2.Checkpoint:
-    """The message of a checkpoint."""
-    return experiment_pb2.Checkpoint(
-        uri=value.uri,
-        resource=value.resource,
-        size_bytes=value.size_bytes,
-        checksum=value.checksum,
-        token=value.token,
-        create_time=time_to_proto(value.create_time),
-        delete_time=time_to_proto(value.delete_time),
-    )
-
-
-def checkpoint_from_proto(message: experiment_pb2.Checkpoint) -> model.Checkpoint:
-    """A checkpoint."""
-    return model.Checkpoint(
-        uri=message.uri,
-        resource=message.resource,
-        size_bytes=message.size_bytes,
-        checksum=message.checksum,
-        token=message.token,
-        create_time=time_from_proto(message.create_time),
-        delete_time=optional_time_from_proto(message, "delete_time"),
-    )
-
-
-def report_to_proto(value: model.Report) -> experiment_pb2.Report:
-    """The message of a measurement."""
-    return experiment_pb2.Report(
-        resource=value.resource,
-        metrics=value.metrics,
-        token=value.token,
-        sequence=value.sequence,
-        receive_time=time_to_proto(value.receive_time),
-    )
-
-
-def report_from_proto(message: experiment_pb2.Report) -> model.Report:
-    """A measurement."""
-    return model.Report(
-        resource=message.resource,
-        metrics=dict(message.metrics),
-        token=message.token,
-        sequence=message.sequence,
-        receive_time=time_from_proto(message.receive_time),
-    )
-
-
-def event_to_proto(value: model.Event) -> experiment_pb2.Event:
-    """The message of a journal entry."""
-    return experiment_pb2.Event(
-        event_id=value.event_id,
-        experiment_id=value.experiment_id,
-        trial_id=value.trial_id,
-        create_time=time_to_proto(value.create_time),
-        kind=value.kind,
-        data_json=document_to_json(value.data),
-    )
-
-
-def event_from_proto(message: experiment_pb2.Event) -> model.Event:
-    """A journal entry."""
-    return model.Event(
-        event_id=message.event_id,
-        experiment_id=message.experiment_id,
-        trial_id=message.trial_id if message.HasField("trial_id") else None,
-        create_time=time_from_proto(message.create_time),
-        kind=message.kind,
-        data=document_from_json(message.data_json, "data_json"),
-    )
+def _names(enum: EnumDescriptor) -> dict[int, str]:
+    """The names by number, without what all begin with."""
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return {number: value.name.removeprefix(prefix) for number, value in enum.values_by_number.items()}

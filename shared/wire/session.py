@@ -96,6 +96,17 @@ class LeaseEvent(NamedTuple):
     broken_uris: tuple[str, ...] = ()
 
 
+class TrialRef(NamedTuple):
+    """Names a trial."""
+
+    experiment_id: int
+    trial_id: int
+
+
+#: Every trial comes after it.
+BEFORE_ALL_TRIALS = TrialRef(0, -1)
+
+
 class Found(NamedTuple):
     """A checkpoint by its path in a storage, whole or not, and how many seconds ago anything of it last changed."""
 
@@ -105,13 +116,13 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Asks what lies in a database's part of a storage after an (experiment, trial) and is so many seconds old; with
+    """Asks what lies in a database's part of a storage after a trial and is so many seconds old; with
     no storage, of which experiments the worker keeps logs, once it has deleted those of `deleted_experiments`."""
 
     request_id: str
     database_id: str
     storage: str = ""
-    after: tuple[int, int] = (0, -1)
+    after: TrialRef = BEFORE_ALL_TRIALS
     least_age: float = 0.0
     deleted_experiments: tuple[int, ...] = ()
 
@@ -122,7 +133,7 @@ class Swept:
 
     request_id: str
     found: tuple[Found, ...] = ()
-    after: tuple[int, int] | None = None
+    after: TrialRef | None = None
     logged_experiments: tuple[int, ...] = ()
     error: str = ""
 

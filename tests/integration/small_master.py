@@ -132,16 +132,16 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
             self.requests[request.request_id] = number
         self._end(context)
         found = self.experiments[self.requests[request.request_id]]
-        return experiment_pb2.CreateExperimentResponse(experiment=convert.experiment_to_proto(found))
+        return experiment_pb2.CreateExperimentResponse(experiment=convert.to_message(found))
 
     def GetExperiment(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("get", context)
         found = self._find(request.experiment_id, context)
-        return experiment_pb2.GetExperimentResponse(experiment=convert.experiment_to_proto(found))
+        return experiment_pb2.GetExperimentResponse(experiment=convert.to_message(found))
 
     def ListExperiments(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("list", context)
-        states = {convert.experiment_state_from_proto(state) for state in request.states}
+        states = {convert.from_number(state, model.ExperimentState) for state in request.states}
         matching = [
             one
             for one in sorted(self.experiments.values(), key=lambda one: -one.experiment_id)
@@ -149,7 +149,7 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
         ]
         page, token = _page(matching, request, 100)
         bare = [replace(one, spec={}, brackets=()) for one in page]
-        messages = [convert.experiment_to_proto(one) for one in bare]
+        messages = [convert.to_message(one) for one in bare]
         return experiment_pb2.ListExperimentsResponse(experiments=messages, next_page_token=token)
 
     def _change(self, request: Any, context: Any, state: ExperimentState) -> Any:
@@ -158,7 +158,7 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
         if found.state.ended:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"experiment {found.experiment_id} is {found.state}")
         self.experiments[found.experiment_id] = replace(found, state=state)
-        return convert.experiment_to_proto(self.experiments[found.experiment_id])
+        return convert.to_message(self.experiments[found.experiment_id])
 
     def PauseExperiment(self, request: Any, context: Any) -> Any:  # noqa: N802
         changed = self._change(request, context, ExperimentState.PAUSED)
@@ -183,10 +183,10 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
     def ListTrials(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("trials", context)
         self._find(request.experiment_id, context)
-        best = convert.trial_order_from_proto(request.order) is model.TrialOrder.BEST
+        best = convert.from_number(request.order, model.TrialOrder) is model.TrialOrder.BEST
         ordered = sorted(self.trials, key=lambda one: (one.metric or 0.0) if best else one.trial_id)
         page, token = _page(ordered, request, 2)
-        return experiment_pb2.ListTrialsResponse(trials=map(convert.trial_to_proto, page), next_page_token=token)
+        return experiment_pb2.ListTrialsResponse(trials=map(convert.to_message, page), next_page_token=token)
 
     def GetTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("trial", context)
@@ -195,16 +195,16 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
         )
         checkpoint = model.Checkpoint("file:///c/1", 1, 100, "ab", 1, NOW, None)
         return experiment_pb2.GetTrialResponse(
-            trial=convert.trial_to_proto(self.trials[request.trial_id]),
-            leases=[convert.lease_to_proto(lease)],
-            checkpoints=[convert.checkpoint_to_proto(checkpoint)],
+            trial=convert.to_message(self.trials[request.trial_id]),
+            leases=[convert.to_message(lease)],
+            checkpoints=[convert.to_message(checkpoint)],
         )
 
     def ListMetrics(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("metrics", context)
         reports = [model.Report(n, {"validation_error": 1 / n, "loss": float("nan")}, 1, n, NOW) for n in (1, 2, 3)]
         page, token = _page(reports, request, 2)
-        return experiment_pb2.ListMetricsResponse(reports=map(convert.report_to_proto, page), next_page_token=token)
+        return experiment_pb2.ListMetricsResponse(reports=map(convert.to_message, page), next_page_token=token)
 
     def WatchExperiment(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         self._begin("watch", context)
@@ -222,10 +222,10 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
                 if sent >= self.events_per_stream:
                     context.abort(grpc.StatusCode.UNAVAILABLE, "the stream breaks")
                 sent, last = sent + 1, one.event_id
-                yield experiment_pb2.WatchExperimentResponse(events=[convert.event_to_proto(one)])
+                yield experiment_pb2.WatchExperimentResponse(events=[convert.to_message(one)])
             state = self._find(request.experiment_id, context).state
             if state.ended and not [one for one in self.events if one.event_id > last]:
-                yield experiment_pb2.WatchExperimentResponse(state=convert.experiment_state_to_proto(state))
+                yield experiment_pb2.WatchExperimentResponse(state=convert.to_number(state))
                 return
             time.sleep(0.01)
 
@@ -237,11 +237,11 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
         worker = model.Worker(
             "s", "worker-1", "head", 7, "0.1.0", 2, 1, gpus, {"pool": "a"}, connected, NOW, (lease,), ""
         )
-        return cluster_pb2.ListWorkersResponse(workers=[convert.worker_to_proto(worker)])
+        return cluster_pb2.ListWorkersResponse(workers=[convert.to_message(worker)])
 
     def GetMasterInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("info", context)
-        return convert.master_info_to_proto(model.MasterInfo("0.1.0", 3, NOW, "sqlite", 1, 1, 2, 1))
+        return convert.to_message(model.MasterInfo("0.1.0", 3, NOW, "sqlite", 1, 1, 2, 1))
 
 
 def wrong_spec(problems: Sequence[tuple[str, str]]) -> status_pb2.Status:

@@ -344,31 +344,31 @@ class HostileMaster(SmallMaster):
 
     def ListWorkers(self, request: Any, context: Any) -> Any:  # noqa: N802
         answer = super().ListWorkers(request, context)
-        worker = convert.worker_from_proto(answer.workers[0])
+        worker = convert.from_message(answer.workers[0], model.Worker)
         gpus = (model.Gpu(HOSTILE, HOSTILE, 80),)
         labels = {HOSTILE: HOSTILE}
         changed = replace(
             worker, worker=HOSTILE, host=HOSTILE, version=HOSTILE, gpus=gpus, labels=labels, waiting_reason=HOSTILE
         )
-        return cluster_pb2.ListWorkersResponse(workers=[convert.worker_to_proto(changed)])
+        return cluster_pb2.ListWorkersResponse(workers=[convert.to_message(changed)])
 
     def GetMasterInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         del request, context
-        return convert.master_info_to_proto(model.MasterInfo(HOSTILE, 3, NOW, HOSTILE, 1, 1, 2, 1, HOSTILE))
+        return convert.to_message(model.MasterInfo(HOSTILE, 3, NOW, HOSTILE, 1, 1, 2, 1, HOSTILE))
 
     def ListMetrics(self, request: Any, context: Any) -> Any:  # noqa: N802
         del request, context
         reports = [model.Report(1, {"validation_error": 0.5, HOSTILE: 1.0}, 1, 1, NOW)]
-        return experiment_pb2.ListMetricsResponse(reports=map(convert.report_to_proto, reports))
+        return experiment_pb2.ListMetricsResponse(reports=map(convert.to_message, reports))
 
     def GetTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
         del context
         lease = model.Lease(1, HOSTILE, 0, 1, NOW, NOW, HOSTILE, HOSTILE)
         checkpoint = model.Checkpoint(f"file:///{HOSTILE}", 1, 100, HOSTILE, 1, NOW, None)
         return experiment_pb2.GetTrialResponse(
-            trial=convert.trial_to_proto(self.trials[request.trial_id]),
-            leases=[convert.lease_to_proto(lease)],
-            checkpoints=[convert.checkpoint_to_proto(checkpoint)],
+            trial=convert.to_message(self.trials[request.trial_id]),
+            leases=[convert.to_message(lease)],
+            checkpoints=[convert.to_message(checkpoint)],
         )
 
 

@@ -18,6 +18,7 @@ from rungmaster.shared.checkpoints.removal import remove
 from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import InvalidInput, Unavailable
 from rungmaster.shared.wire.model import LeaseRef
+from rungmaster.shared.wire.session import BEFORE_ALL_TRIALS, TrialRef
 from rungmaster.worker.checkpoints.store import CheckpointStore
 
 DATABASE, OTHER = "0123456789abcdef", "fedcba9876543210"
@@ -50,7 +51,7 @@ def age(folder: Path, seconds: float = 2 * DAY) -> None:
         os.utime(path, (then, then), follow_symlinks=False)
 
 
-def found(storage: str, least_age: float = 0.0, after: tuple[int, int] = (0, -1), trials: int = 200) -> list[str]:
+def found(storage: str, least_age: float = 0.0, after: TrialRef = BEFORE_ALL_TRIALS, trials: int = 200) -> list[str]:
     """The addresses that a look into the storage tells of."""
     portion = look_through(storage, DATABASE, after, least_age, Path.cwd(), trials)
     return [address_in(storage, each.path) for each in portion.found]
@@ -71,7 +72,7 @@ def test_every_checkpoint_is_found_by_the_address_by_which_it_can_be_deleted(sto
 def test_a_look_goes_on_where_the_one_before_ended(storage: str, trained: Path) -> None:
     saved = [save(storage, trained, trial, experiment=experiment) for experiment in (1, 2) for trial in range(5)]
     seen: list[str] = []
-    after: tuple[int, int] | None = (0, -1)
+    after: TrialRef | None = BEFORE_ALL_TRIALS
     portions = 0
     while after is not None:
         portion = look_through(storage, DATABASE, after, 0.0, Path.cwd(), trials=3)
@@ -186,7 +187,7 @@ def test_a_deletion_that_was_cut_short_leaves_what_a_sweep_finds(
 def test_only_a_database_is_looked_into(tmp_path: Path) -> None:
     for name in ("", "..", "/", "0123", OTHER.upper()):
         with pytest.raises(InvalidInput, match="is not the id of a database"):
-            look_through(str(tmp_path), name, (0, -1), 0.0, tmp_path)
+            look_through(str(tmp_path), name, BEFORE_ALL_TRIALS, 0.0, tmp_path)
 
 
 def place(token: int = 1, trial: int = 0, experiment: int = 1, partial: bool = False) -> CheckpointPath:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ....shared.text.printing import say, say_lines
-from ....shared.wire.convert import checkpoint_to_proto
+from ....shared.wire.convert import to_message
 from ...client import Client
 from .. import text
 from ..options import TRIAL_ID, choose, experiment_argument, json_option, looking_options
@@ -44,7 +44,7 @@ def command(
     chosen = choose(client, experiment)
     fetched = client.fetch_checkpoint(chosen, trial, to=folder, resource=resource)
     if as_json:
-        print_document(checkpoint_to_proto(fetched))
+        print_document(to_message(fetched))
         return
     searched = client.get(chosen)
     say(f"{folder} has the {text.checkpoint(fetched, searched.unit)}, verified")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from ....shared.text.printing import say, say_lines
-from ....shared.wire.convert import master_info_from_proto, worker_from_proto
-from ....shared.wire.model import Worker, WorkerState
+from ....shared.wire.convert import from_message, from_messages
+from ....shared.wire.model import MasterInfo, Worker, WorkerState
 from ...client import Client
 from .. import text
 from ..options import json_option, steering_options
@@ -27,8 +27,8 @@ def workers(client: Client, as_json: bool) -> None:
     if as_json:
         print_document(answer)
         return
-    info = master_info_from_proto(client.calls.get_master_info())
-    values = [worker_from_proto(worker) for worker in answer.workers]
+    info = from_message(client.calls.get_master_info(), MasterInfo)
+    values = list(from_messages(answer.workers, Worker))
     say(f"master {info.version} on {info.database}, term {info.term}; {text.workers_line(values)}")
     say_lines(text.table(_HEADER, map(_row, values), left=frozenset({0, 1, 4, 5, 6, 7})))
 
@@ -44,7 +44,7 @@ def drain(worker: str, wait: bool, client: Client, as_json: bool) -> None:
     There is no way back but to start it again.
     """
     answer = client.calls.drain_worker(worker)
-    value = worker_from_proto(answer.worker)
+    value = from_message(answer.worker, Worker)
     if not as_json:
         say(_drained(value))
     if wait:

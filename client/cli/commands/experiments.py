@@ -12,9 +12,8 @@ import click
 from ....proto.v1 import experiment_pb2
 from ....shared.limits import MAX_KEEP_EVERY
 from ....shared.text.printing import say, say_lines
-from ....shared.wire.convert import experiment_from_proto
-from ....shared.wire.convert_troubles import trouble_from_proto
-from ....shared.wire.model import Experiment, ExperimentState
+from ....shared.wire.convert import from_message, from_messages
+from ....shared.wire.model import Experiment, ExperimentState, Trouble
 from ...client import Client
 from ...fingerprint import code_warning
 from ...local.database import DatabaseClient
@@ -50,13 +49,13 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
     if as_json:
         print_document(answer)
         return
-    value = experiment_from_proto(answer.experiment)
+    value = from_message(answer.experiment, Experiment)
     reads = isinstance(client, DatabaseClient)
     workers = None if reads else () if value.state.ended else client.workers()
     more = other_metrics(client.calls, value, value.best_trial) if value.state.ended else {}
     heading, *lines = text.overview(value, datetime.now(UTC), workers, more)
     say_lines([heading, *([f"owner {value.owner}"] if value.owner else []), text.settings(value), *lines])
-    print_troubles(tuple(map(trouble_from_proto, answer.troubles)))
+    print_troubles(tuple(from_messages(answer.troubles, Trouble)))
     if not value.state.ended:
         say_if_at_rest(client)
 
@@ -80,7 +79,7 @@ def list_command(states: tuple[str, ...], name: str, limit: int | None, client: 
     if as_json:
         print_json_lines(messages)
         return
-    say_lines(text.table(_LIST_HEADER, _list_rows(map(experiment_from_proto, messages)), left=frozenset({1, 2, 4})))
+    say_lines(text.table(_LIST_HEADER, _list_rows(from_messages(messages, Experiment)), left=frozenset({1, 2, 4})))
 
 
 def _list_rows(experiments: Iterator[Experiment]) -> Iterator[tuple[str, ...]]:
@@ -126,7 +125,7 @@ def resume(experiment: int | None, client: Client, as_json: bool) -> None:
     answer = client.calls.resume_experiment(chosen)
     _show_change(answer, as_json)
     if changed := client.code_changes(chosen):
-        warning = code_warning(experiment_from_proto(answer.experiment), changed)
+        warning = code_warning(from_message(answer.experiment, Experiment), changed)
         say(f"warning: {warning}: trials from before and from now on are of different code", err=True)
 
 
@@ -185,7 +184,7 @@ def set_command(
     if as_json:
         print_document(answer)
         return
-    value = experiment_from_proto(answer.experiment)
+    value = from_message(answer.experiment, Experiment)
     say(f"experiment {value.experiment_id} ({value.name}) has {text.settings(value)}")
 
 
@@ -222,7 +221,7 @@ def thin(experiment: int, keep_every: int | None, client: Client, as_json: bool)
     if as_json:
         print_document(answer)
         return
-    value = experiment_from_proto(answer.experiment)
+    value = from_message(answer.experiment, Experiment)
     say(f"experiment {value.experiment_id} ({value.name}) is {value.state}")
     say_lines(text.thinned_lines(value))
 
@@ -238,5 +237,5 @@ def _show_change(answer: _Changed, as_json: bool) -> None:
     if as_json:
         print_document(answer)
         return
-    experiment = experiment_from_proto(answer.experiment)
+    experiment = from_message(answer.experiment, Experiment)
     say(f"experiment {experiment.experiment_id} ({experiment.name}) is {experiment.state}")

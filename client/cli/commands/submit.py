@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from ....shared.text.printing import say
-from ....shared.wire.convert import experiment_from_proto
+from ....shared.wire.convert import from_message
+from ....shared.wire.model import Experiment
 from ...client import Client
 from ...fingerprint import fingerprint_of_spec
 from ..documents import read_spec
@@ -32,7 +33,7 @@ def command(spec: Path, watching: bool, request_id: str | None, client: Client, 
     document = read_spec(spec)
     code = fingerprint_of_spec(document, Path.cwd())
     answer = client.calls.create_experiment(document, request_id or secrets.token_hex(16), code)
-    experiment = experiment_from_proto(answer.experiment)
+    experiment = from_message(answer.experiment, Experiment)
     number = experiment.experiment_id
     for warning in answer.warnings:
         say(f"warning: {warning}", err=True)

@@ -8,7 +8,7 @@ from itertools import islice
 import click
 
 from ....shared.text.printing import say, say_lines
-from ....shared.wire.convert import checkpoint_from_proto, lease_from_proto, report_from_proto, trial_from_proto
+from ....shared.wire.convert import from_message, from_messages
 from ....shared.wire.model import Checkpoint, Lease, Report, TrialInfo, TrialOrder, TrialState
 from ...client import Client
 from ...fetching import model_of
@@ -47,7 +47,7 @@ def trials(
     if as_json:
         print_json_lines(messages)
         return
-    rows = map(text.trial_row, map(trial_from_proto, messages))
+    rows = map(text.trial_row, from_messages(messages, TrialInfo))
     say_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
 
 
@@ -69,7 +69,7 @@ def best(experiment: int | None, top: int, only_hparams: bool, client: Client, a
     if not messages:
         say(f"Error: experiment {chosen} has no result yet", err=True)
         return 1
-    found = list(map(trial_from_proto, messages))
+    found = list(from_messages(messages, TrialInfo))
     if only_hparams:
         print_values([trial.hparams for trial in found], as_json)
     elif as_json:
@@ -94,12 +94,12 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
     if as_json:
         print_document(answer)
         return
-    _print_trial(client, trial_from_proto(answer.trial))
+    _print_trial(client, from_message(answer.trial, TrialInfo))
     say_lines(text.thinned_lines(client.get(experiment)))
     say()
-    say_lines(text.table(_LEASE_HEADER, map(_lease_row, map(lease_from_proto, answer.leases)), left=frozenset({1, 6})))
+    say_lines(text.table(_LEASE_HEADER, map(_lease_row, from_messages(answer.leases, Lease)), left=frozenset({1, 6})))
     say()
-    checkpoints = map(_checkpoint_row, map(checkpoint_from_proto, answer.checkpoints))
+    checkpoints = map(_checkpoint_row, from_messages(answer.checkpoints, Checkpoint))
     say_lines(text.table(_CHECKPOINT_HEADER, checkpoints, left=frozenset({3, 4})))
 
 
@@ -151,7 +151,7 @@ def metrics(experiment: int, trial: int, limit: int | None, client: Client, as_j
     if as_json:
         print_json_lines(messages)
         return
-    rows = _report_rows(map(report_from_proto, messages))
+    rows = _report_rows(from_messages(messages, Report))
     say_lines(text.table(("resource", "time", "metrics"), rows, left=frozenset({1, 2})))
     say_lines(text.thinned_lines(client.get(experiment)))
 

@@ -11,7 +11,8 @@ import click
 
 from ....proto.v1 import experiment_pb2
 from ....shared.text.printing import say, say_lines
-from ....shared.wire.convert import event_from_proto, experiment_to_proto
+from ....shared.wire.convert import from_messages, to_message
+from ....shared.wire.model import Event
 from ...calls import Calls
 from ...client import Client
 from ...follow import PATIENCE_SECONDS, Snapshot, follow
@@ -64,7 +65,7 @@ def watch(client: Client, experiment_id: int, stream: TextIO, as_json: bool = Fa
 def print_result(last: Snapshot, as_json: bool) -> int:
     """Prints how an experiment ended, as text or as the answer of GetExperiment, and returns the exit code."""
     if as_json:
-        print_document(experiment_pb2.GetExperimentResponse(experiment=experiment_to_proto(last.experiment)))
+        print_document(experiment_pb2.GetExperimentResponse(experiment=to_message(last.experiment)))
     else:
         say_lines(text.overview(last.experiment, datetime.now(UTC), last.workers, last.other_metrics))
         if last.model is not None and last.experiment.best_trial is not None:
@@ -83,7 +84,7 @@ def _print_events(client: Client, experiment_id: int, after: int, as_json: bool,
         if as_json:
             print_json_lines(messages)
         else:
-            say_lines(map(text.event_line, map(event_from_proto, messages)))
+            say_lines(map(text.event_line, from_messages(messages, Event)))
     finally:
         connection.close()
     return outcome(client.get(experiment_id))

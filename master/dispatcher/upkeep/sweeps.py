@@ -16,7 +16,7 @@ from dataclasses import replace
 from ....shared.checkpoints.paths import CheckpointPath
 from ....shared.checkpoints.storage import address_in
 from ....shared.errors import MastershipLost, RungmasterError
-from ....shared.wire.session import Sweep, Swept
+from ....shared.wire.session import Sweep, Swept, TrialRef
 from ...ledger.ledger import Ledger
 from ...ledger.read.reader import Reader
 from ..writer import Writer
@@ -89,7 +89,7 @@ class Sweeper:
 
     async def _sweep_storage(self, sweep: Sweep) -> None:
         """Has the orphans of one storage deleted."""
-        after: tuple[int, int] | None = sweep.after
+        after: TrialRef | None = sweep.after
         orphans = 0
         while after is not None:
             answer = await self._portion(replace(sweep, after=after))
