@@ -717,6 +717,13 @@ MUTANTS = (
         UNIT + "test_failure_text.py::test_what_ended_it_comes_first_then_the_exception_then_the_output",
     ),
     Mutant(
+        "a library is imported before what is to be set for it",
+        "worker/process/libraries.py",
+        "return not _acts(statement)",
+        "return True",
+        "tests/unit/test_worker_libraries.py::test_what_comes_after_a_statement_for_its_effect_is_left_to_the_trial",
+    ),
+    Mutant(
         "a shortage is remembered",
         "worker/process/launcher.py",
         "        except (CannotFork, OSError, Unavailable):\n            # What",

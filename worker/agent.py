@@ -38,7 +38,6 @@ from .process.reaper_client import ReaperClient
 from .scratch import scratch_folder
 from .settings import WorkerSettings
 from .slots.slot_pool import PATIENCE, GrantedSlots, SlotPool, SlotRequest
-from .slots.slots import Slots
 
 #: Seconds for the last acknowledgements after the training was ended by force.
 _LAST_WORDS = 5.0
@@ -52,8 +51,7 @@ class Agent:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._session_id, self._secret = uuid.uuid4().hex, secrets.token_hex(16)
-        self._slots = Slots(settings.slots, [device.visible for device in settings.devices])
-        self._slot_pool = SlotPool(self._slots)
+        self._slot_pool = SlotPool(settings.slots, [device.visible for device in settings.devices])
         self._trainings: dict[LeaseRef, Training] = {}
         self._told = Repeats()
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
@@ -240,9 +238,9 @@ class Agent:
 
     def _refusal(self, assignment: Assignment) -> Exit:
         """Slots that were promised may be late, which is nobody's fault; more than there are cannot be had here."""
-        if self.outbox.draining or assignment.slots <= self._slots.count:
+        if self.outbox.draining or assignment.slots <= self._slot_pool.count:
             return Exit(ExitOutcome.GIVEN_BACK)
-        reason = f"the trial takes {assignment.slots} slots, and this worker has {self._slots.count}"
+        reason = f"the trial takes {assignment.slots} slots, and this worker has {self._slot_pool.count}"
         return Exit(ExitOutcome.WORKER_FAULT, reason)
 
     async def _train(self, training: Training, reporter: _Reporter) -> None:
@@ -275,8 +273,9 @@ class Agent:
 
     def _offer_slots(self) -> None:
         """Asks for work, unless so many ended trials still save that more would only pile up."""
-        saving = len(self._trainings) - self._slot_pool.waiting - (self._slots.count - self._slots.free)
-        self.outbox.set_free_slots(self._slot_pool.offered if saving <= self._slots.count else 0)
+        pool = self._slot_pool
+        saving = len(self._trainings) - pool.waiting - (pool.count - pool.free)
+        self.outbox.set_free_slots(pool.offered if saving <= pool.count else 0)
 
     async def record_measurement(self, lease: LeaseRef, measurement: Measurement) -> int:
         """Notes a report of a lease, once there is room for it, and returns its sequence number."""

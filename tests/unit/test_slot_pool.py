@@ -10,13 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungmaster.worker.slots.slot_pool import GrantedSlots, SlotPool, SlotRequest
-from rungmaster.worker.slots.slots import Slots
 
 
-def with_seats(count: int, story: Callable[[SlotPool, Slots], None], devices: tuple[str, ...] = ()) -> None:
+def with_slots(count: int, story: Callable[[SlotPool], None], devices: tuple[str, ...] = ()) -> None:
     async def run() -> None:
-        slots = Slots(count, devices)
-        story(SlotPool(slots), slots)
+        story(SlotPool(count, devices))
 
     asyncio.run(run())
 
@@ -28,16 +26,74 @@ def seated(slot_request: SlotRequest | None) -> GrantedSlots:
 
 
 def test_free_slots_are_taken_at_once_with_their_devices() -> None:
-    def story(slot_pool: SlotPool, slots: Slots) -> None:
+    def story(slot_pool: SlotPool) -> None:
         assert seated(slot_pool.admit(2)) == GrantedSlots((0, 1), ("5", "6"))
         assert slot_pool.offered == 1
 
-    with_seats(3, story, devices=("5", "6", "7"))
+    with_slots(3, story, devices=("5", "6", "7"))
+
+
+def test_the_lowest_slots_are_given_first() -> None:
+    def story(slot_pool: SlotPool) -> None:
+        first, second = slot_pool.admit(2), slot_pool.admit(1)
+        assert (seated(first).slots, seated(second).slots) == ((0, 1), (2,))
+        assert first is not None
+        slot_pool.leave(first)
+        assert slot_pool.free == 3
+        assert seated(slot_pool.admit(3)).slots == (0, 1, 3)
+
+    with_slots(4, story)
+
+
+def test_slots_given_back_twice_count_once() -> None:
+    def story(slot_pool: SlotPool) -> None:
+        first = slot_pool.admit(1)
+        assert first is not None
+        slot_pool.leave(first)
+        slot_pool.leave(first)
+        assert slot_pool.free == 2
+        assert seated(slot_pool.admit(1)).slots == (0,)
+        slot_pool.leave(first)
+        assert slot_pool.free == 1, "nor are they those of whoever has them now"
+
+    with_slots(2, story)
+
+
+def test_a_worker_has_at_least_one_slot() -> None:
+    with pytest.raises(ValueError, match="at least 1 slot, got 0"):
+        SlotPool(0)
+
+
+@pytest.mark.parametrize(
+    ("count", "devices", "behind"),
+    [(2, ("0", "1"), [("0", "1")]), (4, ("0", "1"), [("0", "1"), ("0", "1")]), (3, ("0", "1"), [("0", "1"), ("0",)])],
+)
+def test_each_slot_stands_for_a_gpu_and_more_slots_share_them(
+    count: int, devices: tuple[str, ...], behind: list[tuple[str, ...]]
+) -> None:
+    def story(slot_pool: SlotPool) -> None:
+        assert [seated(slot_pool.admit(min(2, slot_pool.free))).devices for _ in behind] == behind
+
+    with_slots(count, story, devices)
+
+
+def test_the_slots_of_one_trial_may_stand_for_one_gpu_and_without_gpus_for_none() -> None:
+    def sharing(slot_pool: SlotPool) -> None:
+        assert seated(slot_pool.admit(1)).slots == (0,)
+        odd = slot_pool.admit(1), slot_pool.admit(1), slot_pool.admit(1)
+        assert [seated(each).devices for each in odd] == [("1",), ("0",), ("1",)]
+        for each in (odd[0], odd[2]):
+            assert each is not None
+            slot_pool.leave(each)
+        assert seated(slot_pool.admit(2)) == GrantedSlots((1, 3), ("1",))
+
+    with_slots(4, sharing, ("0", "1"))
+    with_slots(2, lambda slot_pool: _assert(seated(slot_pool.admit(1)).devices is None))
 
 
 @pytest.mark.parametrize("wanted", [0, 3])
 def test_nobody_is_admitted_without_a_prospect_of_slots(wanted: int) -> None:
-    with_seats(2, lambda slot_pool, slots: _assert(slot_pool.admit(wanted) is None))
+    with_slots(2, lambda slot_pool: _assert(slot_pool.admit(wanted) is None))
 
 
 def _assert(condition: bool) -> None:
@@ -45,7 +101,7 @@ def _assert(condition: bool) -> None:
 
 
 def test_the_slots_of_a_trial_that_is_about_to_end_are_offered_once() -> None:
-    def story(slot_pool: SlotPool, slots: Slots) -> None:
+    def story(slot_pool: SlotPool) -> None:
         ending = slot_pool.admit(1)
         assert ending is not None
         assert slot_pool.offered == 0
@@ -59,11 +115,11 @@ def test_the_slots_of_a_trial_that_is_about_to_end_are_offered_once() -> None:
         slot_pool.leave(ending)
         assert seated(follower).slots == (0,)
 
-    with_seats(1, story)
+    with_slots(1, story)
 
 
 def test_a_trial_that_stays_longer_than_thought_promises_nothing_any_more() -> None:
-    def story(slot_pool: SlotPool, slots: Slots) -> None:
+    def story(slot_pool: SlotPool) -> None:
         ending = slot_pool.admit(1)
         assert ending is not None
         slot_pool.leaving(ending)
@@ -74,13 +130,13 @@ def test_a_trial_that_stays_longer_than_thought_promises_nothing_any_more() -> N
         assert slot_pool.offered == 0
         slot_pool.leave(ending)
         assert waiting.taken is None, "what was given back stays given back"
-        assert slots.free == 1
+        assert slot_pool.free == 1
 
-    with_seats(1, story)
+    with_slots(1, story)
 
 
 def test_nobody_overtakes_a_trial_that_waits_for_more_slots() -> None:
-    def story(slot_pool: SlotPool, slots: Slots) -> None:
+    def story(slot_pool: SlotPool) -> None:
         first, second = slot_pool.admit(1), slot_pool.admit(1)
         assert first is not None
         assert second is not None
@@ -93,12 +149,12 @@ def test_nobody_overtakes_a_trial_that_waits_for_more_slots() -> None:
         slot_pool.leave(second)
         assert seated(wide).slots == (0, 1)
 
-    with_seats(2, story)
+    with_slots(2, story)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["admit", "leaving", "stays", "give_up", "leave"]), st.integers(0, 9))))
 def test_slots_are_never_given_twice_and_never_lost(steps: list[tuple[str, int]]) -> None:
-    def story(slot_pool: SlotPool, slots: Slots) -> None:
+    def story(slot_pool: SlotPool) -> None:
         here: list[SlotRequest] = []
         for step, number in steps:
             if step == "admit":
@@ -111,10 +167,10 @@ def test_slots_are_never_given_twice_and_never_lost(steps: list[tuple[str, int]]
                     here.remove(slot_request)
             taken = [slot for slot_request in here if slot_request.taken for slot in slot_request.taken.slots]
             assert len(taken) == len(set(taken))
-            assert len(taken) + slots.free == slots.count
+            assert len(taken) + slot_pool.free == slot_pool.count
         for slot_request in here:
             slot_pool.leave(slot_request)
-        assert slots.free == slots.count
+        assert slot_pool.free == slot_pool.count
         assert slot_pool.waiting == 0
 
-    with_seats(4, story)
+    with_slots(4, story)

@@ -20,8 +20,7 @@ from rungmaster.shared.wire.session import (
     SessionRequest,
     WorkRequest,
 )
-from rungmaster.worker.link.backlog import Spill
-from rungmaster.worker.link.lease_log import PATIENCE
+from rungmaster.worker.link.lease_log import PATIENCE, Spill
 from rungmaster.worker.link.outbox import MAX_EVENTS, MAX_VALUES, Outbox
 
 LEASE = LeaseRef(1, 2, 3)

@@ -1,4 +1,4 @@
-"""The worker's small parts: slots, GPUs, variables, the local protocol's lines, the guard."""
+"""The worker's small parts: GPUs, variables, the local protocol's lines, the guard."""
 
 from __future__ import annotations
 
@@ -22,46 +22,7 @@ from rungmaster.worker import scratch
 from rungmaster.worker.process.child import describe_exit
 from rungmaster.worker.process.environment import base_environment, trial_environment
 from rungmaster.worker.slots.gpus import Device, find_gpus
-from rungmaster.worker.slots.slots import Slots
 from rungmaster.worker.trial.protocol import Reply, Start, checked_metrics, decode, encode, metrics_to_json
-
-
-def test_slots_are_taken_from_the_lowest_and_given_back() -> None:
-    slots = Slots(4)
-    assert slots.take(2) == (0, 1)
-    assert slots.take(1) == (2,)
-    slots.give_back((0, 1))
-    assert slots.free == 3
-    assert slots.take(3) == (0, 1, 3)
-
-
-@pytest.mark.parametrize("wanted", [0, -1, 3])
-def test_more_slots_than_are_free_are_not_given_in_part(wanted: int) -> None:
-    slots = Slots(2)
-    assert slots.take(wanted) is None
-    assert slots.free == 2
-
-
-def test_slots_given_back_twice_count_once() -> None:
-    slots = Slots(2)
-    taken = slots.take(1)
-    assert taken is not None
-    slots.give_back(taken)
-    slots.give_back(taken)
-    assert slots.free == 2
-
-
-def test_a_worker_has_at_least_one_slot() -> None:
-    with pytest.raises(ValueError, match="at least 1 slot, got 0"):
-        Slots(0)
-
-
-def test_each_slot_stands_for_a_gpu_and_more_slots_share_them() -> None:
-    assert Slots(2, ["0", "1"]).devices((0, 1)) == ("0", "1")
-    assert Slots(4, ["0", "1"]).devices((1, 3)) == ("1",)
-    assert Slots(4, ["0", "1"]).devices((0, 3)) == ("0", "1")
-    assert Slots(2).devices((0,)) is None
-
 
 NVIDIA_SMI = """#!/bin/sh
 echo "GPU-aaaa, NVIDIA H100 80GB HBM3, 81559"

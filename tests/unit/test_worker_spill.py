@@ -11,7 +11,7 @@ import pytest
 from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.wire.model import LeaseRef
 from rungmaster.shared.wire.session import CheckpointSaved, Exit, ExitOutcome, LeaseEvent, Measurement
-from rungmaster.worker.link.backlog import MINIMUM, Backlog, Memory
+from rungmaster.worker.link.lease_log import MINIMUM, LeaseLog, Memory
 from rungmaster.worker.link.outbox import Outbox
 from rungmaster.worker.link.spill import SpillFile, SpillFolder
 
@@ -95,39 +95,53 @@ def test_a_file_that_was_cut_short_is_told_and_not_passed_over(tmp_path: Path) -
 
 def test_memory_holds_the_next_events_and_a_limited_number_of_them(tmp_path: Path) -> None:
     memory, spills = Memory(100), SpillFolder(tmp_path, 1 << 20)
-    backlog = Backlog(memory, lambda: spills.open(LEASE))
+    log = LeaseLog(LEASE, memory, spills.open)
     for sequence in range(1, 1_001):
-        backlog.append(event(sequence))
+        assert log.record(event(sequence).event) == sequence
     assert memory.used == 100
-    assert len(backlog) == 1_000
+    assert len(log) == 1_000
     for sequence in range(1, 1_001):
-        assert backlog.look(0, 1)[0].sequence == sequence
-        assert backlog.pop().sequence == sequence
+        assert log.unsent(1) == [event(sequence)]
+        assert log.acknowledge(sequence) == [event(sequence)]
         assert memory.used <= 100
-    assert (memory.used, spills.used, len(backlog)) == (0, 0, 0)
+    assert (memory.used, spills.used, len(log)) == (0, 0, 0)
+
+
+def test_what_comes_while_the_disk_is_emptied_keeps_its_place(tmp_path: Path) -> None:
+    memory, spills = Memory(100), SpillFolder(tmp_path, 1 << 20)
+    log = LeaseLog(LEASE, memory, spills.open)
+    recorded = acknowledged = 0
+    while acknowledged < 2_000:
+        for _ in range(7 if recorded < 2_000 else 0):
+            recorded = log.record(event(recorded + 1).event)
+        for _ in range(3):
+            acknowledged += 1
+            assert log.unsent(1) == log.acknowledge(acknowledged) == [event(acknowledged)]
+        assert memory.used <= 100 + MINIMUM
+    assert len(log) == recorded - acknowledged
 
 
 def test_a_lease_that_hogs_the_memory_leaves_a_little_to_the_others(tmp_path: Path) -> None:
     memory, spills = Memory(100), SpillFolder(tmp_path, 1 << 20)
-    hog, other = (Backlog(memory, lambda: spills.open(LEASE)) for _ in range(2))
+    hog, other = (LeaseLog(LeaseRef(1, trial, 1), memory, spills.open) for trial in (1, 2))
     for sequence in range(1, 201):
-        hog.append(event(sequence))
+        hog.record(event(sequence).event)
     for sequence in range(1, 201):
-        other.append(event(sequence))
-    assert len(other.look(0, 200)) == MINIMUM
-    hog.clear()
-    other.clear()
+        other.record(event(sequence).event)
+    assert len(other.unsent(200)) == MINIMUM
+    hog.close()
+    other.close()
     assert memory.used == 0
     assert files(tmp_path) == []
 
 
 def test_what_must_not_wait_is_kept_beyond_all_limits(tmp_path: Path) -> None:
-    backlog = Backlog(Memory(2), None)
+    log = LeaseLog(LEASE, Memory(2))
     for sequence in (1, 2, 3):
-        backlog.append(event(sequence))
-    assert backlog.full
-    assert [backlog.pop().sequence for _ in range(3)] == [1, 2, 3]
-    assert not backlog.full
+        log.record(event(sequence).event)
+    assert log.full
+    assert log.acknowledge(3) == [event(1), event(2), event(3)]
+    assert not log.full
 
 
 @pytest.mark.parametrize("damage", ["cut short", "overwritten"])

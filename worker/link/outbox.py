@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import (
@@ -16,8 +15,7 @@ from ...shared.wire.session import (
     Swept,
     WorkRequest,
 )
-from .backlog import Backlog, Memory, Spill
-from .lease_log import LeaseLog
+from .lease_log import LeaseLog, Memory, Spill
 
 #: At most so many events in one bundle, and at most so many bytes, roughly: gRPC refuses messages above 4 MiB.
 MAX_EVENTS = 1_000
@@ -74,8 +72,7 @@ class Outbox:
             self._told_slots = 0
         if lease in self._logs:
             return False
-        open_spill = None if self._open_spill is None else partial(self._open_spill, lease)
-        self._logs[lease] = LeaseLog(lease, Backlog(self._memory, open_spill))
+        self._logs[lease] = LeaseLog(lease, self._memory, self._open_spill)
         return True
 
     def drop(self, lease: LeaseRef) -> None:

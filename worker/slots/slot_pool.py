@@ -1,4 +1,4 @@
-"""Who sits in which slots: trials that train, trials about to leave, and assignments that wait for their slots.
+"""Who has which slots: trials that train, trials about to leave, and assignments that wait for their slots.
 
 A trial that was told to end has only to save and to exit. Its slots count as free already when work is asked for, so
 that the next assignment is on its way, and its checkpoint loaded, while the process ends. Nothing is asked for on a
@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from .slots import Slots
 
 #: Seconds that an assignment waits for its slots, and that a trial which was told to end is expected to be gone in.
 PATIENCE = 2.0
@@ -26,7 +24,7 @@ class GrantedSlots:
 
 
 class SlotRequest:
-    """One trial's right to slots: waiting, seated, or over."""
+    """One trial's right to slots: it waits for them, has them, or is over."""
 
     def __init__(self, wanted: int) -> None:
         self.wanted = wanted
@@ -43,17 +41,32 @@ class SlotRequest:
 
     @property
     def taken(self) -> GrantedSlots | None:
-        """The slots that it has."""
+        """The slots that it has got."""
         return self._granted.result() if self._granted.done() and not self._granted.cancelled() else None
 
 
 class SlotPool:
-    """Gives slots to trials in the order in which they came."""
+    """Gives slots 0 … count−1, the lowest first, to trials in the order in which they came.
 
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
+    With GPUs, slot i stands for device i; with more slots than devices, slots share them.
+    """
+
+    def __init__(self, count: int, devices: Sequence[str] = ()) -> None:
+        """`devices`: what to put into CUDA_VISIBLE_DEVICES for each GPU. Raises ValueError for less than one slot."""
+        if count < 1:
+            raise ValueError(f"a worker has at least 1 slot, got {count}")
+        self.count = count
+        self._devices = tuple(devices)
+        self._free = list(range(count))
         self._waiting: list[SlotRequest] = []
+        self._seated: set[SlotRequest] = set()
+        #: Those of the seated that are about to leave.
         self._leaving: set[SlotRequest] = set()
+
+    @property
+    def free(self) -> int:
+        """How many slots nobody has."""
+        return len(self._free)
 
     @property
     def waiting(self) -> int:
@@ -64,7 +77,7 @@ class SlotPool:
     def offered(self) -> int:
         """The slots that another trial could have now or in a moment."""
         leaving = sum(slot_request.wanted for slot_request in self._leaving)
-        return max(0, self._slots.free + leaving - sum(slot_request.wanted for slot_request in self._waiting))
+        return max(0, self.free + leaving - sum(slot_request.wanted for slot_request in self._waiting))
 
     def admit(self, wanted: int) -> SlotRequest | None:
         """A right to so many slots, at once or in a moment; None where there are not so many."""
@@ -77,7 +90,8 @@ class SlotPool:
 
     def leaving(self, slot_request: SlotRequest) -> None:
         """The trial was told to end: its slots will be free in a moment."""
-        self._leaving.add(slot_request)
+        if slot_request in self._seated:
+            self._leaving.add(slot_request)
 
     def stays(self, slot_request: SlotRequest) -> None:
         """The trial takes longer to leave than was thought."""
@@ -99,11 +113,20 @@ class SlotPool:
         """The trial is gone, and its slots are free; said again it means nothing."""
         self.give_up(slot_request)
         self._leaving.discard(slot_request)
-        if slot_request.taken is not None and slot_request.wanted:
-            slot_request.wanted = 0
-            self._slots.give_back(slot_request.taken.slots)
+        if slot_request in self._seated and slot_request.taken is not None:
+            self._seated.remove(slot_request)
+            self._free = sorted([*self._free, *slot_request.taken.slots])
             self._seat_who_waits()
 
     def _seat_who_waits(self) -> None:
-        while self._waiting and (slots := self._slots.take(self._waiting[0].wanted)) is not None:
-            self._waiting.pop(0).settle(GrantedSlots(slots, self._slots.devices(slots)))
+        while self._waiting and self._waiting[0].wanted <= self.free:
+            slot_request = self._waiting.pop(0)
+            slots, self._free = tuple(self._free[: slot_request.wanted]), self._free[slot_request.wanted :]
+            self._seated.add(slot_request)
+            slot_request.settle(GrantedSlots(slots, self._devices_of(slots)))
+
+    def _devices_of(self, slots: Sequence[int]) -> tuple[str, ...] | None:
+        """The devices behind slots, each once; None on a worker without GPUs."""
+        if not self._devices:
+            return None
+        return tuple(dict.fromkeys(self._devices[slot % len(self._devices)] for slot in slots))
