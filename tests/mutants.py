@@ -759,6 +759,14 @@ MUTANTS = (
         VISIBLE + "test_an_entry_of_the_log_is_one_line_and_its_traceback_is_indented",
     ),
     Mutant(
+        "a stored spec is read with the limits of today",
+        "shared/spec/spec.py",
+        "with accepted_before():",
+        "with few_suggestions():",
+        UNIT
+        + "test_stored_specs.py::test_a_search_that_was_accepted_ends_under_a_tighter_rule_and_a_new_one_is_refused",
+    ),
+    Mutant(
         "a request_id gives the experiment of another spec",
         "master/services/experiments.py",
         "if not is_spec_of(experiment.spec, spec):",

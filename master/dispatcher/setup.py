@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...shared.space.space import DRAW_RULES, Space
-from ...shared.spec.spec import Spec, stored_spec
+from ...shared.spec.spec import SPEC_RULES, Spec, stored_spec
 from ..experiment.next_trial import Draw, patiently
 from ..search.interface import Goal, Searcher
 from ..search.registry import build_searcher
@@ -44,7 +44,7 @@ class Portions:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """In place of a setup where a stored spec does not make one by today's rules."""
+    """In place of a setup where a stored spec does not make one."""
 
     error: Exception
 
@@ -65,12 +65,12 @@ def _set_up(spec: Spec, draw: Draw) -> ExperimentSetup:
     return ExperimentSetup(spec, build_searcher(spec.searcher, Goal(spec.metric.goal)), draw)
 
 
-def setup_from_json(spec: Mapping[str, Any], draw_rules: int) -> ExperimentSetup:
-    """The same from a spec as the ledger has it; its search space, checked long ago, is made when it is needed.
+def setup_from_json(spec: Mapping[str, Any], draw_rules: int, spec_rules: int = SPEC_RULES) -> ExperimentSetup:
+    """The same from a spec as the ledger has it, accepted by those rules; its search space is made when it is needed.
 
     The library of search spaces takes a second to import: a master that was restarted serves before that.
     """
-    valid = stored_spec(spec)
+    valid = stored_spec(spec, spec_rules)
     return _set_up(valid, Portions(_space(valid, draw_rules), valid.seed))
 
 
@@ -80,11 +80,13 @@ class ExperimentSetups:
     def __init__(self) -> None:
         self._read: dict[int, tuple[Mapping[str, Any], ExperimentSetup | Refused]] = {}
 
-    def of(self, experiment_id: int, spec: Mapping[str, Any], draw_rules: int) -> ExperimentSetup | Refused:
+    def of(
+        self, experiment_id: int, spec: Mapping[str, Any], draw_rules: int, spec_rules: int = SPEC_RULES
+    ) -> ExperimentSetup | Refused:
         """The setup of an experiment from its spec as the ledger has it, with a searcher that has seen nothing."""
         stored, read = self._read.get(experiment_id, (None, None))
         if read is None or stored != spec:
-            read = _leniently(spec, draw_rules)
+            read = _guarded(spec, draw_rules, spec_rules)
             self._read[experiment_id] = spec, read
             return read
         return read if isinstance(read, Refused) else _set_up(read.spec, read.draw)
@@ -94,9 +96,9 @@ class ExperimentSetups:
         self._read = {number: read for number, read in self._read.items() if number in experiments}
 
 
-def _leniently(spec: Mapping[str, Any], draw_rules: int) -> ExperimentSetup | Refused:
+def _guarded(spec: Mapping[str, Any], draw_rules: int, spec_rules: int) -> ExperimentSetup | Refused:
     try:
-        return setup_from_json(spec, draw_rules)
+        return setup_from_json(spec, draw_rules, spec_rules)
     except Exception as error:  # noqa: BLE001 - one experiment's trouble is its own
         # Whatever a stored document holds, it is the trouble of its own experiment.
         return Refused(error)

@@ -48,7 +48,7 @@ class LedgerStore:
 
     def _planned(self, stored_rows: StoredRows) -> tuple[StoredRows, ExperimentSetup | Refused]:
         row = stored_rows.row
-        setup = self._setups.of(row.experiment_id, row.spec, row.draw_rules)
+        setup = self._setups.of(row.experiment_id, row.spec, row.draw_rules, row.spec_rules)
         if stored_rows.unreadable is not None and not isinstance(setup, Refused):
             cause = f"{type(stored_rows.unreadable).__name__}: {stored_rows.unreadable}"
             setup = Refused(DatabaseError(f"its rows in the database cannot be read: {cause}"))

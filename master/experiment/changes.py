@@ -18,7 +18,8 @@ Json = Mapping[str, Any]
 class ExperimentRow:
     """An experiment as stored. `spec` is the validated spec in JSON mode; `counts` has a number by trial state.
 
-    `draw_rules` are those by which its hyperparameters are drawn from its beginning to its end;
+    `draw_rules` are those by which its hyperparameters are drawn from its beginning to its end, `spec_rules` those by
+    which its spec was accepted;
     `priority`, `weight` and `max_concurrent_trials` (None: no limit) are those in force, `owner` is who submitted it.
     """
 
@@ -34,6 +35,7 @@ class ExperimentRow:
     resource_spent: int
     resource_full: int
     draw_rules: int = 1
+    spec_rules: int = 1
     priority: int = 0
     weight: float = 1.0
     max_concurrent_trials: int | None = None

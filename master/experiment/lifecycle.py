@@ -10,7 +10,7 @@ from ...shared.errors import FailedPrecondition
 from ...shared.limits import MAX_TOTAL
 from ...shared.space.space import DRAW_RULES
 from ...shared.spec.settings import ExperimentSettings
-from ...shared.spec.spec import Spec, spec_to_json
+from ...shared.spec.spec import SPEC_RULES, Spec, spec_to_json
 from ...shared.text.failure_text import summary
 from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
 from ...shared.wire.session import Decision, DecisionKind, LeaseLost
@@ -51,6 +51,7 @@ def create(
         resource_spent=0,
         resource_full=min(sum(bracket.max_trials * bracket.rungs[-1] for bracket in searcher.plan), MAX_TOTAL),
         draw_rules=DRAW_RULES,
+        spec_rules=SPEC_RULES,
         owner=owner,
         **spec.settings.model_dump(),
     )

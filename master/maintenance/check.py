@@ -46,7 +46,7 @@ def check_database(url: str) -> Findings:
 
 def _check(inspection: Inspection, rows: Rows) -> Iterator[str]:
     try:
-        spec = stored_spec(rows.experiment.spec)
+        spec = stored_spec(rows.experiment.spec, rows.experiment.spec_rules)
     except InvalidInput as error:
         yield f"its spec is refused: {'; '.join(str(error).splitlines())}"
         return

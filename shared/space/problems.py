@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from ..errors import Problem
-from ..spec.fields import did_you_mean, shown
+from ..spec.fields import did_you_mean, limits_hold, shown
 from .hyperparameters import Condition, FloatSpec, Hyperparameter, IntSpec, name_problem, same
 
 MAX_HYPERPARAMETERS = 1000
@@ -36,7 +36,7 @@ def space_problems(
     those without problems of their own. No values are drawn: `Space.problems` does that.
     """
     conditions = conditions or {name: spec.when for name, spec in hyperparameters.items()}
-    if too_many := _too_many(conditions, forbidden):
+    if limits_hold() and (too_many := _too_many(conditions, forbidden)):
         return too_many
     declared = _Declared(hyperparameters, conditions)
     problems = _names(conditions)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -18,6 +20,25 @@ MAX_NAME = 100
 """The longest name, in characters."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
+_accepted: ContextVar[bool] = ContextVar("accepted", default=False)
+
+
+@contextmanager
+def accepted_before() -> Iterator[None]:
+    """Within it a spec is read that was accepted once. What only bounds what people may send (lengths, counts, largest
+    values, characters) is not looked at: a limit that is tighter today must not stop a search that began before."""
+    token = _accepted.set(True)
+    try:
+        yield
+    finally:
+        _accepted.reset(token)
+
+
+def limits_hold() -> bool:
+    """Whether a spec is new, and must keep to the limits of today."""
+    return not _accepted.get()
 
 
 class FieldProblems(ValueError):
@@ -75,7 +96,7 @@ def whole(minimum: int = -LARGEST_WHOLE, maximum: int = LARGEST_WHOLE) -> Before
             raise ValueError(f"must be a whole number, got {got(value)}")
         if value < minimum:
             raise ValueError(f"must be at least {minimum}, got {got(value)}")
-        if value > maximum:
+        if value > maximum and limits_hold():
             raise ValueError(f"must be at most {maximum}, got {got(value)}")
         return value
 
@@ -94,7 +115,7 @@ def number(above: float | None = None, minimum: float | None = None, maximum: fl
             raise ValueError(f"must be more than {above:g}, got {got(value)}")
         if minimum is not None and value < minimum:
             raise ValueError(f"must be at least {minimum:g}, got {got(value)}")
-        if abs(value) > maximum:
+        if abs(value) > maximum and limits_hold():
             raise ValueError(f"must be at most {maximum:g}, got {got(value)}")
         return value
 
@@ -129,6 +150,8 @@ def text(maximum: int) -> BeforeValidator:
 
 def text_problem(value: str, maximum: int) -> str | None:
     """What is wrong with a name or a line of text, if anything."""
+    if not limits_hold():
+        return None
     if not value:
         return "must not be empty"
     if len(value) > maximum:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, model_validator
 
 from ..errors import Problem
-from .fields import FieldProblems, Model, flag, listed, number, one_of, whole
+from .fields import FieldProblems, Model, flag, limits_hold, listed, number, one_of, whole
 from .settings import Concurrency
 
 MAX_RUNGS = 100
@@ -97,7 +97,7 @@ def _rungs_do_not_fit(spec: AdaptiveAshaSpec) -> list[Problem]:
         return []
     if not spec.bracket_rungs:
         return [Problem("bracket_rungs", "must name at least one bracket")]
-    if len(spec.bracket_rungs) > MAX_BRACKETS:
+    if len(spec.bracket_rungs) > MAX_BRACKETS and limits_hold():
         what = f"must name at most {MAX_BRACKETS} brackets, got {len(spec.bracket_rungs):,}"
         return [Problem("bracket_rungs", what)]
     fit = spec.rungs_that_fit

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -40,14 +39,29 @@ from ..space.problems import space_problems
 from ..space.space import Space
 from ..text.suggestions import few_suggestions
 from ..text.visible import hidden_problem
+from .code import entrypoint, modules
 from .documents import parse_document
-from .fields import MAX_NAME, FieldProblems, Model, got, listed, number, one_of, text, text_problem, whole
+from .fields import (
+    MAX_NAME,
+    FieldProblems,
+    Model,
+    accepted_before,
+    got,
+    limits_hold,
+    listed,
+    number,
+    one_of,
+    text,
+    text_problem,
+    whole,
+)
 from .plain import plain_document
 from .problems import MAX_PROBLEMS, problems_of
 from .searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
 from .settings import ExperimentSettings, Priority, Weight
 
 __all__ = [
+    "SPEC_RULES",
     "AdaptiveAshaSpec",
     "AshaSpec",
     "CategoricalSpec",
@@ -75,48 +89,9 @@ __all__ = [
     "stored_spec",
 ]
 
-_MAX_MODULES = 100
-_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-
-
-def _entrypoint(value: object) -> str | tuple[str, ...]:
-    if isinstance(value, str) and _FUNCTION.fullmatch(value) and len(value) <= 1000:
-        return value
-    if isinstance(value, list | tuple) and value:
-        return _command(value)
-    raise ValueError(
-        "must be module:function, such as examples.digits:train, or a list: a command and its arguments; "
-        f"got {got(value)}"
-    )
-
-
-def _command(parts: Iterable[object]) -> tuple[str, ...]:
-    problems: list[Problem] = []
-    for index, part in enumerate(parts):
-        if not isinstance(part, str):
-            problems.append(Problem(f"[{index}]", f"must be text, got {got(part)}; put it in quotes"))
-        elif not part.strip() and index == 0:
-            problems.append(Problem("[0]", "must be a command, got nothing"))
-    if problems:
-        raise FieldProblems(problems)
-    return tuple(str(part) for part in parts)
-
-
-def _modules(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"must be a list of modules, such as [torch, sklearn.svm]; got {got(value)}")
-    if len(value) > _MAX_MODULES:
-        raise ValueError(f"must name at most {_MAX_MODULES} modules, got {len(value)}")
-    names = tuple(each for each in value if isinstance(each, str) and len(each) <= 1000 and _MODULE.fullmatch(each))
-    problems = [
-        Problem(f"[{index}]", f"must be the name of a module, such as sklearn.svm; got {got(each)}")
-        for index, each in enumerate(value)
-        if each not in names
-    ]
-    if problems:
-        raise FieldProblems(problems)
-    return names
+#: The rules by which specs are accepted, stored with each. They become others where what is stored would mean something
+#: else, or nothing, to today's reader; a limit that is made tighter is no such change, see `accepted_before`.
+SPEC_RULES = 1
 
 
 def _labels(value: object) -> object:
@@ -128,7 +103,7 @@ def _labels(value: object) -> object:
             problems.append(Problem(str(name), f"must be text, got {got(label)}; put it in quotes"))
         elif problem := text_problem(name, MAX_NAME):
             problems.append(Problem(name[:MAX_NAME], f"its name {problem}"))
-        elif problem := hidden_problem(label):
+        elif limits_hold() and (problem := hidden_problem(label)):
             problems.append(Problem(name, problem))
     if problems:
         raise FieldProblems(problems)
@@ -167,7 +142,7 @@ class ResourcesSpec(Model):
 
 def _storage(url: str) -> str:
     """Whether its packages are installed, the workers know; a protocol that fsspec does not know, nobody could use."""
-    if problem := storage_problem(url):
+    if limits_hold() and (problem := storage_problem(url)):
         raise ValueError(problem)
     return url
 
@@ -213,8 +188,8 @@ class Spec(Model):
     """
 
     name: Annotated[str, text(MAX_NAME)]
-    entrypoint: Annotated[str | tuple[str, ...], BeforeValidator(_entrypoint)]
-    preload: Annotated[tuple[str, ...], BeforeValidator(_modules)] | None = None
+    entrypoint: Annotated[str | tuple[str, ...], BeforeValidator(entrypoint)]
+    preload: Annotated[tuple[str, ...], BeforeValidator(modules)] | None = None
     metric: MetricSpec
     unit: Annotated[str, text(MAX_NAME)] = "units"
     hyperparameters: _Hyperparameters
@@ -288,12 +263,18 @@ def spec_from_json(document: Mapping[str, Any]) -> Spec:
     return _spec_of(document)[0]
 
 
-def stored_spec(document: Mapping[str, Any]) -> Spec:
-    """The spec in a mapping that was accepted once: nothing is drawn to see whether that is possible.
+def stored_spec(document: Mapping[str, Any], rules: int = SPEC_RULES) -> Spec:
+    """The spec in a mapping that was accepted once, by the rules of then.
 
-    Raises InvalidSpec where it is none by today's rules.
+    Only what a search needs to run is looked at: every field that is known, with values of the right type that fit
+    together; no limits, and nothing is drawn. Raises InvalidSpec where that is not so, or a newer version's rules were
+    meant.
     """
-    return _validated(Spec, document)
+    if rules > SPEC_RULES:
+        newer = f"was accepted by the rules {rules} of a newer version; this one knows those up to {SPEC_RULES}"
+        raise InvalidSpec([Problem("", newer)])
+    with accepted_before():
+        return _validated(Spec, document)
 
 
 def parse_settings(changes: Mapping[str, Any]) -> ExperimentSettings:
@@ -338,7 +319,7 @@ def _validated(model: type[_M], document: object) -> _M:
     """The document as a model. Raises InvalidSpec with every problem, at most one for each place in the document."""
     if not isinstance(document, Mapping):
         raise InvalidSpec([Problem("", f"must be a mapping of fields, such as name: …, got {got(document)}")])
-    plain, problems = plain_document(document)
+    plain, problems = plain_document(document) if limits_hold() else (dict(document), [])
     with few_suggestions():
         try:
             valid = model.model_validate(plain)

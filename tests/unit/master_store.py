@@ -149,7 +149,7 @@ class MemoryStore:
         return RecoveredMemory(
             max(created, default=0),
             {row.request_id: row.experiment_id for row in self.experiments.values() if row.request_id},
-            [(self.records(row.experiment_id), plain_blueprint(spec_from_json(row.spec))) for row in live],
+            [(self.records(row.experiment_id), self.set_up(row)) for row in live],
             sorted(row.uri for row in self.checkpoints.values() if row.delete_time is not None and not row.deleted),
             self.drained,
             {row.session_id: SessionOwner(row.identity, row.secret_digest) for row in self.workers.values()},
@@ -160,7 +160,11 @@ class MemoryStore:
         row = self.experiments.get(experiment_id)
         if row is None or ExperimentState(row.state).ended:
             return None
-        return self.records(experiment_id), plain_blueprint(spec_from_json(row.spec))
+        return self.records(experiment_id), self.set_up(row)
+
+    def set_up(self, row: ExperimentRow) -> ExperimentSetup | Refused:
+        """What an experiment goes on with, from its stored spec."""
+        return plain_blueprint(spec_from_json(row.spec))
 
     def records(self, experiment_id: int) -> StoredRows:
         """What is kept of an experiment that goes on, as the ledger gives it."""

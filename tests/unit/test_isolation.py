@@ -485,7 +485,7 @@ def test_a_stored_spec_is_read_once_however_often_the_memory_is_rebuilt(monkeypa
     read: list[Any] = []
     module = "rungmaster.master.dispatcher.setup.stored_spec"
     document = spec_to_json(make_spec())
-    monkeypatch.setattr(module, lambda spec: read.append(spec) or make_spec())
+    monkeypatch.setattr(module, lambda spec, rules: read.append(spec) or make_spec())
     setups = ExperimentSetups()
     first, second = (setups.of(1, document, 2) for _ in range(2))
     assert len(read) == 1
