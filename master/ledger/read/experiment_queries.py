@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, literal, select, union_all
@@ -12,9 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, fun
 from ....shared.errors import NotFound
 from ....shared.wire.model import Bracket, Experiment, ExperimentState, Rung, Thinning, TrialInfo, TrialState
 from ..schema import tables
+from ..schema.tables import columns_of
 from ..schema.values import CleanText
+from .from_rows import from_row
 from .paging import Page
-from .trial_queries import RANKED_STATES, RESULTS, as_time, trials_by_key
+from .trial_queries import RANKED_STATES, RESULTS, trials_by_key
 
 _E, _B, _K, _T = tables.experiments.c, tables.brackets.c, tables.rungs.c, tables.trials.c
 
@@ -47,10 +47,10 @@ _planned = (
     .where(_B.experiment_id == _E.experiment_id)
     .correlate(tables.experiments)
     .scalar_subquery()
-    .label("planned")
+    .label("planned_trials")
 )
 _last_event = (
-    select(func.max(tables.events.c.event_id))
+    select(func.coalesce(func.max(tables.events.c.event_id), 0))
     .where(tables.events.c.experiment_id == _E.experiment_id)
     .correlate(tables.experiments)
     .scalar_subquery()
@@ -77,13 +77,12 @@ def get_experiment(connection: Connection, experiment_id: int) -> Experiment:
     furthest = _furthest_trial_id(connection, row, brackets)
     wanted = {number for number in (row.best_trial, row.leading_trial, furthest) if number is not None}
     shown = trials_by_key(connection, [(experiment_id, number) for number in wanted])
-    return replace(
-        _experiment(row, shown),
-        spec=row.spec,
+    return _experiment(
+        row,
+        shown,
         brackets=brackets,
         leading_trial=shown.get((experiment_id, row.leading_trial)),
         furthest_trial=shown.get((experiment_id, -1 if furthest is None else furthest)),
-        last_event_id=row.last_event_id or 0,
     )
 
 
@@ -147,49 +146,27 @@ def _best_keys(rows: Sequence[Row[Any]]) -> list[tuple[int, int]]:
     return [(row.experiment_id, row.best_trial) for row in rows if row.best_trial is not None]
 
 
-def _experiment(row: Row[Any], best: dict[tuple[int, int], TrialInfo]) -> Experiment:
-    """An experiment as lists have it."""
-    return Experiment(
-        experiment_id=row.experiment_id,
-        name=row.name,
-        state=ExperimentState(row.state),
-        state_reason=row.state_reason,
-        metric=row.metric,
-        goal=row.goal,
-        unit=row.unit,
-        create_time=datetime.fromtimestamp(row.create_time, UTC),
-        end_time=as_time(row.end_time),
-        trial_counts={TrialState(state): count for state, count in row.counts.items()},
-        planned_trials=row.planned,
-        resource_spent=row.resource_spent,
-        resource_full=row.resource_full,
-        best_by=row.best_by,
-        priority=row.priority,
-        weight=row.weight,
-        max_concurrent_trials=row.max_concurrent_trials,
-        owner=row.owner,
+def _experiment(row: Row[Any], best: dict[tuple[int, int], TrialInfo], **given: Any) -> Experiment:
+    """An experiment as lists have it, with what is given beside that."""
+    counts = {TrialState(state): count for state, count in row.counts.items()}
+    thinned = row.thinning_experiment_id is not None
+    return from_row(
+        Experiment,
+        row,
+        trial_counts=counts,
         best_trial=best.get((row.experiment_id, row.best_trial)),
-        thinning=_thinning_of(row),
-        ending=row.ending,
+        thinning=from_row(Thinning, row, "thinning_") if thinned else None,
+        **given,
     )
-
-
-def _thinning_of(row: Row[Any]) -> Thinning | None:
-    if row.thinning_experiment_id is None:
-        return None
-    begun = datetime.fromtimestamp(row.thinning_start_time, UTC)
-    return Thinning(row.thinning_keep_every, row.thinning_reports_dropped, begun, as_time(row.thinning_end_time))
 
 
 def _brackets(connection: Connection, experiment_id: int) -> tuple[Bracket, ...]:
     rungs: dict[int, list[Rung]] = {}
-    columns = (_K.bracket_id, _K.rung_id, _K.resource, _K.entered, _K.promoted, _K.failed, _K.best_metric)
+    columns = (_K.bracket_id, *columns_of(tables.rungs, Rung))
     statement = select(*columns).where(_K.experiment_id == experiment_id).order_by(_K.bracket_id, _K.rung_id)
-    for bracket_id, *rung in connection.execute(statement):
-        rungs.setdefault(bracket_id, []).append(Rung(*rung))
-    columns = (_B.bracket_id, _B.max_trials, _B.max_concurrent_trials, _B.trials_created)
-    statement = select(*columns).where(_B.experiment_id == experiment_id).order_by(_B.bracket_id)
+    for row in connection.execute(statement):
+        rungs.setdefault(row.bracket_id, []).append(from_row(Rung, row))
+    statement = select(tables.brackets).where(_B.experiment_id == experiment_id).order_by(_B.bracket_id)
     return tuple(
-        Bracket(bracket_id, trials, concurrent, made, tuple(rungs.get(bracket_id, ())))
-        for bracket_id, trials, concurrent, made in connection.execute(statement)
+        from_row(Bracket, row, rungs=tuple(rungs.get(row.bracket_id, ()))) for row in connection.execute(statement)
     )

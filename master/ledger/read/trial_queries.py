@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_,
 from ....shared.errors import NotFound
 from ....shared.wire.model import Checkpoint, Event, Lease, Report, TrialInfo, TrialOrder, TrialState
 from ..schema import tables
+from ..schema.tables import columns_of
+from .from_rows import from_row
 from .paging import Page
 
 _T, _L, _R = tables.trials.c, tables.leases.c, tables.reports.c
@@ -19,11 +21,6 @@ _EVERY_STATE = tuple(TrialState)
 RESULTS = {"any": "best_metric", "last": "metric"}
 #: States whose trials may be called the best by their last result; by any of their results all may.
 RANKED_STATES = tuple(state for state in TrialState if state not in (TrialState.FAILED, TrialState.DISCARDED))
-
-
-def as_time(seconds: float | None) -> datetime | None:
-    """A time as the ledger stores it, for people."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def list_trials(
@@ -120,27 +117,8 @@ def trials_by_key(connection: Connection, keys: Sequence[tuple[int, int]]) -> di
 
 
 def _trial(row: Row[Any]) -> TrialInfo:
-    return TrialInfo(
-        experiment_id=row.experiment_id,
-        trial_id=row.trial_id,
-        state=TrialState(row.state),
-        hparams=row.hparams,
-        bracket_id=row.bracket_id,
-        rung_id=row.rung_id,
-        # The trial's row is written when its state changes; between that the reports are ahead of it.
-        resource=max(row.resource, row.reported or 0),
-        target=row.target,
-        metric=row.metric,
-        metric_resource=row.metric_resource,
-        restarts=row.restarts,
-        workers_lost=row.workers_lost,
-        state_reason=row.state_reason,
-        create_time=datetime.fromtimestamp(row.create_time, UTC),
-        end_time=as_time(row.end_time),
-        worker=row.worker or "",
-        best_metric=row.best_metric,
-        best_resource=row.best_resource,
-    )
+    # The trial's row is written when its state changes; between that the reports are ahead of it.
+    return from_row(TrialInfo, row, resource=max(row.resource, row.reported or 0), worker=row.worker or "")
 
 
 def get_trial(connection: Connection, experiment_id: int, trial_id: int) -> TrialInfo:
@@ -153,25 +131,18 @@ def get_trial(connection: Connection, experiment_id: int, trial_id: int) -> Tria
 
 def leases_of(connection: Connection, experiment_id: int, trial_id: int) -> list[Lease]:
     """A trial's leases, oldest first."""
-    columns = (_L.token, _L.worker, _L.from_resource, _L.target, _L.start_time, _L.end_time, _L.outcome, _L.error)
+    columns = columns_of(tables.leases, Lease)
     statement = select(*columns).where(_L.experiment_id == experiment_id, _L.trial_id == trial_id).order_by(_L.token)
-    return [
-        Lease(token, worker, start, target, datetime.fromtimestamp(begun, UTC), as_time(ended), outcome, error)
-        for token, worker, start, target, begun, ended, outcome, error in connection.execute(statement)
-    ]
+    return [from_row(Lease, row) for row in connection.execute(statement)]
 
 
 def checkpoints_of(connection: Connection, experiment_id: int, trial_id: int) -> list[Checkpoint]:
     """A trial's checkpoints, oldest first, those that were deleted too."""
     c = tables.checkpoints.c
-    columns = (c.uri, c.resource, c.size_bytes, c.checksum, c.token, c.create_time, c.delete_time)
-    statement = select(*columns).where(c.experiment_id == experiment_id, c.trial_id == trial_id)
-    return [
-        Checkpoint(uri, resource, size, checksum, token, datetime.fromtimestamp(created, UTC), as_time(deleted))
-        for uri, resource, size, checksum, token, created, deleted in connection.execute(
-            statement.order_by(c.token, c.sequence)
-        )
-    ]
+    statement = select(*columns_of(tables.checkpoints, Checkpoint)).where(
+        c.experiment_id == experiment_id, c.trial_id == trial_id
+    )
+    return [from_row(Checkpoint, row) for row in connection.execute(statement.order_by(c.token, c.sequence))]
 
 
 def list_reports(connection: Connection, experiment_id: int, trial_id: int, page: Page) -> tuple[list[Report], str]:
@@ -192,10 +163,5 @@ def list_reports(connection: Connection, experiment_id: int, trial_id: int, page
 def events_after(connection: Connection, experiment_id: int, event_id: int, limit: int) -> list[Event]:
     """The journal of an experiment after an entry, in order."""
     c = tables.events.c
-    statement = select(c.event_id, c.trial_id, c.create_time, c.kind, c.data).where(
-        c.experiment_id == experiment_id, c.event_id > event_id
-    )
-    return [
-        Event(number, experiment_id, trial_id, datetime.fromtimestamp(created, UTC), kind, data)
-        for number, trial_id, created, kind, data in connection.execute(statement.order_by(c.event_id).limit(limit))
-    ]
+    statement = select(*columns_of(tables.events, Event)).where(c.experiment_id == experiment_id, c.event_id > event_id)
+    return [from_row(Event, row) for row in connection.execute(statement.order_by(c.event_id).limit(limit))]

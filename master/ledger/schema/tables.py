@@ -1,15 +1,16 @@
 """The tables of the ledger. `docs/ledger.md` describes them for people who read them with SQL.
 
-Times are seconds since the epoch, UTC. Rows are those of `master/experiment/changes.py`, column for column.
+Times are seconds since the epoch, UTC. Rows are those of `master/experiment/changes.py`, column for column; a table
+whose rows are nothing else takes its columns from there.
 There are no foreign keys: one writer adds rows in the order of their making, and checking each again would cost the
 hot path a lookup per row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, fields
+from typing import Any, get_args, get_type_hints
 
 from sqlalchemy import (
     CTE,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     values,
 )
 
+from ...experiment.changes import BracketRow, LeaseRow, RungResultRow, RungRow, ThinningRow, TrialRow
 from .values import CleanText, JsonText, Metric, MetricsText, SparedJson
 
 metadata = MetaData()
@@ -47,6 +49,28 @@ def _key(name: str) -> Column[int]:
 
 def _partial(name: str, *columns: str | ColumnElement[Any], where: str, unique: bool = False) -> Index:
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+#: What a column is that holds a field of a row.
+_KINDS: dict[Any, Any] = {int: Integer, float: Double, str: CleanText, bool: Boolean}
+
+
+def _columns(row_type: Any, keys: int, **kinds: Any) -> Iterator[Column[Any]]:
+    """A column for each field of a row, the first of which are the key. `kinds` has what the fields' hints do not tell.
+
+    A field with a default was added by a migration, and older rows have that.
+    """
+    hints = get_type_hints(row_type)
+    for place, field in enumerate(fields(row_type)):
+        hint, kind = hints[field.name], kinds.get(field.name)
+        if place < keys:
+            yield _key(field.name)
+        elif isinstance(kind, Column):
+            yield kind
+        else:
+            kind = kind or _KINDS[next((plain for plain in get_args(hint) if plain in _KINDS), hint)]
+            default = None if field.default in (MISSING, None) else str(field.default)
+            yield Column(field.name, kind, nullable=type(None) in get_args(hint), server_default=default)
 
 
 experiments = _table(
@@ -75,62 +99,29 @@ experiments = _table(
     _partial("uq_experiments_request", "request_id", where="request_id <> ''", unique=True),
 )
 
-brackets = _table(
-    "brackets",
-    _key("experiment_id"),
-    _key("bracket_id"),
-    Column("max_trials", Integer, nullable=False),
-    Column("max_concurrent_trials", Integer),
-    Column("trials_created", Integer, nullable=False),
-)
+brackets = _table("brackets", *_columns(BracketRow, 2))
 
-rungs = _table(
-    "rungs",
-    _key("experiment_id"),
-    _key("bracket_id"),
-    _key("rung_id"),
-    Column("resource", BigInteger, nullable=False),
-    Column("entered", Integer, nullable=False),
-    Column("promoted", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-    Column("best_metric", Metric),
-)
+rungs = _table("rungs", *_columns(RungRow, 3, resource=BigInteger, best_metric=Metric))
 
-rung_results = _table(
-    "rung_results",
-    _key("experiment_id"),
-    _key("bracket_id"),
-    _key("rung_id"),
-    _key("trial_id"),
-    Column("resource", BigInteger, nullable=False),
-    Column("metric", Metric),
-    Column("promoted", Boolean, nullable=False),
-    Column("enter_time", Double, nullable=False),
-)
+rung_results = _table("rung_results", *_columns(RungResultRow, 4, resource=BigInteger, metric=Metric))
 
 _metric, _best_metric = Column("metric", Metric), Column("best_metric", Metric)
 _OF_STATE = ("experiment_id", "state")
 
 trials = _table(
     "trials",
-    _key("experiment_id"),
-    _key("trial_id"),
-    Column("state", String(16), nullable=False),
-    Column("state_reason", CleanText, nullable=False),
-    Column("bracket_id", Integer, nullable=False),
-    Column("rung_id", Integer, nullable=False),
-    Column("resource", BigInteger, nullable=False),
-    Column("target", BigInteger, nullable=False),
-    _metric,
-    Column("metric_resource", BigInteger, nullable=False),
-    Column("restarts", Integer, nullable=False),
-    Column("workers_lost", Integer, nullable=False),
-    Column("token", Integer, nullable=False),
-    Column("create_time", Double, nullable=False),
-    Column("end_time", Double),
-    Column("hparams", JsonText, nullable=False),
-    _best_metric,
-    Column("best_resource", BigInteger, nullable=False, server_default="0"),
+    *_columns(
+        TrialRow,
+        2,
+        state=String(16),
+        resource=BigInteger,
+        target=BigInteger,
+        metric=_metric,
+        metric_resource=BigInteger,
+        hparams=Column("hparams", JsonText, nullable=False),
+        best_metric=_best_metric,
+        best_resource=BigInteger,
+    ),
     Index("ix_trials_state", "experiment_id", "state", "trial_id"),
     # One for each goal: equal metrics go by the lower trial id in both, which one index read backwards would not give.
     _partial("ix_trials_lowest", "experiment_id", "state", "metric", "trial_id", where="metric IS NOT NULL"),
@@ -141,22 +132,16 @@ trials = _table(
 
 leases = _table(
     "leases",
-    _key("experiment_id"),
-    _key("trial_id"),
-    _key("token"),
-    Column("session_id", CleanText, nullable=False),
-    Column("worker", CleanText, nullable=False),
-    Column("request_id", CleanText, nullable=False),
-    Column("slots", Integer, nullable=False),
-    Column("from_resource", BigInteger, nullable=False),
-    Column("target", BigInteger, nullable=False),
-    Column("decision", String(16), nullable=False),
-    Column("decision_sequence", BigInteger, nullable=False),
-    Column("start_time", Double, nullable=False),
-    Column("end_time", Double),
-    Column("outcome", String(16), nullable=False),
-    Column("error", CleanText, nullable=False),
-    Column("last_sequence", BigInteger, nullable=False),
+    *_columns(
+        LeaseRow,
+        3,
+        from_resource=BigInteger,
+        target=BigInteger,
+        decision=String(16),
+        decision_sequence=BigInteger,
+        outcome=String(16),
+        last_sequence=BigInteger,
+    ),
     # A trial is trained under one lease at a time, and a work request is answered by one lease.
     _partial("uq_leases_held", "experiment_id", "trial_id", where="end_time IS NULL", unique=True),
     _partial(
@@ -197,15 +182,7 @@ checkpoints = _table(
     _partial("ix_checkpoints_unneeded", "delete_time", where="delete_time IS NOT NULL AND NOT deleted"),
 )
 
-thinnings = _table(
-    "thinnings",
-    _key("experiment_id"),
-    Column("keep_every", Integer, nullable=False),
-    Column("reports_dropped", BigInteger, nullable=False),
-    Column("next_trial", Integer, nullable=False),
-    Column("start_time", Double, nullable=False),
-    Column("end_time", Double),
-)
+thinnings = _table("thinnings", *_columns(ThinningRow, 1, reports_dropped=BigInteger))
 
 deletions = _table(
     "deletions",
