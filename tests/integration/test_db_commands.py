@@ -52,7 +52,7 @@ DAMAGE = [
     (f"DELETE FROM rung_results WHERE {THIRD} AND rung_id = 0", "by its journal, and is not stored there"),
     (
         "UPDATE events SET data = replace(data, '\"pause\"', '\"stop\"') WHERE kind = 'decision'",
-        "the searcher decides Decision(",
+        "the searcher decides SearchDecision(",
     ),
     (f"DELETE FROM events WHERE {THIRD} AND kind = 'trial_created'", "its journal has"),
     (f"UPDATE checkpoints SET deleted = 1, delete_time = NULL WHERE {THIRD}", "are gone, and it is needed"),

@@ -291,8 +291,8 @@ def test_a_master_that_a_lock_keeps_silent_is_not_taken_for_one_that_hangs(
         with locked(database_url):
             while_locked = [look() for _ in range(12)]
         afterwards = [look() for _ in range(6)]
-    assert while_locked == [*["Owner"] * 5, "Unavailable"] * 2
-    assert afterwards == [*["Owner"] * 5, "Ledger"]
+    assert while_locked == [*["MastershipHolder"] * 5, "Unavailable"] * 2
+    assert afterwards == [*["MastershipHolder"] * 5, "Ledger"]
 
 
 @pytest.mark.postgresql
