@@ -64,6 +64,8 @@ class Driver:
                 "from": answer.start,
                 "to": answer.target,
             }
+            chosen = {"parent": answer.parent, "hparams": answer.hparams}
+            work |= {name: value for name, value in chosen.items() if value is not None}
             return work | _others(step)
         return {"wait" if isinstance(answer, Wait) else "done": True} | _others(step)
 
@@ -80,7 +82,7 @@ class Driver:
     def _discard(self, event: Event) -> dict[str, Any]:
         trial = _whole(event, "trial")
         step = self._searcher.discard(trial)
-        return {"trial": trial, "failed" if step.effects else "discarded": True} | _others(step)
+        return {"trial": trial, "failed" if step.enters(trial) else "discarded": True} | _others(step)
 
 
 def _parse(line: str | bytes) -> Event:
@@ -127,7 +129,7 @@ def _decision(decision: SearchDecision) -> dict[str, Any]:
 
 
 def _others(step: Step) -> dict[str, Any]:
-    """What became of other trials than the one asked about: those promoted past rungs that they had reached already."""
+    """What became of paused trials other than the one asked about."""
     return {"decisions": [_decision(decision) for decision in step.decisions]} if step.decisions else {}
 
 
@@ -174,7 +176,8 @@ def command(spec: Path, goal: str | None) -> None:
       {"trial": 0, "discarded": true}
 
     A metric may be "nan", "inf" or "-inf". A line that is no event is answered by {"error": "…"} and changes nothing.
-    Trials that were promoted past rungs they had reached already are told about in "decisions".
+    What became of other trials that wait, as where they were promoted past rungs they had reached already, is told in
+    "decisions". Work may name the "parent" from whose checkpoint a new trial starts, and "hparams" of the searcher's.
     """
     searcher_spec, spec_goal = load_searcher(spec)
     searcher = build_searcher(searcher_spec, Goal(goal) if goal else spec_goal)

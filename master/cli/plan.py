@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,71 +11,38 @@ import click
 from ...shared.errors import CannotStart
 from ...shared.space.space import repetition
 from ...shared.spec.documents import read_document
-from ...shared.spec.searchers import SearcherSpec
 from ...shared.spec.spec import parse_with_space
 from ...shared.text.printing import say, say_block, say_json
 from ...shared.text.visible import visible
-from ..search.arithmetic import expected_entries, expected_resource
-from ..search.interface import BracketPlan
-from ..search.registry import plan_brackets
+from ..search.interface import BracketPlan, ExpectedCost, planned_trials
+from ..search.registry import build_searcher
 from .searcher_file import load_searchers
 
-ASSUMPTION = (
-    "from each rung exactly the top 1/divisor of the trials that entered it go on, rounded down but at least the best "
-    "one, and no training is repeated; asynchronous promotion may pass more, and failures save the rest of a trial"
-)
 
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a search is expected to cost, in its spec's unit of resource, and how many trials reach each rung for it."""
-
-    entries: tuple[tuple[int, ...], ...]
-    expected: int
-    full: int
-
-    @property
-    def saved(self) -> float:
-        """The part of full training that is not spent: 0.9 is nine tenths."""
-        return 1 - self.expected / self.full
-
-
-def cost_of(searcher: SearcherSpec, plan: tuple[BracketPlan, ...]) -> Cost:
-    """The cost under ASSUMPTION, beside training every trial to the full `max_resource`."""
-    eta = searcher.eta
-    return Cost(
-        entries=tuple(expected_entries(bracket, eta) for bracket in plan),
-        expected=sum(expected_resource(bracket, eta) for bracket in plan),
-        full=sum(bracket.max_trials * bracket.rungs[-1] for bracket in plan),
-    )
-
-
-def _document(path: Path, plan: tuple[BracketPlan, ...], cost: Cost) -> dict[str, Any]:
+def _document(path: Path, plan: tuple[BracketPlan, ...], cost: ExpectedCost) -> dict[str, Any]:
     return {
         "spec": str(path),
         "brackets": [asdict(bracket) for bracket in plan],
         "expected_entries": cost.entries,
-        "expected_resource": cost.expected,
+        "expected_resource": cost.resource,
         "full_resource": cost.full,
         "saved": round(cost.saved, 6),
-        "assumption": ASSUMPTION,
+        "assumption": cost.assumption,
     }
 
 
-def _text(path: Path, searcher: SearcherSpec, plan: tuple[BracketPlan, ...], cost: Cost) -> str:
-    trials = sum(bracket.max_trials for bracket in plan)
-    brackets = _count(len(plan), "bracket")
-    head = f"{searcher.name}, {trials} trials in {brackets}, divisor {searcher.divisor}"
-    lines = [f"{visible(str(path))}: {head}"]
+def _text(path: Path, name: str, plan: tuple[BracketPlan, ...], cost: ExpectedCost) -> str:
+    head = f"{name}, {planned_trials(plan)} trials in {_count(len(plan), 'bracket')}"
+    lines = [f"{visible(str(path))}: {head}{', ' if cost.traits else ''}{cost.traits}"]
     for b, (bracket, entries) in enumerate(zip(plan, cost.entries, strict=True)):
         at_once = bracket.max_concurrent_trials
         limit = "" if at_once is None else f", at most {at_once} at once"
         rungs, made = _count(len(bracket.rungs), "rung"), _count(bracket.max_trials, "trial")
         lines += [f"  bracket {b}: {rungs}, {made}{limit}", *_rungs(bracket, entries)]
     lines += [
-        f"  expected resource {cost.expected:,} of {cost.full:,} "
+        f"  expected resource {cost.resource:,} of {cost.full:,} "
         f"for training every trial in full: {cost.saved:.1%} saved",
-        f"  (where {ASSUMPTION})",
+        f"  (where {cost.assumption})",
     ]
     return "\n".join(lines)
 
@@ -109,9 +76,8 @@ def _check(path: Path) -> None:
 def command(spec: tuple[Path, ...], check: bool, as_json: bool) -> None:
     """Prints the bracket plan of each SPEC, with its expected cost beside that of training every trial in full.
 
-    A SPEC is a whole spec, or a file that holds just {"searcher": {…}}. Nothing is run or stored. The expected cost
-    assumes that from each rung exactly the top 1/divisor of its trials go on, at least one, and that no training is
-    repeated.
+    A SPEC is a whole spec, or a file that holds just {"searcher": {…}}. Nothing is run or stored. What is assumed of
+    the searcher is told with the expected cost.
 
     With --check each SPEC must be a whole one: its program must be there, or its module be importable and have the
     function, and its checkpoints' package and folder be there. Exit code 2 where not. It warns of a space with
@@ -119,10 +85,10 @@ def command(spec: tuple[Path, ...], check: bool, as_json: bool) -> None:
     """
     for path in spec if check else ():
         _check(path)
-    for path, searcher, _ in load_searchers(spec):
-        plan = plan_brackets(searcher)
-        cost = cost_of(searcher, plan)
+    for path, searcher_spec, goal in load_searchers(spec):
+        searcher = build_searcher(searcher_spec, goal)
+        cost = searcher.expected_cost()
         if as_json:
-            say_json(_document(path, plan, cost))
+            say_json(_document(path, searcher.plan, cost))
         else:
-            say_block(_text(path, searcher, plan, cost))
+            say_block(_text(path, searcher_spec.name, searcher.plan, cost))

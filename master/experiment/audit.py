@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ...shared.limits import MAX_TOTAL
 from ...shared.wire.model import ExperimentState, TrialState
 from ...shared.wire.session import ExitOutcome
-from ..search.interface import BracketPlan, Goal
+from ..search.interface import BracketPlan, Goal, Searcher
 from .changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, ThinningRow, TrialRow
 
 #: How far the tokens of all live trials are advanced when a database was restored from a backup.
@@ -50,10 +50,10 @@ class Rows:
     ending: bool = False
 
 
-def audit(rows: Rows, plan: Sequence[BracketPlan], goal: Goal) -> Iterator[str]:
-    """Each rule that is broken, as a sentence. `plan` is what the experiment's spec says."""
-    yield from _experiment(rows, plan)
-    yield from _brackets(rows, plan)
+def audit(rows: Rows, searcher: Searcher, goal: Goal) -> Iterator[str]:
+    """Each rule that is broken, as a sentence. `searcher` is that of the experiment's spec, by the limit in force."""
+    yield from _experiment(rows, min(searcher.expected_cost().full, MAX_TOTAL))
+    yield from _brackets(rows, searcher.plan)
     yield from _rungs(rows, goal)
     yield from _climbs(rows)
     yield from _leases(rows)
@@ -63,7 +63,7 @@ def audit(rows: Rows, plan: Sequence[BracketPlan], goal: Goal) -> Iterator[str]:
     yield from _journal(rows)
 
 
-def _experiment(rows: Rows, plan: Sequence[BracketPlan]) -> Iterator[str]:
+def _experiment(rows: Rows, full: int) -> Iterator[str]:
     row = rows.experiment
     counted = Counter(trial.state for trial in rows.trials)
     kept = {state: number for state, number in row.counts.items() if number}
@@ -74,7 +74,6 @@ def _experiment(rows: Rows, plan: Sequence[BracketPlan]) -> Iterator[str]:
     spent = min(sum(_furthest(rows).values()), MAX_TOTAL)
     if row.resource_spent != spent:
         yield f"resource_spent is {row.resource_spent}, its trials trained {spent}"
-    full = min(sum(bracket.max_trials * bracket.rungs[-1] for bracket in plan), MAX_TOTAL)
     if row.resource_full != full:
         yield f"resource_full is {row.resource_full}, its spec says {full}"
 

@@ -47,14 +47,19 @@ def new_lease(
 
 
 def verdict_data(trial: TrialRow, verdict: SearchDecision, resource: int, metric: float | None) -> dict[str, Any]:
-    """What the journal tells of a decision: where the trial stood, with what, and what becomes of it."""
+    """What the journal tells of a decision: where the trial stood, with what, and what becomes of it.
+
+    A replay compares all of it but the reason, which is for people.
+    """
+    standing = verdict.standing
     return {
         "action": verdict.action.value,
         "bracket": trial.bracket_id,
         "rung": trial.rung_id,
         "resource": resource,
-        "metric": metric if finite(metric) is not None else str(metric),
+        "metric": metric if metric is None or finite(metric) is not None else str(metric),
         "target": verdict.target,
+        **(standing._asdict() if standing is not None else {}),
         "reason": verdict.reason,
     }
 

@@ -95,7 +95,8 @@ class LiveExperiment:
             self.hopeless = self.hopeless or self.next_trial.failure
             return False
         step = self.searcher.next()
-        self._apply(step, batch)
+        self.records.apply(step.effects, batch)
+        self._settle_others(step, batch)
         if not isinstance(step.answer, Train):
             return False
         self._target(step.answer, batch)
@@ -104,8 +105,7 @@ class LiveExperiment:
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
-            hparams = self.next_trial.take(train.trial)
-            self.records.create_trial(train.trial, train.bracket, train.target, hparams, batch)
+            self.records.create_trial(train, self.next_trial.take(train), batch)
         else:
             trial = self.records.trials[train.trial]
             before = trial.state_reason
@@ -215,10 +215,12 @@ class LiveExperiment:
         if metric is None:
             return self._report_without_metric(trial, lease, report, batch)
         step = self.searcher.report(trial.trial_id, report.resource, metric)
-        self._apply(step, batch)
         assert isinstance(step.answer, SearchDecision)
+        self.records.apply(step.effects, batch)
         data = verdict_data(trial, step.answer, report.resource, metric)
         self.records.note("decision", trial.trial_id, data, batch)
+        self._carry_out(step.answer, batch)
+        self._settle_others(step, batch)
         return self._decide(lease, step.answer, batch)
 
     def _report_without_metric(
@@ -259,30 +261,30 @@ class LiveExperiment:
             reason=reason or trial.state_reason,
         )
 
-    def _apply(self, step: Step, batch: Batch) -> None:
-        """Writes a step's effects, and what it decided about trials."""
-        self.records.apply(step.effects, batch)
+    def _settle_others(self, step: Step, batch: Batch) -> None:
+        """Writes what an event decided about paused trials other than its own, after what it did to that one: a replay
+        meets both in this order."""
         for verdict in step.decisions:
             trial = self.records.trials[verdict.trial]
-            # A paused trial, promoted past rungs that it had reached already, entered them without training.
             data = verdict_data(trial, verdict, trial.metric_resource, trial.metric)
             self.records.note("passed", trial.trial_id, data, batch)
-        verdicts = (*step.decisions, step.answer) if isinstance(step.answer, SearchDecision) else step.decisions
-        for verdict in verdicts:
-            trial = self.records.trials[verdict.trial]
-            if verdict.action is Action.CONTINUE:
-                trial.target = verdict.target or trial.target
-                trial.state_reason = verdict.reason
-                self.records.touch_trial(trial, batch)
-                continue
+            self._carry_out(verdict, batch)
+
+    def _carry_out(self, verdict: SearchDecision, batch: Batch) -> None:
+        """Does to a trial what was decided about it."""
+        trial = self.records.trials[verdict.trial]
+        state = TrialState(trial.state)
+        if verdict.action is Action.CONTINUE:
+            trial.target = verdict.target or trial.target
+        elif verdict.action is Action.PAUSE:
             state = TrialState.PAUSED
-            if verdict.action is Action.STOP:
-                state = TrialState.COMPLETED if verdict.completed else TrialState.STOPPED
-            if trial.state == state:
-                trial.state_reason = verdict.reason
-                self.records.touch_trial(trial, batch)
-            else:
-                self.records.move_trial(trial, state, verdict.reason, batch)
+        else:
+            state = TrialState.COMPLETED if verdict.completed else TrialState.STOPPED
+        if trial.state == state:
+            trial.state_reason = verdict.reason
+            self.records.touch_trial(trial, batch)
+        else:
+            self.records.move_trial(trial, state, verdict.reason, batch)
 
     def _exited(self, trial: TrialRow, lease: LeaseRow, end: Exit, batch: Batch) -> None:
         self.records.close_lease(lease, end.outcome.value, end.error, batch)
@@ -364,22 +366,25 @@ class LiveExperiment:
     def _fail_for_good(self, trial: TrialRow, reason: str, batch: Batch) -> None:
         self.last_error = self.last_error or reason
         self._first_attempts.dropped(trial.trial_id)
-        self._apply(self.searcher.fail(trial.trial_id), batch)
-        self.records.move_trial(trial, TrialState.FAILED, reason, batch)
-        self.records.note("trial_failed", trial.trial_id, {"reason": reason}, batch)
-        self.records.drop_checkpoints(trial.trial_id, batch)
+        step = self.searcher.fail(trial.trial_id)
+        self._give_up(trial, TrialState.FAILED, reason, step, batch)
 
     def _discard(self, trial: TrialRow, reason: str, batch: Batch) -> None:
         self._first_attempts.dropped(trial.trial_id)
         step = self.searcher.discard(trial.trial_id)
-        self._apply(step, batch)
-        state = TrialState.FAILED if step.effects else TrialState.DISCARDED
+        state = TrialState.FAILED if step.enters(trial.trial_id) else TrialState.DISCARDED
         if state is TrialState.DISCARDED:
             self.records.uncount_created(trial.bracket_id, batch)
-        self.records.move_trial(trial, state, f"invalid hyperparameters: {reason}", batch)
+        self._give_up(trial, state, f"invalid hyperparameters: {reason}", step, batch)
+        self.last_error = reason
+
+    def _give_up(self, trial: TrialRow, state: TrialState, reason: str, step: Step, batch: Batch) -> None:
+        """Ends a trial that failed or was discarded, and writes what the searcher made of that."""
+        self.records.apply(step.effects, batch)
+        self.records.move_trial(trial, state, reason, batch)
         self.records.note("trial_" + state.value, trial.trial_id, {"reason": reason}, batch)
         self.records.drop_checkpoints(trial.trial_id, batch)
-        self.last_error = reason
+        self._settle_others(step, batch)
 
     def expire(self, ref: LeaseRef, batch: Batch) -> None:
         """The holder gave no sign of life for too long: the lease ends, and its trial is handed out again."""

@@ -14,7 +14,7 @@ from ...shared.spec.spec import SPEC_RULES, Spec, spec_to_json
 from ...shared.text.failure_text import summary
 from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
 from ...shared.wire.session import Decision, DecisionKind, LeaseLost
-from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord
+from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord, planned_trials
 from .changes import ExperimentRow, RungResultRow, StoredRows, TrialRow
 from .ending import begin
 from .essentials import essentials
@@ -49,7 +49,7 @@ def create(
         end_time=None,
         counts={state.value: 0 for state in TrialState},
         resource_spent=0,
-        resource_full=min(sum(bracket.max_trials * bracket.rungs[-1] for bracket in searcher.plan), MAX_TOTAL),
+        resource_full=min(searcher.expected_cost().full, MAX_TOTAL),
         draw_rules=DRAW_RULES,
         spec_rules=SPEC_RULES,
         owner=owner,
@@ -208,7 +208,7 @@ def settle(experiment: LiveExperiment, batch: Batch) -> None:
         begin(experiment, ExperimentState.FAILED, experiment.hopeless, batch)
         return
     discarded = experiment.records.row.counts[TrialState.DISCARDED.value]
-    limit = max(DISCARDS_BORNE, experiment.spec.searcher.max_trials)
+    limit = max(DISCARDS_BORNE, planned_trials(experiment.searcher.plan))
     if discarded > limit:
         reason = (
             f"{discarded} trials were discarded for invalid hyperparameters (the limit is {limit}): narrow "

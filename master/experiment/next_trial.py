@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..search.interface import Train
+
 #: Draws the hyperparameters of the trial with this number; None while they are still being drawn: ask again.
 Draw = Callable[[int], Mapping[str, Any] | None]
 
@@ -39,10 +41,10 @@ class NextTrial:
                 self.failure = f"no hyperparameters could be drawn for trial {self.number}: {error}"
         return self._hparams is not None
 
-    def take(self, trial: int) -> Mapping[str, Any]:
+    def take(self, train: Train) -> Mapping[str, Any]:
         """The hyperparameters of the new trial that the searcher wants, which is this one; the next one follows."""
-        hparams = self._hparams
-        assert trial == self.number, f"trial {trial} is created before {self.number}"
-        assert hparams is not None, f"the hyperparameters of trial {trial} are not there"
-        self.number, self._hparams = trial + 1, None
+        hparams = self._hparams if train.hparams is None else train.hparams
+        assert train.trial == self.number, f"trial {train.trial} is created before {self.number}"
+        assert hparams is not None, f"the hyperparameters of trial {train.trial} are not there"
+        self.number, self._hparams = train.trial + 1, None
         return hparams

@@ -15,7 +15,7 @@ from ...shared.checkpoints.storage import address_in
 from ...shared.limits import MAX_TOTAL
 from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
 from ...shared.wire.session import CheckpointSaved, Measurement
-from ..search.interface import BracketPlan, Effect, Entered, Goal, Promoted
+from ..search.interface import BracketPlan, Effect, Entered, Goal, Promoted, Train
 from .changes import (
     BracketRow,
     Changes,
@@ -123,17 +123,19 @@ class ExperimentRecords:
         """Adds a journal entry."""
         batch.changes.new_events.append(EventRow(self.experiment_id, trial_id, batch.now, kind, data))
 
-    def create_trial(self, trial_id: int, bracket: int, target: int, hparams: Mapping[str, Any], batch: Batch) -> None:
+    def create_trial(self, train: Train, hparams: Mapping[str, Any], batch: Batch) -> None:
         """Adds a pending trial. Its hyperparameters go to the ledger and are not kept here."""
+        assert train.parent is None, "experiments do not start trials from the checkpoints of others yet"
+        trial_id, bracket = train.trial, train.bracket
         trial = TrialRow(
             self.experiment_id,
             trial_id,
             TrialState.PENDING.value,
             "new",
             bracket,
-            rung_id=0,
-            resource=0,
-            target=target,
+            rung_id=train.rung,
+            resource=train.start,
+            target=train.target,
             metric=None,
             metric_resource=0,
             restarts=0,
@@ -149,7 +151,7 @@ class ExperimentRecords:
         row.trials_created += 1
         self.trials_left -= 1
         batch.changes.brackets[self.experiment_id, bracket] = row
-        self.note("trial_created", trial_id, {"bracket": bracket, "target": target}, batch)
+        self.note("trial_created", trial_id, {"bracket": bracket, "target": train.target}, batch)
 
     def uncount_created(self, bracket: int, batch: Batch) -> None:
         """A discarded trial does not count toward its bracket's max_trials."""

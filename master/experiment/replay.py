@@ -1,18 +1,17 @@
-"""The journal of an experiment told to a fresh searcher: it has to decide the same, and end with the same rungs."""
+"""The journal of an experiment told to a fresh searcher: it has to decide the same, and end with the same rungs.
+
+Actions, targets, ranks and quotas are compared, as far as the journal has them (older ones have no ranks), and never
+what is said to people.
+"""
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left, insort
-from collections import Counter, defaultdict
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from sortedcontainers import SortedList
-
-from ..search.interface import Effect, Entered, Goal, SearchDecision, Searcher, Step, Train, UnknownTrial
+from ..search.interface import Effect, Entered, SearchDecision, Searcher, Standing, Step, Train, UnknownTrial
 from .changes import RungResultRow
 
 
@@ -36,27 +35,21 @@ class Difference(Exception):
 class Replay:
     """Takes in the entries in their order; what differs first is told, and the rest is not replayed."""
 
-    def __init__(self, searcher: Searcher, eta: Fraction, goal: Goal, *, stop_once: bool) -> None:
+    def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
-        self._eta = eta
-        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
-        self._at_least = 1 if stop_once else 0
-        self._ranks: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
+        self._rule = searcher.promotion_rule()
         self._results: dict[tuple[int, int, int], tuple[int, float | None]] = {}
         self._promoted: set[tuple[int, int, int]] = set()
-        #: By rung: the finite results that were not promoted yet, best first, and how many were promoted.
-        self._waiting: dict[tuple[int, int], SortedList] = defaultdict(SortedList)
-        self._climbs: Counter[tuple[int, int]] = Counter()
-        #: A step of `next` that was journaled in part, and those of its decisions that were not yet met.
+        #: A step of `next` that was journaled in part, and what was decided about others and not yet met.
         self._step: Step | None = None
-        self._decisions: list[SearchDecision] = []
-        self._handlers: dict[str, Callable[[int, Mapping[str, Any]], None]] = {
+        self._decisions: deque[SearchDecision] = deque()
+        self._handlers: dict[str, Callable[[int, Mapping[str, Any]], object]] = {
             "trial_created": self._created,
             "promoted": self._climbed,
             "passed": self._passed,
             "decision": self._decided,
-            "trial_failed": lambda trial, _: self._effects(self.searcher.fail(trial)),
-            "trial_discarded": lambda trial, _: self._effects(self.searcher.discard(trial)),
+            "trial_failed": lambda trial, _: self._take(self.searcher.fail(trial)),
+            "trial_discarded": lambda trial, _: self._take(self.searcher.discard(trial)),
         }
 
     def run(self, entries: Iterable[Entry], results: Iterable[RungResultRow]) -> Iterator[str]:
@@ -71,10 +64,14 @@ class Replay:
             if handler is None or entry.trial_id is None:
                 continue
             try:
+                if self._decisions and entry.kind != "passed":
+                    raise Difference(f"the searcher has decided before: {self._decisions[0]}")
                 handler(entry.trial_id, entry.data)
             except (Difference, UnknownTrial, AssertionError, LookupError, ValueError) as error:
                 yield f"journal entry {entry.event_id} ({entry.kind} of trial {entry.trial_id}): {error}"
                 return
+        if self._decisions:
+            yield f"its journal ends, and the searcher has decided: {self._decisions[0]}"
         yield from self._compare(results)
         try:
             self.searcher.check()
@@ -83,7 +80,8 @@ class Replay:
 
     def _created(self, trial: int, data: Mapping[str, Any]) -> None:
         train = self._train()
-        if not (train.new and (train.trial, train.bracket, train.target) == (trial, data["bracket"], data["target"])):
+        told = (trial, data["bracket"], data["target"], data.get("parent"))
+        if not train.new or (train.trial, train.bracket, train.target, train.parent) != told:
             raise Difference(f"the searcher wants {train}")
 
     def _climbed(self, trial: int, data: Mapping[str, Any]) -> None:
@@ -92,74 +90,49 @@ class Replay:
             raise Difference(f"the searcher wants {train}")
 
     def _train(self) -> Train:
-        """What `next` answers, now or when its first decision was met."""
-        step = self._step or self._next()
+        """What `next` answers, now or when its last decision about another trial was met."""
+        step, self._step = self._step or self._take(self.searcher.next()), None
         if self._decisions:
             raise Difference(f"the searcher has decided before: {self._decisions[0]}")
-        self._step = None
         if not isinstance(step.answer, Train):
             raise Difference("the searcher wants nothing trained")
         return step.answer
 
-    def _next(self) -> Step:
-        self._step = step = self.searcher.next()
-        self._effects(step)
-        self._decisions = list(step.decisions)
-        return step
-
     def _passed(self, trial: int, data: Mapping[str, Any]) -> None:
-        step = self._step or self._next()
+        """Something was decided about another trial than that of the event before; of `next`, before its Train."""
+        if not self._decisions:
+            step = self._take(self.searcher.next())
+            self._step = step if isinstance(step.answer, Train) else None
         if not self._decisions:
             raise Difference("the searcher decides nothing")
-        _same(self._decisions.pop(0), trial, data)
-        if not self._decisions and not isinstance(step.answer, Train):
-            self._step = None
+        _same(self._decisions.popleft(), trial, data)
 
     def _decided(self, trial: int, data: Mapping[str, Any]) -> None:
-        step = self.searcher.report(trial, data["resource"], float(data["metric"]))
-        self._effects(step)
+        step = self._take(self.searcher.report(trial, data["resource"], float(data["metric"])))
         if not isinstance(step.answer, SearchDecision):
             raise Difference(f"the searcher answers {step.answer}")
         _same(step.answer, trial, data)
 
-    def _effects(self, step: Step) -> None:
+    def _take(self, step: Step) -> Step:
         for effect in step.effects:
             self._effect(effect)
+        self._decisions.extend(step.decisions)
+        return step
 
     def _effect(self, effect: Effect) -> None:
-        rung = (effect.bracket, effect.rung)
-        key = (*rung, effect.trial)
+        key = (effect.bracket, effect.rung, effect.trial)
+        name = f"trial {effect.trial}"
         if isinstance(effect, Entered):
             if key in self._results:
-                raise Difference(f"trial {effect.trial} enters rung {effect.rung} twice")
+                raise Difference(f"{name} enters rung {effect.rung} twice")
             self._results[key] = (effect.resource, effect.metric)
-            rank = self._rank(effect.trial, effect.metric)
-            insort(self._ranks[rung], rank)
-            if effect.metric is not None:
-                self._waiting[rung].add(rank)
+            self._rule.entered(effect)
             return
-        rank, ranks = self._rank(effect.trial, self._results[key][1]), self._ranks[rung]
-        place = bisect_left(ranks, rank)
-        passing = max(self._at_least, math.floor(len(ranks) / self._eta))
-        if place >= passing and not self._wins(rung, rank):
-            raise Difference(f"it is promoted at place {place + 1} of {len(ranks)}, of which {passing} may go on")
+        if key not in self._results or key in self._promoted:
+            raise Difference(f"{name} is promoted from rung {effect.rung}, which it has not entered, or has left")
+        if objection := self._rule.promoted(effect):
+            raise Difference(objection)
         self._promoted.add(key)
-        self._climbs[rung] += 1
-        self._waiting[rung].remove(rank)
-
-    def _wins(self, rung: tuple[int, int], rank: tuple[float, int]) -> bool:
-        """Whether this result is the best of those that wait in their bracket's highest rung, while all its trials are
-        in and none has come to the end."""
-        bracket = rung[0]
-        plan = self.searcher.plan[bracket]
-        rungs = [(bracket, i) for i in range(len(plan.rungs))]
-        came = [plan.max_trials, *(self._climbs[lower] for lower in rungs[:-1])]
-        all_in = came == [len(self._ranks[each]) for each in rungs]
-        highest = next((each for each in reversed(rungs) if self._waiting[each]), None)
-        return all_in and highest == rung and self._waiting[rung][0] == rank
-
-    def _rank(self, trial: int, metric: float | None) -> tuple[float, int]:
-        return (math.inf if metric is None else self._sign * metric), trial
 
     def _compare(self, rows: Iterable[RungResultRow]) -> Iterator[str]:
         left = dict(self._results)
@@ -176,8 +149,11 @@ class Replay:
 
 
 def _same(decision: SearchDecision, trial: int, data: Mapping[str, Any]) -> None:
-    told = (trial, data["action"], data["target"], data["reason"])
-    if (decision.trial, decision.action.value, decision.target, decision.reason) != told:
+    told = (trial, data["action"], data["target"])
+    if (decision.trial, decision.action.value, decision.target) != told:
+        raise Difference(f"the searcher decides {decision}")
+    standing = decision.standing._asdict() if decision.standing is not None else {}
+    if any(data[name] != standing.get(name) for name in Standing._fields if name in data):
         raise Difference(f"the searcher decides {decision}")
 
 

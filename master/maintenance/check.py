@@ -12,9 +12,8 @@ from ..experiment.audit import Rows, audit
 from ..experiment.lifecycle import rung_record, trial_record
 from ..experiment.replay import Replay, same_future
 from ..ledger.read.inspection import Inspection, inspect_database
-from ..search.arithmetic import limited
 from ..search.interface import Goal
-from ..search.registry import build_searcher, plan_brackets
+from ..search.registry import build_searcher
 
 
 @dataclass(slots=True)
@@ -51,14 +50,15 @@ def _check(inspection: Inspection, rows: Rows) -> Iterator[str]:
         yield f"its spec is refused: {'; '.join(str(error).splitlines())}"
         return
     goal = Goal(spec.metric.goal)
-    yield from audit(rows, limited(plan_brackets(spec.searcher), rows.experiment.max_concurrent_trials), goal)
+    searcher = build_searcher(spec.searcher, goal)
+    searcher.limit(rows.experiment.max_concurrent_trials)
+    yield from audit(rows, searcher, goal)
     yield from _replay(inspection, rows, spec, goal)
 
 
 def _replay(inspection: Inspection, rows: Rows, spec: Spec, goal: Goal) -> Iterator[str]:
     searcher = build_searcher(spec.searcher, goal)
-    replay = Replay(searcher, spec.searcher.eta, goal, stop_once=spec.searcher.stop_once)
-    different = list(replay.run(inspection.entries(rows.experiment.experiment_id), rows.results))
+    different = list(Replay(searcher).run(inspection.entries(rows.experiment.experiment_id), rows.results))
     yield from different
     if not different and rows.experiment.state == ExperimentState.COMPLETED and not searcher.done:
         yield "it is completed, and the search that its journal tells goes on"

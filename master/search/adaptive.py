@@ -9,13 +9,23 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from ...shared.spec.searchers import AdaptiveAshaSpec, AshaSpec
-from .arithmetic import asha_brackets, bracket_sizes, capped_rungs, limited
+from .arithmetic import (
+    asha_brackets,
+    bracket_sizes,
+    capped_rungs,
+    expected_entries,
+    expected_resource,
+    full_resource,
+    limited,
+)
 from .asha import AshaBracket
+from .asha_promotions import AshaPromotions
 from .interface import (
     Action,
     BracketPlan,
     Done,
     Effect,
+    ExpectedCost,
     Goal,
     RungRecord,
     SearchDecision,
@@ -29,6 +39,10 @@ from .restoration import Restoration
 from .rung import Result
 
 _WAIT, _DONE = Wait(), Done()
+_ASSUMPTION = (
+    "from each rung exactly the top 1/divisor of the trials that entered it go on, rounded down but at least the best "
+    "one, and no training is repeated; asynchronous promotion may pass more, and failures save the rest of a trial"
+)
 
 
 class AdaptiveAsha:
@@ -36,6 +50,7 @@ class AdaptiveAsha:
 
     def __init__(self, plan: Sequence[BracketPlan], eta: Fraction, goal: Goal, *, stop_once: bool = False) -> None:
         self._plan = tuple(plan)
+        self._eta, self._goal, self._stop_once = eta, goal, stop_once
         self._brackets = tuple(AshaBracket(b, p, eta, goal, stop_once=stop_once) for b, p in enumerate(self._plan))
         self._home: dict[int, AshaBracket] = {}
         self._next_trial = 0
@@ -44,6 +59,17 @@ class AdaptiveAsha:
     def plan(self) -> tuple[BracketPlan, ...]:
         """The brackets, from most rungs to fewest."""
         return self._plan
+
+    def expected_cost(self) -> ExpectedCost:
+        """The cost where nothing fails and no early promotion turns out to be wrong."""
+        entries = tuple(expected_entries(bracket, self._eta) for bracket in self._plan)
+        resource = sum(expected_resource(bracket, n) for bracket, n in zip(self._plan, entries, strict=True))
+        divisor = int(self._eta) if self._eta.denominator == 1 else float(self._eta)
+        return ExpectedCost(entries, resource, full_resource(self._plan), _ASSUMPTION, f"divisor {divisor}")
+
+    def promotion_rule(self) -> AshaPromotions:
+        """Whether a promoted trial was in its rung's quota, or the winner of its bracket."""
+        return AshaPromotions(self._plan, self._eta, self._goal, stop_once=self._stop_once)
 
     @property
     def done(self) -> bool:

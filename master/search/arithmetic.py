@@ -107,7 +107,12 @@ def expected_entries(bracket: BracketPlan, eta: Fraction) -> tuple[int, ...]:
     return tuple(entries)
 
 
-def expected_resource(bracket: BracketPlan, eta: Fraction) -> int:
-    """The resource that a bracket costs when `expected_entries` trials reach each rung and none is trained twice."""
+def expected_resource(bracket: BracketPlan, entries: Sequence[int]) -> int:
+    """The resource that a bracket costs when so many trials reach each rung and none is trained twice."""
     stretches = (high - low for low, high in zip((0, *bracket.rungs), bracket.rungs, strict=False))
-    return sum(n * stretch for n, stretch in zip(expected_entries(bracket, eta), stretches, strict=True))
+    return sum(n * stretch for n, stretch in zip(entries, stretches, strict=True))
+
+
+def full_resource(plan: Sequence[BracketPlan]) -> int:
+    """The resource that training every trial to the last rung of its bracket costs."""
+    return sum(bracket.max_trials * bracket.rungs[-1] for bracket in plan)

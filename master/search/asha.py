@@ -10,7 +10,7 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from .interface import Action, BracketPlan, Effect, Entered, Goal, Promoted, SearchDecision, Train
+from .interface import Action, BracketPlan, Effect, Entered, Goal, Promoted, SearchDecision, Standing, Train
 from .rung import WORST, RankedRung, Result
 
 
@@ -127,16 +127,19 @@ class AshaBracket:
             effects.append(Entered(self.index, k, trial, resource, metric if finite else None))
             if k == self._top:
                 reason = f"trained to the last rung at {rung.resource}: {self._place(rank, k, finite)}"
-                return SearchDecision(trial, Action.STOP, completed=True, reason=reason)
+                standing = Standing(rank + 1, len(rung), None)
+                return SearchDecision(trial, Action.STOP, completed=True, reason=reason, standing=standing)
             passing = self._passing(rung)
+            standing = Standing(rank + 1, len(rung), passing)
             reason = f"{self._place(rank, k, finite)}, {_go_on(passing)}"
             if not finite or rank >= passing:
-                return SearchDecision(trial, Action.STOP if self._stop_once else Action.PAUSE, reason=reason)
+                action = Action.STOP if self._stop_once else Action.PAUSE
+                return SearchDecision(trial, action, reason=reason, standing=standing)
             self._promote(k, result, effects)
             k += 1
-            if resource < self.rungs[k].resource:
+            if (target := self.rungs[k].resource) > resource:
                 self.running[trial] = Running(k, resource)
-                return SearchDecision(trial, Action.CONTINUE, self.rungs[k].resource, reason=reason)
+                return SearchDecision(trial, Action.CONTINUE, target, reason=reason, standing=standing)
 
     def _passing(self, rung: RankedRung) -> int:
         return max(1, rung.quota) if self._stop_once else rung.quota

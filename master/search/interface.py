@@ -1,15 +1,16 @@
-"""What every searcher is: events in, answers out, with no clock, no I/O and no randomness.
+"""What every searcher is: events in, answers out, with no clock, no I/O and no chance.
 
 A searcher decides which trial trains next, how far, and what becomes of it when it got there. It knows trials by
-number only; hyperparameters, workers, leases and checkpoints are not its business.
+number; workers, leases and checkpoints are not its business. What only one searcher's spec has is read in its own file:
+whoever plans, prices, checks or replays a search asks the searcher.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 #: The rules that searches go by. By rules 1 a bracket whose last rung no quota filled ended with no trial trained in
 #: full; since rules 2 its winner trains to the end. A journal says from where on which rules held.
@@ -33,7 +34,12 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train `trial` from resource `start` to resource `target`; `new` when no trial of this number existed before."""
+    """Train `trial` from resource `start` to resource `target`; `new` when no trial of this number existed before.
+
+    Of a new trial, `parent` is the trial from whose latest checkpoint it starts (None: from nothing), and `hparams` are
+    the hyperparameters that the searcher chose (None: they come from the search space, and may come late: for the
+    searcher the trial runs all the same).
+    """
 
     trial: int
     bracket: int
@@ -41,6 +47,8 @@ class Train:
     start: int
     target: int
     new: bool
+    parent: int | None = None
+    hparams: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +61,28 @@ class Done:
     """Nothing runs and nothing can start: the search has ended."""
 
 
+class Standing(NamedTuple):
+    """Where a result stood when it was decided about: `rank` 1 is the best of the `entered` results in its rung, of
+    which the best `quota` go on (None: nobody does from there)."""
+
+    rank: int
+    entered: int
+    quota: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class SearchDecision:
-    """What a trial does now. `target` is set for CONTINUE; `completed` tells a STOP at the last rung from a loss."""
+    """What a trial does now. `target` is set for CONTINUE; `completed` tells a STOP at the last rung from a loss.
+
+    `standing` is what was decided by, where it was a rank; `reason` says the same to people, and to nobody else.
+    """
 
     trial: int
     action: Action
     target: int | None = None
     completed: bool = False
     reason: str = ""
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +112,20 @@ Effect = Entered | Promoted
 class Step:
     """What one event led to.
 
-    `effects` are the changes of rungs in the order in which they happened (what a ledger must store);
-    `decisions` are those of trials other than the one asked about: a paused trial that was promoted past rungs
-    which it had already reached may pause again, or be finished, without training.
+    `effects` are the changes of rungs in the order in which they happened (what a ledger must store), of any trial:
+    where a barrier opens, several are promoted, and each trains once `next` gives its Train.
+    `decisions` are about paused trials other than the one asked about, each at most once: one that was promoted past
+    rungs which it had already reached may pause again, or be finished, without training; those that a barrier does not
+    let through stop. A trial that trains is decided about by its own report alone.
     """
 
     answer: Train | Wait | Done | SearchDecision | None
     effects: tuple[Effect, ...] = ()
     decisions: tuple[SearchDecision, ...] = ()
+
+    def enters(self, trial: int) -> bool:
+        """Whether this trial entered a rung. One that was discarded counts where it did, as a failure."""
+        return any(isinstance(effect, Entered) and effect.trial == trial for effect in self.effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +159,70 @@ class RungRecord:
 
 @dataclass(frozen=True, slots=True)
 class BracketPlan:
-    """One bracket before it runs: its rungs' resources, and how many trials it makes and trains at once."""
+    """One bracket before it runs: its rungs' resources, and how many trials it makes (those that its lowest rung waits
+    for) and trains at once."""
 
     rungs: tuple[int, ...]
     max_trials: int
     max_concurrent_trials: int | None
 
 
+def planned_trials(plan: Sequence[BracketPlan]) -> int:
+    """How many trials all brackets make, those not counted that were discarded."""
+    return sum(bracket.max_trials for bracket in plan)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCost:
+    """What a search is expected to cost, in its spec's unit of resource, and why.
+
+    `entries` has how many trials reach each rung, by bracket; `full` is the cost of training every trial to the end.
+    `assumption` says what has to hold, and `traits` what tells this search from others of its name, both for people.
+    """
+
+    entries: tuple[tuple[int, ...], ...]
+    resource: int
+    full: int
+    assumption: str
+    traits: str = ""
+
+    @property
+    def saved(self) -> float:
+        """The part of full training that is not spent: 0.9 is nine tenths."""
+        return 1 - self.resource / self.full
+
+
+class PromotionRule(Protocol):
+    """Judges a search's promotions by the results that it is told, and not by what the searcher has made of them: a
+    replay finds so what the searcher did wrong then and would do wrong again."""
+
+    def entered(self, result: Entered) -> None:
+        """A trial entered a rung."""
+        ...
+
+    def promoted(self, promotion: Promoted) -> str:
+        """A trial that entered this rung was promoted from it: why it should not have been, or nothing."""
+        ...
+
+
 class Searcher(Protocol):
-    """A searcher's whole interface. Every call costs O(log n) in the number of trials."""
+    """A searcher's whole interface.
+
+    Every event costs O(log n) in the number of trials, and as much for each effect and decision that comes of it.
+    """
 
     @property
     def plan(self) -> tuple[BracketPlan, ...]:
-        """The brackets, in order."""
+        """The brackets, in order, by the limit in force. There is at least one; a ledger keeps a row for each bracket
+        and each rung."""
+        ...
+
+    def expected_cost(self) -> ExpectedCost:
+        """What the whole search is expected to cost."""
+        ...
+
+    def promotion_rule(self) -> PromotionRule:
+        """A fresh judge of the promotions of a search like this one."""
         ...
 
     def next(self) -> Step:

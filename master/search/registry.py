@@ -7,7 +7,7 @@ from typing import Any
 
 from ...shared.spec.searchers import SearcherSpec
 from .adaptive import build_adaptive_asha, build_asha
-from .interface import BracketPlan, Goal, Searcher
+from .interface import Goal, Searcher
 
 BUILDERS: dict[str, Callable[[Any, Goal], Searcher]] = {
     "asha": build_asha,
@@ -18,8 +18,3 @@ BUILDERS: dict[str, Callable[[Any, Goal], Searcher]] = {
 def build_searcher(searcher: SearcherSpec, goal: Goal) -> Searcher:
     """Makes the searcher that a spec describes, as it is before any trial."""
     return BUILDERS[searcher.name](searcher, goal)
-
-
-def plan_brackets(searcher: SearcherSpec) -> tuple[BracketPlan, ...]:
-    """The brackets that a spec's search will have; the goal of its metric makes no difference to them."""
-    return build_searcher(searcher, Goal.MINIMIZE).plan

@@ -129,7 +129,7 @@ class Simulation:
         self._searcher = searcher
         self._goal = goal
         self._workers = workers
-        self._max_resource = searcher.plan[0].rungs[-1]
+        self._max_resource = max(bracket.rungs[-1] for bracket in searcher.plan)
         self._curves = Curves(seed, self._max_resource)
         self._rungs = [[RungCount(resource) for resource in bracket.rungs] for bracket in searcher.plan]
         #: When which trial will reach which resource.

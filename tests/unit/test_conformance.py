@@ -10,7 +10,7 @@ import pytest
 from rungmaster.master.cli.drive import Driver
 from rungmaster.master.search.arithmetic import hyperband_brackets
 from rungmaster.master.search.interface import BracketPlan, Goal
-from rungmaster.master.search.registry import build_searcher, plan_brackets
+from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.spec.searchers import SEARCHERS, SearcherSpec
 
 CASES = Path(__file__).parents[1] / "conformance"
@@ -25,7 +25,7 @@ def searcher_spec(document: dict[str, Any]) -> SearcherSpec:
 def plan_of(document: dict[str, Any]) -> tuple[BracketPlan, ...]:
     if document["name"] == "hyperband":
         return hyperband_brackets(document["max_resource"], Fraction(document["divisor"]))
-    return plan_brackets(searcher_spec(document))
+    return build_searcher(searcher_spec(document), Goal.MINIMIZE).plan
 
 
 @pytest.mark.parametrize("case", PLANS["known"] + PLANS["generated"], ids=lambda case: case.get("why", "generated"))

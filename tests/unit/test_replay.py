@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from rungmaster.master.search.interface import (
     Promoted,
     SearchDecision,
     Searcher,
+    Standing,
     Step,
     Train,
 )
@@ -70,11 +71,20 @@ class History:
         decided = self.take(self.searcher.report(answer.trial, answer.target, 0.5)).answer
         assert isinstance(decided, SearchDecision)
         data = {"action": decided.action.value, "target": decided.target, "reason": decided.reason}
+        assert decided.standing is not None
+        data |= decided.standing._asdict()
         self.note("decision", answer.trial, data | {"resource": answer.target, "metric": 0.5})
         return True
 
+    def rewrite(self, kind: str, without: Container[str] = (), **changes: Any) -> None:
+        """Changes what the journal's entries of a kind say."""
+        for i, entry in enumerate(self.entries):
+            if entry.kind == kind:
+                data = {name: value for name, value in {**entry.data, **changes}.items() if name not in without}
+                self.entries[i] = replace(entry, data=data)
+
     def replayed(self) -> tuple[list[str], Replay]:
-        replay = Replay(self.fresh(), self.spec.searcher.eta, Goal.MINIMIZE, stop_once=False)
+        replay = Replay(self.fresh())
         return list(replay.run(self.entries, self.results.values())), replay
 
 
@@ -129,6 +139,41 @@ def test_a_search_by_the_rules_of_old_is_wrong_where_its_journal_names_the_new_o
     old.entries[0] = replace(old.entries[0], data={"rules": RULES})
     (difference,), _ = old.replayed()
     assert "(trial_created of trial 1): the searcher wants Train(trial=0" in difference
+
+
+@pytest.fixture
+def ended() -> History:
+    """A search of nine trials, with pauses, promotions and a winner."""
+    history = begun({"name": "toy", "rules": RULES}, make_spec())
+    while history.train():
+        pass
+    return history
+
+
+def test_whatever_the_journal_says_to_people_it_is_replayed(ended: History) -> None:
+    ended.rewrite("decision", reason="said in other words")
+    assert ended.replayed()[0] == []
+
+
+def test_a_journal_without_ranks_as_older_masters_wrote_it_is_replayed(ended: History) -> None:
+    ended.rewrite("decision", without=Standing._fields)
+    assert not any("rank" in entry.data for entry in ended.entries)
+    assert ended.replayed()[0] == []
+
+
+@pytest.mark.parametrize("wrong", [{"rank": 7}, {"entered": 7}, {"quota": 7}, {"action": "stop"}, {"target": 7}])
+def test_a_decision_that_the_journal_tells_otherwise_is_found_whatever_it_says_to_people(
+    ended: History, wrong: dict[str, Any]
+) -> None:
+    ended.rewrite("decision", reason="said in other words", **wrong)
+    (difference,), _ = ended.replayed()
+    assert "(decision of trial 0): the searcher decides SearchDecision(trial=0, action=<Action.PAUSE" in difference
+
+
+def test_a_promotion_to_another_target_than_the_journal_tells_is_found(ended: History) -> None:
+    ended.rewrite("promoted", target=7)
+    (difference,), _ = ended.replayed()
+    assert "(promoted of trial 0): the searcher wants Train(trial=0" in difference
 
 
 def test_a_promotion_that_nobody_deserved_is_found_whatever_the_searcher_says(monkeypatch: pytest.MonkeyPatch) -> None:

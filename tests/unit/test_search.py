@@ -14,12 +14,13 @@ from rungmaster.master.search.interface import (
     Goal,
     Promoted,
     SearchDecision,
+    Standing,
     Step,
     Train,
     UnknownTrial,
     Wait,
 )
-from rungmaster.master.search.registry import BUILDERS, plan_brackets
+from rungmaster.master.search.registry import BUILDERS, build_searcher
 from rungmaster.shared.spec.searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec
 
 
@@ -55,13 +56,16 @@ def enter(searcher: AdaptiveAsha, *metrics: float) -> list[SearchDecision]:
 
 
 def test_the_first_trial_at_a_rung_pauses_because_half_of_one_is_none() -> None:
-    assert enter(search(), 0.5) == [SearchDecision(0, Action.PAUSE, reason="rank 1 of 1 at rung 0, none goes on yet")]
+    (only,) = enter(search(), 0.5)
+    why = "rank 1 of 1 at rung 0, none goes on yet"
+    assert only == SearchDecision(0, Action.PAUSE, reason=why, standing=Standing(rank=1, entered=1, quota=0))
 
 
 def test_a_trial_in_the_top_of_its_rung_continues_where_it_is() -> None:
     searcher = search()
     _, second = enter(searcher, 0.5, 0.4)
-    assert second == SearchDecision(1, Action.CONTINUE, target=2, reason="rank 1 of 2 at rung 0, the best goes on")
+    assert (second.action, second.target, second.standing) == (Action.CONTINUE, 2, Standing(1, 2, quota=1))
+    assert second.reason == "rank 1 of 2 at rung 0, the best goes on"
 
 
 def test_a_paused_trial_is_promoted_when_the_rung_has_grown_enough() -> None:
@@ -93,7 +97,8 @@ def test_a_trial_at_the_last_rung_stops_and_is_completed() -> None:
     searcher = search(rungs=(4,))
     step = searcher.report(train(searcher.next()).trial, 4, 0.5)
     reason = "trained to the last rung at 4: rank 1 of 1 at rung 0"
-    assert step == Step(SearchDecision(0, Action.STOP, completed=True, reason=reason), (Entered(0, 0, 0, 4, 0.5),))
+    last = SearchDecision(0, Action.STOP, completed=True, reason=reason, standing=Standing(1, 1, quota=None))
+    assert step == Step(last, (Entered(0, 0, 0, 4, 0.5),))
 
 
 def test_a_report_below_the_target_changes_nothing() -> None:
@@ -147,9 +152,8 @@ def test_a_trial_that_is_promoted_past_its_next_rung_trains_on_from_where_it_is(
 def test_a_result_that_is_not_finite_takes_the_worst_place_and_is_never_promoted(metric: float, goal: Goal) -> None:
     searcher = search(rungs=(1, 2), trials=4, goal=goal)
     assert {d.action for d in enter(searcher, metric, metric, metric)} == {Action.PAUSE}
-    assert enter(searcher, 1e300) == [
-        SearchDecision(3, Action.CONTINUE, 2, reason="rank 1 of 4 at rung 0, the top 2 go on")
-    ]
+    (better,) = enter(searcher, 1e300)
+    assert (better.action, better.standing) == (Action.CONTINUE, Standing(1, 4, quota=2))
     assert searcher.report(3, 2, metric).effects == (Entered(0, 1, 3, 2, metric=None),)
     assert searcher.next().answer == Done()
 
@@ -253,8 +257,9 @@ def test_a_larger_metric_is_better_where_the_goal_is_to_maximize() -> None:
 def test_stop_once_stops_what_is_not_good_enough_and_lets_the_first_go_on() -> None:
     searcher = search(stop_once=True)
     first, second, third = enter(searcher, 0.5, 0.6, 0.4)
-    assert first == SearchDecision(0, Action.CONTINUE, target=2, reason="rank 1 of 1 at rung 0, the best goes on")
-    assert second == SearchDecision(1, Action.STOP, reason="rank 2 of 2 at rung 0, the best goes on")
+    assert (first.action, first.target, first.standing) == (Action.CONTINUE, 2, Standing(1, 1, quota=1))
+    assert (second.action, second.completed, second.standing) == (Action.STOP, False, Standing(2, 2, quota=1))
+    assert second.reason == "rank 2 of 2 at rung 0, the best goes on"
     assert third.action is Action.CONTINUE
 
 
@@ -323,13 +328,13 @@ def test_of_several_brackets_the_promotion_to_the_largest_resource_comes_first()
 
 
 def test_asha_is_one_bracket_with_as_many_rungs_as_fit() -> None:
-    (bracket,) = plan_brackets(AshaSpec(max_trials=64, max_resource=27, divisor=3))
+    (bracket,) = build_searcher(AshaSpec(max_trials=64, max_resource=27, divisor=3), Goal.MINIMIZE).plan
     assert bracket == BracketPlan((1, 3, 9, 27), 64, None)
 
 
 def test_named_brackets_are_ordered_from_most_rungs_to_fewest() -> None:
-    plan = plan_brackets(AdaptiveAshaSpec(max_trials=50, max_resource=27, divisor=3, bracket_rungs=(2, 3)))
-    assert [len(bracket.rungs) for bracket in plan] == [3, 2]
+    spec = AdaptiveAshaSpec(max_trials=50, max_resource=27, divisor=3, bracket_rungs=(2, 3))
+    assert [len(bracket.rungs) for bracket in build_searcher(spec, Goal.MINIMIZE).plan] == [3, 2]
 
 
 def test_every_searcher_that_a_spec_can_name_is_registered() -> None:

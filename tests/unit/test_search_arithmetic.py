@@ -84,10 +84,10 @@ def test_without_a_limit_no_bracket_has_one() -> None:
 def test_the_expected_cost_trains_each_rung_s_trials_over_one_stretch() -> None:
     bracket = BracketPlan((1, 3, 9), 10, None)
     assert expected_entries(bracket, Fraction(3)) == (10, 3, 1)
-    assert expected_resource(bracket, Fraction(3)) == 10 * 1 + 3 * 2 + 1 * 6
+    assert expected_resource(bracket, (10, 3, 1)) == 10 * 1 + 3 * 2 + 1 * 6
 
 
 def test_the_expected_cost_counts_the_winner_of_a_bracket_that_is_too_small_for_its_quotas() -> None:
     bracket = BracketPlan((1, 3, 9), 2, None)
     assert expected_entries(bracket, Fraction(3)) == (2, 1, 1)
-    assert expected_resource(bracket, Fraction(3)) == 2 * 1 + 1 * 2 + 1 * 6
+    assert expected_resource(bracket, (2, 1, 1)) == 2 * 1 + 1 * 2 + 1 * 6
