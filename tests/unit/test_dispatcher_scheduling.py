@@ -225,3 +225,11 @@ def test_workers_are_listed_with_what_they_hold(master: Master) -> None:
     assert [first.worker, second.worker] == ["a", "b"]
     assert (second.slots, second.slots_used, second.leases) == (4, 2, (assignment.lease,))
     assert second.labels == {"gpu": "a100"}
+
+
+@pytest.mark.parametrize(("named", "told"), [(None, None), ([], ()), (["torch", "a.b"], ("torch", "a.b"))])
+def test_a_worker_is_told_what_to_preload(
+    master: Master, named: list[str] | None, told: tuple[str, ...] | None
+) -> None:
+    submit(master, preload=named)
+    assert master.worker().work().preload == told
