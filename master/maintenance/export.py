@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from ...shared.errors import FailedPrecondition
 from ...shared.files import written_whole
@@ -25,31 +25,8 @@ VALUES, ROWS = 1_000_000, 50_000
 #: Different names of metrics or hyperparameters in one experiment.
 MAX_NAMES = 2_000
 
-_REPORT = {
-    "experiment_id": "int32",
-    "trial_id": "int32",
-    "token": "int32",
-    "sequence": "int64",
-    "resource": "int64",
-    "receive_time": "time",
-}
-_TRIAL = {
-    "experiment_id": "int32",
-    "trial_id": "int32",
-    "state": "string",
-    "state_reason": "string",
-    "bracket_id": "int32",
-    "rung_id": "int32",
-    "resource": "int64",
-    "target": "int64",
-    "metric": "double",
-    "metric_resource": "int64",
-    "restarts": "int32",
-    "workers_lost": "int32",
-    "token": "int32",
-    "create_time": "time",
-    "end_time": "time",
-}
+#: What fields of rows are in the file; mappings have columns of their own.
+_KINDS = {int: "int64", float: "double", str: "string"}
 
 
 class Exported(NamedTuple):
@@ -69,10 +46,10 @@ def export(url: str, experiment_id: int, target: Path, *, trials: bool = False, 
     with written_whole(target, replace=replace) as partial, inspect_database(url) as inspection:
         experiment = inspection.experiment(experiment_id)
         if trials:
-            writer = _Writer(inspection, experiment, TrialRow, _TRIAL, "hparam_", lambda row: row.hparams or {})
+            writer = _Writer(inspection, experiment, TrialRow, "hparam_", lambda row: row.hparams or {})
             return Exported(writer.run(partial), 0)
         thinning = inspection.thinning(experiment_id)
-        writer = _Writer(inspection, experiment, ReportRow, _REPORT, "metric_", lambda row: row.metrics)
+        writer = _Writer(inspection, experiment, ReportRow, "metric_", lambda row: row.metrics)
         return Exported(writer.run(partial), thinning.reports_dropped if thinning else 0)
 
 
@@ -91,14 +68,13 @@ class _Writer:
         inspection: Inspection,
         experiment: ExperimentRow,
         row_type: Any,
-        fixed: Mapping[str, str],
         prefix: str,
         named: Callable[[Any], Mapping[str, Any]],
     ) -> None:
         self._inspection = inspection
         self._experiment = experiment
         self._row_type = row_type
-        self._fixed = fixed
+        self._fixed = _fixed(row_type)
         self._prefix = prefix
         self._named = named
 
@@ -148,6 +124,14 @@ class _Writer:
             yield list(map(_as_json, values) if kind == "json" else values)
 
 
+def _fixed(row_type: Any) -> dict[str, str]:
+    """The columns that every row has, by name, and what they hold."""
+    hints = get_type_hints(row_type)
+    plain = {name: get_args(hint)[0] if type(None) in get_args(hint) else hint for name, hint in hints.items()}
+    kinds = {name: "time" if name.endswith("_time") else _KINDS.get(hint) for name, hint in plain.items()}
+    return {name: kind for name, kind in kinds.items() if kind}
+
+
 def _time(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
@@ -169,7 +153,6 @@ def _arrow(kind: str) -> Any:
     import pyarrow as pa
 
     return {
-        "int32": pa.int32(),
         "int64": pa.int64(),
         "double": pa.float64(),
         "bool": pa.bool_(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow
+from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow, TrialRow
 from rungmaster.master.experiment.retention import Span
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.inspection import inspect_database
@@ -90,6 +91,8 @@ def test_trials_have_their_hyperparameters_as_columns_of_their_own_types(
         },
     ]
     assert [row["metric"] for row in rows_of(path)] == [None, 0.5]
+    columns = {name for name in rows_of(path)[0] if not name.startswith("hparam_")}
+    assert columns == {field.name for field in fields(TrialRow)} - {"hparams"}
     assert [row["end_time"] for row in rows_of(path)] == [None, None]
 
 
