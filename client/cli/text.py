@@ -272,6 +272,7 @@ def trial_lines(experiment: Experiment, trial: TrialInfo, other_metrics: Mapping
         result,
         *(f"  {name} {number(value)}" for name, value in other_metrics.items()),
         *_other_result(experiment, trial),
+        *([f"hyperparameters from: {trial.origin}"] if trial.origin else []),
         "with",
         *listing(trial.hparams),
     ]

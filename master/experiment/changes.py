@@ -88,6 +88,7 @@ class TrialRow:
     `resource` is the furthest reported, written when something else of the row is (the reports have it at any time).
     `best_metric` is the best finite result of any of its reports, the first of equal ones, at `best_resource`; written
     at once where it is the best of the experiment, and otherwise a moment later. A discarded trial has none.
+    `origin` is where its hyperparameters came from.
     """
 
     experiment_id: int
@@ -108,6 +109,7 @@ class TrialRow:
     hparams: Json | None = None
     best_metric: float | None = None
     best_resource: int = 0
+    origin: str = "random"
 
     def improve(self, metric: float, resource: int, sign: float) -> bool:
         """Takes in a result, where less is better once multiplied with `sign`; whether it is its best so far."""

@@ -143,6 +143,7 @@ class ExperimentRecords:
             token=0,
             create_time=batch.now,
             end_time=None,
+            origin="random",
         )
         self.trials[trial_id] = trial
         batch.changes.new_trials.append(replace(trial, hparams=hparams))

@@ -183,7 +183,7 @@ class Rung(_message.Message):
     def __init__(self, rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., entered: _Optional[int] = ..., promoted: _Optional[int] = ..., failed: _Optional[int] = ..., best_metric: _Optional[float] = ...) -> None: ...
 
 class Trial(_message.Message):
-    __slots__ = ("experiment_id", "trial_id", "state", "hparams_json", "bracket_id", "rung_id", "resource", "target", "metric", "metric_resource", "restarts", "workers_lost", "state_reason", "create_time", "end_time", "worker", "best_metric", "best_resource")
+    __slots__ = ("experiment_id", "trial_id", "state", "hparams_json", "bracket_id", "rung_id", "resource", "target", "metric", "metric_resource", "restarts", "workers_lost", "state_reason", "create_time", "end_time", "worker", "best_metric", "best_resource", "origin")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -202,6 +202,7 @@ class Trial(_message.Message):
     WORKER_FIELD_NUMBER: _ClassVar[int]
     BEST_METRIC_FIELD_NUMBER: _ClassVar[int]
     BEST_RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
     trial_id: int
     state: TrialState
@@ -220,7 +221,8 @@ class Trial(_message.Message):
     worker: str
     best_metric: float
     best_resource: int
-    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., hparams_json: _Optional[str] = ..., bracket_id: _Optional[int] = ..., rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., target: _Optional[int] = ..., metric: _Optional[float] = ..., metric_resource: _Optional[int] = ..., restarts: _Optional[int] = ..., workers_lost: _Optional[int] = ..., state_reason: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ..., best_metric: _Optional[float] = ..., best_resource: _Optional[int] = ...) -> None: ...
+    origin: str
+    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., hparams_json: _Optional[str] = ..., bracket_id: _Optional[int] = ..., rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., target: _Optional[int] = ..., metric: _Optional[float] = ..., metric_resource: _Optional[int] = ..., restarts: _Optional[int] = ..., workers_lost: _Optional[int] = ..., state_reason: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ..., best_metric: _Optional[float] = ..., best_resource: _Optional[int] = ..., origin: _Optional[str] = ...) -> None: ...
 
 class Lease(_message.Message):
     __slots__ = ("token", "worker", "from_resource", "target", "start_time", "end_time", "outcome", "error")

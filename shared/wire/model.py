@@ -115,6 +115,8 @@ class TrialInfo:
     #: The best result of any report, and the resource at which it was measured.
     best_metric: float | None = None
     best_resource: int = 0
+    #: Where its hyperparameters came from.
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,13 @@ def test_a_trial_is_shown_with_its_worker_leases_and_checkpoints(ledger: Ledger,
     assert reader.get_trial(1, 0)[0].resource == 6
 
 
+def test_a_trial_is_shown_with_the_origin_of_its_hyperparameters(ledger: Ledger, reader: Reader) -> None:
+    batch = created(trials=0)
+    batch.new_trials = [trial(0), trial(1, origin="initial")]
+    ledger.commit(batch)
+    assert [found.origin for found in reader.list_trials(1)[0]] == ["random", "initial"]
+
+
 def test_reports_come_in_the_order_of_their_acceptance(ledger: Ledger, reader: Reader) -> None:
     ledger.commit(created())
     rows = [report(0, n, token) for token in (1, 2) for n in range(1, 8)]

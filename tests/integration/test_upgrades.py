@@ -118,6 +118,7 @@ def test_the_rows_are_those_of_before(old_url: str) -> None:
             reports = reader.list_reports(1, trial.trial_id)[0]
             results = [(report.metrics["error"], report.resource) for report in reports]
             assert (trial.best_metric, trial.best_resource) == min(results), "read from the reports"
+            assert trial.origin == "random"
         assert len(reader.list_reports(1, 2)[0]) == 9
         kinds = [[event.kind for event in reader.events_after(number, 0, 10_000)] for number in (1, 2)]
         assert [each.count("rules_changed") for each in kinds] == [0, 1], "only what has not ended goes on by new rules"

@@ -156,6 +156,12 @@ def test_a_trial_has_its_best_result_and_its_last_one() -> None:
     assert lines[2:4] == ["error 0.0111 at 27 epochs", "its best error 0.009 at 5 epochs"]
 
 
+def test_a_trial_is_told_with_the_origin_of_its_hyperparameters() -> None:
+    assert "hyperparameters from: random" in text.trial_lines(SEARCH, replace(BEST, origin="random"), {})
+    of_an_older_master = text.trial_lines(SEARCH, replace(BEST, origin=""), {})
+    assert [line for line in of_an_older_master if "from:" in line] == []
+
+
 def test_an_overview_before_the_first_result_says_so() -> None:
     assert text.overview(replace(SEARCH, best_trial=None, leading_trial=None, brackets=()), START)[-1] == "no error yet"
 

@@ -49,6 +49,12 @@ def test_a_report_below_the_target_is_recorded_and_not_answered(master: Master, 
     assert worker.report(assignment, 9, 0.5) is not None
 
 
+def test_the_hyperparameters_of_a_new_trial_are_random_ones(master: Master, worker: Worker) -> None:
+    master.submit()
+    worker.work()
+    assert master.trial(0).origin == "random"
+
+
 def test_the_best_of_three_goes_on_at_its_worker_without_a_new_lease(master: Master, worker: Worker) -> None:
     master.submit()
     worker.train(0.5)
