@@ -237,7 +237,10 @@ class Client:
         if trial_id is None:
             best = self.best(experiment_id)
             if best is None:
-                raise NotFound(f"experiment {experiment_id} has no result yet, so there is no best trial")
+                raise NotFound(
+                    f"experiment {experiment_id} has no result yet, so there is no best trial",
+                    experiment_id=experiment_id,
+                )
             trial_id = best.trial_id
         details = self.trial(experiment_id, trial_id)
         chosen = choose_checkpoint(self.get(experiment_id), details.trial, details.checkpoints, resource)

@@ -1,49 +1,21 @@
-"""What a failed call means: gRPC status codes turned into the errors of `shared/errors.py`."""
+"""What a failed call means: whether to repeat it, and the error that its caller sees."""
 
 from __future__ import annotations
 
 import re
-from typing import TypeVar
 
 import grpc
-from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from ..shared.errors import (
-    DatabaseError,
-    FailedPrecondition,
-    InvalidInput,
-    InvalidSpec,
-    LimitExceeded,
-    NotFound,
-    PermissionDenied,
-    Problem,
-    RungmasterError,
-    Unauthenticated,
-    Unavailable,
-)
+from ..shared.errors import DatabaseError, InternalError, InvalidInput, RungmasterError, Unavailable
 from ..shared.net.diagnosis import may_be_tls
-from ..shared.text.visible import visible, visible_block
-
-D = TypeVar("D", bound=Message)
-
-_ERRORS: dict[grpc.StatusCode, type[RungmasterError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
-    grpc.StatusCode.OUT_OF_RANGE: InvalidInput,
-    grpc.StatusCode.NOT_FOUND: NotFound,
-    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
-    grpc.StatusCode.ALREADY_EXISTS: FailedPrecondition,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,
-    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
-    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
-}
+from ..shared.net.status import detail, error_of, kind_of
+from ..shared.text.visible import visible_block
 
 #: What a gRPC server says by itself, with nothing else to tell it by.
 _TOO_MANY_CALLS = "Concurrent RPC limit exceeded!"
 _TOO_LARGE = re.compile(r"(Received|Sent) message larger than max \((\d+) vs\. (\d+)\)")
-
-_OUT_OF_REACH = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED)
 
 
 def is_temporary(error: grpc.RpcError) -> bool:
@@ -55,8 +27,8 @@ def is_temporary(error: grpc.RpcError) -> bool:
     """
     code = code_of(error)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return _text_of(error) == _TOO_MANY_CALLS or _detail(error, error_details_pb2.RetryInfo) is not None
-    return code in _OUT_OF_REACH or code is grpc.StatusCode.DEADLINE_EXCEEDED
+        return _text_of(error) == _TOO_MANY_CALLS or detail(_status(error), error_details_pb2.RetryInfo) is not None
+    return kind_of(code) is Unavailable
 
 
 def is_perhaps_tls(error: grpc.RpcError) -> bool:
@@ -67,10 +39,8 @@ def is_perhaps_tls(error: grpc.RpcError) -> bool:
 def to_error(error: grpc.RpcError, address: str, waited: float) -> RungmasterError:
     """The error that a caller sees for a call to `address` that failed after `waited` seconds in all."""
     code, text = code_of(error), _text_of(error)
-    if code in _OUT_OF_REACH or code is grpc.StatusCode.DEADLINE_EXCEEDED:
+    if kind_of(code) is Unavailable:
         return Unavailable(_out_of_reach(code, text, address, waited))
-    if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return _invalid(error, text)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return RungmasterError(f"what answers at {address} is no rungmaster master, or one of another version: {text}")
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (sizes := _TOO_LARGE.search(text)):
@@ -78,12 +48,14 @@ def to_error(error: grpc.RpcError, address: str, waited: float) -> RungmasterErr
             f"a message of {int(sizes[2]):,} bytes is too large: at most {int(sizes[3]):,} are taken at once; "
             "give a smaller spec, or ask for smaller pages"
         )
-    if code in _ERRORS:
-        return _ERRORS[code](text)
+    told = error_of(_status(error) or status_pb2.Status(code=code.value[0], message=text))
+    if type(told) not in (RungmasterError, InternalError):
+        return told
     if address.startswith("unix:"):
         # The process that reads a database for this one: it has no other errors of its own.
         return DatabaseError(text)
-    return RungmasterError(f"the master at {address} answered {code.name}: {text}")
+    told.args = (f"the master at {address} answered {code.name}: {text}",)
+    return told
 
 
 def code_of(error: grpc.RpcError) -> grpc.StatusCode:
@@ -99,23 +71,6 @@ def _out_of_reach(code: grpc.StatusCode, text: str, address: str, waited: float)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the master at {address} did not answer within {waited:.0f} s; is it overloaded, or the address wrong?"
     return f"no master answers at {address} (tried for {waited:.0f} s); is it running, and the address right? {text}"
-
-
-def _invalid(error: grpc.RpcError, text: str) -> InvalidInput:
-    request = _detail(error, error_details_pb2.BadRequest)
-    if request is None or not request.field_violations:
-        return InvalidInput(text)
-    return InvalidSpec(
-        [Problem(visible(violation.field), visible(violation.description)) for violation in request.field_violations]
-    )
-
-
-def _detail(error: grpc.RpcError, kind: type[D]) -> D | None:
-    status = _status(error)
-    for packed in status.details if status else ():
-        if packed.type_url.rpartition("/")[2] == kind.DESCRIPTOR.full_name:
-            return kind.FromString(packed.value)
-    return None
 
 
 def _status(error: grpc.RpcError) -> status_pb2.Status | None:

@@ -35,8 +35,10 @@ def choose_checkpoint(
         return chosen
     what = f"trial {trial.trial_id} of experiment {trial.experiment_id} has no checkpoint"
     if not there:
-        raise NotFound(f"{what} that is kept: it never saved one, or its specification's checkpoints.keep let it go")
-    raise NotFound(f"{what} at {resource}; there is one at {', '.join(str(each.resource) for each in there)}")
+        what += " that is kept: it never saved one, or its specification's checkpoints.keep let it go"
+    else:
+        what += f" at {resource}; there is one at {', '.join(str(each.resource) for each in there)}"
+    raise NotFound(what, experiment_id=trial.experiment_id, trial_id=trial.trial_id)
 
 
 def fetch_checkpoint(checkpoint: Checkpoint, to: Path, folders: Iterable[Path]) -> None:

@@ -60,7 +60,8 @@ class Result(Experiment):
         if trial_id is not None:
             return trial_id
         if self.best_trial is None:
-            raise NotFound(f"experiment {self.experiment_id} has no result, so there is no best trial")
+            text = f"experiment {self.experiment_id} has no result, so there is no best trial"
+            raise NotFound(text, experiment_id=self.experiment_id)
         return self.best_trial.trial_id
 
     @cached_property

@@ -32,7 +32,28 @@ ENVIRONMENTAL = TRANSIENT | FULL | {errno.EIO, errno.EROFS, errno.ESTALE}
 
 
 class RungmasterError(Exception):
-    """Base of all errors that are meant for the caller; its text says what is wrong and what to do."""
+    """Base of all errors that are meant for the caller; its text says what is wrong and what to do.
+
+    The ids say which experiment, trial and worker it speaks of, where it speaks of one; a client has them as well.
+    """
+
+    def __init__(
+        self,
+        *arguments: object,
+        experiment_id: int | None = None,
+        trial_id: int | None = None,
+        worker: str | None = None,
+    ) -> None:
+        super().__init__(*arguments)
+        self.experiment_id = experiment_id
+        self.trial_id = trial_id
+        self.worker = worker
+
+    @property
+    def ids(self) -> dict[str, int | str]:
+        """Those of the ids that are known, by name."""
+        every = {"experiment_id": self.experiment_id, "trial_id": self.trial_id, "worker": self.worker}
+        return {name: value for name, value in every.items() if value is not None}
 
 
 class InvalidInput(RungmasterError):

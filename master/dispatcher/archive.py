@@ -36,6 +36,8 @@ class Archive:
 
     def _check_ended(self, experiment_id: int) -> None:
         if self._isolation.knows(experiment_id):
-            raise FailedPrecondition(f"experiment {experiment_id} has not ended: cancel it first")
+            raise FailedPrecondition(
+                f"experiment {experiment_id} has not ended: cancel it first", experiment_id=experiment_id
+            )
         if experiment_id in self._deleted:
-            raise NotFound(f"there is no experiment {experiment_id}")
+            raise NotFound(f"there is no experiment {experiment_id}", experiment_id=experiment_id)

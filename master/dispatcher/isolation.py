@@ -143,7 +143,8 @@ class Suspended:
     def refuse(self) -> FailedPrecondition:
         """What whoever wants it to go on is told."""
         number = self.row.experiment_id
-        return FailedPrecondition(f"experiment {number} cannot go on: {self.reason}; cancel it to be rid of it")
+        text = f"experiment {number} cannot go on: {self.reason}; cancel it to be rid of it"
+        return FailedPrecondition(text, experiment_id=number)
 
     def _set(self, state: ExperimentState, reason: str, batch: Batch) -> None:
         self.row.state, self.row.state_reason = state.value, reason
@@ -198,13 +199,13 @@ class Isolation:
             raise Unavailable(f"experiment {experiment_id} is just being paused; try again in a second")
         experiment = self.live.get(experiment_id)
         if experiment is None:
-            raise FailedPrecondition(f"experiment {experiment_id} has ended")
+            raise FailedPrecondition(f"experiment {experiment_id} has ended", experiment_id=experiment_id)
         self._pausing.pop(experiment_id, None)
         self.parts.changed_much()
         # In a list, since what `act` gives may be None.
         done = self.do(experiment, lambda batch: [act(experiment, batch)])
         if done is None:
-            raise InternalError(why(experiment_id, self.broken[experiment_id]))
+            raise InternalError(why(experiment_id, self.broken[experiment_id]), experiment_id=experiment_id)
         return done[0]
 
     def create(
@@ -249,7 +250,7 @@ class Isolation:
         """What whoever steered an experiment in this batch is told instead of the result, where it was set aside."""
         if experiment_id is None or experiment_id not in self.broken:
             return None
-        return InternalError(why(experiment_id, self.broken[experiment_id]))
+        return InternalError(why(experiment_id, self.broken[experiment_id]), experiment_id=experiment_id)
 
     def suspend(
         self, experiment_id: int, found: tuple[StoredRows, ExperimentSetup | Refused] | None

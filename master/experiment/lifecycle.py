@@ -196,7 +196,8 @@ def cancel(experiment: LiveExperiment, batch: Batch) -> None:
 def _refuse_if_ended(experiment: LiveExperiment, verb: str) -> None:
     if experiment.records.state.ended:
         raise FailedPrecondition(
-            f"experiment {experiment.experiment_id} is {experiment.records.row.state} and can no longer be {verb}"
+            f"experiment {experiment.experiment_id} is {experiment.records.row.state} and can no longer be {verb}",
+            experiment_id=experiment.experiment_id,
         )
 
 

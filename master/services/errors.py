@@ -1,4 +1,4 @@
-"""The one table from errors to gRPC status codes; an interceptor applies it to every method, so none is forgotten."""
+"""Errors become gRPC statuses (see shared/net/status.py): an interceptor does it for every method."""
 
 from __future__ import annotations
 
@@ -9,79 +9,32 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 import grpc
-from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
-from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from ...shared.errors import (
-    FailedPrecondition,
-    InvalidInput,
-    InvalidSpec,
-    LimitExceeded,
-    NotFound,
-    PermissionDenied,
-    RungmasterError,
-    Unauthenticated,
-    Unavailable,
-)
+from ...shared.errors import InternalError, InvalidInput, LimitExceeded, RungmasterError
 from ...shared.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
-from ...shared.text.visible import visible, visible_block
+from ...shared.net.status import status_of
 from ..failpoints import hit
 from .callers import caller_name
 from .limits.refusals import RefusalLog
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a caller may come again when the master is out of reach or overloaded.
-RETRY_SECONDS = 1
-
 #: Calls at once, each kind in a lane of its own, so that no flood of one kind takes the place of another.
 LANES = {"sessions": 20_000, "watches": 1_000, "calls": 500}
 #: What one caller may have of a lane. Workers share their sessions: many have one token.
 SHARES = {"watches": 200, "calls": 100}
 
-_CODES: tuple[tuple[type[RungmasterError], int], ...] = (
-    (InvalidInput, code_pb2.INVALID_ARGUMENT),
-    (NotFound, code_pb2.NOT_FOUND),
-    (FailedPrecondition, code_pb2.FAILED_PRECONDITION),
-    (Unauthenticated, code_pb2.UNAUTHENTICATED),
-    (PermissionDenied, code_pb2.PERMISSION_DENIED),
-    (LimitExceeded, code_pb2.RESOURCE_EXHAUSTED),
-    (Unavailable, code_pb2.UNAVAILABLE),
-)
-
-
-def status_of(error: RungmasterError) -> status_pb2.Status:
-    """The status of an error, with what a program can use in its details."""
-    code = next((code for kind, code in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
-    status = status_pb2.Status(code=code, message=visible_block(str(error)))
-    if isinstance(error, InvalidSpec):
-        request = error_details_pb2.BadRequest()
-        for problem in error.problems:
-            request.field_violations.add(field=visible(problem.path), description=visible(problem.message))
-        _attach(status, request)
-    elif code in (code_pb2.RESOURCE_EXHAUSTED, code_pb2.UNAVAILABLE):
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.seconds = RETRY_SECONDS
-        _attach(status, retry)
-    return status
-
-
-def _attach(status: status_pb2.Status, detail: Any) -> None:
-    packed = any_pb2.Any()
-    packed.Pack(detail)
-    status.details.append(packed)
-
 
 async def abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
     """Ends a call with the status of an error; one that is not meant for callers goes to the log instead."""
-    if isinstance(error, RungmasterError):
-        status = rpc_status.to_status(status_of(error))
-        await context.abort(status.code, status.details, status.trailing_metadata)
-    incident = secrets.token_hex(4)
-    log.error("incident %s", incident, exc_info=error)
-    await context.abort(grpc.StatusCode.INTERNAL, f"the master met an error of its own; its log has it as {incident}")
+    if not isinstance(error, RungmasterError):
+        incident = secrets.token_hex(4)
+        log.error("incident %s", incident, exc_info=error)
+        error = InternalError(f"the master met an error of its own; its log has it as {incident}")
+    status = rpc_status.to_status(status_of(error))
+    await context.abort(status.code, status.details, status.trailing_metadata)
 
 
 Behavior = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]

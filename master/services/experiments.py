@@ -124,7 +124,9 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         if experiment.state is wanted:
             return convert.to_message(experiment)
         if experiment.state.ended:
-            raise FailedPrecondition(f"experiment {experiment_id} has ended: it is {experiment.state}")
+            raise FailedPrecondition(
+                f"experiment {experiment_id} has ended: it is {experiment.state}", experiment_id=experiment_id
+            )
         await self._writer.execute(lambda core, _: command(core, experiment_id))
         return convert.to_message(await self._experiment(experiment_id))
 
@@ -163,7 +165,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         number, settings = request.experiment_id, _settings(request)
         experiment = await self._experiment(number)
         if experiment.state.ended:
-            raise FailedPrecondition(f"experiment {number} has ended: it is {experiment.state}")
+            raise FailedPrecondition(f"experiment {number} has ended: it is {experiment.state}", experiment_id=number)
         await self._writer.execute(lambda core, _: core.change(number, settings))
         return pb.SetExperimentResponse(experiment=convert.to_message(await self._experiment(number)))
 
@@ -174,7 +176,10 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         del context
         experiment = await self._experiment(request.experiment_id)
         if not experiment.state.ended:
-            raise FailedPrecondition(f"experiment {request.experiment_id} is {experiment.state}: cancel it first")
+            raise FailedPrecondition(
+                f"experiment {request.experiment_id} is {experiment.state}: cancel it first",
+                experiment_id=request.experiment_id,
+            )
         await self._writer.execute(lambda core, _: core.delete(request.experiment_id))
         return pb.DeleteExperimentResponse()
 
@@ -188,7 +193,9 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
             raise InvalidInput(f"keep_every: must be 0 to {MAX_KEEP_EVERY:,}, got {asked}")
         experiment = await self._experiment(number)
         if not experiment.state.ended:
-            raise FailedPrecondition(f"experiment {number} is {experiment.state}: wait for its end, or cancel it first")
+            raise FailedPrecondition(
+                f"experiment {number} is {experiment.state}: wait for its end, or cancel it first", experiment_id=number
+            )
         before = experiment.thinning.keep_every if experiment.thinning else None
         wanted = thinner(before, asked)
         if wanted != before:

@@ -11,10 +11,11 @@ import grpc
 import grpc.aio
 
 from ...proto.v1.worker_pb2_grpc import WorkerServiceStub
-from ...shared.errors import InvalidInput, PermissionDenied, RungmasterError, Unauthenticated
+from ...shared.errors import FailedPrecondition, InvalidInput, PermissionDenied, RungmasterError, Unauthenticated
 from ...shared.net.channel import open_async_channel
 from ...shared.net.credentials import Credentials
 from ...shared.net.diagnosis import diagnose, may_be_tls
+from ...shared.net.status import kind_of
 from ...shared.text.visible import visible
 from ...shared.wire.convert_session import session_request_to_proto, session_response_from_proto
 from ...shared.wire.session import Hello, SessionRequest, SessionResponse, Welcome
@@ -26,19 +27,9 @@ WELCOME_TIMEOUT = 15.0
 _GOODBYE = 2.0
 _SHORTEST_BEAT = 0.01
 
-#: Another attempt at the same master would end the same way.
-_PERMANENT = {
-    grpc.StatusCode.INVALID_ARGUMENT,
-    grpc.StatusCode.FAILED_PRECONDITION,
-    grpc.StatusCode.UNIMPLEMENTED,
-}
-
-
-#: The master does not accept the token, and no other attempt with it can go better.
-_DENIALS: dict[grpc.StatusCode, type[RungmasterError]] = {
-    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
-    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
-}
+#: What a master answers whom another attempt would not change; the last two are about this worker's token.
+_DENIALS = (Unauthenticated, PermissionDenied)
+_PERMANENT = (InvalidInput, FailedPrecondition, *_DENIALS)
 
 
 class SessionEnded(Exception):
@@ -109,12 +100,13 @@ async def _ended(address: str, credentials: Credentials, code: grpc.StatusCode, 
     details = visible(details)
     reason = f"{code.name}: {details}"
     cause: RungmasterError | None = None
-    if code in _DENIALS:
-        cause = _DENIALS[code](f"the master at {address} does not accept this worker: {details}")
+    kind = kind_of(code)
+    if kind in _DENIALS:
+        cause = kind(f"the master at {address} does not accept this worker: {details}")
     elif code is grpc.StatusCode.UNAVAILABLE and may_be_tls(details):
         cause = await asyncio.to_thread(diagnose, address, credentials)
         reason = str(cause or reason)
-    return SessionEnded(reason, permanent=code in _PERMANENT or code in _DENIALS, cause=cause)
+    return SessionEnded(reason, permanent=kind in _PERMANENT or code is grpc.StatusCode.UNIMPLEMENTED, cause=cause)
 
 
 async def _hold(call: Any, peer: Peer, welcomed: Callable[[Welcome], None]) -> None:

@@ -263,7 +263,7 @@ def named(sessions: Collection[Session], name: str) -> Session:
         raise InvalidInput(f'{len(matching)} workers are called "{name}"; give one by its session id: {ids}')
     names = sorted({session.worker for session in sessions})
     there = f"there are {', '.join(names[:_LISTED])}{', …' * (len(names) > _LISTED)}" if names else "there is none"
-    raise NotFound(f'there is no worker "{name}"{did_you_mean(name, names) or f"; {there}"}')
+    raise NotFound(f'there is no worker "{name}"{did_you_mean(name, names) or f"; {there}"}', worker=name)
 
 
 def _process(session: Session) -> str:

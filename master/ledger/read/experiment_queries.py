@@ -139,7 +139,7 @@ def list_experiments(
 
 
 def _not_found(experiment_id: int) -> NotFound:
-    return NotFound(f"there is no experiment {experiment_id}")
+    return NotFound(f"there is no experiment {experiment_id}", experiment_id=experiment_id)
 
 
 def _best_keys(rows: Sequence[Row[Any]]) -> list[tuple[int, int]]:

@@ -107,7 +107,7 @@ class Inspection:
         statement = select(*columns).where(tables.experiments.c.experiment_id == experiment_id)
         row = self._connection.execute(statement).one_or_none()
         if row is None:
-            raise NotFound(f"there is no experiment {experiment_id}")
+            raise NotFound(f"there is no experiment {experiment_id}", experiment_id=experiment_id)
         return ExperimentRow(*row)
 
     def pages(self, row_type: type[Row], experiment_id: int, size: int) -> Iterator[list[Row]]:

@@ -125,7 +125,8 @@ def get_trial(connection: Connection, experiment_id: int, trial_id: int) -> Tria
     """Raises NotFound."""
     found = trials_by_key(connection, [(experiment_id, trial_id)])
     if not found:
-        raise NotFound(f"experiment {experiment_id} has no trial {trial_id}")
+        text = f"experiment {experiment_id} has no trial {trial_id}"
+        raise NotFound(text, experiment_id=experiment_id, trial_id=trial_id)
     return found[experiment_id, trial_id]
 
 
