@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from sqlalchemy import Row
+from sqlalchemy import Result, Row
 
 V = TypeVar("V")
 
@@ -24,6 +24,15 @@ def from_row(cls: type[V], row: Row[Any], prefix: str = "", /, **given: Any) -> 
         if name not in given
     }
     return cls(**found, **given)
+
+
+def from_rows(cls: type[V], rows: Result[Any]) -> list[V]:
+    """The values of all rows of a query, as `from_row` makes them, at half its cost: journals are long."""
+    plan = _plan(cls, "", tuple(rows.keys()))
+    return [
+        cls(**{name: row[place] if convert is None else convert(row[place]) for name, place, convert in plan})
+        for row in rows
+    ]
 
 
 def as_time(seconds: float | None) -> datetime | None:

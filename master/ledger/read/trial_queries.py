@@ -12,7 +12,7 @@ from ....shared.errors import NotFound
 from ....shared.wire.model import Checkpoint, Event, Lease, Report, TrialInfo, TrialOrder, TrialState
 from ..schema import tables
 from ..schema.tables import columns_of
-from .from_rows import from_row
+from .from_rows import from_row, from_rows
 from .paging import Page
 
 _T, _L, _R = tables.trials.c, tables.leases.c, tables.reports.c
@@ -134,7 +134,7 @@ def leases_of(connection: Connection, experiment_id: int, trial_id: int) -> list
     """A trial's leases, oldest first."""
     columns = columns_of(tables.leases, Lease)
     statement = select(*columns).where(_L.experiment_id == experiment_id, _L.trial_id == trial_id).order_by(_L.token)
-    return [from_row(Lease, row) for row in connection.execute(statement)]
+    return from_rows(Lease, connection.execute(statement))
 
 
 def checkpoints_of(connection: Connection, experiment_id: int, trial_id: int) -> list[Checkpoint]:
@@ -143,7 +143,7 @@ def checkpoints_of(connection: Connection, experiment_id: int, trial_id: int) ->
     statement = select(*columns_of(tables.checkpoints, Checkpoint)).where(
         c.experiment_id == experiment_id, c.trial_id == trial_id
     )
-    return [from_row(Checkpoint, row) for row in connection.execute(statement.order_by(c.token, c.sequence))]
+    return from_rows(Checkpoint, connection.execute(statement.order_by(c.token, c.sequence)))
 
 
 def list_reports(connection: Connection, experiment_id: int, trial_id: int, page: Page) -> tuple[list[Report], str]:
@@ -165,4 +165,4 @@ def events_after(connection: Connection, experiment_id: int, event_id: int, limi
     """The journal of an experiment after an entry, in order."""
     c = tables.events.c
     statement = select(*columns_of(tables.events, Event)).where(c.experiment_id == experiment_id, c.event_id > event_id)
-    return [from_row(Event, row) for row in connection.execute(statement.order_by(c.event_id).limit(limit))]
+    return from_rows(Event, connection.execute(statement.order_by(c.event_id).limit(limit)))
