@@ -3,7 +3,7 @@
 # Needed: Python 3.11 or later, make, a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check proto bench bench-peers chaos soak attack mutants clean
+.PHONY: help demo test check proto baseline bench bench-peers chaos soak attack mutants clean
 .DELETE_ON_ERROR:
 
 # A python that is named but does not run (a version manager's placeholder, say) is passed over.
@@ -15,6 +15,7 @@ READY := $(VENV)/ready
 # What the demo needs, and nothing for developers.
 DEMO := build/demo
 FOLDERS := proto shared master worker client
+BASELINE := tests/house/wire_baseline.json
 # What `make test` runs, and in how many processes: make test TESTS=tests/unit JOBS=1
 TESTS ?= tests
 JOBS ?= 2
@@ -23,7 +24,7 @@ help:
 	@echo 'make demo    a search over a real training program, on this machine (sets up 400 MB of its own, once)'
 	@echo 'make test    all tests'
 	@echo 'make check   lint, types, the wire contract and the rules of the house'
-	@echo 'make proto   the Python code of proto/v1/*.proto, made anew'
+	@echo 'make proto   the Python code of proto/v1/*.proto, made anew (make baseline: what the next changes may not break)'
 	@echo 'make bench   speed, measured: all, or make bench ONLY=throughput (make bench-peers: beside its peers)'
 	@echo 'make chaos   faults against a real search, and what was lost (SECONDS=120 SEED=… DB=sqlite|postgresql)'
 	@echo 'make soak    thousands of seeds of the simulation, then long chaos (SEEDS=5000 SECONDS=600)'
@@ -66,10 +67,15 @@ check: $(READY) build/typing/ready
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/buf lint
+	$(BIN)/buf breaking --against $(BASELINE)
 	$(BIN)/python -P -m pytest tests/house --quiet
 
 proto: $(READY)
 	$(BIN)/python -P proto/generate.py
+
+# The wire contract as the last release has it; `make check` refuses what would break its callers. Moved at each release.
+baseline: $(READY)
+	$(BIN)/buf build --exclude-source-info --output -#format=json | $(BIN)/python -m json.tool --indent 1 - $(BASELINE)
 
 # Some alone: make bench ONLY="throughput latency"
 bench: $(READY)

@@ -1,10 +1,13 @@
 """A database that an earlier version made goes on under this one; one from the future is refused.
 
-`databases/schema_0001.sql` was made by a real master of the first schema, killed in the middle of its second search.
+`databases/schema_0001.sql` was made by a real master of the first schema, killed in the middle of its second search;
+`databases/schema_0005.sql` and the checkpoints beside it by one of commit fd8e6c3, killed with a search under
+way, another whose ending was, and three that had ended: one thinned, one failed.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,30 +24,31 @@ from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import DatabaseError
+from rungmaster.shared.wire.model import ExperimentState, TrialState
 
-OLD = Path(__file__).parent / "databases" / "schema_0001.sql"
+DATABASES = Path(__file__).parent / "databases"
 
 
-def old_database(path: Path) -> Path:
-    """A database of the first schema, with one search that has ended and one that has not."""
+def old_database(path: Path, revision: str = "0001") -> Path:
+    """A database as it was when it had that schema."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLD.read_text(encoding="utf-8"))
+        connection.executescript((DATABASES / f"schema_{revision}.sql").read_text(encoding="utf-8"))
         connection.execute("PRAGMA journal_mode=WAL")
     return path
 
 
-def old_postgresql(url: str, folder: Path) -> None:
-    """The same rows in PostgreSQL, in tables that the first migration made there."""
+def old_postgresql(url: str, folder: Path, revision: str = "0001") -> None:
+    """The same rows in PostgreSQL, in tables that the migrations up to that one made there."""
     from alembic import command
 
     from rungmaster.master.ledger.schema.migrate import config_for
 
     engine = create_engine(parse_database(url).url)
-    with engine.begin() as connection, closing(sqlite3.connect(old_database(folder / "old.db"))) as source:
-        command.upgrade(config_for(connection), "0001")
-        connection.execute(text("DELETE FROM mastership"))
+    with engine.begin() as connection, closing(sqlite3.connect(old_database(folder / "old.db", revision))) as source:
+        command.upgrade(config_for(connection), revision)
         for table in inspect(connection).get_table_names():
             if table != "alembic_version":
+                connection.execute(text(f"DELETE FROM {table}"))
                 _copy_rows(source, connection, table)
         connection.execute(text("SELECT setval('events_event_id_seq', (SELECT max(event_id) FROM events))"))
     engine.dispose()
@@ -105,6 +109,43 @@ def test_a_search_that_an_older_version_began_goes_on_to_its_end(cluster: Cluste
         with closing(Reader(cluster.database)) as reader:
             wait_for("the end of the upkeep", lambda: not reader.open_thinnings() and not reader.open_deletions())
     assert check_database(cluster.database).violations == []
+
+
+def test_a_database_and_checkpoints_of_the_fifth_schema_go_on_to_their_end(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if database_url.startswith("sqlite"):
+        old_database(parse_database(database_url).path, "0005")
+    else:
+        old_postgresql(database_url, tmp_path, "0005")
+    for place, content in json.loads((DATABASES / "checkpoints_0005.json").read_text(encoding="utf-8")).items():
+        path = tmp_path / "checkpoints" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    with closing(Cluster(tmp_path, database_url, lease_ttl=2.0)) as cluster, Client(cluster.address) as client:
+        cluster.master()
+        before = {trial.trial_id: trial.resource for trial in client.trials(5) if trial.state is TrialState.PAUSED}
+        cluster.worker("three", slots=4)
+        assert client.wait(5).state is ExperimentState.COMPLETED
+        assert_whole(client, 5)
+        epochs = [map(int, line.split()) for line in (tmp_path / "epochs.log").read_text().splitlines()]
+        again = [(trial, epoch) for trial, epoch in epochs if epoch <= before.get(trial, 0)]
+        assert {1, 3} <= set(before.values())
+        assert again == [], "what a checkpoint of then has is not trained again"
+        wait_for("the end of the cancelled one", lambda: client.get(4).trial_counts[TrialState.CANCELLED] == 5)
+        states = [client.get(number).state.value for number in (1, 2, 3, 4)]
+        assert states == ["completed", "completed", "failed", "cancelled"]
+        assert len(list(client.trials(3, states=[TrialState.FAILED]))) == 3
+        model = tmp_path / "model"
+        client.fetch_checkpoint(1, to=model)
+        assert json.loads((model / "state.json").read_text()) == {"epochs": 9}
+        assert client.master_info().term == 3
+        client.thin(5)
+        client.delete(4)
+        with closing(Reader(cluster.database)) as reader:
+            wait_for("the end of the upkeep", lambda: not reader.open_thinnings() and not reader.open_deletions())
+    assert check_database(database_url).violations == []
 
 
 def test_the_rows_are_those_of_before(old_url: str) -> None:
