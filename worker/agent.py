@@ -9,9 +9,11 @@ import secrets
 import socket
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from ..shared.limits import MAX_WORKER_TEXT
 from ..shared.text.failure_text import Repeats, summary
+from ..shared.text.logs import about
 from ..shared.text.visible import visible
 from ..shared.version import __version__
 from ..shared.wire.model import LeaseRef
@@ -192,7 +194,7 @@ class Agent:
         for known in response.acknowledgements:
             self._acknowledgement_log.note(self.outbox.acknowledge(known.lease, known.sequence))
         for lease, why in self.outbox.give_up_what_is_lost().items():
-            logger.error("trial %s is given back: %s", lease_name(lease), why)
+            logger.error("trial %s is given back: %s", lease_name(lease), why, extra=_about(lease))
             if lease in self._tasks:
                 self._tasks[lease].cancel()
         # A decision may be about an assignment that is given again beside it.
@@ -248,7 +250,7 @@ class Agent:
         try:
             ended = await training.run()
         except Exception as error:
-            logger.exception("the worker failed on trial %s", lease_name(lease))
+            logger.exception("the worker failed on trial %s", lease_name(lease), extra=_about(lease))
             ended = Exit(ExitOutcome.WORKER_FAULT, f"the worker failed: {error!r}")
         finally:
             del self._trainings[lease], self._tasks[lease]
@@ -263,11 +265,19 @@ class Agent:
         times = self._told.count(f"{ended.outcome} {ended.error}") if ended.error else 1
         level = logging.INFO if Repeats.worth_telling(times) else logging.DEBUG
         so_far = f" (the like {times} times by now)" if times > 1 else ""
-        logger.log(level, "trial %s ended: %s %s%s", lease_name(lease), ended.outcome, summary(ended.error), so_far)
+        logger.log(
+            level,
+            "trial %s ended: %s %s%s",
+            lease_name(lease),
+            ended.outcome,
+            summary(ended.error),
+            so_far,
+            extra=_about(lease),
+        )
 
     def _lose(self, lost: LeaseLost) -> None:
         if lost.lease in self._tasks:
-            logger.warning("trial %s is given up: %s", lease_name(lost.lease), lost.reason)
+            logger.warning("trial %s is given up: %s", lease_name(lost.lease), lost.reason, extra=_about(lost.lease))
             self._tasks[lost.lease].cancel()
         self.outbox.drop(lost.lease)
 
@@ -345,3 +355,7 @@ class _Reporter:
 
     def process_ended(self) -> None:
         self._agent.leave(self._slot_request)
+
+
+def _about(lease: LeaseRef) -> dict[str, Any]:
+    return about(lease.experiment_id, lease.trial_id)

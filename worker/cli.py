@@ -18,7 +18,7 @@ import click
 from ..shared.limits import MAX_WORKER_TEXT
 from ..shared.net.addresses import parse_addresses
 from ..shared.net.credential_options import credential_options
-from ..shared.text.logs import set_up_logs
+from ..shared.text.logs import log_format_option, set_up_logs
 from ..shared.text.visible import hidden_problem
 from .allowed import Allowed
 
@@ -144,6 +144,7 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--exit-with-parent", is_flag=True, help="Drain and leave when standard input closes.")
 @click.option("--verbose", is_flag=True, help="Say more on standard error.")
+@log_format_option
 def command(
     masters: str,
     credentials: Credentials,
@@ -164,6 +165,7 @@ def command(
     exit_when_idle: float | None,
     exit_with_parent: bool,
     verbose: bool,
+    log_format: str,
 ) -> None:
     """Train trials for a master, on this host.
 
@@ -173,12 +175,14 @@ def command(
     from .settings import WorkerSettings, default_name
     from .slots.gpus import find_gpus
 
-    set_up_logs("%(asctime)s %(levelname)s %(message)s", verbose=verbose)
     _check_name("--name", name or "")
+    worker = name or default_name()
+    layout = "%(asctime)s %(levelname)s %(message)s"
+    set_up_logs(layout, verbose=verbose, log_format=log_format, worker=worker)
     directory = directory.resolve()
     devices = find_gpus()
     settings = WorkerSettings(
-        name=name or default_name(),
+        name=worker,
         addresses=parse_addresses(masters),
         credentials=credentials,
         directory=directory,

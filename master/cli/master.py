@@ -12,7 +12,7 @@ import click
 
 from ...shared.errors import InvalidInput
 from ...shared.net.addresses import is_loopback, parse_addresses
-from ...shared.text.logs import set_up_logs
+from ...shared.text.logs import log_format_option, set_up_logs
 from ...shared.text.printing import say
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ SWITCH_INTERVAL = 0.0005
 @click.option("--holder", hidden=True, help="Who this is, for people that find the database in use.")
 @click.option("--exit-with-parent", is_flag=True, help="End when standard input closes.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
+@log_format_option
 def command(
     listen: str,
     database: str,
@@ -112,6 +113,7 @@ def command(
     holder: str | None,
     exit_with_parent: bool,
     verbose: bool,
+    log_format: str,
 ) -> None:
     """Run a master: it keeps the search in a database, and hands out trials to workers.
 
@@ -124,7 +126,7 @@ def command(
     from ..ownership import Election
     from ..services.security.identity import Security
 
-    set_up_logs("%(asctime)s %(levelname)s %(name)s: %(message)s", verbose=verbose)
+    set_up_logs("%(asctime)s %(levelname)s %(name)s: %(message)s", verbose=verbose, log_format=log_format)
     for noisy in ("asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     address = _one_address("--listen", listen)

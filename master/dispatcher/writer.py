@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ...shared.errors import InternalError, InvalidInput, LimitExceeded, MastershipLost, RungmasterError, Unavailable
+from ...shared.text.logs import about
 from ...shared.wire.session import SessionResponse
 from ..experiment.changes import Changes, NotWritten, StoredRows
 from ..failpoints import hit
@@ -161,14 +162,17 @@ class Writer:
         experiment_id, error = next(iter(core.isolation.broken.items()))
         # A spec that is refused is told in a line; what else it raised is a bug, and where it lies is to be known.
         surprise = None if isinstance(error, InvalidInput) else error
-        log.error("experiment %d is paused: %s", experiment_id, why(experiment_id, error), exc_info=surprise)
+        told = why(experiment_id, error)
+        log.error("experiment %d is paused: %s", experiment_id, told, exc_info=surprise, extra=about(experiment_id))
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._thread, self._store.experiment, experiment_id)
         except MastershipLost:
             raise
         except Unavailable as error:
-            log.warning("the database did not tell of experiment %d: %s", experiment_id, error)
+            log.warning(
+                "the database did not tell of experiment %d: %s", experiment_id, error, extra=about(experiment_id)
+            )
             await self._start_over("the master could not read its database; come again")
             return []
         return [(lambda core, _: core.suspend(experiment_id, found), loop.create_future())]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rungmaster.client.cli import text
 from rungmaster.client.cli.output import print_values
 from rungmaster.shared.text.failure_text import failure_text, summary
-from rungmaster.shared.text.logs import VisibleFormatter
+from rungmaster.shared.text.logs import JsonFormatter, VisibleFormatter, about
 from rungmaster.shared.text.visible import HIDDEN, hidden_problem, json_text, visible, visible_block
 
 #: Told here once more, by name and number: what terminals obey, and what turns or breaks the text around it.
@@ -101,3 +101,27 @@ def test_an_entry_of_the_log_is_one_line_and_its_traceback_is_indented(written: 
     assert entry == f"INFO said {visible(written)}"
     assert harmless("".join(following).replace("\t", ""))
     assert all(line.startswith("  ") for line in following[1:])
+
+
+def entry(written: str) -> logging.LogRecord:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "said %s", (written,), None)
+    record.__dict__.update(about(1, 0, written))
+    return record
+
+
+@given(hostile.filter(bool))
+def test_an_entry_of_the_log_says_what_it_is_about(written: str) -> None:
+    shown = visible(written)
+    assert (
+        VisibleFormatter("%(message)s").format(entry(written)) == f"said {shown} [experiment=1 trial=0 worker={shown}]"
+    )
+    line = JsonFormatter().format(entry(written))
+    assert harmless(line)
+    found = json.loads(line)
+    assert [found[name] for name in ("message", "experiment", "trial", "worker")] == [f"said {written}", 1, 0, written]
+
+
+def test_the_log_of_a_worker_names_it_in_each_entry() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "connected", (), None)
+    assert VisibleFormatter("%(message)s", "gpu-3").format(record) == "connected [worker=gpu-3]"
+    assert json.loads(JsonFormatter("gpu-3").format(record))["worker"] == "gpu-3"

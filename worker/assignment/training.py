@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ...shared.errors import ENVIRONMENTAL, CannotStart, RungmasterError
 from ...shared.idle_threads import in_thread
 from ...shared.text.failure_text import exception_in, failure_text, last_line
+from ...shared.text.logs import about
 from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
 from ..allowed import Allowed
@@ -105,6 +106,7 @@ class Training:
         self._place = place
         self._listener = listener
         self._name = lease_name(assignment.lease)
+        self._log = logging.LoggerAdapter(logger, about(assignment.lease.experiment_id, assignment.lease.trial_id))
         self._folder = place.scratch / self._name.replace("/", "-")
         self._uploads = Uploads(
             place.store,
@@ -142,7 +144,7 @@ class Training:
         except (RungmasterError, OSError) as error:
             if isinstance(error, OSError) and error.errno in ENVIRONMENTAL:
                 return Exit(ExitOutcome.ENVIRONMENT, failure_text(f"this machine is short of something: {error}"))
-            logger.warning("trial %s cannot be trained here: %s", self._name, error)
+            self._log.warning("trial %s cannot be trained here: %s", self._name, error)
             return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])
         finally:
             await self._clean_up()
@@ -228,7 +230,7 @@ class Training:
         )
         if loaded.broken:
             told = _describe_broken(loaded)
-            logger.error("trial %s: %s", self._name, "; ".join(told.split("\n")))
+            self._log.error("trial %s: %s", self._name, "; ".join(told.split("\n")))
             self._listener.checkpoints_broken(told, loaded.broken_uris)
         return Start(
             hparams=dict(assignment.hparams),
@@ -245,7 +247,9 @@ class Training:
     async def _train(self, start: Start, conversation: Conversation, granted: GrantedSlots) -> int:
         if self.assignment.command and (alone := without_variable(start.hparams)):
             which = ", ".join(alone)
-            logger.warning("trial %s: no variable of their own, only RUNGMASTER_HPARAMS, have: %s", self._name, which)
+            self._log.warning(
+                "trial %s: no variable of their own, only RUNGMASTER_HPARAMS, have: %s", self._name, which
+            )
         job = Job(
             self.assignment.entrypoint,
             self.assignment.command,
@@ -257,7 +261,9 @@ class Training:
         )
         self._printed_before = await asyncio.to_thread(output.size_of, job.log)
         self._child = await self._place.launcher.start(job)
-        logger.info("trial %s trains from %d to %d, pid %d", self._name, start.resource, start.target, self._child.pid)
+        self._log.info(
+            "trial %s trains from %d to %d, pid %d", self._name, start.resource, start.target, self._child.pid
+        )
         if self._given_up:
             await self._child.kill(at_once=True)
         if self.assignment.progress_timeout is not None:
@@ -291,7 +297,7 @@ class Training:
             told_or_due = conversation.knows or not self._draining.is_set()
             late = self._ending and overdue(self._ending, loop.time() - decided_at, conversation)
             if late and told_or_due and self._child is not None:
-                logger.warning("trial %s is ended, and goes back as it was last saved: %s", self._name, late)
+                self._log.warning("trial %s is ended, and goes back as it was last saved: %s", self._name, late)
                 self._given_up = True
                 return await self._child.kill()
         self._seeing_off = None
@@ -369,7 +375,7 @@ class Training:
         except RungmasterError as error:
             if ended.outcome in (ExitOutcome.RELEASED, ExitOutcome.GIVEN_BACK):
                 return Exit(ExitOutcome.WORKER_FAULT, str(error)[:MAX_REASON])
-            logger.warning("trial %s: its last checkpoint is lost: %s", self._name, error)
+            self._log.warning("trial %s: its last checkpoint is lost: %s", self._name, error)
         return ended
 
     def _help(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ....shared.errors import FailedPrecondition, MastershipLost, NotFound, RungmasterError, Unavailable
+from ....shared.text.logs import about
 from ....shared.wire.model import Experiment
 from ...experiment.changes import ThinningRow
 from ...experiment.retention import Sieve, Span, spans
@@ -115,7 +116,7 @@ class Upkeep:
         place: ErasurePosition | None = ErasurePosition()
         while place is not None:
             place = await self._resting(self._write(self._ledger.erase, experiment_id, place, ROWS))
-        log.info("experiment %d is deleted", experiment_id)
+        log.info("experiment %d is deleted", experiment_id, extra=about(experiment_id))
 
     async def _give_up_some(self, experiment_id: int) -> bool:
         """Has some checkpoints' files deleted; whether there were any."""
@@ -132,7 +133,9 @@ class Upkeep:
         search = _Search(self._reader, thinning, experiment)
         while await self._resting(self._thin_some(search)):
             pass
-        log.info("the reports of experiment %d are thinned", thinning.experiment_id)
+        log.info(
+            "the reports of experiment %d are thinned", thinning.experiment_id, extra=about(thinning.experiment_id)
+        )
 
     async def _thin_some(self, search: _Search) -> bool:
         """Drops some reports; whether there is more to do."""
