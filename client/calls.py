@@ -153,7 +153,23 @@ class Calls:
                 if event.event_id > last:
                     last = event.event_id
                     yield event
-            if answer.state and from_number(answer.state, ExperimentState).ended and not answer.ending:
+            if _says_over(answer):
+                return
+
+    def watch_reports(self, experiment_id: int, after: str = "") -> Iterator[experiment_pb2.WatchReportsResponse]:
+        """Messages with the reports of all trials after a position, each once and in order, until it has ended.
+
+        A stream that breaks is opened again after the last message seen.
+        """
+        last = after
+
+        def request() -> experiment_pb2.WatchReportsRequest:
+            return experiment_pb2.WatchReportsRequest(experiment_id=experiment_id, after=last)
+
+        for answer in self.connection.stream(request, experiment_pb2.WatchReportsResponse):
+            last = answer.position
+            yield answer
+            if _says_over(answer):
                 return
 
     def list_workers(self) -> cluster_pb2.ListWorkersResponse:
@@ -168,6 +184,11 @@ class Calls:
     def get_master_info(self) -> cluster_pb2.GetMasterInfoResponse:
         """The master that answers."""
         return self.connection.call(cluster_pb2.GetMasterInfoRequest(), cluster_pb2.GetMasterInfoResponse)
+
+
+def _says_over(answer: experiment_pb2.WatchExperimentResponse | experiment_pb2.WatchReportsResponse) -> bool:
+    """Whether nothing can follow in a stream."""
+    return bool(answer.state) and from_number(answer.state, ExperimentState).ended and not answer.ending
 
 
 def _pages(page: Callable[[str], tuple[Iterable[T], str]]) -> Iterator[T]:

@@ -28,6 +28,7 @@ from ..shared.wire.model import (
     Trouble,
     Worker,
 )
+from ..shared.wire.positions import ReportPosition
 from .calls import Calls
 from .connection import MasterConnection
 from .fetching import choose_checkpoint, fetch_checkpoint, located
@@ -134,6 +135,15 @@ class Client:
         Every event comes once, also when the master restarts or another takes over meanwhile.
         """
         return convert.from_messages(self.calls.watch_experiment(experiment_id, after), Event)
+
+    def watch_reports(self, experiment_id: int, *, after: ReportPosition | str = "") -> Iterator[Report]:
+        """What all trials of an experiment report, in the order in which it was stored, until it has ended.
+
+        Every report after that position comes once, also when the master restarts or another takes over meanwhile.
+        Whoever keeps the `position` of the last report, or its text, goes on from there at any time.
+        """
+        for answer in self.calls.watch_reports(experiment_id, str(after)):
+            yield from convert.from_messages(answer.reports, Report)
 
     def wait(self, experiment_id: int) -> Experiment:
         """Waits until an experiment has ended with all its trials, however long that takes, and returns it."""

@@ -289,9 +289,38 @@ MUTANTS = (
     Mutant(
         "every watcher is told of every commit",
         "master/dispatcher/broadcast.py",
-        "in changes.seen & self._watchers.keys():",
-        "in list(self._watchers):",
+        "in experiments & self.keys():",
+        "in list(self):",
         WRITER + "test_those_who_watch_an_experiment_are_told_of_its_commits_and_of_no_others",
+    ),
+    Mutant(
+        "those who watch a journal are told of reports",
+        "master/dispatcher/broadcast.py",
+        "self._journals.tell(changes.seen)",
+        "self._journals.tell(changes.seen | changes.reported)",
+        WRITER + "test_those_who_watch_the_reports_of_an_experiment_are_told_of_its_reports_and_of_no_others",
+    ),
+    Mutant(
+        "the numbers of commits begin anew with each master",
+        "master/ledger/ledger.py",
+        "count(term * COMMITS_OF_A_TERM + 1)",
+        "count(1)",
+        "tests/integration/test_report_order.py::"
+        "test_the_order_goes_on_under_the_next_master_and_after_a_backup_was_put_back[sqlite]",
+    ),
+    Mutant(
+        "reports of older versions are passed over",
+        "master/ledger/read/report_queries.py",
+        "if not after.commit_id and",
+        "if False and",
+        "tests/integration/test_report_order.py::test_what_an_older_version_stored_comes_first_trial_by_trial[sqlite]",
+    ),
+    Mutant(
+        "a watch that is told of the end asks for no more before it has everything",
+        "master/services/watching.py",
+        "if standing.over and not last:",
+        "if False:",
+        "tests/integration/test_watching.py::test_many_who_watch_share_each_look_at_a_long_journal[sqlite]",
     ),
     Mutant(
         "leases of a former database are kept",

@@ -16,6 +16,7 @@ from ...shared.wire.model import (
     Event,
     Experiment,
     ExperimentState,
+    Report,
     TrialInfo,
     TrialState,
     Worker,
@@ -327,6 +328,13 @@ def event_line(event: Event) -> str:
     trial = "" if event.trial_id is None else f" trial {event.trial_id}"
     data = " ".join(f"{name}={_plain(value)!s}" for name, value in event.data.items() if value not in (None, ""))
     return f"{event.create_time.astimezone():%H:%M:%S} {event.event_id}{trial} {event.kind} {_one_line(data)}".rstrip()
+
+
+def report_line(report: Report) -> str:
+    """Any report in one line: when, its position, the trial, how far that was trained, and the metrics."""
+    measured = metrics(dict(sorted(report.metrics.items())))
+    begin = f"{report.receive_time.astimezone():%H:%M:%S} {report.position} trial {report.trial_id}"
+    return f"{begin} resource={report.resource} {measured}".rstrip()
 
 
 def told(reason: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from contextlib import AbstractContextManager
 
 from ..experiment.changes import Changes
 
@@ -36,34 +37,50 @@ class Watcher:
 
 
 class Broadcast:
-    """The watchers of one master, by experiment. Used from the event loop only."""
+    """The watchers of one master, by what they watch of which experiment. Used from the event loop only."""
 
     def __init__(self) -> None:
-        self._watchers: defaultdict[int, set[Watcher]] = defaultdict(set)
+        self._journals, self._reports = _Watchers(), _Watchers()
 
-    @contextlib.contextmanager
-    def watching(self, experiment_id: int) -> Iterator[Watcher]:
-        """A watcher of an experiment, for as long as the context lasts."""
-        watcher = Watcher()
-        self._watchers[experiment_id].add(watcher)
-        try:
-            yield watcher
-        finally:
-            self._watchers[experiment_id].discard(watcher)
-            if not self._watchers[experiment_id]:
-                del self._watchers[experiment_id]
+    def watching(self, experiment_id: int) -> AbstractContextManager[Watcher]:
+        """A watcher of an experiment's journal, for as long as the context lasts."""
+        return self._journals.watching(experiment_id)
+
+    def watching_reports(self, experiment_id: int) -> AbstractContextManager[Watcher]:
+        """A watcher of an experiment's reports, for as long as the context lasts."""
+        return self._reports.watching(experiment_id)
 
     def committed(self, changes: Changes) -> None:
         """A batch is durable."""
-        if self._watchers:
-            for experiment_id in changes.seen & self._watchers.keys():
-                self._tell(experiment_id)
+        if self._journals:
+            self._journals.tell(changes.seen)
+        if self._reports:
+            self._reports.tell(changes.reported)
 
     def unknown(self) -> None:
         """Nobody knows what was committed."""
-        for experiment_id in self._watchers:
-            self._tell(experiment_id)
+        for watchers in (self._journals, self._reports):
+            watchers.tell(watchers.keys())
 
-    def _tell(self, experiment_id: int) -> None:
-        for watcher in self._watchers[experiment_id]:
-            watcher.tell()
+
+class _Watchers(defaultdict[int, set[Watcher]]):
+    """By experiment."""
+
+    def __init__(self) -> None:
+        super().__init__(set)
+
+    @contextlib.contextmanager
+    def watching(self, experiment_id: int) -> Iterator[Watcher]:
+        watcher = Watcher()
+        self[experiment_id].add(watcher)
+        try:
+            yield watcher
+        finally:
+            self[experiment_id].discard(watcher)
+            if not self[experiment_id]:
+                del self[experiment_id]
+
+    def tell(self, experiments: Set[int]) -> None:
+        for experiment_id in experiments & self.keys():
+            for watcher in self[experiment_id]:
+                watcher.tell()

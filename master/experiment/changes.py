@@ -287,6 +287,11 @@ class Changes:
         return {event.experiment_id for event in self.new_events} | self.experiments.keys() | self.endings.keys()
 
     @property
+    def reported(self) -> set[int]:
+        """Experiments of which whoever watches their reports sees something else now: those, states and endings."""
+        return {row.experiment_id for row in self.new_reports} | self.experiments.keys() | self.endings.keys()
+
+    @property
     def asks_for_upkeep(self) -> bool:
         """Whether there is something to do in the background from now on."""
         return bool(self.new_thinnings or self.deleted_experiments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select, text
@@ -32,6 +33,8 @@ from .write.writes import write
 LOCK_TIMEOUT = 5.0
 #: At a start the lock may be that of a stopped predecessor, which PostgreSQL ends after 15 seconds.
 OPEN_TIMEOUT = 20.0
+#: More than one master ever makes: at a thousand a second these last for two years.
+COMMITS_OF_A_TERM = 2**36
 _LOOKUP = 500
 
 
@@ -64,6 +67,8 @@ class Ledger:
         #: The same connection, for transactions that only read.
         self._reading = engine.execution_options(**READING)
         self._lock = lock
+        #: Each is used once, whatever becomes of its commit, and all are larger than those of earlier terms.
+        self._commit_ids = count(term * COMMITS_OF_A_TERM + 1)
         #: The files that everything of this master has to stand on; None for PostgreSQL.
         self.ground = ground
 
@@ -125,7 +130,7 @@ class Ledger:
         committing = False
         try:
             with self._transaction() as connection:
-                write(connection, changes)
+                write(connection, changes, next(self._commit_ids))
                 if changes.endings:
                     hit("ending.before")
                 hit("commit.before")
@@ -143,7 +148,7 @@ class Ledger:
     def restored(self, changes: Changes) -> None:
         """Writes the end of all leases of a restored backup, and advances the numbers that it might give again."""
         with self._transaction() as connection:
-            write(connection, changes)
+            write(connection, changes, next(self._commit_ids))
             advance(connection)
 
     def renewal(self, timeout: float = LOCK_TIMEOUT) -> Renewal:

@@ -26,6 +26,7 @@ from ...shared.spec.settings import ExperimentSettings
 from ...shared.spec.spec import Spec, is_spec_of, parse_settings, parse_with_space
 from ...shared.wire import convert
 from ...shared.wire.model import Experiment, ExperimentState, TrialOrder, TrialState
+from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
@@ -34,9 +35,10 @@ from ..experiment.retention import thinner
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text
 from .callers import caller_name
-from .watching import Watches
+from .watching import Journals, ReportStreams, Streams, Watches
 
 T = TypeVar("T")
+P = TypeVar("P")
 Context = grpc.aio.ServicerContext
 
 #: Reads at once. Specs are read one after the other, beside them: a large one takes seconds.
@@ -62,7 +64,9 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         self._reader = reader
         self._threads = IdleThreads(READERS, "reader")
         self._specs = IdleThreads(1, "spec")
-        self._watches = Watches(reader, self._read, writer.broadcast)
+        watches = Watches(self._read)
+        self._journals = Journals(reader, writer.broadcast, watches)
+        self._reports = ReportStreams(reader, writer.broadcast, watches)
 
     async def _read(self, query: Callable[[], T]) -> T:
         return await self._threads.begin(query)
@@ -244,8 +248,15 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
 
     async def WatchExperiment(self, request: pb.WatchExperimentRequest, context: Context) -> None:  # noqa: N802
         """See the .proto."""
-        async with contextlib.aclosing(self._watches.follow(request.experiment_id, request.after_event_id)) as news:
-            async for message in news:
+        await self._pass_on(self._journals, request.experiment_id, request.after_event_id, context)
+
+    async def WatchReports(self, request: pb.WatchReportsRequest, context: Context) -> None:  # noqa: N802
+        """See the .proto."""
+        await self._pass_on(self._reports, request.experiment_id, ReportPosition.parse(request.after), context)
+
+    async def _pass_on(self, streams: Streams[P], experiment_id: int, after: P, context: Context) -> None:
+        async with contextlib.aclosing(streams.follow(experiment_id, after)) as messages:
+            async for message in messages:
                 await context.write(message)
 
 

@@ -1,23 +1,30 @@
-"""Follows journals for those who watch: what many ask for is read once, and everything goes out at a bounded rate."""
+"""Follows journals and reports for those who watch: what many ask for is read once, and everything goes out at a
+bounded rate."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 from ...proto.v1 import experiment_pb2 as pb
-from ...shared.wire import convert
+from ...shared.wire.convert import to_message, to_number
 from ...shared.wire.model import ExperimentState
+from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast, Watcher
-from ..ledger.read.reader import JournalUpdate, Reader
+from ..ledger.read.reader import Reader
 
-#: Events in one message of a watch.
+#: Events or reports in one message of a watch.
 WATCH_PAGE = 500
-#: Seconds between two looks of a watch at the journal, at least and at most.
+#: Bytes of reports after which a message takes no more.
+FULL_MESSAGE = 1024 * 1024
+#: Seconds between two looks of a watch at what it follows, at least and at most.
 WATCH_PACE, WATCH_PATIENCE = 0.1, 2.0
 #: A look at the database is followed by a rest of so many times what it took.
 REST = 2.0
@@ -26,7 +33,7 @@ MESSAGES, BYTES = 2_000, 32_000_000
 #: Bytes of pages that are kept for those who come after.
 KEPT = 16 * 1024 * 1024
 
-Read = Callable[[Callable[[], "JournalPage"]], Awaitable["JournalPage"]]
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +48,16 @@ class Standing:
         """Whether nothing can follow."""
         return self.state.ended and not self.ending
 
-    def encoded(self) -> bytes:
-        """As a part of a message: messages that are joined are one."""
-        state = convert.to_number(self.state)
-        return pb.WatchExperimentResponse(state=state, ending=self.ending).SerializeToString()
-
 
 @dataclass(frozen=True, slots=True)
-class JournalPage:
-    """Entries of a journal that follow each other, as a part of a message; `last` is the number of the last one."""
+class Page(Generic[P]):
+    """What follows a position, as a part of a message. `last` is the position of the last of it, `full` whether it
+    will never have more."""
 
     encoded: bytes
     count: int
-    last: int
+    last: P
+    full: bool
     standing: Standing
     read_at: float
 
@@ -62,38 +66,100 @@ class JournalPage:
         """About how many bytes it takes, what holds it included."""
         return len(self.encoded) + 512
 
-    @property
-    def full(self) -> bool:
-        """Whether it will never have more."""
-        return self.count == WATCH_PAGE
-
 
 class Watches:
-    """The watches of one master. Used from the event loop only."""
+    """What all watches of one master share: they look at the database one after the other, with rests between, and
+    what they are sent goes out at one rate. Used from the event loop only."""
 
-    def __init__(self, reader: Reader, read: Read, broadcast: Broadcast) -> None:
+    def __init__(self, read: Callable[[Callable[[], Page[Any]]], Awaitable[Page[Any]]]) -> None:
         """`read` has a query answered in a thread."""
-        self._broadcast = broadcast
-        self._shelf = _Shelf(reader, read)
-        self._journals: dict[int, _Journal] = {}
-        self._pace = _Pace()
+        self._read = read
+        self._turn = asyncio.Lock()
+        self._next_at = 0.0
+        self._pages: OrderedDict[tuple[object, int, object], Page[Any]] = OrderedDict()
+        self._bytes = 0
 
-    async def follow(self, number: int, after: int) -> AsyncGenerator[bytes, None]:
-        """Messages that tell of an experiment from an entry of its journal on, until it has ended. Raises NotFound."""
+    async def pace(self, size: int) -> None:
+        """Returns when a message of so many bytes may be sent."""
+        now = time.monotonic()
+        at = max(self._next_at, now)
+        self._next_at = at + 1 / MESSAGES + size / BYTES
+        if at > now:
+            await asyncio.sleep(at - now)
+
+    def kept(self, streams: object, number: int, after: object) -> Page[Any] | None:
+        """A page that was read before."""
+        page = self._pages.get((streams, number, after))
+        if page is not None:
+            self._pages.move_to_end((streams, number, after))
+        return page
+
+    def clear(self, streams: object, number: int) -> None:
+        """Forgets an experiment's pages."""
+        for key in [key for key in self._pages if key[:2] == (streams, number)]:
+            self._bytes -= self._pages.pop(key).size
+
+    async def read(self, streams: Streams[P], number: int, after: P, begin: Callable[[], None]) -> Page[P]:
+        """Looks at the database; `begin` is called just before."""
+        await self._turn.acquire()
+        began = time.monotonic()
+        try:
+            begin()
+            page = await self._read(lambda: streams.page(number, after))
+        finally:
+            rest = REST * (time.monotonic() - began)
+            asyncio.get_running_loop().call_later(rest, self._turn.release)
+        self._keep((streams, number, after), page)
+        return page
+
+    def _keep(self, key: tuple[object, int, object], page: Page[Any]) -> None:
+        before = self._pages.pop(key, None)
+        self._pages[key] = page
+        self._bytes += page.size - (before.size if before else 0)
+        while self._bytes > KEPT:
+            self._bytes -= self._pages.popitem(last=False)[1].size
+
+
+class Streams(ABC, Generic[P]):
+    """The streams of one kind, one for each experiment; `P` is a position in one. Used from the event loop only."""
+
+    #: The message that they are made of, with `state` and `ending`.
+    message: ClassVar[type[Any]]
+
+    def __init__(self, reader: Reader, broadcast: Broadcast, watches: Watches) -> None:
+        self.reader = reader
+        self.broadcast = broadcast
+        self._watches = watches
+        self._open: dict[int, _Stream[P]] = {}
+
+    @abstractmethod
+    def page(self, number: int, after: P) -> Page[P]:
+        """In a thread: what follows a position. Raises NotFound."""
+
+    @abstractmethod
+    def watching(self, number: int) -> AbstractContextManager[Watcher]:
+        """Who is told when an experiment's stream has more."""
+
+    async def follow(self, number: int, after: P) -> AsyncGenerator[bytes, None]:
+        """Messages that tell of an experiment from a position on, until it has ended. Raises NotFound.
+
+        Messages that are joined are one: the event loop only passes on what a thread has encoded.
+        """
         told: Standing | None = None
-        with self._opened(number) as journal, self._broadcast.watching(number) as watcher:
+        caught_up = False
+        with self._opened(number) as stream, self.watching(number) as watcher:
             while True:
                 watcher.forget()
-                page = await journal.page(after)
+                page = await stream.page(after)
                 last = page.standing.over and not page.full
-                standing = journal.standing or page.standing
+                standing = stream.standing or page.standing
                 if standing.over and not last:
-                    # Whoever is told that it is over asks for no more, and there are entries to come.
+                    # Whoever is told that it is over asks for no more, and there is more to come.
                     standing = told
-                if page.count or standing != told:
-                    told = standing
-                    await self._pace.turn(len(page.encoded))
-                    yield page.encoded + (standing.encoded() if standing else b"")
+                if page.count or standing != told or caught_up == page.full:
+                    told, caught_up = standing, not page.full
+                    await self._watches.pace(len(page.encoded))
+                    yield page.encoded + self._encoded(standing)
                 if last:
                     return
                 after = page.last
@@ -101,43 +167,49 @@ class Watches:
                     await asyncio.sleep(WATCH_PACE)
                     await watcher.wait(WATCH_PATIENCE)
 
+    def _encoded(self, standing: Standing | None) -> bytes:
+        if standing is None:
+            return b""
+        return self.message(state=to_number(standing.state), ending=standing.ending).SerializeToString()
+
     @contextlib.contextmanager
-    def _opened(self, number: int) -> Iterator[_Journal]:
-        journal = self._journals.get(number)
-        if journal is None:
-            journal = self._journals[number] = _Journal(number, self._shelf, self._broadcast)
-        journal.watches += 1
+    def _opened(self, number: int) -> Iterator[_Stream[P]]:
+        stream = self._open.get(number)
+        if stream is None:
+            stream = self._open[number] = _Stream(number, self, self._watches)
+        stream.watches += 1
         try:
-            yield journal
+            yield stream
         finally:
-            journal.watches -= 1
-            if not journal.watches:
-                del self._journals[number]
-                journal.close()
+            stream.watches -= 1
+            if not stream.watches:
+                del self._open[number]
+                stream.close()
 
 
-class _Journal:
-    """One experiment's journal, as long as somebody watches it."""
+class _Stream(Generic[P]):
+    """One experiment's stream, as long as somebody watches it."""
 
-    def __init__(self, number: int, shelf: _Shelf, broadcast: Broadcast) -> None:
+    def __init__(self, number: int, streams: Streams[P], watches: Watches) -> None:
         self._number = number
-        self._shelf = shelf
+        self._streams = streams
+        self._watches = watches
         self._stack = contextlib.ExitStack()
-        self._news: Watcher = self._stack.enter_context(broadcast.watching(number))
-        self._reading: dict[int, asyncio.Task[JournalPage]] = {}
+        self._news: Watcher = self._stack.enter_context(streams.watching(number))
+        self._reading: dict[P, asyncio.Task[Page[P]]] = {}
         self._opened_at = time.monotonic()
         self.watches = 0
-        #: As it was last seen.
+        #: The experiment's, as it was last seen.
         self.standing: Standing | None = None
 
     def close(self) -> None:
         """Nobody watches it any more."""
         self._stack.close()
-        self._shelf.clear(self._number)
+        self._watches.clear(self._streams, self._number)
 
-    async def page(self, after: int) -> JournalPage:
-        """The entries after one. All who ask for the same at a time get it from one look at the database."""
-        kept = self._shelf.kept(self._number, after)
+    async def page(self, after: P) -> Page[P]:
+        """What follows a position. All who ask for the same at a time get it from one look at the database."""
+        kept = self._watches.kept(self._streams, self._number, after)
         if kept is not None and self._holds(kept):
             return kept
         if after in self._reading:
@@ -151,80 +223,57 @@ class _Journal:
             self._reading[after].add_done_callback(lambda look: look.cancelled() or look.exception())
         return await asyncio.shield(self._reading[after])
 
-    def _holds(self, page: JournalPage) -> bool:
+    def _holds(self, page: Page[P]) -> bool:
         """Whether a page is as good as one that is read now."""
         recent = max(self._opened_at, time.monotonic() - WATCH_PACE) < page.read_at
         return page.full or (recent and not self._news.told)
 
-    async def _look(self, after: int) -> JournalPage:
+    async def _look(self, after: P) -> Page[P]:
         try:
-            page = await self._shelf.read(self._number, after, self._news.forget)
+            page = await self._watches.read(self._streams, self._number, after, self._news.forget)
             self.standing = page.standing
             return page
         finally:
             del self._reading[after]
 
 
-class _Shelf:
-    """Reads pages, one at a time and with rests between, and keeps those that were read last."""
+class Journals(Streams[int]):
+    """Journals; a position is the number of an entry."""
 
-    def __init__(self, reader: Reader, read: Read) -> None:
-        self._reader = reader
-        self._read = read
-        self._turn = asyncio.Lock()
-        self._pages: OrderedDict[tuple[int, int], JournalPage] = OrderedDict()
-        self._bytes = 0
+    message = pb.WatchExperimentResponse
 
-    def kept(self, number: int, after: int) -> JournalPage | None:
-        """A page that was read before."""
-        page = self._pages.get((number, after))
-        if page is not None:
-            self._pages.move_to_end((number, after))
-        return page
+    def watching(self, number: int) -> AbstractContextManager[Watcher]:
+        """Told of entries, and of how the experiment stands."""
+        return self.broadcast.watching(number)
 
-    def clear(self, number: int) -> None:
-        """Forgets an experiment's pages."""
-        for key in [key for key in self._pages if key[0] == number]:
-            self._bytes -= self._pages.pop(key).size
-
-    async def read(self, number: int, after: int, begin: Callable[[], None]) -> JournalPage:
-        """Looks at the database; `begin` is called just before."""
-        await self._turn.acquire()
-        began = time.monotonic()
-        try:
-            begin()
-            page = await self._read(lambda: _page(self._reader.news(number, after, WATCH_PAGE), after))
-        finally:
-            rest = REST * (time.monotonic() - began)
-            asyncio.get_running_loop().call_later(rest, self._turn.release)
-        self._keep((number, after), page)
-        return page
-
-    def _keep(self, key: tuple[int, int], page: JournalPage) -> None:
-        before = self._pages.pop(key, None)
-        self._pages[key] = page
-        self._bytes += page.size - (before.size if before else 0)
-        while self._bytes > KEPT:
-            self._bytes -= self._pages.popitem(last=False)[1].size
+    def page(self, number: int, after: int) -> Page[int]:
+        """In a thread: entries after one. Raises NotFound."""
+        news = self.reader.news(number, after, WATCH_PAGE)
+        encoded = self.message(events=map(to_message, news.events)).SerializeToString()
+        last, full = news.events[-1].event_id if news.events else after, len(news.events) == WATCH_PAGE
+        return Page(encoded, len(news.events), last, full, Standing(news.state, news.ending), time.monotonic())
 
 
-class _Pace:
-    """Gives each message its time to go out, one after the other."""
+class ReportStreams(Streams[ReportPosition]):
+    """The reports of all trials of an experiment, in the order in which they were stored."""
 
-    def __init__(self) -> None:
-        self._next_at = 0.0
+    message = pb.WatchReportsResponse
 
-    async def turn(self, size: int) -> None:
-        """Returns when a message of so many bytes may be sent."""
-        now = time.monotonic()
-        at = max(self._next_at, now)
-        self._next_at = at + 1 / MESSAGES + size / BYTES
-        if at > now:
-            await asyncio.sleep(at - now)
+    def watching(self, number: int) -> AbstractContextManager[Watcher]:
+        """Told of reports, and of how the experiment stands."""
+        return self.broadcast.watching_reports(number)
 
-
-def _page(news: JournalUpdate, after: int) -> JournalPage:
-    """In a thread: the event loop only passes it on."""
-    events = pb.WatchExperimentResponse(events=map(convert.to_message, news.events)).SerializeToString()
-    last = news.events[-1].event_id if news.events else after
-    return JournalPage(events, len(news.events), last, Standing(news.state, news.ending), time.monotonic())
+    def page(self, number: int, after: ReportPosition) -> Page[ReportPosition]:
+        """In a thread: reports after a position. Raises NotFound."""
+        news = self.reader.reported(number, after, WATCH_PAGE)
+        answer, size, last = self.message(), 0, after
+        for report in news.reports:
+            answer.reports.append(to_message(report))
+            size, last = size + answer.reports[-1].ByteSize(), report.position
+            if size > FULL_MESSAGE:
+                break
+        count = len(answer.reports)
+        full = count == WATCH_PAGE or size > FULL_MESSAGE
+        answer.position, answer.caught_up = str(last), not full
+        standing = Standing(news.state, news.ending)
+        return Page(answer.SerializeToString(), count, last, full, standing, time.monotonic())

@@ -263,7 +263,7 @@ class Checkpoint(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., resource: _Optional[int] = ..., size_bytes: _Optional[int] = ..., checksum: _Optional[str] = ..., token: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("resource", "metrics", "token", "sequence", "receive_time")
+    __slots__ = ("resource", "metrics", "token", "sequence", "receive_time", "trial_id", "commit_id")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -276,12 +276,16 @@ class Report(_message.Message):
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_ID_FIELD_NUMBER: _ClassVar[int]
     resource: int
     metrics: _containers.ScalarMap[str, float]
     token: int
     sequence: int
     receive_time: _timestamp_pb2.Timestamp
-    def __init__(self, resource: _Optional[int] = ..., metrics: _Optional[_Mapping[str, float]] = ..., token: _Optional[int] = ..., sequence: _Optional[int] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    trial_id: int
+    commit_id: int
+    def __init__(self, resource: _Optional[int] = ..., metrics: _Optional[_Mapping[str, float]] = ..., token: _Optional[int] = ..., sequence: _Optional[int] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_id: _Optional[int] = ..., commit_id: _Optional[int] = ...) -> None: ...
 
 class Event(_message.Message):
     __slots__ = ("event_id", "experiment_id", "trial_id", "create_time", "kind", "data_json")
@@ -529,3 +533,25 @@ class WatchExperimentResponse(_message.Message):
     state: ExperimentState
     ending: bool
     def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., ending: _Optional[bool] = ...) -> None: ...
+
+class WatchReportsRequest(_message.Message):
+    __slots__ = ("experiment_id", "after")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: int
+    after: str
+    def __init__(self, experiment_id: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
+
+class WatchReportsResponse(_message.Message):
+    __slots__ = ("reports", "state", "ending", "position", "caught_up")
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ENDING_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
+    reports: _containers.RepeatedCompositeFieldContainer[Report]
+    state: ExperimentState
+    ending: bool
+    position: str
+    caught_up: bool
+    def __init__(self, reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., ending: _Optional[bool] = ..., position: _Optional[str] = ..., caught_up: _Optional[bool] = ...) -> None: ...

@@ -103,6 +103,11 @@ class ExperimentServiceStub:
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchExperimentRequest.SerializeToString,
                 response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchExperimentResponse.FromString,
                 _registered_method=True)
+        self.WatchReports = channel.unary_stream(
+                '/rungmaster.v1.ExperimentService/WatchReports',
+                request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.SerializeToString,
+                response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.FromString,
+                _registered_method=True)
 
 
 class ExperimentServiceServicer:
@@ -206,6 +211,14 @@ class ExperimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchReports(self, request, context):
+        """What all trials of an experiment report, in the order in which it was stored, from any point on, until it ends.
+        A slow reader delays nobody: reports are read from the database at the reader's own pace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExperimentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -273,6 +286,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.WatchExperiment,
                     request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchExperimentRequest.FromString,
                     response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchExperimentResponse.SerializeToString,
+            ),
+            'WatchReports': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchReports,
+                    request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.FromString,
+                    response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -630,6 +648,33 @@ class ExperimentService:
             '/rungmaster.v1.ExperimentService/WatchExperiment',
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchExperimentRequest.SerializeToString,
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rungmaster.v1.ExperimentService/WatchReports',
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.SerializeToString,
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.FromString,
             options,
             channel_credentials,
             insecure,

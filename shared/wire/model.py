@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from .positions import ReportPosition
+
 
 class ExperimentState(StrEnum):
     """Where an experiment stands."""
@@ -216,13 +218,20 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One measurement."""
+    """One measurement. `commit_id` grows from commit to commit; 0 where an older version stored it."""
 
     resource: int
     metrics: Mapping[str, float]
     token: int
     sequence: int
     receive_time: datetime
+    trial_id: int
+    commit_id: int
+
+    @property
+    def position(self) -> ReportPosition:
+        """Its place in the stream of its experiment's reports."""
+        return ReportPosition(self.commit_id, self.trial_id, self.token, self.sequence)
 
 
 @dataclass(frozen=True, slots=True)

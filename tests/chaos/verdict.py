@@ -110,7 +110,17 @@ def judge(everything: Evidence) -> Verdict:
     verdict.lost += _lost(evidence)
     verdict.duplicated += _duplicated(evidence)
     verdict.double_owners += [*_overlapping(evidence), *_trained_twice(evidence)]
-    checks = (_reports_outside, _gaps, _unknown_training, _trials, _rungs, _unpromoted, _experiments, _passed_over)
+    checks = (
+        _reports_outside,
+        _gaps,
+        _order,
+        _unknown_training,
+        _trials,
+        _rungs,
+        _unpromoted,
+        _experiments,
+        _passed_over,
+    )
     for check in checks:
         verdict.others += check(evidence)
     verdict.passed_over = sum(len(uris) for _, uris in _broken(evidence))
@@ -211,6 +221,16 @@ def _gaps(evidence: Evidence) -> Iterator[str]:
     for lease, found in numbers.items():
         if sorted(found) != list(range(1, len(found) + 1)):
             yield f"the events of lease {lease} are numbered {sorted(found)}"
+
+
+def _order(evidence: Evidence) -> Iterator[str]:
+    """By their commits, the reports of a lease come as it sent them, and none before one that was taken earlier."""
+    last: dict[Key, int] = {}
+    taken = 0.0
+    for row in sorted(evidence.rows["reports"], key=lambda row: (row.commit_id, *_lease(row), row.sequence)):
+        if not row.commit_id or row.sequence <= last.get(_lease(row), 0) or row.receive_time < taken:
+            yield f"report {(*_lease(row), row.sequence)} of commit {row.commit_id} is out of order"
+        last[_lease(row)], taken = row.sequence, row.receive_time
 
 
 def _unknown_training(evidence: Evidence) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -15,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from rungmaster.client import Client
+from rungmaster.master.ledger.ledger import COMMITS_OF_A_TERM
 from rungmaster.shared.wire.model import ExperimentState, TrialState
 
 MakeCluster = Callable[..., Cluster]
@@ -27,6 +30,15 @@ def reports_of(client: Client, experiment_id: int) -> Counter[tuple[int, int]]:
         for trial in client.trials(experiment_id)
         for report in client.metrics(experiment_id, trial.trial_id)
     )
+
+
+def in_thread(action: Callable[[], Any]) -> Future[Any]:
+    """Does something in a thread of its own."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(action)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def trained(cluster: Cluster) -> Counter[tuple[int, int]]:
@@ -89,6 +101,7 @@ def test_killing_the_master_loses_nothing_and_the_search_goes_on_by_itself(
             hyperparameters={"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.05},
         )
         experiment_id = client.submit(spec).experiment_id
+        watched = in_thread(lambda: list(client.watch_reports(experiment_id)))
         for kills in range(1, 4):
             wait_for("progress", lambda least=kills * 12: client.get(experiment_id).resource_spent >= least)
             seen = reports_of(client, experiment_id)
@@ -100,6 +113,11 @@ def test_killing_the_master_loses_nothing_and_the_search_goes_on_by_itself(
         assert set(reports_of(client, experiment_id).values()) == {1}
         assert reports_of(client, experiment_id) == trained(cluster)
         assert client.master_info().term == 4
+        streamed = watched.result(60)
+        assert Counter((one.trial_id, one.resource) for one in streamed) == trained(cluster), "each once, in all"
+        assert {one.commit_id // COMMITS_OF_A_TERM for one in streamed} == {1, 2, 3, 4}, "under all four masters"
+        for after in range(0, len(streamed), 10):
+            assert list(client.watch_reports(experiment_id, after=streamed[after].position)) == streamed[after + 1 :]
 
 
 def test_trials_of_a_killed_worker_go_on_elsewhere_from_their_checkpoints(

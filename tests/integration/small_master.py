@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from grpc_status import rpc_status
 from rungmaster.proto.v1 import cluster_pb2, cluster_pb2_grpc, experiment_pb2, experiment_pb2_grpc
 from rungmaster.shared.wire import convert, model
 from rungmaster.shared.wire.model import ExperimentState, TrialState
+from rungmaster.shared.wire.positions import ReportPosition
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -69,6 +71,10 @@ def trial(experiment_id: int, number: int) -> model.TrialInfo:
     )
 
 
+def report(number: int) -> model.Report:
+    return model.Report(number, {"validation_error": 1 / number}, 1, number, NOW, number % 3, 7 + number // 2)
+
+
 def event(number: int, kind: str = "decision") -> model.Event:
     return model.Event(number, 1, number % 3, datetime.now(UTC), kind, {"resource": number})
 
@@ -86,11 +92,13 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
         self.trials = [trial(1, number) for number in range(5)]
         self.events: list[model.Event] = []
         self.events_per_stream = 1000
+        self.reports: list[model.Report] = []
         self.faults: list[grpc.StatusCode | status_pb2.Status] = []
         self.lost_answers = 0
         self.delay = 0.0
         self.calls: Counter[str] = Counter()
         self.watched_from: list[int] = []
+        self.reports_watched_from: list[str] = []
         self.streams = 0
         self._server: grpc.Server | None = None
         self.address = ""
@@ -202,7 +210,7 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
 
     def ListMetrics(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("metrics", context)
-        reports = [model.Report(n, {"validation_error": 1 / n, "loss": float("nan")}, 1, n, NOW) for n in (1, 2, 3)]
+        reports = [replace(report(n), metrics={"validation_error": 1 / n, "loss": float("nan")}) for n in (1, 2, 3)]
         page, token = _page(reports, request, 2)
         return experiment_pb2.ListMetricsResponse(reports=map(convert.to_message, page), next_page_token=token)
 
@@ -226,6 +234,24 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
             state = self._find(request.experiment_id, context).state
             if state.ended and not [one for one in self.events if one.event_id > last]:
                 yield experiment_pb2.WatchExperimentResponse(state=convert.to_number(state))
+                return
+            time.sleep(0.01)
+
+    def WatchReports(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        self._begin("watch reports", context)
+        self.reports_watched_from.append(request.after)
+        last = ReportPosition.parse(request.after)
+        for sent in itertools.count():
+            if sent == self.events_per_stream:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the stream breaks")
+            found = [one for one in self.reports if one.position > last][:2]
+            last = found[-1].position if found else last
+            messages, state = map(convert.to_message, found), self._find(request.experiment_id, context).state
+            answer = experiment_pb2.WatchReportsResponse(reports=messages, position=str(last), caught_up=not found)
+            if not found:
+                answer.state = convert.to_number(state)
+            yield answer
+            if state.ended and not found:
                 return
             time.sleep(0.01)
 

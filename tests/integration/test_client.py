@@ -25,7 +25,7 @@ from rungmaster.shared.errors import (
 )
 from rungmaster.shared.wire.model import ExperimentState, TrialOrder
 
-from .small_master import SmallMaster, event, experiment, in_background, overloaded, wrong_spec
+from .small_master import SmallMaster, event, experiment, in_background, overloaded, report, wrong_spec
 
 
 @pytest.fixture
@@ -227,6 +227,24 @@ def test_a_watch_survives_a_restart_of_the_master(client: Client, master: SmallM
     master.experiments[1] = experiment(1, ExperimentState.COMPLETED)
     master.start(master.address)
     assert [one.event_id for one in events] == [2]
+
+
+def test_watched_reports_come_once_each_and_in_their_order_though_the_stream_breaks(
+    client: Client, master: SmallMaster
+) -> None:
+    master.experiments[1] = experiment(1, ExperimentState.COMPLETED)
+    master.reports = sorted(map(report, range(1, 10)), key=lambda one: one.position)
+    master.events_per_stream = 2
+    assert list(client.watch_reports(1)) == master.reports
+    assert master.reports_watched_from == ["", *(str(master.reports[n].position) for n in (3, 7))]
+
+
+def test_reports_are_watched_from_any_of_them_on(client: Client, master: SmallMaster) -> None:
+    master.experiments[1] = experiment(1, ExperimentState.COMPLETED)
+    master.reports = sorted(map(report, range(1, 10)), key=lambda one: one.position)
+    for number, one in enumerate(master.reports, 1):
+        assert list(client.watch_reports(1, after=one.position)) == master.reports[number:]
+        assert list(client.watch_reports(1, after=str(one.position))) == master.reports[number:]
 
 
 def test_following_an_experiment_tells_what_happens_from_now_on(client: Client, master: SmallMaster) -> None:

@@ -17,7 +17,7 @@ import pytest
 from rungmaster.client.cli.main import execute
 from rungmaster.shared.wire.model import ExperimentState
 
-from .small_master import SmallMaster, event, experiment, in_background, wrong_spec
+from .small_master import SmallMaster, event, experiment, in_background, report, wrong_spec
 from .test_client import end, until, unused_address
 
 
@@ -149,6 +149,27 @@ def test_a_trial_is_shown_with_its_leases_and_checkpoints(
     assert "ValueError: too wide" in out
     assert "file:///c/1" in out
     assert set(document(capsys, "trial", "1", "2")) == {"trial", "leases", "checkpoints"}
+
+
+def test_the_metrics_of_all_trials_are_followed_in_the_order_of_their_commits(
+    master: SmallMaster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    master.experiments[1] = experiment(1, ExperimentState.COMPLETED)
+    master.reports = sorted(map(report, range(1, 8)), key=lambda one: one.position)
+    lines = documents(capsys, "metrics", "1", "--follow")
+    assert [one["sequence"] for one in lines] == [one.sequence for one in master.reports]
+    third = master.reports[2].position
+    out = printed(capsys, "metrics", "1", "--follow", "--after", str(third), "--limit", "1")
+    assert out.split()[1:4] == [str(master.reports[3].position), "trial", str(master.reports[3].trial_id)]
+    assert {one["trial_id"] for one in documents(capsys, "metrics", "1", "2", "--follow")} == {2}
+
+
+@pytest.mark.parametrize("arguments", [["metrics", "1"], ["metrics", "1", "0", "--after", "7.0.1.1"]])
+def test_metrics_without_a_trial_are_followed_or_refused(
+    arguments: list[str], master: SmallMaster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(arguments) == 2
+    assert "--follow" in capsys.readouterr().err
 
 
 def test_metrics_are_listed_and_as_json_one_a_line(master: SmallMaster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -358,7 +358,7 @@ class HostileMaster(SmallMaster):
 
     def ListMetrics(self, request: Any, context: Any) -> Any:  # noqa: N802
         del request, context
-        reports = [model.Report(1, {"validation_error": 0.5, HOSTILE: 1.0}, 1, 1, NOW)]
+        reports = [model.Report(1, {"validation_error": 0.5, HOSTILE: 1.0}, 1, 1, NOW, 0, 1)]
         return experiment_pb2.ListMetricsResponse(reports=map(convert.to_message, reports))
 
     def GetTrial(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.reader import Reader
+from rungmaster.shared.wire.positions import ReportPosition
 
-from .ledger_rows import created, lease
+from .ledger_rows import created, lease, report
 
 CHILD = Path(__file__).with_name("ledger_child.py")
 
@@ -40,5 +42,8 @@ def test_a_killed_writer_leaves_every_batch_that_it_told_of_and_none_by_halves(
     assert told[-1] <= reports[-1] <= told[-1] + 1
     assert ledger.term == 3
     assert ledger.load().experiments[0].leases[0].last_sequence == reports[-1]
+    ledger.commit(Changes(new_reports=[report(1, 1)]))
+    streamed = [(one.trial_id, one.sequence) for one in reader.reported(1, ReportPosition(), 10_000).reports]
+    assert streamed == [*((0, n) for n in reports), (1, 1)], "the order goes on under the next master"
     reader.close()
     ledger.close()

@@ -111,7 +111,7 @@ def test_a_connection_that_breaks_in_mid_transaction_writes_nothing(
         with ledger._transaction() as connection:
             session = connection.scalar(text("SELECT pg_backend_pid()"))
             postgresql_server.execute(f"SELECT pg_terminate_backend({session}, 5000)")
-            write(connection, batch)
+            write(connection, batch, 1)
 
     with pytest.raises(Unavailable):
         commit_on_a_breaking_connection()

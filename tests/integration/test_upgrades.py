@@ -25,6 +25,7 @@ from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import DatabaseError
 from rungmaster.shared.wire.model import ExperimentState, TrialState
+from rungmaster.shared.wire.positions import ReportPosition
 
 DATABASES = Path(__file__).parent / "databases"
 
@@ -64,7 +65,7 @@ def _copy_rows(source: sqlite3.Connection, target: Connection, table: str) -> No
         target.execute(text(f"INSERT INTO {table} ({', '.join(kinds)}) VALUES ({names})"), values)
 
 
-@pytest.fixture(params=["0001", "0002", "0003"])
+@pytest.fixture(params=["0001", "0002", "0003", "0007"])
 def revision(request: pytest.FixtureRequest) -> str:
     """The schema of an old database."""
     return request.param
@@ -100,7 +101,11 @@ def test_a_search_that_an_older_version_began_goes_on_to_its_end(cluster: Cluste
     cluster.master()
     cluster.start("worker", "worker", "--master", cluster.address, "--slots", "2")
     with Client(cluster.address) as client:
+        streamed = list(client.watch_reports(2))
         assert client.wait(2).state.ended
+        assert [report.position for report in streamed] == sorted({report.position for report in streamed})
+        assert (streamed[0].commit_id, streamed[-1].commit_id > 0) == (0, True), "what was stored before comes first"
+        assert len(streamed) == sum(len(list(client.metrics(2, trial.trial_id))) for trial in client.trials(2))
         assert_whole(client, 1)
         assert_whole(client, 2)
         assert client.master_info().term == 2
@@ -161,6 +166,10 @@ def test_the_rows_are_those_of_before(old_url: str) -> None:
             assert (trial.best_metric, trial.best_resource) == min(results), "read from the reports"
             assert trial.origin == "random"
         assert len(reader.list_reports(1, 2)[0]) == 9
+        streamed = reader.reported(1, ReportPosition(), 1_000).reports
+        trials = reader.list_trials(1)[0]
+        by_trial = [report for trial in trials for report in reader.list_reports(1, trial.trial_id)[0]]
+        assert streamed == by_trial, "of their order nothing is known, so they come trial by trial"
         kinds = [[event.kind for event in reader.events_after(number, 0, 10_000)] for number in (1, 2)]
         assert [each.count("rules_changed") for each in kinds] == [0, 1], "only what has not ended goes on by new rules"
     assert check_database(old_url).violations == []

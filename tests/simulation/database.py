@@ -6,7 +6,9 @@ Beside it a MemoryStore takes every batch that took effect: what the rows must b
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from rungmaster.master.dispatcher.recovered import SessionParameters
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.experiment.changes import Changes, LeaseRow, ReportRow, RungResultRow, TrialRow
 from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.maintenance.check import check_database
+from rungmaster.shared.wire.positions import ReportPosition
 
 #: A rebuilt memory is compared with the live one at every so many commits, and at every start.
 COMPARE_EVERY = 25
@@ -33,6 +37,8 @@ class Database:
         self.model = MemoryStore()
         self.oracle = Oracle(self.model)
         self.commits = 0
+        #: Trial, token and sequence number of each experiment's reports, in the order in which they were stored.
+        self.reported: dict[int, list[tuple[int, int, int]]] = {}
 
     def open(self, holder: str) -> Ledger:
         """Takes a new term."""
@@ -50,6 +56,8 @@ class Database:
         self.oracle.before_commit(changes)
         self.model.commit(changes)
         self.commits += 1
+        for row in sorted(changes.new_reports, key=attrgetter("trial_id", "token", "sequence")):
+            self.reported.setdefault(row.experiment_id, []).append((row.trial_id, row.token, row.sequence))
         if changes != Changes():
             self.oracle.check()
         if self.commits % COMPARE_EVERY == 0:
@@ -59,6 +67,7 @@ class Database:
         """Compares every row of the database with the model's, and replays its journals."""
         violations = check_database(str(self.path)).violations
         assert not violations, "\n".join(violations)
+        self._check_stream()
         connection = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
         try:
             for table, row_type, rows in (
@@ -73,6 +82,16 @@ class Database:
                 assert sorted(stored, key=_sortable) == sorted(expected, key=_sortable), f"table {table} differs"
         finally:
             connection.close()
+
+    def _check_stream(self) -> None:
+        """Reads each experiment's reports a few at a time, as those do who watch them."""
+        with closing(Reader(str(self.path))) as reader:
+            for number in self.model.experiments:
+                seen, after = [], ReportPosition()
+                while found := reader.reported(number, after, 97).reports:
+                    seen += [(report.trial_id, report.token, report.sequence) for report in found]
+                    after = found[-1].position
+                assert seen == self.reported.get(number, []), f"the stream of experiment {number} differs"
 
 
 def _sortable(row: tuple[Any, ...]) -> str:

@@ -138,14 +138,14 @@ def test_a_message_with_another_text_than_an_object_is_refused(text: str, proble
 
 
 def test_non_finite_metrics_survive_in_a_report() -> None:
-    metrics = over_the_wire(model.Report(3, {"loss": math.nan, "score": -math.inf}, 1, 2, NOW)).metrics
+    metrics = over_the_wire(model.Report(3, {"loss": math.nan, "score": -math.inf}, 1, 2, NOW, 7, 1 << 40)).metrics
     assert math.isnan(metrics["loss"])
     assert metrics["score"] == -math.inf
 
 
 def test_times_of_other_zones_come_back_in_utc() -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    back = over_the_wire(model.Report(3, {}, 1, 2, noon)).receive_time
+    back = over_the_wire(model.Report(3, {}, 1, 2, noon, 7, 1)).receive_time
     assert back == datetime(2026, 1, 1, 10, tzinfo=UTC)
     assert back.tzinfo is UTC
 

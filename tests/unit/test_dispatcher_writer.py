@@ -15,11 +15,12 @@ from unit.master_harness import Line, make_spec
 from unit.master_store import MemoryStore, plain_blueprint
 
 from rungmaster.master.dispatcher import writer as writer_module
+from rungmaster.master.dispatcher.broadcast import Broadcast
 from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParameters
 from rungmaster.master.dispatcher.writer import Writer
-from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes, NotWritten
+from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes, EventRow, NotWritten, ReportRow
 from rungmaster.shared.errors import FailedPrecondition, InternalError, LimitExceeded, MastershipLost, Unavailable
 from rungmaster.shared.wire.session import Hello, SessionRequest, WorkRequest
 
@@ -357,6 +358,23 @@ def test_those_who_watch_an_experiment_are_told_of_its_commits_and_of_no_others(
             await told
 
     run(scenario)
+
+
+def test_those_who_watch_the_reports_of_an_experiment_are_told_of_its_reports_and_of_no_others() -> None:
+    broadcast = Broadcast()
+    row = ReportRow(1, 0, 1, 1, 1, {"loss": 0.5}, 0.0)
+    with (
+        broadcast.watching(1) as journal,
+        broadcast.watching_reports(1) as reports,
+        broadcast.watching_reports(2) as others,
+    ):
+        broadcast.committed(Changes(new_reports=[row]))
+        assert (journal.told, reports.told, others.told) == (False, True, False)
+        reports.forget()
+        broadcast.committed(Changes(new_events=[EventRow(1, 0, 0.0, "assigned", {})]))
+        assert (journal.told, reports.told, others.told) == (True, False, False)
+        broadcast.committed(Changes(endings={1: True}))
+        assert (reports.told, others.told) == (True, False)
 
 
 def test_a_commit_between_a_look_and_the_wait_for_the_next_one_is_not_missed() -> None:

@@ -7,14 +7,26 @@ from itertools import islice
 
 import click
 
+from ....proto.v1 import experiment_pb2
 from ....shared.text.printing import say, say_lines
 from ....shared.wire.convert import from_message, from_messages
 from ....shared.wire.model import Checkpoint, Lease, Report, TrialInfo, TrialOrder, TrialState
+from ...calls import Calls
 from ...client import Client
 from ...fetching import model_of
+from ...follow import PATIENCE_SECONDS
 from ...results import other_metrics
 from .. import text
-from ..options import EXPERIMENT_ID, TRIAL_ID, choose, experiment_argument, json_option, limit_option, looking_options
+from ..options import (
+    EXPERIMENT_ID,
+    TRIAL_ID,
+    choose,
+    experiment_argument,
+    json_option,
+    limit_option,
+    looking_options,
+    say_if_at_rest,
+)
 from ..output import print_document, print_json_lines, print_values
 
 trial_argument = click.argument("trial", type=TRIAL_ID)
@@ -141,19 +153,52 @@ def _checkpoint_row(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 @click.command("metrics")
 @click.argument("experiment", type=EXPERIMENT_ID)
-@trial_argument
+@click.argument("trial", type=TRIAL_ID, required=False)
+@click.option("--follow", is_flag=True, help="Print the reports of all trials as they come, until the experiment ends.")
+@click.option("--after", default="", metavar="POSITION", help="With --follow: only reports after this position.")
 @limit_option
 @looking_options
 @json_option
-def metrics(experiment: int, trial: int, limit: int | None, client: Client, as_json: bool) -> None:
-    """List what a trial reported, in the order in which the master accepted it; with --json one report a line."""
-    messages = islice(client.calls.list_metrics(experiment, trial), limit)
+def metrics(
+    experiment: int, trial: int | None, follow: bool, after: str, limit: int | None, client: Client, as_json: bool
+) -> None:
+    """List what a trial reported, in the order in which the master accepted it; with --json one report a line.
+
+    With --follow what all trials report, or only TRIAL, in the order in which it was stored, from the beginning or from
+    the position of a report on: its commit_id, trial_id, token and sequence, with dots between them. It goes on through
+    restarts of the master.
+    """
+    if follow:
+        at_rest = not client.get(experiment).state.ended and say_if_at_rest(client)
+        messages = _streamed(client, experiment, trial, after, to_its_end=not at_rest)
+    elif trial is None or after:
+        raise click.UsageError("which trial's? Name it; --follow prints those of all, and takes --after")
+    else:
+        messages = client.calls.list_metrics(experiment, trial)
+    messages = islice(messages, limit)
     if as_json:
         print_json_lines(messages)
+        return
+    if follow:
+        say_lines(map(text.report_line, from_messages(messages, Report)))
         return
     rows = _report_rows(from_messages(messages, Report))
     say_lines(text.table(("resource", "time", "metrics"), rows, left=frozenset({1, 2})))
     say_lines(text.thinned_lines(client.get(experiment)))
+
+
+def _streamed(
+    client: Client, experiment_id: int, trial_id: int | None, after: str, *, to_its_end: bool
+) -> Iterator[experiment_pb2.Report]:
+    """The reports of all trials or of one, until the experiment has ended, or else those that are there."""
+    connection = client.calls.connection.with_timeout(PATIENCE_SECONDS)
+    try:
+        for answer in Calls(connection).watch_reports(experiment_id, after):
+            yield from (report for report in answer.reports if trial_id in (None, report.trial_id))
+            if answer.caught_up and not to_its_end:
+                return
+    finally:
+        connection.close()
 
 
 def _report_rows(reports: Iterator[Report]) -> Iterator[tuple[str, ...]]:

@@ -23,6 +23,7 @@ from ....shared.wire.model import (
     TrialState,
     Trouble,
 )
+from ....shared.wire.positions import ReportPosition
 from ...experiment.changes import ThinningRow
 from ...experiment.orphans import is_orphan
 from ...experiment.retention import Measured
@@ -30,7 +31,7 @@ from ..engine import parse_database, reading_engine, transaction
 from ..files.ground import DatabaseFiles
 from ..leadership.lock import is_held
 from ..leadership.mastership import MastershipHolder, read_owner
-from . import experiment_queries, orphan_queries, retention, trial_queries, trouble_queries
+from . import experiment_queries, orphan_queries, report_queries, retention, trial_queries, trouble_queries
 from .paging import parse_page
 from .read_only import ReadOnly
 
@@ -46,6 +47,15 @@ class JournalUpdate:
     """What is new in an experiment; `ending` is whether its trials are still being ended."""
 
     events: list[Event]
+    state: ExperimentState
+    ending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReportUpdate:
+    """What was reported since; `ending` is whether the experiment's trials are still being ended."""
+
+    reports: list[Report]
     state: ExperimentState
     ending: bool
 
@@ -176,6 +186,16 @@ class Reader:
             return JournalUpdate(
                 trial_queries.events_after(connection, experiment_id, after_event_id, limit), state, ending
             )
+
+    def reported(self, experiment_id: int, after: ReportPosition, limit: int) -> ReportUpdate:
+        """At most `limit` reports of an experiment after a position, in the order in which they were stored, and how it
+        stands then.
+
+        No report with a lower position than one that was returned appears later. Raises NotFound.
+        """
+        with self._snapshot() as connection:
+            state, ending = experiment_queries.standing(connection, experiment_id)
+            return ReportUpdate(report_queries.reports_after(connection, experiment_id, after, limit), state, ending)
 
     def open_thinnings(self) -> list[ThinningRow]:
         """Those that have not ended, longest waiting first."""

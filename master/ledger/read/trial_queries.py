@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, select, tuple_, union_all
@@ -16,6 +15,8 @@ from .from_rows import from_row, from_rows
 from .paging import Page
 
 _T, _L, _R = tables.trials.c, tables.leases.c, tables.reports.c
+#: The columns of a report as people see it.
+REPORT = columns_of(tables.reports, Report)
 _EVERY_STATE = tuple(TrialState)
 #: By what an experiment's `best` says, the column with the result that counts.
 RESULTS = {"any": "best_metric", "last": "metric"}
@@ -148,17 +149,13 @@ def checkpoints_of(connection: Connection, experiment_id: int, trial_id: int) ->
 
 def list_reports(connection: Connection, experiment_id: int, trial_id: int, page: Page) -> tuple[list[Report], str]:
     """A page of a trial's reports in the order of their acceptance, and the token of the next one."""
-    columns = (_R.resource, _R.metrics, _R.token, _R.sequence, _R.receive_time)
-    statement = select(*columns).where(_R.experiment_id == experiment_id, _R.trial_id == trial_id)
+    statement = select(*REPORT).where(_R.experiment_id == experiment_id, _R.trial_id == trial_id)
     if page.after:
         statement = statement.where(tuple_(_R.token, _R.sequence) > tuple_(*page.after))
     statement = statement.order_by(_R.token, _R.sequence).limit(page.size + 1)
     rows, more = page.cut(connection.execute(statement).all())
     token = page.token([rows[-1].token, rows[-1].sequence]) if more else ""
-    return [
-        Report(resource, metrics, lease, sequence, datetime.fromtimestamp(received, UTC))
-        for resource, metrics, lease, sequence, received in rows
-    ], token
+    return [from_row(Report, row) for row in rows], token
 
 
 def events_after(connection: Connection, experiment_id: int, event_id: int, limit: int) -> list[Event]:

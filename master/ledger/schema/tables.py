@@ -162,6 +162,10 @@ reports = _table(
     Column("resource", BigInteger, nullable=False),
     Column("metrics", MetricsText, nullable=False),
     Column("receive_time", Double, nullable=False),
+    # Grows from commit to commit; 0 for what was stored before there was one.
+    Column("commit_id", BigInteger, nullable=False, server_default="0"),
+    # No more columns than these: on SQLite the primary key follows anyway, and PostgreSQL keeps equal keys once.
+    Index("ix_reports_commit", "experiment_id", "commit_id"),
 )
 
 checkpoints = _table(

@@ -19,7 +19,6 @@ from ...experiment.changes import (
     EventRow,
     ExperimentRow,
     LeaseRow,
-    ReportRow,
     RungResultRow,
     RungRow,
     TrialRow,
@@ -108,7 +107,6 @@ _INSERTIONS = {
         (tables.rung_results, RungResultRow),
         (tables.trials, TrialRow),
         (tables.leases, LeaseRow),
-        (tables.reports, ReportRow),
         (tables.checkpoints, CheckpointRow),
         (tables.events, EventRow),
     )
@@ -153,8 +151,11 @@ _forget_orphan = delete(tables.checkpoints).where(
 )
 
 
-def write(connection: Connection, changes: Changes) -> None:
-    """Writes a batch within the connection's transaction. Rows added and changed in one batch are written once."""
+def write(connection: Connection, changes: Changes, commit_id: int) -> None:
+    """Writes a batch within the connection's transaction. Rows added and changed in one batch are written once.
+
+    `commit_id` is larger than that of any batch before.
+    """
     _upsert_workers(connection, list(changes.workers.values()))
     _execute(connection, _mark_drained, ({"which": key, "when": when} for key, when in changes.drained_workers.items()))
     # A trial's old lease ends before its next one begins: the database holds that one at most is held.
@@ -166,8 +167,10 @@ def write(connection: Connection, changes: Changes) -> None:
         (changes.new_leases, changes.leases, _LEASES),
     ):
         _change_and_add(connection, new, changed, change)
-    for rows in (changes.new_results, changes.new_reports, changes.new_checkpoints, changes.new_events):
+    for rows in (changes.new_results, changes.new_checkpoints, changes.new_events):
         _add(connection, rows)
+    if changes.new_reports:
+        insert_reports(connection, changes.new_reports, commit_id)
     _mark(connection, changes)
     for experiment_id, goes_on in changes.endings.items():
         _note_ending(connection, experiment_id, goes_on=goes_on)
@@ -204,8 +207,6 @@ def _add(connection: Connection, rows: Sequence[Any]) -> None:
         return
     if isinstance(rows[0], ExperimentRow):
         connection.execute(insert(tables.experiments), [_experiment_values(row) for row in rows])
-    elif isinstance(rows[0], ReportRow) and connection.dialect.name == "sqlite":
-        insert_reports(connection, rows)
     else:
         _INSERTIONS[type(rows[0])].run(connection, rows)
 

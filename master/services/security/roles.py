@@ -37,6 +37,7 @@ _SERVICES: dict[str, dict[str, frozenset[Role]]] = {
         "GetTrial": READ,
         "ListMetrics": READ,
         "WatchExperiment": READ,
+        "WatchReports": READ,
     },
     "rungmaster.v1.WorkerService": {"Session": TRAIN},
     "rungmaster.v1.ClusterService": {"ListWorkers": READ, "DrainWorker": CHANGE, "GetMasterInfo": READ},
