@@ -115,13 +115,13 @@ class Space:
 
 def repetition(spec: Spec, space: Space) -> str:
     """What is to be said where a spec's space has fewer combinations than its search makes trials; empty elsewhere."""
-    number, trials = space.number, spec.searcher.max_trials
+    number, trials = space.number, spec.searcher.trials
     if number is None or number >= trials:
         return ""
     if number == 1:
-        return f"hyperparameters: there is 1 combination for {trials:,} trials (searcher.max_trials): all are the same"
+        return f"hyperparameters: there is 1 combination for {trials:,} trials: all are the same"
     then = "each comes once, and then again" if space.is_small else "some come several times"
-    return f"hyperparameters: there are {number:,} combinations for {trials:,} trials (searcher.max_trials): {then}"
+    return f"hyperparameters: there are {number:,} combinations for {trials:,} trials: {then}"
 
 
 def _ruled_out(drawn: int, allowed: int) -> Problem:

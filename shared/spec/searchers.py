@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Literal
+from functools import cache, reduce
+from operator import or_
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    PlainValidator,
+    SerializeAsAny,
+    Tag,
+    TypeAdapter,
+    model_validator,
+)
 
 from ..errors import Problem
 from .fields import FieldProblems, Model, flag, limits_hold, listed, number, one_of, whole
@@ -33,12 +45,27 @@ def max_rungs_that_fit(eta: Fraction, value: int, limit: int = 10 * MAX_RUNGS) -
     return rungs
 
 
-class RungSearcher(Model):
+class SearcherSpec(Model):
+    """What the fields of every searcher have in common. What only one has is read by that searcher in `master/search`.
+
+    `max_concurrent_trials`: the most trials at once; none: every free slot.
+    """
+
+    name: str
+    max_concurrent_trials: Concurrency | None = None
+
+    @property
+    @abstractmethod
+    def trials(self) -> int:
+        """How many trials the search makes."""
+
+
+class RungSearcher(SearcherSpec):
     """What `asha` and `adaptive_asha` share.
 
     `max_trials`: trials to make, at least 1. `max_resource`: how far a trial trains at most, in the spec's unit.
     `divisor`: one in this many is promoted from each rung; more than 1, may be fractional.
-    `max_rungs`: the most rungs in a bracket. `max_concurrent_trials`: the most trials at once; none: every free slot.
+    `max_rungs`: the most rungs in a bracket.
     `stop_once`: stop trials at rungs for good instead of pausing them.
     """
 
@@ -46,8 +73,12 @@ class RungSearcher(Model):
     max_resource: Annotated[int, whole(1)]
     divisor: Annotated[int | float, number(above=1, maximum=1e6)] = 4
     max_rungs: Annotated[int, whole(1, MAX_RUNGS)] = 5
-    max_concurrent_trials: Concurrency | None = None
     stop_once: Annotated[bool, flag()] = False
+
+    @property
+    def trials(self) -> int:
+        """How many trials the search makes."""
+        return self.max_trials
 
     @property
     def eta(self) -> Fraction:
@@ -63,7 +94,7 @@ class RungSearcher(Model):
 class AshaSpec(RungSearcher):
     """One bracket with as many rungs as fit, up to `max_rungs`."""
 
-    name: Literal["asha"] = "asha"
+    name: Annotated[str, one_of("asha")] = "asha"
 
 
 class AdaptiveAshaSpec(RungSearcher):
@@ -72,7 +103,7 @@ class AdaptiveAshaSpec(RungSearcher):
     `mode` chooses their sizes; `bracket_rungs` names the number of rungs of each outright.
     """
 
-    name: Literal["adaptive_asha"] = "adaptive_asha"
+    name: Annotated[str, one_of("adaptive_asha")] = "adaptive_asha"
     mode: Annotated[Mode, one_of("aggressive", "standard", "conservative")] = "standard"
     bracket_rungs: Annotated[tuple[Annotated[int, whole(1, MAX_RUNGS)], ...], BeforeValidator(listed)] | None = None
 
@@ -116,7 +147,25 @@ def _brackets_without_trials(spec: AdaptiveAshaSpec) -> list[Problem]:
     return [Problem("max_trials", f"must be at least {spec.brackets}, one for each bracket, got {spec.max_trials}")]
 
 
-SearcherSpec = AshaSpec | AdaptiveAshaSpec
-
-SEARCHERS: dict[str, type[AshaSpec] | type[AdaptiveAshaSpec]] = {"asha": AshaSpec, "adaptive_asha": AdaptiveAshaSpec}
+SEARCHERS: dict[str, type[SearcherSpec]] = {"asha": AshaSpec, "adaptive_asha": AdaptiveAshaSpec}
 """Every searcher by the name that a spec gives it."""
+
+
+def _named(value: object) -> str | None:
+    name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
+    return name if isinstance(name, str) and name in SEARCHERS else None
+
+
+def _read(value: object) -> SearcherSpec:
+    return _reader(tuple(SEARCHERS.items())).validate_python(value)
+
+
+@cache
+def _reader(searchers: tuple[tuple[str, type[SearcherSpec]], ...]) -> TypeAdapter[Any]:
+    annotated = cast(Any, Annotated)
+    any_of: Any = reduce(or_, (annotated[model, Tag(name)] for name, model in searchers))
+    return TypeAdapter(annotated[any_of, Discriminator(_named)])
+
+
+AnySearcher = Annotated[SerializeAsAny[SearcherSpec], PlainValidator(_read)]
+"""The searcher of a spec: one of SEARCHERS by its name, with all its fields."""

@@ -13,9 +13,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    Discriminator,
     Field,
-    Tag,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -57,7 +55,7 @@ from .fields import (
 )
 from .plain import plain_document
 from .problems import MAX_PROBLEMS, problems_of
-from .searchers import SEARCHERS, AdaptiveAshaSpec, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
+from .searchers import AdaptiveAshaSpec, AnySearcher, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
 from .settings import ExperimentSettings, Priority, Weight
 
 __all__ = [
@@ -161,15 +159,6 @@ class CheckpointsSpec(Model):
     interval: Annotated[int | float, number(minimum=0, maximum=1e9)] | None = 60
 
 
-def _searcher_name(value: object) -> str | None:
-    name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
-    return name if isinstance(name, str) and name in SEARCHERS else None
-
-
-_Searcher = Annotated[
-    Annotated[AshaSpec, Tag("asha")] | Annotated[AdaptiveAshaSpec, Tag("adaptive_asha")],
-    Discriminator(_searcher_name),
-]
 _Hyperparameters = dict[Any, HyperparameterSpec]
 _Forbidden = Annotated[tuple[ConditionSpec, ...], BeforeValidator(listed)]
 
@@ -194,7 +183,7 @@ class Spec(Model):
     unit: Annotated[str, text(MAX_NAME)] = "units"
     hyperparameters: _Hyperparameters
     forbidden: _Forbidden = ()
-    searcher: _Searcher
+    searcher: AnySearcher
     sampler: SamplerSpec = SamplerSpec()
     resources: ResourcesSpec = ResourcesSpec()
     checkpoints: CheckpointsSpec = CheckpointsSpec()
@@ -232,7 +221,7 @@ class _SearcherFile(Model):
     """A document with only what `plan` and `drive` need."""
 
     metric: MetricSpec | None = None
-    searcher: _Searcher
+    searcher: AnySearcher
 
 
 def parse_spec(text: str, *, source: str = "spec") -> Spec:

@@ -115,9 +115,7 @@ def test_plan_reads_a_file_that_holds_just_a_searcher(tmp_path: Path) -> None:
 
 def test_a_space_with_fewer_combinations_than_trials_is_taken_with_a_warning(master: Cluster) -> None:
     small = changed(hyperparameters={"quality": {"type": "categorical", "choices": [0.5, 1]}})
-    warning = (
-        "hyperparameters: there are 2 combinations for 16 trials (searcher.max_trials): each comes once, and then again"
-    )
+    warning = "hyperparameters: there are 2 combinations for 16 trials: each comes once, and then again"
     with Client(master.address) as client, pytest.warns(UserWarning, match=re.escape(warning)):
         assert client.submit(small).planned_trials == 16
     (master.folder / "small.yaml").write_text(small)

@@ -367,8 +367,7 @@ def test_a_space_with_fewer_combinations_than_trials_is_told_and_none_comes_twic
     lines = Lines()
     result = run(spec(hyperparameters=SMALL_SPACE), workers=2, database="search.db", display=lines)
     assert lines.said[1:] == [
-        "warning: hyperparameters: there are 3 combinations for 4 trials (searcher.max_trials): each comes once, and "
-        "then again"
+        "warning: hyperparameters: there are 3 combinations for 4 trials: each comes once, and then again"
     ]
     drawn = {trial.trial_id: trial.hparams["x"] for trial in result.trials()}
     assert sorted(drawn[number] for number in range(3)) == [1, 1.5, 2]

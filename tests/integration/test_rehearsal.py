@@ -141,6 +141,5 @@ def test_plan_check_warns_of_a_space_with_fewer_combinations_than_trials(
     (here / "spec.yaml").write_text(yaml.safe_dump(small))
     assert execute(["plan", "--check", "spec.yaml"]) == 0
     assert capsys.readouterr().err == (
-        "warning: spec.yaml: hyperparameters: there are 3 combinations for 8 trials (searcher.max_trials): each comes "
-        "once, and then again\n"
+        "warning: spec.yaml: hyperparameters: there are 3 combinations for 8 trials: each comes once, and then again\n"
     )

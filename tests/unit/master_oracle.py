@@ -18,6 +18,7 @@ from rungmaster.master.experiment.changes import Changes, ExperimentRow, Key, Ru
 from rungmaster.master.experiment.experiment import LiveExperiment
 from rungmaster.master.experiment.records import ExperimentRecords
 from rungmaster.master.search.adaptive import AdaptiveAsha
+from rungmaster.shared.spec.searchers import RungSearcher
 from rungmaster.shared.spec.spec import Spec, spec_from_json
 from rungmaster.shared.wire.model import ExperimentState, LeaseRef, TrialState
 from rungmaster.shared.wire.session import CheckpointSaved, Exit, LeaseEvent, Measurement
@@ -40,6 +41,8 @@ class Oracle:
         """I4: every promotion was in the top fraction at some moment of the batch, or its bracket's winner."""
         for n, key in enumerate(changes.promoted):
             experiment_id, bracket, rung, trial = key
+            if not isinstance(self._spec(experiment_id).searcher, RungSearcher):
+                continue
             entered = [r for r in changes.new_results if (r.experiment_id, r.bracket_id, r.rung_id) == key[:3]]
             seen = [r for k, r in self._store.results.items() if k[:3] == key[:3]]
             moments = (seen + entered[:n] for n in range(len(entered) + 1))
@@ -49,6 +52,7 @@ class Oracle:
 
     def _passes(self, results: Iterable[RungResultRow], experiment_id: int, trial: int) -> bool:
         spec = self._spec(experiment_id)
+        assert isinstance(spec.searcher, RungSearcher)
         ranked = sorted((_rank(row, spec), row.trial_id) for row in results)
         passing = math.floor(len(ranked) / spec.searcher.eta)
         if spec.searcher.stop_once:
@@ -68,6 +72,7 @@ class Oracle:
     ) -> Key | None:
         """The rung and the trial that goes on so that its bracket ends with one trained in full."""
         spec = self._spec(experiment_id)
+        assert isinstance(spec.searcher, RungSearcher)
         rungs = [[] for key in self._store.rungs if key[:2] == (experiment_id, bracket)]
         for row in results:
             rungs[row.rung_id].append(row)
@@ -221,7 +226,7 @@ class Oracle:
     def _check_top_fraction_went_on(self, row: ExperimentRow) -> None:
         """I4, the other half: when a search has ended by itself, everything that deserved a promotion had it."""
         searcher = self._spec(row.experiment_id).searcher
-        if row.state != ExperimentState.COMPLETED or searcher.stop_once:
+        if row.state != ExperimentState.COMPLETED or not isinstance(searcher, RungSearcher) or searcher.stop_once:
             return
         tops = {key[1]: key[2] for key in sorted(self._store.rungs) if key[0] == row.experiment_id}
         for key in self._store.rungs:
@@ -301,7 +306,8 @@ def _rows(records: ExperimentRecords) -> dict[str, Any]:
 
 
 def _searcher(searcher: Any) -> Any:
-    assert isinstance(searcher, AdaptiveAsha)
+    if not isinstance(searcher, AdaptiveAsha):
+        return searcher
     return [
         (b.created, b.running, [(list(r.results()), list(r.candidates()), r._overshoot) for r in b.rungs])
         for b in searcher._brackets

@@ -158,6 +158,7 @@ def test_an_entrypoint_is_a_function_or_a_command(entrypoint: Any) -> None:
 def test_a_whole_number_may_be_written_with_an_exponent(whole: Any) -> None:
     text = DIGITS.replace("max_resource: 27", f"max_resource: {whole}")
     searcher = parse_spec(text).searcher
+    assert isinstance(searcher, AdaptiveAshaSpec | AshaSpec)
     assert searcher.max_resource == 27
     assert type(searcher.max_resource) is int
 
@@ -174,6 +175,7 @@ def test_a_whole_number_may_be_written_with_an_exponent(whole: Any) -> None:
 )
 def test_the_divisor_is_kept_exactly(divisor: str, eta: Fraction) -> None:
     searcher, _ = parse_searcher(f"searcher: {{name: asha, max_trials: 9, max_resource: 9, divisor: {divisor}}}")
+    assert isinstance(searcher, AshaSpec)
     assert searcher.eta == eta
 
 
