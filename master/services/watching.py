@@ -37,7 +37,7 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JournalStanding:
     """How an experiment stands."""
 
     state: ExperimentState
@@ -58,7 +58,7 @@ class Page(Generic[P]):
     count: int
     last: P
     full: bool
-    standing: Standing
+    standing: JournalStanding
     read_at: float
 
     @property
@@ -145,7 +145,7 @@ class Streams(ABC, Generic[P]):
 
         Messages that are joined are one: the event loop only passes on what a thread has encoded.
         """
-        told: Standing | None = None
+        told: JournalStanding | None = None
         caught_up = False
         with self._opened(number) as stream, self.watching(number) as watcher:
             while True:
@@ -167,7 +167,7 @@ class Streams(ABC, Generic[P]):
                     await asyncio.sleep(WATCH_PACE)
                     await watcher.wait(WATCH_PATIENCE)
 
-    def _encoded(self, standing: Standing | None) -> bytes:
+    def _encoded(self, standing: JournalStanding | None) -> bytes:
         if standing is None:
             return b""
         return self.message(state=to_number(standing.state), ending=standing.ending).SerializeToString()
@@ -200,7 +200,7 @@ class _Stream(Generic[P]):
         self._opened_at = time.monotonic()
         self.watches = 0
         #: The experiment's, as it was last seen.
-        self.standing: Standing | None = None
+        self.standing: JournalStanding | None = None
 
     def close(self) -> None:
         """Nobody watches it any more."""
@@ -251,7 +251,7 @@ class Journals(Streams[int]):
         news = self.reader.news(number, after, WATCH_PAGE)
         encoded = self.message(events=map(to_message, news.events)).SerializeToString()
         last, full = news.events[-1].event_id if news.events else after, len(news.events) == WATCH_PAGE
-        return Page(encoded, len(news.events), last, full, Standing(news.state, news.ending), time.monotonic())
+        return Page(encoded, len(news.events), last, full, JournalStanding(news.state, news.ending), time.monotonic())
 
 
 class ReportStreams(Streams[ReportPosition]):
@@ -275,5 +275,5 @@ class ReportStreams(Streams[ReportPosition]):
         count = len(answer.reports)
         full = count == WATCH_PAGE or size > FULL_MESSAGE
         answer.position, answer.caught_up = str(last), not full
-        standing = Standing(news.state, news.ending)
+        standing = JournalStanding(news.state, news.ending)
         return Page(answer.SerializeToString(), count, last, full, standing, time.monotonic())
