@@ -50,7 +50,7 @@ class JournalStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[P]):
+class StreamPage(Generic[P]):
     """What follows a position, as a part of a message. `last` is the position of the last of it, `full` whether it
     will never have more."""
 
@@ -71,12 +71,12 @@ class Watches:
     """What all watches of one master share: they look at the database one after the other, with rests between, and
     what they are sent goes out at one rate. Used from the event loop only."""
 
-    def __init__(self, read: Callable[[Callable[[], Page[Any]]], Awaitable[Page[Any]]]) -> None:
+    def __init__(self, read: Callable[[Callable[[], StreamPage[Any]]], Awaitable[StreamPage[Any]]]) -> None:
         """`read` has a query answered in a thread."""
         self._read = read
         self._turn = asyncio.Lock()
         self._next_at = 0.0
-        self._pages: OrderedDict[tuple[object, int, object], Page[Any]] = OrderedDict()
+        self._pages: OrderedDict[tuple[object, int, object], StreamPage[Any]] = OrderedDict()
         self._bytes = 0
 
     async def pace(self, size: int) -> None:
@@ -87,7 +87,7 @@ class Watches:
         if at > now:
             await asyncio.sleep(at - now)
 
-    def kept(self, streams: object, number: int, after: object) -> Page[Any] | None:
+    def kept(self, streams: object, number: int, after: object) -> StreamPage[Any] | None:
         """A page that was read before."""
         page = self._pages.get((streams, number, after))
         if page is not None:
@@ -99,7 +99,7 @@ class Watches:
         for key in [key for key in self._pages if key[:2] == (streams, number)]:
             self._bytes -= self._pages.pop(key).size
 
-    async def read(self, streams: Streams[P], number: int, after: P, begin: Callable[[], None]) -> Page[P]:
+    async def read(self, streams: Streams[P], number: int, after: P, begin: Callable[[], None]) -> StreamPage[P]:
         """Looks at the database; `begin` is called just before."""
         await self._turn.acquire()
         began = time.monotonic()
@@ -112,7 +112,7 @@ class Watches:
         self._keep((streams, number, after), page)
         return page
 
-    def _keep(self, key: tuple[object, int, object], page: Page[Any]) -> None:
+    def _keep(self, key: tuple[object, int, object], page: StreamPage[Any]) -> None:
         before = self._pages.pop(key, None)
         self._pages[key] = page
         self._bytes += page.size - (before.size if before else 0)
@@ -133,7 +133,7 @@ class Streams(ABC, Generic[P]):
         self._open: dict[int, _Stream[P]] = {}
 
     @abstractmethod
-    def page(self, number: int, after: P) -> Page[P]:
+    def page(self, number: int, after: P) -> StreamPage[P]:
         """In a thread: what follows a position. Raises NotFound."""
 
     @abstractmethod
@@ -196,7 +196,7 @@ class _Stream(Generic[P]):
         self._watches = watches
         self._stack = contextlib.ExitStack()
         self._news: Watcher = self._stack.enter_context(streams.watching(number))
-        self._reading: dict[P, asyncio.Task[Page[P]]] = {}
+        self._reading: dict[P, asyncio.Task[StreamPage[P]]] = {}
         self._opened_at = time.monotonic()
         self.watches = 0
         #: The experiment's, as it was last seen.
@@ -207,7 +207,7 @@ class _Stream(Generic[P]):
         self._stack.close()
         self._watches.clear(self._streams, self._number)
 
-    async def page(self, after: P) -> Page[P]:
+    async def page(self, after: P) -> StreamPage[P]:
         """What follows a position. All who ask for the same at a time get it from one look at the database."""
         kept = self._watches.kept(self._streams, self._number, after)
         if kept is not None and self._holds(kept):
@@ -223,12 +223,12 @@ class _Stream(Generic[P]):
             self._reading[after].add_done_callback(lambda look: look.cancelled() or look.exception())
         return await asyncio.shield(self._reading[after])
 
-    def _holds(self, page: Page[P]) -> bool:
+    def _holds(self, page: StreamPage[P]) -> bool:
         """Whether a page is as good as one that is read now."""
         recent = max(self._opened_at, time.monotonic() - WATCH_PACE) < page.read_at
         return page.full or (recent and not self._news.told)
 
-    async def _look(self, after: P) -> Page[P]:
+    async def _look(self, after: P) -> StreamPage[P]:
         try:
             page = await self._watches.read(self._streams, self._number, after, self._news.forget)
             self.standing = page.standing
@@ -246,12 +246,14 @@ class Journals(Streams[int]):
         """Told of entries, and of how the experiment stands."""
         return self.broadcast.watching(number)
 
-    def page(self, number: int, after: int) -> Page[int]:
+    def page(self, number: int, after: int) -> StreamPage[int]:
         """In a thread: entries after one. Raises NotFound."""
         news = self.reader.news(number, after, WATCH_PAGE)
         encoded = self.message(events=map(to_message, news.events)).SerializeToString()
         last, full = news.events[-1].event_id if news.events else after, len(news.events) == WATCH_PAGE
-        return Page(encoded, len(news.events), last, full, JournalStanding(news.state, news.ending), time.monotonic())
+        return StreamPage(
+            encoded, len(news.events), last, full, JournalStanding(news.state, news.ending), time.monotonic()
+        )
 
 
 class ReportStreams(Streams[ReportPosition]):
@@ -263,7 +265,7 @@ class ReportStreams(Streams[ReportPosition]):
         """Told of reports, and of how the experiment stands."""
         return self.broadcast.watching_reports(number)
 
-    def page(self, number: int, after: ReportPosition) -> Page[ReportPosition]:
+    def page(self, number: int, after: ReportPosition) -> StreamPage[ReportPosition]:
         """In a thread: reports after a position. Raises NotFound."""
         news = self.reader.reported(number, after, WATCH_PAGE)
         answer, size, last = self.message(), 0, after
@@ -276,4 +278,4 @@ class ReportStreams(Streams[ReportPosition]):
         full = count == WATCH_PAGE or size > FULL_MESSAGE
         answer.position, answer.caught_up = str(last), not full
         standing = JournalStanding(news.state, news.ending)
-        return Page(answer.SerializeToString(), count, last, full, standing, time.monotonic())
+        return StreamPage(answer.SerializeToString(), count, last, full, standing, time.monotonic())

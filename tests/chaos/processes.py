@@ -136,7 +136,7 @@ def _children(parent: int, *, recursive: bool = False) -> list[psutil.Process]:
 
 def _runs(program: str, process: psutil.Process) -> bool:
     try:
-        return any(part.endswith(f"worker.{program}") for part in process.cmdline())
+        return any(part.endswith(f"worker.process.{program}") for part in process.cmdline())
     except psutil.Error:
         return False
 

@@ -21,7 +21,7 @@ from rungmaster.master.ledger.engine import parse_database
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.read_only import ReadOnly
 from rungmaster.master.ledger.read.reader import Reader
-from rungmaster.shared.errors import DatabaseError, FailedPrecondition, Unavailable
+from rungmaster.shared.errors import DatabaseError, FailedPrecondition, NotFound, Unavailable
 
 from .ledger_rows import created
 from .secure_cluster import ADMIN, SecureCluster
@@ -73,6 +73,16 @@ def test_a_database_without_a_master_is_read(database_url: str) -> None:
         (listed,) = client.list()
         assert client.get(listed.experiment_id).name == "digits"
         assert [trial.trial_id for trial in client.trials(listed.experiment_id)] == [0, 1]
+
+
+def test_an_error_brings_the_numbers_of_what_it_speaks_of_over_the_wire(folder: Path) -> None:
+    with DatabaseClient() as client:
+        with pytest.raises(NotFound) as no_experiment:
+            client.get(99)
+        assert no_experiment.value.ids == {"experiment_id": 99}
+        with pytest.raises(NotFound) as no_trial:
+            client.trial(1, 77)
+        assert no_trial.value.ids == {"experiment_id": 1, "trial_id": 77}
 
 
 def test_reading_makes_changes_and_leaves_nothing(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -121,3 +122,14 @@ def test_a_master_ends_with_its_parent_although_it_is_busy(cluster: Cluster) -> 
     master.stdin.close()
     assert master.wait(30) == 0
     master.stdout.close()
+
+
+def test_a_log_in_json_is_one_object_a_line_with_what_it_is_about(cluster: Cluster) -> None:
+    master = cluster.start(
+        "master", "master", "--listen", cluster.address, "--db", cluster.database, "--log-format", "json"
+    )
+    master.wait_for_line("ready on")
+    assert master.terminate() == 0
+    logged = [json.loads(line) for line in master.lines if line.startswith("{")]
+    assert [entry["message"] for entry in logged] == ["stopping"]
+    assert {"time", "level", "logger"} <= logged[0].keys()

@@ -13,7 +13,7 @@ from rungmaster.master.dispatcher.broadcast import Broadcast
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.reader import JournalUpdate, Reader, ReportUpdate
-from rungmaster.master.services.watching import FULL_MESSAGE, WATCH_PAGE, Journals, Page, ReportStreams, Watches
+from rungmaster.master.services.watching import FULL_MESSAGE, WATCH_PAGE, Journals, ReportStreams, StreamPage, Watches
 from rungmaster.proto.v1 import experiment_pb2 as pb
 from rungmaster.shared.errors import NotFound
 from rungmaster.shared.wire.positions import ReportPosition
@@ -39,7 +39,7 @@ class Counting:
         return self._reader.reported(experiment_id, after, limit)
 
 
-async def in_thread(query: Callable[[], Page[Any]]) -> Page[Any]:
+async def in_thread(query: Callable[[], StreamPage[Any]]) -> StreamPage[Any]:
     return await asyncio.to_thread(query)
 
 
