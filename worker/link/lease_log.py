@@ -203,7 +203,9 @@ class LeaseLog:
             self._forget_the_rest()
             self._lost = str(error)
             return
-        places = [place for place, event in enumerate(self._events) if event is None]
+        # Only as far as is needed: there may be very many behind.
+        on_disk = (place for place, event in enumerate(self._events) if event is None)
+        places = list(islice(on_disk, len(events) + 1))
         for place, event in zip(places, events, strict=False):
             self._events[place] = event
         self._on_disk -= len(events)

@@ -153,9 +153,9 @@ def list_reports(connection: Connection, experiment_id: int, trial_id: int, page
     if page.after:
         statement = statement.where(tuple_(_R.token, _R.sequence) > tuple_(*page.after))
     statement = statement.order_by(_R.token, _R.sequence).limit(page.size + 1)
-    rows, more = page.cut(connection.execute(statement).all())
-    token = page.token([rows[-1].token, rows[-1].sequence]) if more else ""
-    return [from_row(Report, row) for row in rows], token
+    reports, more = page.cut(from_rows(Report, connection.execute(statement)))
+    token = page.token([reports[-1].token, reports[-1].sequence]) if more else ""
+    return list(reports), token
 
 
 def events_after(connection: Connection, experiment_id: int, event_id: int, limit: int) -> list[Event]:
