@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from ..proto.v1 import cluster_pb2, experiment_pb2
 from ..shared.errors import NotFound
 from ..shared.net.addresses import DEFAULT_ADDRESS, parse_addresses
 from ..shared.net.credentials import NO_CREDENTIALS, Credentials
-from ..shared.wire import convert
+from ..shared.wire.convert import from_message, from_messages
 from ..shared.wire.model import (
     Checkpoint,
     Event,
@@ -29,13 +29,15 @@ from ..shared.wire.model import (
     Worker,
 )
 from ..shared.wire.positions import ReportPosition
-from .calls import Calls
+from . import requests
 from .connection import MasterConnection
 from .fetching import choose_checkpoint, fetch_checkpoint, located
-from .fingerprint import changes, fingerprint_of_spec
+from .fingerprint import changes
 from .specs import spec_text
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from ..shared.spec.spec import Spec
 
 #: Seconds between two looks at something of which a master gives no stream.
@@ -73,12 +75,13 @@ class Client:
         if timeout <= 0:
             raise ValueError(f"timeout must be above 0 seconds, got {timeout}")
         text = addresses if isinstance(addresses, str) else ",".join(addresses)
-        self.calls = Calls(MasterConnection(parse_addresses(text), timeout, credentials))
+        #: Takes requests of `proto/v1` as they are, and gives the messages that answer them.
+        self.connection = MasterConnection(parse_addresses(text), timeout, credentials)
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where the master may be, as `host:port` each."""
-        return self.calls.connection.addresses
+        return self.connection.addresses
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +91,13 @@ class Client:
 
     def close(self) -> None:
         """Closes the connection; iterators that are still open fail."""
-        self.calls.connection.close()
+        self.connection.close()
+
+    def with_timeout(self, timeout: float) -> Client:
+        """Another client for the same master, whose calls take at most `timeout` seconds; to be closed as well."""
+        other = Client.__new__(Client)
+        other.connection = self.connection.with_timeout(timeout)
+        return other
 
     def submit(self, spec: str | Path | Mapping[str, Any] | Spec, *, request_id: str | None = None) -> Experiment:
         """Gives a search to the master, which starts it at once.
@@ -109,32 +118,34 @@ class Client:
         self, spec: str | Path | Mapping[str, Any] | Spec, *, request_id: str | None = None
     ) -> tuple[Experiment, tuple[str, ...]]:
         """As `submit`, and it gives the warnings instead of warning."""
-        text = spec_text(spec)
-        code = fingerprint_of_spec(text, Path.cwd())
-        answer = self.calls.create_experiment(text, request_id or secrets.token_hex(16), code)
-        return convert.from_message(answer.experiment, Experiment), tuple(answer.warnings)
+        answer = self.connection.call(requests.create_experiment(spec_text(spec), request_id))
+        return from_message(answer.experiment, Experiment), tuple(answer.warnings)
 
     def get(self, experiment_id: int) -> Experiment:
         """An experiment with its spec, brackets, counts and best trial."""
-        return convert.from_message(self.calls.get_experiment(experiment_id).experiment, Experiment)
+        return self._experiment(experiment_pb2.GetExperimentRequest(experiment_id=experiment_id))
+
+    def _experiment(self, request: Message) -> Experiment:
+        """The experiment in an answer."""
+        return from_message(self.connection.call(request).experiment, Experiment)
 
     def troubles(self, experiment_id: int) -> tuple[Trouble, ...]:
         """What went wrong in an experiment: trials that failed, attempts that were repeated and more, alike ones
         counted together."""
-        answer = self.calls.get_experiment(experiment_id, troubles=True)
-        return tuple(convert.from_messages(answer.troubles, Trouble))
+        request = experiment_pb2.GetExperimentRequest(experiment_id=experiment_id, troubles=True)
+        return tuple(from_messages(self.connection.call(request).troubles, Trouble))
 
     def list(self, *, states: Iterable[ExperimentState | str] = (), name_contains: str = "") -> Iterator[Experiment]:
         """Experiments, newest first, without spec and brackets; only those in `states`, where any are given."""
-        messages = self.calls.list_experiments([ExperimentState(state) for state in states], name_contains)
-        return convert.from_messages(messages, Experiment)
+        return from_messages(self.connection.pages(requests.list_experiments(states, name_contains)), Experiment)
 
     def watch(self, experiment_id: int, *, after: int = 0) -> Iterator[Event]:
         """What happens in an experiment, from the event after number `after` on, until it has ended.
 
         Every event comes once, also when the master restarts or another takes over meanwhile.
         """
-        return convert.from_messages(self.calls.watch_experiment(experiment_id, after), Event)
+        request = experiment_pb2.WatchExperimentRequest(experiment_id=experiment_id, after_event_id=after)
+        return from_messages((event for answer in self.connection.watch(request) for event in answer.events), Event)
 
     def watch_reports(self, experiment_id: int, *, after: ReportPosition | str = "") -> Iterator[Report]:
         """What all trials of an experiment report, in the order in which it was stored, until it has ended.
@@ -142,8 +153,8 @@ class Client:
         Every report after that position comes once, also when the master restarts or another takes over meanwhile.
         Whoever keeps the `position` of the last report, or its text, goes on from there at any time.
         """
-        for answer in self.calls.watch_reports(experiment_id, str(after)):
-            yield from convert.from_messages(answer.reports, Report)
+        request = experiment_pb2.WatchReportsRequest(experiment_id=experiment_id, after=str(after))
+        return from_messages((report for answer in self.connection.watch(request) for report in answer.reports), Report)
 
     def wait(self, experiment_id: int) -> Experiment:
         """Waits until an experiment has ended with all its trials, however long that takes, and returns it."""
@@ -165,11 +176,11 @@ class Client:
 
     def pause(self, experiment_id: int) -> Experiment:
         """Hands out no more work; running trials save a checkpoint and give their slots back."""
-        return convert.from_message(self.calls.pause_experiment(experiment_id).experiment, Experiment)
+        return self._experiment(experiment_pb2.PauseExperimentRequest(experiment_id=experiment_id))
 
     def resume(self, experiment_id: int) -> Experiment:
         """Lets a paused experiment go on where it stood."""
-        return convert.from_message(self.calls.resume_experiment(experiment_id).experiment, Experiment)
+        return self._experiment(experiment_pb2.ResumeExperimentRequest(experiment_id=experiment_id))
 
     def set(
         self,
@@ -183,16 +194,16 @@ class Client:
 
         Trials that train go on. Raises InvalidInput where a value is wrong, or nothing is given.
         """
-        answer = self.calls.set_experiment(experiment_id, priority, weight, max_concurrent_trials)
-        return convert.from_message(answer.experiment, Experiment)
+        values = {"priority": priority, "weight": weight, "max_concurrent_trials": max_concurrent_trials}
+        return self._experiment(requests.set_experiment(experiment_id, **values))
 
     def cancel(self, experiment_id: int) -> Experiment:
         """Stops an experiment for good; what was recorded stays."""
-        return convert.from_message(self.calls.cancel_experiment(experiment_id).experiment, Experiment)
+        return self._experiment(experiment_pb2.CancelExperimentRequest(experiment_id=experiment_id))
 
     def delete(self, experiment_id: int) -> None:
         """Deletes the records and checkpoints of an experiment that has ended."""
-        self.calls.delete_experiment(experiment_id)
+        self.connection.call(experiment_pb2.DeleteExperimentRequest(experiment_id=experiment_id))
 
     def thin(self, experiment_id: int, *, keep_every: int = 0) -> Experiment:
         """Drops most reports of an experiment that has ended, in the background; its `thinning` says how far that is.
@@ -200,7 +211,8 @@ class Client:
         Those stay that decided, each trial's best and its last, and with `keep_every` those whose sequence number is
         a multiple of it.
         """
-        return convert.from_message(self.calls.thin_experiment(experiment_id, keep_every).experiment, Experiment)
+        request = experiment_pb2.ThinExperimentRequest(experiment_id=experiment_id, keep_every=keep_every)
+        return self._experiment(request)
 
     def trials(
         self,
@@ -210,21 +222,22 @@ class Client:
         order: TrialOrder | str = TrialOrder.ID,
     ) -> Iterator[TrialInfo]:
         """Trials by id, or (order "best") the best metric first, without those that have none."""
-        kinds = [TrialState(state) for state in states]
-        return convert.from_messages(self.calls.list_trials(experiment_id, kinds, TrialOrder(order)), TrialInfo)
+        return from_messages(self.connection.pages(requests.list_trials(experiment_id, states, order)), TrialInfo)
 
     def trial(self, experiment_id: int, trial_id: int) -> TrialDetails:
         """One trial with its assignments and checkpoints."""
-        answer = self.calls.get_trial(experiment_id, trial_id)
+        request = experiment_pb2.GetTrialRequest(experiment_id=experiment_id, trial_id=trial_id)
+        answer = self.connection.call(request)
         return TrialDetails(
-            convert.from_message(answer.trial, TrialInfo),
-            tuple(convert.from_messages(answer.leases, Lease)),
-            tuple(convert.from_messages(answer.checkpoints, Checkpoint)),
+            from_message(answer.trial, TrialInfo),
+            tuple(from_messages(answer.leases, Lease)),
+            tuple(from_messages(answer.checkpoints, Checkpoint)),
         )
 
     def metrics(self, experiment_id: int, trial_id: int) -> Iterator[Report]:
         """What a trial reported, in the order in which the master accepted it."""
-        return convert.from_messages(self.calls.list_metrics(experiment_id, trial_id), Report)
+        request = experiment_pb2.ListMetricsRequest(experiment_id=experiment_id, trial_id=trial_id)
+        return from_messages(self.connection.pages(request), Report)
 
     def best(self, experiment_id: int) -> TrialInfo | None:
         """The best trial, by the result that the spec's `metric.best` names; None before the first result."""
@@ -267,7 +280,7 @@ class Client:
 
     def workers(self) -> tuple[Worker, ...]:
         """The workers that are connected, or whose leases are held for them, by name."""
-        return tuple(convert.from_messages(self.calls.list_workers().workers, Worker))
+        return tuple(from_messages(self.connection.call(cluster_pb2.ListWorkersRequest()).workers, Worker))
 
     def drain(self, worker: str, *, wait: bool = False) -> Worker:
         """Has a worker save and give back what it trains, and leave; by its name, or its session id.
@@ -275,7 +288,8 @@ class Client:
         Returns at once, or with `wait` when it has left. Raises NotFound where there is none, InvalidInput where
         several have the name.
         """
-        drained = convert.from_message(self.calls.drain_worker(worker).worker, Worker)
+        answer = self.connection.call(cluster_pb2.DrainWorkerRequest(worker=worker))
+        drained = from_message(answer.worker, Worker)
         if wait:
             self.wait_until_left(drained)
         return drained
@@ -287,4 +301,4 @@ class Client:
 
     def master_info(self) -> MasterInfo:
         """The master that answers: its version, term, database and how busy it is."""
-        return convert.from_message(self.calls.get_master_info(), MasterInfo)
+        return from_message(self.connection.call(cluster_pb2.GetMasterInfoRequest()), MasterInfo)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
+from ..proto.v1 import experiment_pb2
 from ..shared.errors import Unavailable
 from ..shared.net.backoff import Backoff
 from ..shared.net.channel import KEEPALIVE_SECONDS, check_secrecy, open_channel
 from ..shared.net.credentials import NO_CREDENTIALS, Credentials
 from ..shared.net.diagnosis import PATIENCE, diagnose
+from ..shared.wire.convert import from_number
+from ..shared.wire.model import ExperimentState
 from .failures import is_perhaps_tls, is_temporary, to_error
-
-A = TypeVar("A", bound=Message)
 
 STREAM_SECONDS = 3600.0
 """A stream is opened anew after this long, so that none waits for ever on a master that hangs."""
@@ -30,6 +33,8 @@ HEALTHY_SECONDS = KEEPALIVE_SECONDS + 15.0
 
 class MasterConnection:
     """Calls with a deadline, repeated with backoff over all addresses while the master is out of reach.
+
+    A request is a message of `proto/v1`, which says by its type which method is called; an answer is that method's.
 
     One attempt goes to one address; when it is out of reach the next one is tried, and after each round a wait with
     jitter. All of that together takes at most `timeout` seconds. What no repetition mends, such as a certificate that
@@ -71,31 +76,46 @@ class MasterConnection:
         closing.start()
         closing.join()
 
-    def call(self, request: Message, answer: type[A]) -> A:
-        """The answer to `request`. Raises RungmasterError as `failures.to_error` says."""
-        attempts = Attempts(self)
+    def call(self, request: Message) -> Any:
+        """The answer to `request`. Raises RungmasterError as `failures.to_error` says, mostly NotFound,
+        FailedPrecondition, InvalidInput or Unavailable."""
+        method, attempts = method_of(request.DESCRIPTOR), Attempts(self)
         while True:
             address, channel = self._channel()
             try:
-                method = channel.unary_unary(method_of(request.DESCRIPTOR), _serialize, answer.FromString)
-                return method(request, timeout=attempts.share())
+                call = channel.unary_unary(method.path, type(request).SerializeToString, method.answer.FromString)
+                return call(request, timeout=attempts.share())
             except grpc.RpcError as error:
                 attempts.failed(address, error)
 
-    def stream(self, request: Callable[[], Message], answer: type[A]) -> Iterator[A]:
-        """The answers of a server stream, which is opened again whenever it breaks or ends.
+    def pages(self, request: Message) -> Iterator[Any]:
+        """What a listing lists, from the page that `request` asks for on, each page fetched when it is needed."""
+        asked: Any = deepcopy(request)
+        while True:
+            answer = self.call(asked)
+            (listed,) = (field.name for field in answer.DESCRIPTOR.fields if field.is_repeated)
+            yield from getattr(answer, listed)
+            if not answer.next_page_token:
+                return
+            asked.page_token = answer.next_page_token
 
-        `request` is made anew for each opening, so that it can say where to go on. The stream never ends by itself:
-        whoever iterates stops. Raises Unavailable once nothing has arrived for `timeout` seconds of trying.
+    def watch(self, request: Message) -> Iterator[Any]:
+        """The answers to WatchExperiment or WatchReports, each once and in order, until the experiment has ended.
+
+        A stream that breaks or ends before is opened again after the last answer. Raises Unavailable once nothing has
+        arrived for `timeout` seconds of trying.
         """
-        attempts: Attempts | None = None
+        asked, attempts = deepcopy(request), None
         while True:
             opened, failure = time.monotonic(), None
             address, channel = self._channel()
             try:
-                for message in _open(channel, request(), answer):
+                for answer in _open(channel, asked):
                     attempts = None
-                    yield message
+                    _ask_after(asked, answer)
+                    yield answer
+                    if _is_last(answer):
+                        return
             except grpc.RpcError as error:
                 failure = error
             if attempts is None or time.monotonic() - opened > HEALTHY_SECONDS:
@@ -119,13 +139,27 @@ class MasterConnection:
             return address, self._channels[address]
 
 
-def _open(channel: grpc.Channel, request: Message, answer: type[A]) -> Iterator[A]:
-    method = channel.unary_stream(method_of(request.DESCRIPTOR), _serialize, answer.FromString)
-    call: Any = method(request, timeout=STREAM_SECONDS)
+def _open(channel: grpc.Channel, request: Message) -> Iterator[Any]:
+    method = method_of(request.DESCRIPTOR)
+    opening = channel.unary_stream(method.path, type(request).SerializeToString, method.answer.FromString)
+    call: Any = opening(request, timeout=STREAM_SECONDS)
     try:
         yield from call
     finally:
         call.cancel()
+
+
+def _ask_after(request: Any, answer: Any) -> None:
+    """Has the request of a watch ask for what follows an answer."""
+    if isinstance(request, experiment_pb2.WatchReportsRequest):
+        request.after = answer.position
+    elif answer.events:
+        request.after_event_id = answer.events[-1].event_id
+
+
+def _is_last(answer: Any) -> bool:
+    """Whether nothing can follow in a watch."""
+    return bool(answer.state) and from_number(answer.state, ExperimentState).ended and not answer.ending
 
 
 class Attempts:
@@ -182,15 +216,18 @@ class Attempts:
         return True
 
 
+class Method(NamedTuple):
+    """How a method is called, and the class of its answers."""
+
+    path: str
+    answer: type[Message]
+
+
 @cache
-def method_of(request: Descriptor) -> str:
-    """The path of the method that takes this kind of request; each has a request type of its own."""
+def method_of(request: Descriptor) -> Method:
+    """The method that takes this kind of request; each has a request type of its own."""
     for service in request.file.services_by_name.values():
         for method in service.methods:
             if method.input_type.full_name == request.full_name:
-                return f"/{service.full_name}/{method.name}"
+                return Method(f"/{service.full_name}/{method.name}", GetMessageClass(method.output_type))
     raise LookupError(f"no method takes a {request.full_name}")
-
-
-def _serialize(message: Message) -> bytes:
-    return message.SerializeToString()

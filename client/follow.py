@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..shared.errors import FailedPrecondition, RungmasterError, Unavailable
-from ..shared.wire.convert import from_message, from_messages
-from ..shared.wire.model import Checkpoint, Event, Experiment, TrialInfo, Trouble, Worker
-from .calls import Calls
-from .connection import MasterConnection
+from ..shared.wire.model import Checkpoint, Event, Experiment, Trouble, Worker
+from .client import Client
 from .fetching import model_of
 from .results import other_metrics
 
@@ -58,69 +56,49 @@ class Display(Protocol):
         ...
 
 
-def follow(master: MasterConnection, experiment_id: int) -> Iterator[Snapshot]:
+def follow(client: Client, experiment_id: int) -> Iterator[Snapshot]:
     """Snapshots of an experiment: one at once, then whenever something happened (at most four a second) and every
-    second, the last one in its end state. It makes connections of its own to where `master` leads.
+    second, the last one in its end state. It makes connections of its own to where that of `client` leads.
 
     Events from before the first snapshot are left out. While the master is away, snapshots say so. Raises NotFound, or
     Unavailable after ten minutes without a master.
     """
-    connection = master.with_timeout(_ATTEMPT_SECONDS)
-    try:
-        calls = Calls(connection)
-        last = _first(master, experiment_id)
-        with _Watcher(master, experiment_id, last.experiment) as watcher:
+    with client.with_timeout(_FIRST_SECONDS) as patient:
+        last = _take(patient, experiment_id)
+    with client.with_timeout(_ATTEMPT_SECONDS) as brief, _Watcher(client, last.experiment) as watcher:
+        yield last
+        while not last.experiment.over:
+            watcher.pause()
+            last = _next(brief, last, watcher.take())
             yield last
-            while not last.experiment.over:
-                watcher.pause()
-                last = _next(calls, last, watcher.take())
-                yield last
-    finally:
-        connection.close()
 
 
-def _first(master: MasterConnection, experiment_id: int) -> Snapshot:
-    """As patient as any single call, since there is nothing to show yet."""
-    connection = master.with_timeout(_FIRST_SECONDS)
-    try:
-        return _take(Calls(connection), experiment_id)
-    finally:
-        connection.close()
-
-
-def _take(calls: Calls, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
-    experiment = from_message(calls.get_experiment(experiment_id).experiment, Experiment)
+def _take(client: Client, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
+    experiment = client.get(experiment_id)
     if not experiment.state.ended:
-        return Snapshot(experiment, _workers(calls), events)
+        return Snapshot(experiment, _workers(client), events)
     best = experiment.best_trial
     return Snapshot(
         experiment,
-        _workers(calls),
+        _workers(client),
         events,
-        other_metrics=other_metrics(calls, experiment, best),
-        model=_model(calls, experiment, best),
-        troubles=tuple(from_messages(calls.get_experiment(experiment_id, troubles=True).troubles, Trouble)),
+        other_metrics=other_metrics(client, experiment, best),
+        model=model_of(experiment, best, client.trial(experiment_id, best.trial_id).checkpoints) if best else None,
+        troubles=client.troubles(experiment_id),
     )
 
 
-def _model(calls: Calls, experiment: Experiment, best: TrialInfo | None) -> Checkpoint | None:
-    if best is None:
-        return None
-    checkpoints = calls.get_trial(best.experiment_id, best.trial_id).checkpoints
-    return model_of(experiment, best, from_messages(checkpoints, Checkpoint))
-
-
-def _workers(calls: Calls) -> tuple[Worker, ...] | None:
+def _workers(client: Client) -> tuple[Worker, ...] | None:
     try:
-        return tuple(from_messages(calls.list_workers().workers, Worker))
+        return client.workers()
     except FailedPrecondition:
         return None
 
 
-def _next(calls: Calls, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:
+def _next(client: Client, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:
     started = time.monotonic()
     try:
-        return _take(calls, last.experiment.experiment_id, events)
+        return _take(client, last.experiment.experiment_id, events)
     except Unavailable:
         away = last.away_for + time.monotonic() - started
         if away > PATIENCE_SECONDS:
@@ -131,9 +109,8 @@ def _next(calls: Calls, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:
 class _Watcher:
     """Reads the event stream in a thread of its own, so that it wakes whoever pauses; the stream cannot be held up."""
 
-    def __init__(self, master: MasterConnection, experiment_id: int, start: Experiment) -> None:
-        self._connection = master.with_timeout(PATIENCE_SECONDS)
-        self._experiment_id = experiment_id
+    def __init__(self, client: Client, start: Experiment) -> None:
+        self._client = client.with_timeout(PATIENCE_SECONDS)
         self._start = start
         self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
         self._changed = threading.Event()
@@ -146,7 +123,7 @@ class _Watcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self._client.close()
 
     def pause(self) -> None:
         """Waits until something happened, not too short and not too long. Raises what ended the stream."""
@@ -165,8 +142,8 @@ class _Watcher:
 
     def _watch(self) -> None:
         try:
-            for message in Calls(self._connection).watch_experiment(self._experiment_id, self._start.last_event_id):
-                self._events.append(from_message(message, Event))
+            for event in self._client.watch(self._start.experiment_id, after=self._start.last_event_id):
+                self._events.append(event)
                 self._changed.set()
         except RungmasterError as error:
             self._failure = error

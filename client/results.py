@@ -10,7 +10,7 @@ from functools import cached_property
 
 from ..shared.errors import NotFound
 from ..shared.wire.model import Checkpoint, Experiment, Report, TrialInfo, TrialOrder, TrialState
-from .calls import Calls
+from .client import Client
 from .local.database import DatabaseClient, file_of
 
 
@@ -71,7 +71,7 @@ class Result(Experiment):
         return client
 
 
-def other_metrics(calls: Calls, experiment: Experiment, trial: TrialInfo | None) -> dict[str, float]:
+def other_metrics(client: Client, experiment: Experiment, trial: TrialInfo | None) -> dict[str, float]:
     """What a trial reported beside the searcher's metric at the resource of its result; empty for nothing.
 
     It reads all reports of the trial, so it is for the end of a search, and for one trial at a time.
@@ -79,7 +79,7 @@ def other_metrics(calls: Calls, experiment: Experiment, trial: TrialInfo | None)
     found: dict[str, float] = {}
     result, resource = experiment.result_of(trial) if trial is not None else (None, 0)
     if trial is not None and result is not None:
-        for report in calls.list_metrics(trial.experiment_id, trial.trial_id):
+        for report in client.metrics(trial.experiment_id, trial.trial_id):
             if report.resource == resource:
                 found = dict(sorted(report.metrics.items()))
     found.pop(experiment.metric, None)

@@ -19,6 +19,7 @@ from ...shared.wire.convert import from_messages
 from ...shared.wire.model import Experiment, ExperimentState
 from ..client import Client
 from ..local.database import DEFAULT_DATABASE, DatabaseClient, shown
+from ..requests import list_experiments
 from ..target import TIMEOUT, TRY_TIMEOUT, Target
 
 UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
@@ -118,5 +119,5 @@ def _place(client: Client) -> str:
 
 
 def _first(client: Client, states: Sequence[ExperimentState], count: int) -> list[Experiment]:
-    messages = islice(client.calls.list_experiments(states, "", count), count)
-    return list(from_messages(messages, Experiment))
+    messages = client.connection.pages(list_experiments(states, page_size=count))
+    return list(from_messages(islice(messages, count), Experiment))

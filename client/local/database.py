@@ -17,7 +17,6 @@ from typing import Any
 from ...shared import errors
 from ...shared.errors import RungmasterError, Unavailable
 from ...shared.net.credentials import NO_CREDENTIALS, Credentials
-from ..calls import Calls
 from ..client import Client
 from ..connection import MasterConnection
 from .children import child_environment
@@ -53,7 +52,7 @@ class DatabaseClient(Client):
     def __init__(self, database: str | os.PathLike[str] = DEFAULT_DATABASE, *, timeout: float = 30.0) -> None:
         self.database = os.fspath(database)
         self._reading = _Reading(self.database)
-        self.calls = Calls(MasterConnection((self._reading.address,), timeout))
+        self.connection = MasterConnection((self._reading.address,), timeout)
 
     @property
     def owner(self) -> DatabaseMaster | None:

@@ -105,7 +105,7 @@ def default_log(database: str) -> Path:
 def _follow(client: Client, experiment: Experiment, cluster: LocalCluster, display: Display) -> Snapshot:
     last = None
     try:
-        for last in follow(client.calls.connection, experiment.experiment_id):
+        for last in follow(client, experiment.experiment_id):
             cluster.check()
             if not experiment.state.ended:
                 display.show(last)

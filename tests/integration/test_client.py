@@ -12,6 +12,8 @@ import pytest
 
 from rungmaster import Client
 from rungmaster.client.follow import follow
+from rungmaster.client.requests import list_trials
+from rungmaster.proto.v1 import experiment_pb2
 from rungmaster.shared.errors import (
     FailedPrecondition,
     InvalidInput,
@@ -247,10 +249,23 @@ def test_reports_are_watched_from_any_of_them_on(client: Client, master: SmallMa
         assert list(client.watch_reports(1, after=str(one.position))) == master.reports[number:]
 
 
+def test_a_request_is_as_it_was_after_its_pages_or_its_stream_were_read(client: Client, master: SmallMaster) -> None:
+    master.experiments[1] = experiment(1, ExperimentState.COMPLETED)
+    master.events = [event(1), event(2)]
+    master.reports = sorted(map(report, range(1, 4)), key=lambda one: one.position)
+    listing = list_trials(1)
+    journal = experiment_pb2.WatchExperimentRequest(experiment_id=1, after_event_id=1)
+    reports = experiment_pb2.WatchReportsRequest(experiment_id=1)
+    for _ in range(2):
+        assert [one.trial_id for one in client.connection.pages(listing)] == [0, 1, 2, 3, 4]
+        assert [one.event_id for answer in client.connection.watch(journal) for one in answer.events] == [2]
+        assert sum(len(answer.reports) for answer in client.connection.watch(reports)) == 3
+
+
 def test_following_an_experiment_tells_what_happens_from_now_on(client: Client, master: SmallMaster) -> None:
     master.events = [event(number) for number in range(1, 8)]
     master.experiments[1] = replace(experiment(1), last_event_id=5)
-    snapshots = follow(client.calls.connection, 1)
+    snapshots = follow(client, 1)
     assert not next(snapshots).events
     seen: list[int] = []
     while not seen:

@@ -12,7 +12,6 @@ import grpc
 import grpc.aio
 import pytest
 from e2e.cluster import Cluster, toy_spec
-from google.protobuf import empty_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given, settings
@@ -276,7 +275,7 @@ def test_no_values_of_any_request_make_the_master_fail(
 
 def test_a_spec_of_more_than_a_mebibyte_is_refused_with_its_limit(cluster: Cluster) -> None:
     with Client(cluster.address) as client, pytest.raises(InvalidInput, match="1 MiB"):
-        client.calls.create_experiment("#" * (2**20 + 1), "")
+        client.connection.call(experiment_pb2.CreateExperimentRequest(spec="#" * (2**20 + 1)))
 
 
 def test_a_message_that_is_too_large_is_explained_and_not_tried_again(cluster: Cluster) -> None:
@@ -285,7 +284,7 @@ def test_a_message_that_is_too_large_is_explained_and_not_tried_again(cluster: C
         Client(cluster.address, timeout=60) as client,
         pytest.raises(InvalidInput, match="at most 4,194,304") as refusal,
     ):
-        client.calls.create_experiment("#" * (limits.MAX_MESSAGE_BYTES + 1), "")
+        client.connection.call(experiment_pb2.CreateExperimentRequest(spec="#" * (limits.MAX_MESSAGE_BYTES + 1)))
     assert "smaller spec" in str(refusal.value)
     assert time.monotonic() - began < 30
 
@@ -294,7 +293,7 @@ def test_a_request_id_is_bounded(cluster: Cluster) -> None:
     with Client(cluster.address) as client:
         for wrong in ("r" * (limits.MAX_ID + 1), "\0"):
             with pytest.raises(InvalidInput, match=r"^request_id: "):
-                client.calls.create_experiment(long_spec(cluster.folder), wrong)
+                client.submit(long_spec(cluster.folder), request_id=wrong)
         first = client.submit(long_spec(cluster.folder), request_id="r" * limits.MAX_ID)
         assert client.submit(long_spec(cluster.folder), request_id="r" * limits.MAX_ID) == first
         client.cancel(first.experiment_id)
@@ -305,7 +304,9 @@ def test_a_fingerprint_of_code_is_bounded(cluster: Cluster) -> None:
     with Client(cluster.address) as client:
         for wrong in (many, {"": "0"}, {"a\0": "0"}, {"a.py": "0" * (limits.MAX_CHECKSUM + 1)}):
             with pytest.raises(InvalidInput, match=r"^code"):
-                client.calls.create_experiment(long_spec(cluster.folder), "", wrong)
+                client.connection.call(
+                    experiment_pb2.CreateExperimentRequest(spec=long_spec(cluster.folder), code=wrong)
+                )
 
 
 def test_a_call_beyond_those_that_a_server_takes_at_once_is_tried_again() -> None:
@@ -339,6 +340,6 @@ def test_a_call_beyond_those_that_a_server_takes_at_once_is_tried_again() -> Non
 def _ask(address: str) -> None:
     connection = MasterConnection((address,), timeout=30)
     try:
-        connection.call(cluster_pb2.GetMasterInfoRequest(), empty_pb2.Empty)
+        connection.call(cluster_pb2.GetMasterInfoRequest())
     finally:
         connection.close()

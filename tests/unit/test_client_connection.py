@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rungmaster.client import connection as connection_module
-from rungmaster.client.connection import MasterConnection
+from rungmaster.client.connection import MasterConnection, method_of
+from rungmaster.proto.v1 import cluster_pb2, experiment_pb2, worker_pb2
 from rungmaster.shared.errors import Unavailable
 
 
@@ -48,6 +49,17 @@ def test_threads_that_ask_at_once_share_one_channel(monkeypatch: pytest.MonkeyPa
     assert [channel.closed for channel in opened] == [1]
     with pytest.raises(Unavailable, match="the client was closed"):
         connection._channel()
+
+
+def test_a_request_tells_by_its_type_which_method_is_called_and_what_that_answers() -> None:
+    for file in (experiment_pb2, cluster_pb2):
+        for service in file.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                found = method_of(method.input_type)
+                assert found.path == f"/{service.full_name}/{method.name}"
+                assert found.answer is getattr(file, method.output_type.name)
+    with pytest.raises(LookupError, match="no method takes a rungmaster"):
+        method_of(worker_pb2.Gpu.DESCRIPTOR)
 
 
 def test_threads_that_fail_at_the_same_address_go_on_to_the_next_one_together() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ....proto.v1 import cluster_pb2
 from ....shared.text.printing import say, say_lines
 from ....shared.wire.convert import from_message, from_messages
-from ....shared.wire.model import MasterInfo, Worker, WorkerState
+from ....shared.wire.model import Worker, WorkerState
 from ...client import Client
 from .. import text
 from ..options import json_option, steering_options
@@ -23,11 +24,11 @@ def workers(client: Client, as_json: bool) -> None:
 
     Behind a worker's name, which it gives itself, stands that of its token or certificate.
     """
-    answer = client.calls.list_workers()
+    answer = client.connection.call(cluster_pb2.ListWorkersRequest())
     if as_json:
         print_document(answer)
         return
-    info = from_message(client.calls.get_master_info(), MasterInfo)
+    info = client.master_info()
     values = list(from_messages(answer.workers, Worker))
     say(f"master {info.version} on {info.database}, term {info.term}; {text.workers_line(values)}")
     say_lines(text.table(_HEADER, map(_row, values), left=frozenset({0, 1, 4, 5, 6, 7})))
@@ -43,7 +44,7 @@ def drain(worker: str, wait: bool, client: Client, as_json: bool) -> None:
 
     There is no way back but to start it again.
     """
-    answer = client.calls.drain_worker(worker)
+    answer = client.connection.call(cluster_pb2.DrainWorkerRequest(worker=worker))
     value = from_message(answer.worker, Worker)
     if not as_json:
         say(_drained(value))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 import click
+from google.protobuf.message import Message
 
 from ....proto.v1 import experiment_pb2
 from ....shared.limits import MAX_KEEP_EVERY
@@ -17,6 +18,7 @@ from ....shared.wire.model import Experiment, ExperimentState, Trouble
 from ...client import Client
 from ...fingerprint import code_warning
 from ...local.database import DatabaseClient
+from ...requests import list_experiments, set_experiment
 from ...results import other_metrics
 from .. import text
 from ..options import (
@@ -45,14 +47,15 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
 
     Without EXPERIMENT (its id), the only unfinished one, or where all have ended the newest.
     """
-    answer = client.calls.get_experiment(choose(client, experiment), troubles=True)
+    request = experiment_pb2.GetExperimentRequest(experiment_id=choose(client, experiment), troubles=True)
+    answer = client.connection.call(request)
     if as_json:
         print_document(answer)
         return
     value = from_message(answer.experiment, Experiment)
     reads = isinstance(client, DatabaseClient)
     workers = None if reads else () if value.state.ended else client.workers()
-    more = other_metrics(client.calls, value, value.best_trial) if value.state.ended else {}
+    more = other_metrics(client, value, value.best_trial) if value.state.ended else {}
     heading, *lines = text.overview(value, datetime.now(UTC), workers, more)
     say_lines([heading, *([f"owner {value.owner}"] if value.owner else []), text.settings(value), *lines])
     print_troubles(tuple(from_messages(answer.troubles, Trouble)))
@@ -74,8 +77,7 @@ def status(experiment: int | None, client: Client, as_json: bool) -> None:
 @json_option
 def list_command(states: tuple[str, ...], name: str, limit: int | None, client: Client, as_json: bool) -> None:
     """List experiments, newest first; with --json one a line."""
-    wanted = [ExperimentState(state) for state in states]
-    messages = islice(client.calls.list_experiments(wanted, name), limit)
+    messages = islice(client.connection.pages(list_experiments(states, name)), limit)
     if as_json:
         print_json_lines(messages)
         return
@@ -108,8 +110,8 @@ def pause(experiment: int | None, client: Client, as_json: bool) -> None:
 
     Without EXPERIMENT (its id), the only active one.
     """
-    answer = client.calls.pause_experiment(choose(client, experiment, [ExperimentState.ACTIVE]))
-    _show_change(answer, as_json)
+    chosen = choose(client, experiment, [ExperimentState.ACTIVE])
+    _change(client, experiment_pb2.PauseExperimentRequest(experiment_id=chosen), as_json)
 
 
 @click.command("resume")
@@ -122,8 +124,7 @@ def resume(experiment: int | None, client: Client, as_json: bool) -> None:
     Without EXPERIMENT (its id), the only paused one.
     """
     chosen = choose(client, experiment, [ExperimentState.PAUSED])
-    answer = client.calls.resume_experiment(chosen)
-    _show_change(answer, as_json)
+    answer = _change(client, experiment_pb2.ResumeExperimentRequest(experiment_id=chosen), as_json)
     if changed := client.code_changes(chosen):
         warning = code_warning(from_message(answer.experiment, Experiment), changed)
         say(f"warning: {warning}: trials from before and from now on are of different code", err=True)
@@ -138,8 +139,8 @@ def cancel(experiment: int | None, client: Client, as_json: bool) -> None:
 
     Without EXPERIMENT (its id), the only unfinished one.
     """
-    answer = client.calls.cancel_experiment(choose(client, experiment, UNFINISHED))
-    _show_change(answer, as_json)
+    chosen = choose(client, experiment, UNFINISHED)
+    _change(client, experiment_pb2.CancelExperimentRequest(experiment_id=chosen), as_json)
 
 
 class _AtOnce(click.ParamType):
@@ -180,12 +181,9 @@ def set_command(
     """
     if priority is None and weight is None and at_once is None:
         raise click.UsageError("nothing to set: give --priority, --weight or --max-concurrent-trials")
-    answer = client.calls.set_experiment(choose(client, experiment, UNFINISHED), priority, weight, at_once)
-    if as_json:
-        print_document(answer)
-        return
-    value = from_message(answer.experiment, Experiment)
-    say(f"experiment {value.experiment_id} ({value.name}) has {text.settings(value)}")
+    chosen = choose(client, experiment, UNFINISHED)
+    request = set_experiment(chosen, priority=priority, weight=weight, max_concurrent_trials=at_once)
+    _change(client, request, as_json, lambda value: [f"has {text.settings(value)}"])
 
 
 @click.command("delete")
@@ -194,7 +192,7 @@ def set_command(
 @json_option
 def delete(experiment: int, client: Client, as_json: bool) -> None:
     """Delete the records and checkpoints of an experiment that has ended. There is no way back."""
-    answer = client.calls.delete_experiment(experiment)
+    answer = client.connection.call(experiment_pb2.DeleteExperimentRequest(experiment_id=experiment))
     if as_json:
         print_document(answer)
         return
@@ -217,25 +215,21 @@ def thin(experiment: int, keep_every: int | None, client: Client, as_json: bool)
     Those stay that decided at a rung, each trial's best and its last. The master does it in the background; `status`
     shows how far it is. To keep them all elsewhere first: rungmaster db export.
     """
-    answer = client.calls.thin_experiment(experiment, keep_every or 0)
+    request = experiment_pb2.ThinExperimentRequest(experiment_id=experiment, keep_every=keep_every)
+    _change(client, request, as_json, lambda value: [f"is {value.state}", *text.thinned_lines(value)])
+
+
+def _state(experiment: Experiment) -> list[str]:
+    return [f"is {experiment.state}"]
+
+
+def _change(client: Client, request: Message, as_json: bool, told: Callable[[Experiment], list[str]] = _state) -> Any:
+    """The answer with the experiment after a change, which it prints: as JSON, or as what is `told` of it."""
+    answer = client.connection.call(request)
     if as_json:
         print_document(answer)
-        return
-    value = from_message(answer.experiment, Experiment)
-    say(f"experiment {value.experiment_id} ({value.name}) is {value.state}")
-    say_lines(text.thinned_lines(value))
-
-
-_Changed = (
-    experiment_pb2.PauseExperimentResponse
-    | experiment_pb2.ResumeExperimentResponse
-    | experiment_pb2.CancelExperimentResponse
-)
-
-
-def _show_change(answer: _Changed, as_json: bool) -> None:
-    if as_json:
-        print_document(answer)
-        return
-    experiment = from_message(answer.experiment, Experiment)
-    say(f"experiment {experiment.experiment_id} ({experiment.name}) is {experiment.state}")
+    else:
+        value = from_message(answer.experiment, Experiment)
+        first, *others = told(value)
+        say_lines([f"experiment {value.experiment_id} ({value.name}) {first}", *others])
+    return answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from ....shared.text.printing import say
 from ....shared.wire.convert import from_message
 from ....shared.wire.model import Experiment
 from ...client import Client
-from ...fingerprint import fingerprint_of_spec
+from ...requests import create_experiment
 from ..documents import read_spec
 from ..options import json_option, steering_options
 from ..output import print_document
@@ -30,9 +29,7 @@ def command(spec: Path, watching: bool, request_id: str | None, client: Client, 
 
     The master checks it and names every problem; then nothing is stored, and the exit code is 2.
     """
-    document = read_spec(spec)
-    code = fingerprint_of_spec(document, Path.cwd())
-    answer = client.calls.create_experiment(document, request_id or secrets.token_hex(16), code)
+    answer = client.connection.call(create_experiment(read_spec(spec), request_id))
     experiment = from_message(answer.experiment, Experiment)
     number = experiment.experiment_id
     for warning in answer.warnings:

@@ -11,10 +11,10 @@ from ....proto.v1 import experiment_pb2
 from ....shared.text.printing import say, say_lines
 from ....shared.wire.convert import from_message, from_messages
 from ....shared.wire.model import Checkpoint, Lease, Report, TrialInfo, TrialOrder, TrialState
-from ...calls import Calls
 from ...client import Client
 from ...fetching import model_of
 from ...follow import PATIENCE_SECONDS
+from ...requests import PAGE_SIZE, list_trials
 from ...results import other_metrics
 from .. import text
 from ..options import (
@@ -53,9 +53,8 @@ def trials(
     Without EXPERIMENT (its id), of the only unfinished one, or where all have ended of the newest.
     """
     chosen = choose(client, experiment)
-    wanted = [TrialState(state) for state in states]
-    page_size = min(limit or 1000, 1000)
-    messages = islice(client.calls.list_trials(chosen, wanted, TrialOrder(order), page_size), limit)
+    request = list_trials(chosen, states, order, page_size=min(limit or PAGE_SIZE, PAGE_SIZE))
+    messages = islice(client.connection.pages(request), limit)
     if as_json:
         print_json_lines(messages)
         return
@@ -77,7 +76,8 @@ def best(experiment: int | None, top: int, only_hparams: bool, client: Client, a
     Without EXPERIMENT (its id), of the only unfinished one, or where all have ended of the newest.
     """
     chosen = choose(client, experiment)
-    messages = list(islice(client.calls.list_trials(chosen, (), TrialOrder.BEST, top), top))
+    request = list_trials(chosen, order=TrialOrder.BEST, page_size=top)
+    messages = list(islice(client.connection.pages(request), top))
     if not messages:
         say(f"Error: experiment {chosen} has no result yet", err=True)
         return 1
@@ -102,7 +102,7 @@ def best(experiment: int | None, top: int, only_hparams: bool, client: Client, a
 @json_option
 def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
     """Show one trial with its assignments (under leases, with their errors) and its checkpoints."""
-    answer = client.calls.get_trial(experiment, trial)
+    answer = client.connection.call(experiment_pb2.GetTrialRequest(experiment_id=experiment, trial_id=trial))
     if as_json:
         print_document(answer)
         return
@@ -117,7 +117,7 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
 
 def _print_trial(client: Client, trial: TrialInfo) -> None:
     experiment = client.get(trial.experiment_id)
-    say_lines(text.trial_lines(experiment, trial, other_metrics(client.calls, experiment, trial)))
+    say_lines(text.trial_lines(experiment, trial, other_metrics(client, experiment, trial)))
 
 
 def _print_model(client: Client, trial: TrialInfo) -> None:
@@ -174,7 +174,8 @@ def metrics(
     elif trial is None or after:
         raise click.UsageError("which trial's? Name it; --follow prints those of all, and takes --after")
     else:
-        messages = client.calls.list_metrics(experiment, trial)
+        request = experiment_pb2.ListMetricsRequest(experiment_id=experiment, trial_id=trial)
+        messages = client.connection.pages(request)
     messages = islice(messages, limit)
     if as_json:
         print_json_lines(messages)
@@ -191,14 +192,12 @@ def _streamed(
     client: Client, experiment_id: int, trial_id: int | None, after: str, *, to_its_end: bool
 ) -> Iterator[experiment_pb2.Report]:
     """The reports of all trials or of one, until the experiment has ended, or else those that are there."""
-    connection = client.calls.connection.with_timeout(PATIENCE_SECONDS)
-    try:
-        for answer in Calls(connection).watch_reports(experiment_id, after):
+    request = experiment_pb2.WatchReportsRequest(experiment_id=experiment_id, after=after)
+    with client.with_timeout(PATIENCE_SECONDS) as patient:
+        for answer in patient.connection.watch(request):
             yield from (report for report in answer.reports if trial_id in (None, report.trial_id))
             if answer.caught_up and not to_its_end:
                 return
-    finally:
-        connection.close()
 
 
 def _report_rows(reports: Iterator[Report]) -> Iterator[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -13,7 +13,6 @@ from ....proto.v1 import experiment_pb2
 from ....shared.text.printing import say, say_lines
 from ....shared.wire.convert import from_messages, to_message
 from ....shared.wire.model import Event
-from ...calls import Calls
 from ...client import Client
 from ...follow import PATIENCE_SECONDS, Snapshot, follow
 from .. import text
@@ -44,7 +43,7 @@ def command(experiment: int | None, events: bool, after: int, client: Client, as
         if events or as_json:
             return _print_events(client, chosen, after, as_json, to_its_end=not at_rest)
         if at_rest:
-            return print_result(next(follow(client.calls.connection, chosen)), as_json=False)
+            return print_result(next(follow(client, chosen)), as_json=False)
         return watch(client, chosen, sys.stdout)
     except KeyboardInterrupt:
         say(err=True)
@@ -56,7 +55,7 @@ def watch(client: Client, experiment_id: int, stream: TextIO, as_json: bool = Fa
     """Shows progress on `stream` until the experiment has ended, prints its result and returns the exit code."""
     with open_display(stream) as display:
         last: Snapshot | None = None
-        for last in follow(client.calls.connection, experiment_id):
+        for last in follow(client, experiment_id):
             display.show(last)
     assert last is not None, "follow gives at least one snapshot"
     return print_result(last, as_json)
@@ -75,24 +74,22 @@ def print_result(last: Snapshot, as_json: bool) -> int:
 
 
 def _print_events(client: Client, experiment_id: int, after: int, as_json: bool, *, to_its_end: bool) -> int:
-    connection = client.calls.connection.with_timeout(PATIENCE_SECONDS)
-    last = client.get(experiment_id).last_event_id
-    try:
-        messages: Iterable[experiment_pb2.Event] = Calls(connection).watch_experiment(experiment_id, after)
-        if not to_its_end:
-            messages = _until(last, messages) if last > after else ()
-        if as_json:
-            print_json_lines(messages)
-        else:
-            say_lines(map(text.event_line, from_messages(messages, Event)))
-    finally:
-        connection.close()
+    last = None if to_its_end else client.get(experiment_id).last_event_id
+    messages = _events(client, experiment_id, after, last)
+    if as_json:
+        print_json_lines(messages)
+    else:
+        say_lines(map(text.event_line, from_messages(messages, Event)))
     return outcome(client.get(experiment_id))
 
 
-def _until(last: int, messages: Iterable[experiment_pb2.Event]) -> Iterator[experiment_pb2.Event]:
-    """The events up to the one with this number, without waiting for more."""
-    for message in messages:
-        yield message
-        if message.event_id >= last:
-            return
+def _events(client: Client, experiment_id: int, after: int, last: int | None) -> Iterator[experiment_pb2.Event]:
+    """The events until the experiment has ended, or up to the one with the number `last`."""
+    request = experiment_pb2.WatchExperimentRequest(experiment_id=experiment_id, after_event_id=after)
+    if last is not None and last <= after:
+        return
+    with client.with_timeout(PATIENCE_SECONDS) as patient:
+        for event in (event for answer in patient.connection.watch(request) for event in answer.events):
+            yield event
+            if last is not None and event.event_id >= last:
+                return
