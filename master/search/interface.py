@@ -75,6 +75,7 @@ class SearchDecision:
     """What a trial does now. `target` is set for CONTINUE; `completed` tells a STOP at the last rung from a loss.
 
     `standing` is what was decided by, where it was a rank; `reason` says the same to people, and to nobody else.
+    `save` tells a trial that continues to save a checkpoint first, from which others may start.
     """
 
     trial: int
@@ -83,6 +84,7 @@ class SearchDecision:
     completed: bool = False
     reason: str = ""
     standing: Standing | None = None
+    save: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class TrialRecord:
 
     `rung` is the one it heads for while it trains, or the last that it entered; `resource` the furthest at which it
     entered a rung (0 before that); `running` whether the searcher waits for its report; `ended` whether it stopped,
-    completed or failed. Discarded trials are given with `discarded`, since their numbers are not used again.
+    completed or failed. Discarded trials are given with `discarded`, since their numbers are not used again. `parent`
+    and `start` are those of the Train that made it.
     """
 
     trial: int
@@ -144,6 +147,8 @@ class TrialRecord:
     running: bool
     ended: bool
     discarded: bool = False
+    parent: int | None = None
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)

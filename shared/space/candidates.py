@@ -11,12 +11,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from hashlib import sha256
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .clauses import ALL, ClausePosition, places_of
+from .clauses import ALL, ClausePosition, parents_first, places_of
 from .dimensions import decoder, dimension, reader
 from .hyperparameters import Condition, Hyperparameter
 
@@ -49,7 +48,7 @@ class Candidates:
         self._readers = {name: reader(spec) for name, spec in hyperparameters.items()}
         self._columns = [
             _Column(place, self._space.index_of[place.name], decoder(hyperparameters[place.name]))
-            for place in places_of(_parents_first(hyperparameters), hyperparameters, forbidden)
+            for place in places_of(parents_first(hyperparameters), hyperparameters, forbidden)
         ]
         self._lock = threading.Lock()
         self._space.random = RandomState()
@@ -111,10 +110,6 @@ def _not_none(found: Iterable[T | None]) -> Iterator[T]:
 def _sizes() -> Iterator[int]:
     """How many candidates are drawn at one go: few where one of the first will do."""
     return chain((2, 4, 8, 16, 32, 64), repeat(128))
-
-
-def _parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> Sequence[str]:
-    return [*TopologicalSorter({name: spec.when.keys() for name, spec in hyperparameters.items()}).static_order()]
 
 
 def _seed(random: RandomState, seed: int, trial: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from .dimensions import coder
 from .hyperparameters import Condition, Hyperparameter
@@ -40,6 +41,11 @@ class ClausePosition:
     def after(self, agreed: int, code: float | None) -> int:
         """The clauses that still agree once it has this code; None: it does not exist."""
         return agreed & (self.others if code is None else self.agreeing.get(code, self.others))
+
+
+def parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> Sequence[str]:
+    """The names of all, each after those on which its condition depends."""
+    return [*TopologicalSorter({name: spec.when.keys() for name, spec in hyperparameters.items()}).static_order()]
 
 
 def places_of(

@@ -155,7 +155,7 @@ class Combinations:
         """All of them, for `hparams`, in the order in which draws without putting back would bring them: what is
         likelier comes earlier. It depends on `seed` and the combinations alone. For spaces with a `number`."""
         joined = (tuple(chain(*parts)) for parts in product(*(group.combinations() for group in self._groups)))
-        likelihood = cache(lambda name, code: _log_likelihood(self._specs[name], code))
+        likelihood = cache(lambda name, code: log_likelihood(self._specs[name], code))
         keyed = [(self._key(combination, seed, likelihood), combination) for combination in joined]
         return [combination for _, combination in sorted(keyed, key=itemgetter(0))]
 
@@ -225,7 +225,7 @@ def _codes(spec: Hyperparameter) -> Sequence[Code]:
     return [code for code in range(len(spec.values)) if weights is None or weights[code]]
 
 
-def _log_likelihood(spec: Hyperparameter, code: float) -> float:
+def log_likelihood(spec: Hyperparameter, code: float) -> float:
     """The logarithm of the probability with which it is drawn."""
     if isinstance(spec, FloatSpec):
         return 0.0

@@ -52,7 +52,7 @@ def decoder(spec: Hyperparameter) -> Callable[[float], float]:
     """What turns the place that ConfigSpace draws for a hyperparameter into a code."""
     if isinstance(spec, FloatSpec):
         return float
-    return _int_decoder(spec) if isinstance(spec, IntSpec) else round
+    return int_decoder(spec) if isinstance(spec, IntSpec) else round
 
 
 def reader(spec: Hyperparameter) -> Callable[[Any], Any]:
@@ -72,11 +72,11 @@ def _float_dimension(name: str, spec: FloatSpec) -> Dimension:
 
     if spec.prior is None:
         return UniformFloatHyperparameter(name, 0.0, 1.0)
-    mean, std = _unit_prior(spec, spec.prior)
+    mean, std = unit_prior(spec, spec.prior)
     return NormalFloatHyperparameter(name, mean, std, 0.0, 1.0)
 
 
-def _unit_prior(spec: FloatSpec, prior: Prior) -> tuple[float, float]:
+def unit_prior(spec: FloatSpec, prior: Prior) -> tuple[float, float]:
     """A prior's mean and standard deviation on the way from the bounds' 0 to 1."""
     if not spec.log:
         width = float(spec.high) - float(spec.low)
@@ -104,7 +104,14 @@ def _index_dimension(name: str, spec: CategoricalSpec | OrdinalSpec | ConstantSp
     return CategoricalHyperparameter(name, indexes, weights=weights and [each / largest for each in weights])
 
 
-def _int_decoder(spec: IntSpec) -> Callable[[float], int]:
+def rounder(spec: FloatSpec) -> Callable[[float], float]:
+    """What gives a float the digits that are kept, within its bounds."""
+    low, high = float(spec.low), float(spec.high)
+    return lambda value: min(max(float(f"{value:.{DIGITS}g}"), low), high)
+
+
+def int_decoder(spec: IntSpec) -> Callable[[float], int]:
+    """What turns a place between an int's bounds, from 0 to 1, into a value; with `log`, in its logarithm."""
     low, high = spec.low, spec.high
     if spec.log:
         log_low, log_high = math.log(low), math.log(high)
@@ -113,11 +120,7 @@ def _int_decoder(spec: IntSpec) -> Callable[[float], int]:
 
 
 def _float_reader(spec: FloatSpec) -> Callable[[float], float]:
-    low, high = float(spec.low), float(spec.high)
-
-    def within(value: float) -> float:
-        return min(max(float(f"{value:.{DIGITS}g}"), low), high)
-
+    low, high, within = float(spec.low), float(spec.high), rounder(spec)
     if spec.log:
         log_low, log_high = math.log(low), math.log(high)
         return lambda place: within(math.exp(log_low * (1 - place) + log_high * place))

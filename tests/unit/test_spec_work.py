@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from unit.test_space import agrees, spaces
+from unit.space_values import agrees, spaces
 
 from rungmaster.master.search.interface import Goal
 from rungmaster.master.search.registry import build_searcher
