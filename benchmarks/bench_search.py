@@ -18,7 +18,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from figures import Figure, Plot, Result
-from rungmaster.master.search.interface import Goal, RungRecord, SearchDecision, Searcher, Train, TrialRecord
+from rungmaster.master.search.interface import (
+    Goal,
+    RungRecord,
+    SearchContext,
+    SearchDecision,
+    Searcher,
+    Train,
+    TrialRecord,
+)
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.spec.searchers import AshaSpec
 
@@ -45,7 +53,9 @@ class Cost:
 
 def restored(size: int, extra: int, metrics: random.Random) -> tuple[Searcher, float]:
     """A searcher whose first rung holds `size` results, the best quarter of them promoted and since failed."""
-    searcher = build_searcher(AshaSpec(max_trials=size + extra, max_resource=MAX_RESOURCE, divisor=ETA), Goal.MINIMIZE)
+    searcher = build_searcher(
+        AshaSpec(max_trials=size + extra, max_resource=MAX_RESOURCE, divisor=ETA), SearchContext(Goal.MINIMIZE)
+    )
     values = [metrics.random() for _ in range(size)]
     threshold = sorted(values)[size // ETA - 1]
 

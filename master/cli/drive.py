@@ -13,7 +13,7 @@ import click
 from ...shared.text.printing import say
 from ...shared.text.visible import json_text
 from ..search.interface import Goal, SearchDecision, Searcher, Step, Train, UnknownTrial, Wait
-from ..search.registry import build_searcher
+from ..search.registry import searcher_of
 from .searcher_file import load_searcher
 
 MAX_LINE = 64 * 1024
@@ -179,7 +179,6 @@ def command(spec: Path, goal: str | None) -> None:
     What became of other trials that wait, as where they were promoted past rungs they had reached already, is told in
     "decisions". Work may name the "parent" from whose checkpoint a new trial starts, and "hparams" of the searcher's.
     """
-    searcher_spec, spec_goal = load_searcher(spec)
-    searcher = build_searcher(searcher_spec, Goal(goal) if goal else spec_goal)
+    searcher = searcher_of(load_searcher(spec), Goal(goal) if goal else None)
     # Each line is printed at once, so that whoever drives the search gets each answer in turn.
     drive(searcher, sys.stdin.buffer, say)

@@ -15,7 +15,7 @@ from ...shared.spec.spec import parse_with_space
 from ...shared.text.printing import say, say_block, say_json
 from ...shared.text.visible import visible
 from ..search.interface import BracketPlan, ExpectedCost, planned_trials
-from ..search.registry import build_searcher
+from ..search.registry import searcher_of
 from .searcher_file import load_searchers
 
 
@@ -85,10 +85,10 @@ def command(spec: tuple[Path, ...], check: bool, as_json: bool) -> None:
     """
     for path in spec if check else ():
         _check(path)
-    for path, searcher_spec, goal in load_searchers(spec):
-        searcher = build_searcher(searcher_spec, goal)
+    for path, document in load_searchers(spec):
+        searcher = searcher_of(document)
         cost = searcher.expected_cost()
         if as_json:
             say_json(_document(path, searcher.plan, cost))
         else:
-            say_block(_text(path, searcher_spec.name, searcher.plan, cost))
+            say_block(_text(path, document.searcher.name, searcher.plan, cost))

@@ -6,27 +6,24 @@ from pathlib import Path
 
 from ...shared.errors import InvalidInput, InvalidSpec, Problem
 from ...shared.spec.documents import read_document
-from ...shared.spec.searchers import SearcherSpec
-from ...shared.spec.spec import parse_searcher
-from ..search.interface import Goal
+from ...shared.spec.spec import SearcherFile, Spec, parse_searcher
 
 
-def load_searcher(path: Path) -> tuple[SearcherSpec, Goal]:
-    """The searcher of a whole spec, or of a file with nothing but `searcher`; the goal is minimize where none is named.
+def load_searcher(path: Path) -> Spec | SearcherFile:
+    """A whole spec, or a file with `searcher` and nothing that it does not need.
 
     Raises InvalidInput where the file cannot be read, and InvalidSpec with every problem of it.
     """
-    searcher, goal = parse_searcher(read_document(path), source=str(path))
-    return searcher, Goal(goal or Goal.MINIMIZE)
+    return parse_searcher(read_document(path), source=str(path))
 
 
-def load_searchers(paths: tuple[Path, ...]) -> list[tuple[Path, SearcherSpec, Goal]]:
+def load_searchers(paths: tuple[Path, ...]) -> list[tuple[Path, Spec | SearcherFile]]:
     """Loads several files. Raises InvalidSpec with the problems of all of them, each led by the name of its file."""
-    loaded: list[tuple[Path, SearcherSpec, Goal]] = []
+    loaded: list[tuple[Path, Spec | SearcherFile]] = []
     problems: list[Problem] = []
     for path in paths:
         try:
-            loaded.append((path, *load_searcher(path)))
+            loaded.append((path, load_searcher(path)))
         except InvalidSpec as wrong:
             problems += (Problem(f"{path}: {p.path}", p.message) if p.path else p for p in wrong.problems)
         except InvalidInput as wrong:

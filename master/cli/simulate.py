@@ -10,7 +10,8 @@ import click
 
 from ...shared.text.printing import say_block, say_json
 from ...shared.text.visible import visible
-from ..search.registry import build_searcher
+from ..search.interface import Goal
+from ..search.registry import searcher_of
 from ..simulation.virtual_time import Outcome, RungCount, simulate
 from .searcher_file import load_searcher
 
@@ -76,8 +77,9 @@ def command(spec: Path, workers: int, seed: int, as_json: bool) -> None:
     Same seed, same trials, whatever the searcher; so different searchers can be compared. The numbers tell how a search
     behaves (how many trials reach each rung, how long it takes, how busy the workers are), not how your model learns.
     """
-    searcher, goal = load_searcher(spec)
-    outcome = simulate(build_searcher(searcher, goal), goal, workers, seed)
+    document = load_searcher(spec)
+    goal = Goal(document.metric.goal) if document.metric is not None else Goal.MINIMIZE
+    outcome = simulate(searcher_of(document), goal, workers, seed)
     if as_json:
         say_json(_document(spec, seed, outcome))
     else:

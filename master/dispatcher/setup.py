@@ -9,8 +9,8 @@ from typing import Any
 from ...shared.space.space import DRAW_RULES, Space
 from ...shared.spec.spec import SPEC_RULES, Spec, stored_spec
 from ..experiment.next_trial import Draw, patiently
-from ..search.interface import Goal, Searcher
-from ..search.registry import build_searcher
+from ..search.interface import Searcher
+from ..search.registry import searcher_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,11 @@ class Refused:
 
 def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
     """Builds the searcher of a valid spec, and its search space where there is none yet."""
-    draw = Portions(space or _space(spec, DRAW_RULES), spec.seed)
-    # What nothing can be drawn from is refused rather than begun.
-    patiently(draw)(0)
-    return _set_up(spec, draw)
+    setup = _set_up(spec, Portions(space or _space(spec, DRAW_RULES), spec.seed))
+    if setup.searcher.draws:
+        # What nothing can be drawn from is refused rather than begun.
+        patiently(setup.draw)(0)
+    return setup
 
 
 def _space(spec: Spec, rules: int) -> Space:
@@ -62,7 +63,7 @@ def _space(spec: Spec, rules: int) -> Space:
 
 
 def _set_up(spec: Spec, draw: Draw) -> ExperimentSetup:
-    return ExperimentSetup(spec, build_searcher(spec.searcher, Goal(spec.metric.goal)), draw)
+    return ExperimentSetup(spec, searcher_of(spec), draw)
 
 
 def setup_from_json(spec: Mapping[str, Any], draw_rules: int, spec_rules: int = SPEC_RULES) -> ExperimentSetup:

@@ -90,7 +90,7 @@ class LiveExperiment:
 
     def _search(self, batch: Batch) -> bool:
         """Asks the searcher what to train; whether there is anything."""
-        if self.records.trials_left and not self.next_trial.drawn():
+        if self.records.trials_left and self.searcher.draws and not self.next_trial.drawn():
             # It may want a new trial, and then the hyperparameters must be there.
             self.hopeless = self.hopeless or self.next_trial.failure
             return False
@@ -105,7 +105,7 @@ class LiveExperiment:
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
-            self.records.create_trial(train, self.next_trial.take(train), batch)
+            self.records.create_trial(train, *self.next_trial.take(train), batch)
         else:
             trial = self.records.trials[train.trial]
             before = trial.state_reason

@@ -41,10 +41,11 @@ class NextTrial:
                 self.failure = f"no hyperparameters could be drawn for trial {self.number}: {error}"
         return self._hparams is not None
 
-    def take(self, train: Train) -> Mapping[str, Any]:
-        """The hyperparameters of the new trial that the searcher wants, which is this one; the next one follows."""
-        hparams = self._hparams if train.hparams is None else train.hparams
+    def take(self, train: Train) -> tuple[Mapping[str, Any], str]:
+        """The hyperparameters of the new trial that the searcher wants, which is this one, and where they came from;
+        the next one follows."""
+        hparams, origin = (self._hparams, "random") if train.hparams is None else (train.hparams, train.origin)
         assert train.trial == self.number, f"trial {train.trial} is created before {self.number}"
         assert hparams is not None, f"the hyperparameters of trial {train.trial} are not there"
         self.number, self._hparams = train.trial + 1, None
-        return hparams
+        return hparams, origin

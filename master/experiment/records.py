@@ -123,7 +123,7 @@ class ExperimentRecords:
         """Adds a journal entry."""
         batch.changes.new_events.append(EventRow(self.experiment_id, trial_id, batch.now, kind, data))
 
-    def create_trial(self, train: Train, hparams: Mapping[str, Any], batch: Batch) -> None:
+    def create_trial(self, train: Train, hparams: Mapping[str, Any], origin: str, batch: Batch) -> None:
         """Adds a pending trial. Its hyperparameters go to the ledger and are not kept here."""
         assert train.parent is None, "experiments do not start trials from the checkpoints of others yet"
         trial_id, bracket = train.trial, train.bracket
@@ -143,7 +143,7 @@ class ExperimentRecords:
             token=0,
             create_time=batch.now,
             end_time=None,
-            origin="random",
+            origin=origin,
         )
         self.trials[trial_id] = trial
         batch.changes.new_trials.append(replace(trial, hparams=hparams))

@@ -13,7 +13,7 @@ from ..experiment.lifecycle import rung_record, trial_record
 from ..experiment.replay import Replay, same_future
 from ..ledger.read.inspection import Inspection, inspect_database
 from ..search.interface import Goal
-from ..search.registry import build_searcher
+from ..search.registry import searcher_of
 
 
 @dataclass(slots=True)
@@ -50,20 +50,20 @@ def _check(inspection: Inspection, rows: Rows) -> Iterator[str]:
         yield f"its spec is refused: {'; '.join(str(error).splitlines())}"
         return
     goal = Goal(spec.metric.goal)
-    searcher = build_searcher(spec.searcher, goal)
+    searcher = searcher_of(spec)
     searcher.limit(rows.experiment.max_concurrent_trials)
     yield from audit(rows, searcher, goal)
-    yield from _replay(inspection, rows, spec, goal)
+    yield from _replay(inspection, rows, spec)
 
 
-def _replay(inspection: Inspection, rows: Rows, spec: Spec, goal: Goal) -> Iterator[str]:
-    searcher = build_searcher(spec.searcher, goal)
+def _replay(inspection: Inspection, rows: Rows, spec: Spec) -> Iterator[str]:
+    searcher = searcher_of(spec)
     different = list(Replay(searcher).run(inspection.entries(rows.experiment.experiment_id), rows.results))
     yield from different
     if not different and rows.experiment.state == ExperimentState.COMPLETED and not searcher.done:
         yield "it is completed, and the search that its journal tells goes on"
     if not different and not ExperimentState(rows.experiment.state).ended:
-        restored = build_searcher(spec.searcher, goal)
+        restored = searcher_of(spec)
         restored.limit(rows.experiment.max_concurrent_trials)
         restored.restore(map(trial_record, rows.trials), map(rung_record, rows.results))
         if difference := same_future(searcher, restored):

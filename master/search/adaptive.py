@@ -28,6 +28,7 @@ from .interface import (
     ExpectedCost,
     Goal,
     RungRecord,
+    SearchContext,
     SearchDecision,
     Step,
     Train,
@@ -59,6 +60,11 @@ class AdaptiveAsha:
     def plan(self) -> tuple[BracketPlan, ...]:
         """The brackets, from most rungs to fewest."""
         return self._plan
+
+    @property
+    def draws(self) -> bool:
+        """Every trial's hyperparameters come from the search space."""
+        return True
 
     def expected_cost(self) -> ExpectedCost:
         """The cost where nothing fails and no early promotion turns out to be wrong."""
@@ -182,14 +188,14 @@ class AdaptiveAsha:
         assert all(trial < self._next_trial for trial in self._home), "a running trial has a number not given yet"
 
 
-def build_asha(spec: AshaSpec, goal: Goal) -> AdaptiveAsha:
+def build_asha(spec: AshaSpec, context: SearchContext) -> AdaptiveAsha:
     """One bracket with as many rungs as fit, up to `max_rungs`."""
-    return _build(spec, goal, [_capped(spec)])
+    return _build(spec, context.goal, [_capped(spec)])
 
 
-def build_adaptive_asha(spec: AdaptiveAshaSpec, goal: Goal) -> AdaptiveAsha:
+def build_adaptive_asha(spec: AdaptiveAshaSpec, context: SearchContext) -> AdaptiveAsha:
     """The brackets that `bracket_rungs` names, or those of the `mode`."""
-    return _build(spec, goal, spec.bracket_rungs or bracket_sizes(spec.mode, _capped(spec)))
+    return _build(spec, context.goal, spec.bracket_rungs or bracket_sizes(spec.mode, _capped(spec)))
 
 
 def _capped(spec: AshaSpec | AdaptiveAshaSpec) -> int:

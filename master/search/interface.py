@@ -8,9 +8,11 @@ whoever plans, prices, checks or replays a search asks the searcher.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
+
+from ...shared.space.hyperparameters import Condition, Hyperparameter
 
 #: The rules that searches go by. By rules 1 a bracket whose last rung no quota filled ended with no trial trained in
 #: full; since rules 2 its winner trains to the end. A journal says from where on which rules held.
@@ -22,6 +24,20 @@ class Goal(StrEnum):
 
     MINIMIZE = "minimize"
     MAXIMIZE = "maximize"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchContext:
+    """What a searcher may need of a spec beside its own fields.
+
+    `initial_trials` is how many trials have hyperparameters that the spec gives; they come first.
+    """
+
+    goal: Goal
+    hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict[str, Hyperparameter])
+    forbidden: Sequence[Condition] = ()
+    seed: int = 0
+    initial_trials: int = 0
 
 
 class Action(StrEnum):
@@ -37,8 +53,8 @@ class Train:
     """Train `trial` from resource `start` to resource `target`; `new` when no trial of this number existed before.
 
     Of a new trial, `parent` is the trial from whose latest checkpoint it starts (None: from nothing), and `hparams` are
-    the hyperparameters that the searcher chose (None: they come from the search space, and may come late: for the
-    searcher the trial runs all the same).
+    the hyperparameters that the searcher chose, with `origin` for people to know how (None: they come from the search
+    space, and may come late: for the searcher the trial runs all the same).
     """
 
     trial: int
@@ -49,6 +65,7 @@ class Train:
     new: bool
     parent: int | None = None
     hparams: Mapping[str, Any] | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +237,11 @@ class Searcher(Protocol):
     def plan(self) -> tuple[BracketPlan, ...]:
         """The brackets, in order, by the limit in force. There is at least one; a ledger keeps a row for each bracket
         and each rung."""
+        ...
+
+    @property
+    def draws(self) -> bool:
+        """Whether the hyperparameters of the next new trial, if there is one, come from the search space."""
         ...
 
     def expected_cost(self) -> ExpectedCost:

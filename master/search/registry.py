@@ -6,15 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from ...shared.spec.searchers import SearcherSpec
+from ...shared.spec.spec import SearcherFile, Spec
 from .adaptive import build_adaptive_asha, build_asha
-from .interface import Goal, Searcher
+from .full_training import build_grid, build_random
+from .interface import Goal, SearchContext, Searcher
 
-BUILDERS: dict[str, Callable[[Any, Goal], Searcher]] = {
+BUILDERS: dict[str, Callable[[Any, SearchContext], Searcher]] = {
     "asha": build_asha,
     "adaptive_asha": build_adaptive_asha,
+    "random": build_random,
+    "grid": build_grid,
 }
 
 
-def build_searcher(searcher: SearcherSpec, goal: Goal) -> Searcher:
-    """Makes the searcher that a spec describes, as it is before any trial."""
-    return BUILDERS[searcher.name](searcher, goal)
+def build_searcher(searcher: SearcherSpec, context: SearchContext) -> Searcher:
+    """Makes a searcher as it is before any trial."""
+    return BUILDERS[searcher.name](searcher, context)
+
+
+def searcher_of(document: Spec | SearcherFile, goal: Goal | None = None) -> Searcher:
+    """The searcher that a spec describes. `goal` takes the place of the spec's; without either, less is better."""
+    if goal is None:
+        goal = Goal(document.metric.goal) if document.metric is not None else Goal.MINIMIZE
+    context = SearchContext(goal, document.hyperparameters, document.forbidden, document.seed)
+    return build_searcher(document.searcher, context)

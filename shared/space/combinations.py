@@ -40,7 +40,7 @@ _NOTHING: Sequence[Code] = (None,)
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class Group:
     """Hyperparameters that have to do with each other, parents first: their places, and the codes of each."""
 
     places: tuple[ClausePosition, ...]
@@ -200,10 +200,10 @@ def _related(
 
 def _group(
     names: Sequence[str], forbidden: Sequence[Condition], hyperparameters: Mapping[str, Hyperparameter]
-) -> _Group:
+) -> Group:
     order = [*TopologicalSorter({name: sorted(hyperparameters[name].when) for name in names}).static_order()]
     places = places_of(order, hyperparameters, forbidden)
-    return _Group(
+    return Group(
         places,
         tuple(_codes(hyperparameters[name]) for name in order),
         single=len(order) == 1 and not forbidden,

@@ -101,13 +101,15 @@ class _Declared(Model):
 
 
 class FloatSpec(_Declared):
-    """A real number from `low` to `high`, drawn evenly, or evenly in its logarithm with `log`."""
+    """A real number from `low` to `high`, drawn evenly, or evenly in its logarithm with `log`; in a grid it takes
+    `count` values."""
 
     type: Literal["float"] = "float"
     low: Annotated[int | float, number()]
     high: Annotated[int | float, number()]
     log: Annotated[bool, flag()] = False
     prior: Prior | None = None
+    count: Annotated[int, whole(1)] | None = None
 
     def problems(self) -> list[Problem]:
         """What does not fit together among its fields."""
@@ -115,13 +117,15 @@ class FloatSpec(_Declared):
 
 
 class IntSpec(_Declared):
-    """A whole number from `low` to `high`, both included; with `log`, evenly in its logarithm."""
+    """A whole number from `low` to `high`, both included; with `log`, evenly in its logarithm; in a grid it takes
+    `count` values (none: all)."""
 
     type: Literal["int"] = "int"
     low: Annotated[int, whole()]
     high: Annotated[int, whole()]
     log: Annotated[bool, flag()] = False
     prior: Prior | None = None
+    count: Annotated[int, whole(1)] | None = None
 
     def problems(self) -> list[Problem]:
         """What does not fit together among its fields."""

@@ -116,7 +116,7 @@ class Space:
 def repetition(spec: Spec, space: Space) -> str:
     """What is to be said where a spec's space has fewer combinations than its search makes trials; empty elsewhere."""
     number, trials = space.number, spec.searcher.trials
-    if number is None or number >= trials:
+    if number is None or trials is None or number >= trials:
         return ""
     if number == 1:
         return f"hyperparameters: there is 1 combination for {trials:,} trials: all are the same"

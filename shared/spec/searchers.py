@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cache, reduce
 from operator import or_
@@ -20,6 +20,8 @@ from pydantic import (
 )
 
 from ..errors import Problem
+from ..space.grid import MAX_COMBINATIONS, grid_problems
+from ..space.hyperparameters import Condition, Hyperparameter
 from .fields import FieldProblems, Model, flag, limits_hold, listed, number, one_of, whole
 from .settings import Concurrency
 
@@ -56,8 +58,16 @@ class SearcherSpec(Model):
 
     @property
     @abstractmethod
-    def trials(self) -> int:
-        """How many trials the search makes."""
+    def trials(self) -> int | None:
+        """How many trials the search makes with hyperparameters that are drawn; None: it draws none."""
+
+    def space_problems(
+        self,
+        hyperparameters: Mapping[str, Hyperparameter],  # noqa: ARG002 - most searchers take any space
+        forbidden: Sequence[Condition],  # noqa: ARG002
+    ) -> list[Problem]:
+        """What it cannot do with this search space, by the paths of the spec."""
+        return []
 
 
 class RungSearcher(SearcherSpec):
@@ -89,6 +99,38 @@ class RungSearcher(SearcherSpec):
     def rungs_that_fit(self) -> int:
         """The most rungs that a bracket can have with this resource, this number of trials and this divisor."""
         return min(max_rungs_that_fit(self.eta, self.max_resource), max_rungs_that_fit(self.eta, self.max_trials))
+
+
+class RandomSpec(SearcherSpec):
+    """Every trial trains to `max_resource`; `max_trials`: trials to make, at least 1."""
+
+    name: Annotated[str, one_of("random")] = "random"
+    max_trials: Annotated[int, whole(1, 10**9)]
+    max_resource: Annotated[int, whole(1)]
+
+    @property
+    def trials(self) -> int:
+        """How many trials the search makes."""
+        return self.max_trials
+
+
+class GridSpec(SearcherSpec):
+    """Every combination of the search space trains to `max_resource`, once; at most `max_trials` of them, if given."""
+
+    name: Annotated[str, one_of("grid")] = "grid"
+    max_trials: Annotated[int, whole(1, MAX_COMBINATIONS)] | None = None
+    max_resource: Annotated[int, whole(1)]
+
+    @property
+    def trials(self) -> None:
+        """Nothing is drawn."""
+        return None
+
+    def space_problems(
+        self, hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]
+    ) -> list[Problem]:
+        """Where there is no end of values, or there are too many combinations, or none."""
+        return grid_problems(hyperparameters, forbidden)
 
 
 class AshaSpec(RungSearcher):
@@ -147,7 +189,12 @@ def _brackets_without_trials(spec: AdaptiveAshaSpec) -> list[Problem]:
     return [Problem("max_trials", f"must be at least {spec.brackets}, one for each bracket, got {spec.max_trials}")]
 
 
-SEARCHERS: dict[str, type[SearcherSpec]] = {"asha": AshaSpec, "adaptive_asha": AdaptiveAshaSpec}
+SEARCHERS: dict[str, type[SearcherSpec]] = {
+    "asha": AshaSpec,
+    "adaptive_asha": AdaptiveAshaSpec,
+    "random": RandomSpec,
+    "grid": GridSpec,
+}
 """Every searcher by the name that a spec gives it."""
 
 

@@ -75,6 +75,7 @@ __all__ = [
     "Prior",
     "ResourcesSpec",
     "SamplerSpec",
+    "SearcherFile",
     "SearcherSpec",
     "Spec",
     "is_spec_of",
@@ -211,17 +212,36 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _space_fits(self) -> Self:
-        problems = space_problems(self.hyperparameters, self.forbidden)
-        if problems:
-            raise FieldProblems(problems)
-        return self
+        return _with_fitting_space(self)
 
 
-class _SearcherFile(Model):
-    """A document with only what `plan` and `drive` need."""
+_S = TypeVar("_S", "Spec", "SearcherFile")
+
+
+def _with_fitting_space(document: _S) -> _S:
+    """The same. Raises FieldProblems where its space does not fit together, or not with its searcher."""
+    problems: list[Problem] = []
+    if isinstance(document, Spec) or document.hyperparameters:
+        problems = space_problems(document.hyperparameters, document.forbidden)
+    if not problems:
+        problems = document.searcher.space_problems(document.hyperparameters, document.forbidden)
+    if problems:
+        raise FieldProblems(problems)
+    return document
+
+
+class SearcherFile(Model):
+    """A document with only what `plan`, `simulate` and `drive` need."""
 
     metric: MetricSpec | None = None
+    hyperparameters: _Hyperparameters = Field(default_factory=dict)
+    forbidden: _Forbidden = ()
     searcher: AnySearcher
+    seed: Annotated[int, whole(0)] = 0
+
+    @model_validator(mode="after")
+    def _space_fits(self) -> Self:
+        return _with_fitting_space(self)
 
 
 def parse_spec(text: str, *, source: str = "spec") -> Spec:
@@ -234,17 +254,12 @@ def parse_with_space(text: str, *, source: str = "spec") -> tuple[Spec, Space]:
     return _spec_of(parse_document(text, source=source))
 
 
-def parse_searcher(text: str, *, source: str = "spec") -> tuple[SearcherSpec, str | None]:
-    """The searcher in a spec, and the metric's goal where there is one. Raises InvalidSpec with every problem.
-
-    A document with nothing but a `searcher`, or that and a `metric`, is enough.
-    """
+def parse_searcher(text: str, *, source: str = "spec") -> Spec | SearcherFile:
+    """A spec, or a document with a `searcher` and what that needs alone. Raises InvalidSpec with every problem."""
     document = parse_document(text, source=source)
-    if isinstance(document, dict) and document and document.keys() <= {"searcher", "metric"}:
-        file = _validated(_SearcherFile, document)
-        return file.searcher, file.metric.goal if file.metric else None
-    spec, _ = _spec_of(document)
-    return spec.searcher, spec.metric.goal
+    if isinstance(document, dict) and document and document.keys() <= SearcherFile.model_fields.keys():
+        return _validated(SearcherFile, document)
+    return _spec_of(document)[0]
 
 
 def spec_from_json(document: Mapping[str, Any]) -> Spec:
@@ -296,7 +311,7 @@ def _spec_of(document: object) -> tuple[Spec, Space]:
     spec = _validated(Spec, document)
     space = Space(spec.hyperparameters, spec.forbidden)
     # Whether anything is left to draw shows only by drawing.
-    if spec.forbidden and (problems := space.problems()):
+    if spec.forbidden and spec.searcher.trials is not None and (problems := space.problems()):
         raise InvalidSpec(problems)
     return spec, space
 

@@ -11,7 +11,10 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from enum import Enum
 from typing import Any
+
+from sortedcontainers import SortedList
 
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.experiment.changes import Changes, ExperimentRow, Key, RungResultRow, RungRow
@@ -305,9 +308,24 @@ def _rows(records: ExperimentRecords) -> dict[str, Any]:
     }
 
 
+#: What a searcher knows of its own past, and nobody depends on.
+_PASSING = {"_ran", "_grid"}
+
+
+def _plain(value: Any) -> Any:
+    """An object as what it holds, all the way down, so that two of them can be compared."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | SortedList):
+        return [_plain(each) for each in value]
+    if not hasattr(value, "__dict__") or isinstance(value, type | Enum):
+        return value
+    return {name: _plain(each) for name, each in vars(value).items() if name not in _PASSING}
+
+
 def _searcher(searcher: Any) -> Any:
     if not isinstance(searcher, AdaptiveAsha):
-        return searcher
+        return _plain(searcher)
     return [
         (b.created, b.running, [(list(r.results()), list(r.candidates()), r._overshoot) for r in b.rungs])
         for b in searcher._brackets

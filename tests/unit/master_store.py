@@ -27,8 +27,8 @@ from rungmaster.master.experiment.changes import (
     TrialRow,
     WorkerRow,
 )
-from rungmaster.master.search.interface import Goal, Step
-from rungmaster.master.search.registry import build_searcher
+from rungmaster.master.search.interface import Step
+from rungmaster.master.search.registry import searcher_of
 from rungmaster.shared.errors import InvalidSpec, Problem
 from rungmaster.shared.spec.spec import Spec, spec_from_json
 from rungmaster.shared.wire.model import ExperimentState
@@ -40,7 +40,7 @@ RAISING, RAISES = "raising", -1.0
 
 def plain_blueprint(spec: Spec) -> ExperimentSetup:
     """A setup whose hyperparameters tell the trial's number: no search space, which takes long to load."""
-    searcher = build_searcher(spec.searcher, Goal(spec.metric.goal))
+    searcher = searcher_of(spec)
     if spec.name == RAISING:
         _make_raise(searcher)
     return ExperimentSetup(spec, searcher, _undrawable if spec.name == UNDRAWABLE else _plainly)

@@ -9,7 +9,7 @@ import pytest
 
 from rungmaster.master.cli.drive import Driver
 from rungmaster.master.search.arithmetic import hyperband_brackets
-from rungmaster.master.search.interface import BracketPlan, Goal
+from rungmaster.master.search.interface import BracketPlan, Goal, SearchContext
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.spec.searchers import SEARCHERS, SearcherSpec
 
@@ -25,7 +25,7 @@ def searcher_spec(document: dict[str, Any]) -> SearcherSpec:
 def plan_of(document: dict[str, Any]) -> tuple[BracketPlan, ...]:
     if document["name"] == "hyperband":
         return hyperband_brackets(document["max_resource"], Fraction(document["divisor"]))
-    return build_searcher(searcher_spec(document), Goal.MINIMIZE).plan
+    return build_searcher(searcher_spec(document), SearchContext(Goal.MINIMIZE)).plan
 
 
 @pytest.mark.parametrize("case", PLANS["known"] + PLANS["generated"], ids=lambda case: case.get("why", "generated"))
@@ -39,7 +39,7 @@ def test_plans_the_expected_brackets(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("trace", TRACES, ids=lambda trace: trace["name"])
 def test_answers_every_event_of_a_search_as_expected(trace: dict[str, Any]) -> None:
-    searcher = build_searcher(searcher_spec(trace["searcher"]), Goal(trace["goal"]))
+    searcher = build_searcher(searcher_spec(trace["searcher"]), SearchContext(Goal(trace["goal"])))
     driver = Driver(searcher)
     for i, (event, expected) in enumerate(trace["events"]):
         answer = driver.answer(json.dumps(event))

@@ -33,6 +33,7 @@ from rungmaster.master.search.interface import (
     Goal,
     Promoted,
     RungRecord,
+    SearchContext,
     SearchDecision,
     Standing,
     Step,
@@ -62,8 +63,8 @@ class DuelSpec(SearcherSpec):
         return self.entrants
 
 
-def build_duel(spec: DuelSpec, goal: Goal) -> Duel:
-    return Duel(spec, 1.0 if goal is Goal.MINIMIZE else -1.0)
+def build_duel(spec: DuelSpec, context: SearchContext) -> Duel:
+    return Duel(spec, 1.0 if context.goal is Goal.MINIMIZE else -1.0)
 
 
 @dataclass
@@ -98,6 +99,10 @@ class Duel:
     @property
     def plan(self) -> tuple[BracketPlan, ...]:
         return (BracketPlan((1, self.spec.length), self.spec.entrants, self.at_once),)
+
+    @property
+    def draws(self) -> bool:
+        return False
 
     def expected_cost(self) -> ExpectedCost:
         entries = (self.spec.entrants, 1)

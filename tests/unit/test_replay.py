@@ -17,6 +17,7 @@ from rungmaster.master.search.interface import (
     Entered,
     Goal,
     Promoted,
+    SearchContext,
     SearchDecision,
     Searcher,
     Standing,
@@ -44,7 +45,7 @@ class History:
         self.searcher = self.fresh()
 
     def fresh(self) -> Searcher:
-        return build_searcher(self.spec.searcher, Goal.MINIMIZE)
+        return build_searcher(self.spec.searcher, SearchContext(Goal.MINIMIZE))
 
     def note(self, kind: str, trial: int | None, data: Mapping[str, Any]) -> None:
         self.entries.append(Entry(len(self.entries), kind, trial, data))

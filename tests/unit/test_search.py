@@ -13,6 +13,7 @@ from rungmaster.master.search.interface import (
     Entered,
     Goal,
     Promoted,
+    SearchContext,
     SearchDecision,
     Standing,
     Step,
@@ -328,13 +329,13 @@ def test_of_several_brackets_the_promotion_to_the_largest_resource_comes_first()
 
 
 def test_asha_is_one_bracket_with_as_many_rungs_as_fit() -> None:
-    (bracket,) = build_searcher(AshaSpec(max_trials=64, max_resource=27, divisor=3), Goal.MINIMIZE).plan
+    (bracket,) = build_searcher(AshaSpec(max_trials=64, max_resource=27, divisor=3), SearchContext(Goal.MINIMIZE)).plan
     assert bracket == BracketPlan((1, 3, 9, 27), 64, None)
 
 
 def test_named_brackets_are_ordered_from_most_rungs_to_fewest() -> None:
     spec = AdaptiveAshaSpec(max_trials=50, max_resource=27, divisor=3, bracket_rungs=(2, 3))
-    assert [len(bracket.rungs) for bracket in build_searcher(spec, Goal.MINIMIZE).plan] == [3, 2]
+    assert [len(bracket.rungs) for bracket in build_searcher(spec, SearchContext(Goal.MINIMIZE)).plan] == [3, 2]
 
 
 def test_every_searcher_that_a_spec_can_name_is_registered() -> None:

@@ -20,6 +20,7 @@ from rungmaster.master.search.interface import (
     Goal,
     Promoted,
     RungRecord,
+    SearchContext,
     SearchDecision,
     Searcher,
     Step,
@@ -217,7 +218,7 @@ class Oracle:
 @given(spec=specs(), goal=st.sampled_from(Goal), happenings=events)
 @settings(deadline=None)
 def test_every_search_keeps_the_rules_and_ends(spec: AdaptiveAshaSpec, goal: Goal, happenings: list[Event]) -> None:
-    searcher, ledger = build_searcher(spec, goal), Ledger()
+    searcher, ledger = build_searcher(spec, SearchContext(goal)), Ledger()
     oracle = Oracle(spec, goal, searcher.plan)
     for event in happenings:
         step = happen(searcher, ledger, event)
@@ -245,7 +246,7 @@ def test_every_search_keeps_the_rules_and_ends(spec: AdaptiveAshaSpec, goal: Goa
 def test_every_bracket_ends_with_a_trial_trained_in_full_or_with_none_that_could_be(
     spec: AdaptiveAshaSpec, goal: Goal, happenings: list[Event]
 ) -> None:
-    searcher, ledger = build_searcher(spec.model_copy(update={"stop_once": False}), goal), Ledger()
+    searcher, ledger = build_searcher(spec.model_copy(update={"stop_once": False}), SearchContext(goal)), Ledger()
     for event in happenings:
         happen(searcher, ledger, event)
     finish(searcher, ledger)
@@ -260,11 +261,11 @@ def test_every_bracket_ends_with_a_trial_trained_in_full_or_with_none_that_could
 def test_a_replay_of_the_events_gives_the_same_search(
     spec: AdaptiveAshaSpec, goal: Goal, happenings: list[Event]
 ) -> None:
-    searcher, ledger = build_searcher(spec, goal), Ledger()
+    searcher, ledger = build_searcher(spec, SearchContext(goal)), Ledger()
     for event in happenings:
         happen(searcher, ledger, event)
     finish(searcher, ledger)
-    again = build_searcher(spec, goal)
+    again = build_searcher(spec, SearchContext(goal))
     for event, step in ledger.calls:
         assert event(again) == step
 
@@ -274,11 +275,11 @@ def test_a_replay_of_the_events_gives_the_same_search(
 def test_a_searcher_restored_at_any_moment_goes_on_as_if_nothing_had_happened(
     spec: AdaptiveAshaSpec, goal: Goal, happenings: list[Event], finishing: bool
 ) -> None:
-    searcher, ledger = build_searcher(spec, goal), Ledger()
-    restored = [ledger.restored(build_searcher(spec, goal))]
+    searcher, ledger = build_searcher(spec, SearchContext(goal)), Ledger()
+    restored = [ledger.restored(build_searcher(spec, SearchContext(goal)))]
     for event in happenings:
         happen(searcher, ledger, event)
-        restored.append(ledger.restored(build_searcher(spec, goal)))
+        restored.append(ledger.restored(build_searcher(spec, SearchContext(goal))))
     if finishing:
         finish(searcher, ledger)
     for i, again in enumerate(restored):
@@ -291,8 +292,8 @@ def test_a_searcher_restored_at_any_moment_goes_on_as_if_nothing_had_happened(
 @given(spec=specs(), happenings=events)
 @settings(deadline=None)
 def test_maximizing_is_minimizing_the_negative(spec: AdaptiveAshaSpec, happenings: list[Event]) -> None:
-    least, ledger = build_searcher(spec, Goal.MINIMIZE), Ledger()
-    most, mirrored = build_searcher(spec, Goal.MAXIMIZE), Ledger()
+    least, ledger = build_searcher(spec, SearchContext(Goal.MINIMIZE)), Ledger()
+    most, mirrored = build_searcher(spec, SearchContext(Goal.MAXIMIZE)), Ledger()
     for operation, which, beyond, metric in happenings:
         step = happen(least, ledger, (operation, which, beyond, metric))
         mirror = happen(most, mirrored, (operation, which, beyond, -metric))

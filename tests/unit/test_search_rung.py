@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungmaster.master.search.interface import Goal, Train
+from rungmaster.master.search.interface import Goal, SearchContext, Train
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.master.search.rung import WORST, Content, RankedRung, Result
 from rungmaster.shared.spec.searchers import AshaSpec
@@ -71,7 +71,7 @@ def test_a_rung_of_fifty_thousand_compares_little_more_than_one_of_a_thousand() 
 
 def test_a_paused_trial_takes_less_than_two_hundred_bytes() -> None:
     trials = 5_000
-    searcher = build_searcher(AshaSpec(max_trials=trials, max_resource=64), Goal.MINIMIZE)
+    searcher = build_searcher(AshaSpec(max_trials=trials, max_resource=64), SearchContext(Goal.MINIMIZE))
     tracemalloc.start()
     try:
         while isinstance(work := searcher.next().answer, Train):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rungmaster.master.search.interface import Goal
+from rungmaster.master.search.interface import Goal, SearchContext
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.master.simulation.virtual_time import Curves, Outcome, simulate
 from rungmaster.shared.spec.searchers import AdaptiveAshaSpec
@@ -16,7 +16,7 @@ def outcome(
     trials: int = 200, workers: int = 8, seed: int = 0, goal: Goal = Goal.MINIMIZE, stop_once: bool = False
 ) -> Outcome:
     spec = AdaptiveAshaSpec(max_trials=trials, max_resource=81, divisor=3, stop_once=stop_once)
-    return simulate(build_searcher(spec, goal), goal, workers, seed)
+    return simulate(build_searcher(spec, SearchContext(goal)), goal, workers, seed)
 
 
 def test_the_same_seed_gives_the_same_search_and_another_seed_another() -> None:
@@ -51,7 +51,7 @@ def test_what_is_promoted_from_a_rung_enters_the_next() -> None:
 
 def test_every_bracket_ends_with_a_trial_trained_in_full() -> None:
     spec = AdaptiveAshaSpec(max_trials=16, max_resource=243, divisor=2)
-    found = simulate(build_searcher(spec, Goal.MINIMIZE), Goal.MINIMIZE, workers=4)
+    found = simulate(build_searcher(spec, SearchContext(Goal.MINIMIZE)), Goal.MINIMIZE, workers=4)
     assert all(bracket[-1].entered >= 1 for bracket in found.rungs)
 
 

@@ -84,7 +84,7 @@ def test_a_small_spec_gets_every_default() -> None:
 
     assert full == small() | {
         "hyperparameters": {
-            "rate": {"type": "float", "low": 0, "high": 1, "log": False, "prior": None, "when": {}},
+            "rate": {"type": "float", "low": 0, "high": 1, "log": False, "prior": None, "count": None, "when": {}},
         },
         "searcher": {
             "name": "asha",
@@ -174,7 +174,8 @@ def test_a_whole_number_may_be_written_with_an_exponent(whole: Any) -> None:
     ],
 )
 def test_the_divisor_is_kept_exactly(divisor: str, eta: Fraction) -> None:
-    searcher, _ = parse_searcher(f"searcher: {{name: asha, max_trials: 9, max_resource: 9, divisor: {divisor}}}")
+    text = f"searcher: {{name: asha, max_trials: 9, max_resource: 9, divisor: {divisor}}}"
+    searcher = parse_searcher(text).searcher
     assert isinstance(searcher, AshaSpec)
     assert searcher.eta == eta
 
@@ -205,12 +206,16 @@ def test_as_many_rungs_fit_as_the_value_can_be_divided(eta: Fraction, value: int
 
 def test_a_file_with_just_a_searcher_is_enough_for_a_plan() -> None:
     text = '{"searcher": {"name": "asha", "max_trials": 10, "max_resource": 9}}'
-    assert parse_searcher(text) == (AshaSpec(max_trials=10, max_resource=9), None)
+    file = parse_searcher(text)
+    assert (file.searcher, file.metric) == (AshaSpec(max_trials=10, max_resource=9), None)
 
     text = "searcher: {name: adaptive_asha, max_trials: 9, max_resource: 9}\nmetric: {name: accuracy, goal: maximize}"
-    assert parse_searcher(text) == (AdaptiveAshaSpec(max_trials=9, max_resource=9), "maximize")
+    file = parse_searcher(text)
+    assert file.searcher == AdaptiveAshaSpec(max_trials=9, max_resource=9)
+    assert file.metric is not None
+    assert file.metric.goal == "maximize"
 
-    assert parse_searcher(DIGITS) == (parse_spec(DIGITS).searcher, "minimize")
+    assert parse_searcher(DIGITS) == parse_spec(DIGITS)
 
 
 def test_problems_of_a_searcher_file_are_told_by_their_paths() -> None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from unit.space_values import agrees, spaces
 
-from rungmaster.master.search.interface import Goal
+from rungmaster.master.search.interface import Goal, SearchContext
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.errors import InvalidSpec
 from rungmaster.shared.space.problems import MAX_CIRCLES, MAX_CLAUSES, MAX_FORBIDDEN
@@ -160,7 +160,7 @@ def test_a_search_of_as_many_brackets_as_it_may_have_is_built_and_asked_with_lit
             max_trials=10**9, max_resource=2**53 - 1, divisor=1.0001, bracket_rungs=(100,) * brackets
         )
         with counting_lines() as built:
-            searcher = build_searcher(spec, Goal.MINIMIZE)
+            searcher = build_searcher(spec, SearchContext(Goal.MINIMIZE))
         with counting_lines() as asked:
             searcher.next()
         return built[0], asked[0]
@@ -194,14 +194,14 @@ def test_more_brackets_than_there_may_be_are_refused_with_the_number() -> None:
     (problem,) = problems_of(document({"x": 1}, searcher=searcher | {"bracket_rungs": [1] * 90_000}))
     assert problem == "searcher.bracket_rungs: must name at most 100 brackets, got 90,000"
     most = spec_from_json(document({"x": 1}, searcher=searcher | {"bracket_rungs": [1] * MAX_BRACKETS}))
-    assert len(build_searcher(most.searcher, Goal.MINIMIZE).plan) == MAX_BRACKETS
+    assert len(build_searcher(most.searcher, SearchContext(Goal.MINIMIZE)).plan) == MAX_BRACKETS
 
 
 def test_every_mode_fits_into_the_limit_of_brackets() -> None:
     modes = AdaptiveAshaSpec(
         max_trials=10**9, max_resource=2**53 - 1, divisor=1.0001, max_rungs=100, mode="conservative"
     )
-    assert len(build_searcher(modes, Goal.MINIMIZE).plan) == MAX_BRACKETS
+    assert len(build_searcher(modes, SearchContext(Goal.MINIMIZE)).plan) == MAX_BRACKETS
 
 
 def test_few_misspelt_names_are_told_with_the_closest_and_all_of_them_are_counted() -> None:

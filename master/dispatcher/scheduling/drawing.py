@@ -66,6 +66,9 @@ class Ahead:
 
     def __call__(self, trial: int) -> Hparams | None:
         """What was drawn for a trial; None where it is not there yet. Raises what drawing it raised."""
+        for passed in [number for number in self._drawn if number < trial]:
+            # That trial did without.
+            del self._drawn[passed]
         found = self._drawn.pop(trial, None)
         if isinstance(found, Exception):
             raise found
