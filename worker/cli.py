@@ -17,8 +17,8 @@ import click
 
 from ..shared.limits import MAX_WORKER_TEXT
 from ..shared.net.addresses import parse_addresses
-from ..shared.net.credential_options import credential_options
-from ..shared.text.logs import log_format_option, set_up_logs
+from ..shared.options import credential_options, log_format_option
+from ..shared.text.logs import set_up_logs
 from ..shared.text.visible import hidden_problem
 from .allowed import Allowed
 

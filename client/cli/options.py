@@ -12,8 +12,8 @@ import click
 
 from ...shared.errors import InvalidInput
 from ...shared.net.addresses import DEFAULT_ADDRESS
-from ...shared.net.credential_options import credential_options
 from ...shared.net.credentials import Credentials
+from ...shared.options import credential_options
 from ...shared.text.printing import say
 from ...shared.wire.convert import from_messages
 from ...shared.wire.model import Experiment, ExperimentState

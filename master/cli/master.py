@@ -12,7 +12,8 @@ import click
 
 from ...shared.errors import InvalidInput
 from ...shared.net.addresses import is_loopback, parse_addresses
-from ...shared.text.logs import log_format_option, set_up_logs
+from ...shared.options import log_format_option
+from ...shared.text.logs import set_up_logs
 from ...shared.text.printing import say
 
 if TYPE_CHECKING:

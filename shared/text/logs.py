@@ -6,20 +6,10 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-import click
-
 from .visible import json_text, visible, visible_block
 
 #: What an entry may be about, as fields of its own.
 FIELDS = ("experiment", "trial", "worker")
-
-log_format_option = click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to log: lines of text, or one JSON object a line.",
-)
 
 
 def about(experiment: int | None = None, trial: int | None = None, worker: str | None = None) -> dict[str, Any]:

@@ -124,6 +124,7 @@ BORDERS = {
     "master/ledger/read": (PART_OF("master.ledger.write"), PART_OF("master.ledger.ledger")),
     "master/ledger/schema": tuple(PART_OF(f"master.ledger.{room}") for room in ("read", "write", "leadership")),
     "shared/spec": ("grpc", "google.protobuf", PART_OF("shared.wire"), PART_OF("shared.net")),
+    "shared/net": ("click",),
     "shared/space": ("grpc", "google.protobuf", PART_OF("shared.wire"), PART_OF("shared.net")),
     "shared/text": ("grpc", PART_OF("shared.spec"), PART_OF("shared.net"), PART_OF("shared.checkpoints")),
 }

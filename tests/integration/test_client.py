@@ -279,6 +279,18 @@ def test_a_watch_of_nothing_is_refused(client: Client) -> None:
         next(client.watch(99))
 
 
+def test_a_client_with_another_timeout_tries_as_long_as_that_and_is_closed_apart(
+    client: Client, master: SmallMaster
+) -> None:
+    with client.with_timeout(0.3) as hasty:
+        assert hasty.get(1) == client.get(1)
+        master.faults = [grpc.StatusCode.UNAVAILABLE] * 3
+        with pytest.raises(Unavailable):
+            hasty.get(1)
+    master.faults.clear()
+    assert client.get(1).experiment_id == 1
+
+
 def test_a_watch_without_a_master_ends_after_its_time() -> None:
     with Client(unused_address(), timeout=0.5) as client, pytest.raises(Unavailable):
         next(client.watch(1))

@@ -13,7 +13,7 @@ from rungmaster import Client, Credentials
 from rungmaster.client.local.children import child_environment
 from rungmaster.shared.errors import InvalidInput
 from rungmaster.shared.net.channel import open_channel
-from rungmaster.shared.net.credential_options import credential_options
+from rungmaster.shared.options import credential_options
 
 TOKEN = "secret-0123456789-abcdef"
 

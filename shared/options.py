@@ -1,4 +1,4 @@
-"""The options by which clients and workers are told their credentials."""
+"""Options that commands of several parts have: credentials of clients and workers, logs of master and workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .credentials import Credentials
+from .net.credentials import Credentials
 
 #: Holds the token itself. There is no option for it: other users of the machine could see it among the processes.
 TOKEN_VARIABLE = "RUNGMASTER_TOKEN"  # noqa: S105 - a name
@@ -47,6 +47,14 @@ _OPTIONS = (
         show_envvar=True,
         help=f"Holds the token for the master.  [else env var: {TOKEN_VARIABLE}]",
     ),
+)
+
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to log: lines of text, or one JSON object a line.",
 )
 
 
