@@ -33,7 +33,7 @@ from rungmaster.client import Client
 
 LEASE = 5.0
 WORKER_AIM, STANDBY_AIM = LEASE + 5.0, 5.0
-PATIENCE = 60.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class Size:
 
 
 def _until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_S
     while not true():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {PATIENCE:.0f} s in vain for {what}")
+            raise TimeoutError(f"waited {PATIENCE_S:.0f} s in vain for {what}")
         time.sleep(0.02)
 
 

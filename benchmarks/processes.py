@@ -61,9 +61,9 @@ def floor(database: str | None = None) -> Iterator[Server]:
 
 
 @contextmanager
-def master(database: str, lease_ttl: float = 600.0) -> Iterator[Server]:
+def master(database: str, lease_ttl_s: float = 600.0) -> Iterator[Server]:
     """`rungmaster master` as users start it; its leases outlast any benchmark that does not want them shorter."""
-    options = ["--listen", "127.0.0.1:0", "--db", database, "--lease-ttl", str(lease_ttl), "--grace", "0"]
+    options = ["--listen", "127.0.0.1:0", "--db", database, "--lease-ttl", str(lease_ttl_s), "--grace", "0"]
     with _serving(rungmaster("master", *options)) as server:
         yield server
 

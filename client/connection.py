@@ -17,9 +17,9 @@ from google.protobuf.message_factory import GetMessageClass
 from ..proto.v1 import experiment_pb2
 from ..shared.errors import Unavailable
 from ..shared.net.backoff import Backoff
-from ..shared.net.channel import KEEPALIVE_SECONDS, check_secrecy, open_channel
+from ..shared.net.channel import KEEPALIVE_S, check_secrecy, open_channel
 from ..shared.net.credentials import NO_CREDENTIALS, Credentials
-from ..shared.net.diagnosis import PATIENCE, diagnose
+from ..shared.net.diagnosis import PATIENCE_S, diagnose
 from ..shared.wire.convert import from_number
 from ..shared.wire.model import ExperimentState
 from .failures import is_perhaps_tls, is_temporary, to_error
@@ -27,7 +27,7 @@ from .failures import is_perhaps_tls, is_temporary, to_error
 STREAM_SECONDS = 3600.0
 """A stream is opened anew after this long, so that none waits for ever on a master that hangs."""
 
-HEALTHY_SECONDS = KEEPALIVE_SECONDS + 15.0
+HEALTHY_SECONDS = KEEPALIVE_S + 15.0
 """A silent stream that stood this long had a live master at its other end, or keepalive would have broken it."""
 
 
@@ -168,7 +168,7 @@ class Attempts:
     def __init__(self, connection: MasterConnection) -> None:
         self._connection = connection
         self._start = time.monotonic()
-        self._backoff = Backoff(initial=0.1, maximum=3.0)
+        self._backoff = Backoff(initial_s=0.1, maximum_s=3.0)
         self._failures = 0
 
     def share(self) -> float:
@@ -195,7 +195,7 @@ class Attempts:
     def _look_for_the_cause(self, address: str) -> None:
         """Raises TlsError where it is one that stays. One look at each address is enough."""
         if self._failures < len(self._connection.addresses) and self._left() > 0:
-            cause = diagnose(address, self._connection.credentials, min(PATIENCE, self._left()))
+            cause = diagnose(address, self._connection.credentials, min(PATIENCE_S, self._left()))
             if cause is not None:
                 raise cause
 

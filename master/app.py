@@ -33,14 +33,14 @@ from .services.limits.connections import raise_file_limit
 from .services.listening import check_address, check_free, reachable
 from .services.security.identity import Security
 from .services.server import CONNECTIONS_OF_HOST, Server, ServerOptions
-from .stopping import PATIENCE, Stopping
+from .stopping import PATIENCE_S, Stopping
 
 log = logging.getLogger(__name__)
 
 #: A worker is told to give at least this many signs of life in the time of a lease.
 BEATS_PER_LEASE = 5
 #: Seconds that an address may stay in use by the master that was replaced.
-ADDRESS_PATIENCE = 15.0
+ADDRESS_PATIENCE_S = 15.0
 
 
 def default_holder() -> str:
@@ -50,20 +50,20 @@ def default_holder() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a master runs. Durations in seconds, but for `keep_reports`: days, or None for ever.
+    """How a master runs. Durations in seconds, but for `keep_reports_days`: days, or None for ever.
 
     `holder` says for people who it is.
     """
 
     database: str
     listen: str
-    lease_ttl: float
-    grace: float
+    lease_ttl_s: float
+    grace_s: float
     exit_with_parent: bool
     election: Election
-    takeover_after: float
+    takeover_after_s: float
     security: Security
-    keep_reports: float | None = None
+    keep_reports_days: float | None = None
     connections_of_host: int = CONNECTIONS_OF_HOST
     health_listen: str = ""
     holder: str = field(default_factory=default_holder)
@@ -91,7 +91,7 @@ async def serve(options: Options, announcer: Announcer) -> None:
     master took over, DatabaseLost where the database was deleted or replaced.
     """
     arm()
-    stopping = Stopping(options.grace + PATIENCE)
+    stopping = Stopping(options.grace_s + PATIENCE_S)
     with stopping.by_signals(signal.SIGTERM, signal.SIGINT):
         await _serve_until(stopping, options, announcer)
 
@@ -105,7 +105,7 @@ async def _serve_until(stopping: Stopping, options: Options, announcer: Announce
     guard = ServerOptions.of(options.security, options.connections_of_host, options.health_listen)
     async with _stopping_with_parent(stopping, options.exit_with_parent):
         ready = partial(check_free, options.listen)
-        claim = Claim(options.database, options.holder, options.election, options.takeover_after, ready)
+        claim = Claim(options.database, options.holder, options.election, options.takeover_after_s, ready)
         hit("start.before")
         with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
             ledger = await own(claim, stop, thread, announcer.waiting)
@@ -131,7 +131,7 @@ async def _serve(
     announcer: Announcer,
 ) -> None:
     terms = SessionParameters(
-        ledger.term, options.lease_ttl, options.lease_ttl / BEATS_PER_LEASE, __version__, ledger.database_id
+        ledger.term, options.lease_ttl_s, options.lease_ttl_s / BEATS_PER_LEASE, __version__, ledger.database_id
     )
     store = LedgerStore(ledger)
     writer = Writer(store, terms, thread)
@@ -149,7 +149,7 @@ async def _serve(
             await _announce(ledger, thread, reachable(options.listen, port))
             announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
             background = [
-                Upkeep(writer, ledger, reader, thread, options.keep_reports).run(),
+                Upkeep(writer, ledger, reader, thread, options.keep_reports_days).run(),
                 Sweeper(writer, ledger, reader, thread).run(),
                 end_little_by_little(writer),
             ]
@@ -213,8 +213,8 @@ def _collecting_no_garbage() -> Iterator[None]:
 
 async def _listen(server: Server, options: Options) -> int:
     """Starts the server. Where a master is taken over from, its address may take a moment to become free."""
-    patience = ADDRESS_PATIENCE if options.election is Election.TAKE_OVER else 0.0
-    give_up_at = asyncio.get_running_loop().time() + patience
+    patience_s = ADDRESS_PATIENCE_S if options.election is Election.TAKE_OVER else 0.0
+    give_up_at = asyncio.get_running_loop().time() + patience_s
     while True:
         try:
             return await server.start(options.listen)
@@ -244,7 +244,7 @@ async def _run(
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        await server.stop(options.grace if stopped in done else 0)
+        await server.stop(options.grace_s if stopped in done else 0)
     finally:
         for task in tasks:
             task.cancel()
@@ -256,7 +256,7 @@ async def _run(
 
 async def _look(writer: Writer) -> None:
     while True:
-        await asyncio.sleep(writer.look_interval)
+        await asyncio.sleep(writer.look_interval_s)
         with contextlib.suppress(RungmasterError):
             await writer.execute(Core.look)
 

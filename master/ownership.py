@@ -18,14 +18,14 @@ from .ledger.ledger import Ledger
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the master that is waited for.
-LOOK_INTERVAL = 0.5
+LOOK_INTERVAL_S = 0.5
 #: Seconds between two signs of life; a standby must bear several times as long.
-RENEW_INTERVAL = 2.0
+RENEW_INTERVAL_S = 2.0
 #: Seconds after which a sign of life that is still not written means that the database takes no writes.
-RENEW_PATIENCE = 3.0
+RENEW_PATIENCE_S = 3.0
 #: Seconds between two looks at the files of the database: a stat each.
-GROUND_INTERVAL = 0.5
-SHORTEST_TAKEOVER = 2 * RENEW_INTERVAL
+GROUND_INTERVAL_S = 0.5
+SHORTEST_TAKEOVER_S = 2 * RENEW_INTERVAL_S
 
 
 class Election(StrEnum):
@@ -38,7 +38,7 @@ class Election(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who wants which database, and how. A master silent for `takeover_after` seconds is replaced by who waits.
+    """Who wants which database, and how. A master silent for `takeover_after_s` seconds is replaced by who waits.
 
     `ready` raises where this one could not serve; it is called before the database is made, or taken from one that is
     gone.
@@ -47,7 +47,7 @@ class Claim:
     database: str
     holder: str
     election: Election
-    takeover_after: float
+    takeover_after_s: float
     ready: Callable[[], None] = lambda: None
 
 
@@ -64,7 +64,7 @@ async def own(
     candidate = Candidate(
         claim.database,
         holder=claim.holder,
-        takeover_after=claim.takeover_after,
+        takeover_after_s=claim.takeover_after_s,
         at_once=at_once,
         ready=claim.ready,
     )
@@ -93,7 +93,7 @@ async def _elected(
             if told is None or found.term != told.term:
                 waiting(found.holder, found.term)
             told = found
-        await _set_within(stop, LOOK_INTERVAL)
+        await _set_within(stop, LOOK_INTERVAL_S)
     return None
 
 
@@ -128,7 +128,7 @@ async def renew(renewal: Renewal, told: Callable[[bool], Awaitable[None]]) -> No
 async def _watch(renewal: Renewal, thread: Executor) -> None:
     """Raises DatabaseLost as soon as the files are not there any more, also where nothing else is done."""
     while True:
-        await asyncio.sleep(GROUND_INTERVAL)
+        await asyncio.sleep(GROUND_INTERVAL_S)
         look = asyncio.get_running_loop().run_in_executor(thread, renewal.look)
         look.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
@@ -141,11 +141,11 @@ async def _watch(renewal: Renewal, thread: Executor) -> None:
 
 async def _renew(renewal: Renewal, thread: Executor, told: Callable[[bool], Awaitable[None]]) -> None:
     while True:
-        await asyncio.sleep(RENEW_INTERVAL)
+        await asyncio.sleep(RENEW_INTERVAL_S)
         sign = asyncio.get_running_loop().run_in_executor(thread, renewal.renew)
         # A master that is told to end meanwhile has no use for its outcome, and asyncio is not to complain of that.
         sign.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        if not (await asyncio.wait({sign}, timeout=RENEW_PATIENCE))[0]:
+        if not (await asyncio.wait({sign}, timeout=RENEW_PATIENCE_S))[0]:
             await told(False)
         try:
             await sign

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 log = logging.getLogger(__name__)
 
 #: Seconds after the grace of its calls in which a master ends by itself; what still runs then is cut off.
-PATIENCE = 4.0
+PATIENCE_S = 4.0
 
 
 class Stopping:

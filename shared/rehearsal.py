@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .spec.spec import Spec
 
 #: Seconds for an import; one that takes longer is left to the workers.
-PATIENCE = 120.0
+PATIENCE_S = 120.0
 
 
 def rehearse(spec: Spec, directory: Path) -> None:
@@ -65,7 +65,7 @@ def _import(entrypoint: str, directory: Path) -> None:
         )
         with process, contextlib.suppress(subprocess.TimeoutExpired):
             try:
-                code = process.wait(PATIENCE)
+                code = process.wait(PATIENCE_S)
             finally:
                 # Whatever the import has started ends with it.
                 with contextlib.suppress(ProcessLookupError):

@@ -494,7 +494,7 @@ MUTANTS = (
     Mutant(
         "what cannot be deleted is tried again at once",
         DELETIONS,
-        "return min(FIRST_PAUSE * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE)",
+        "return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE_S)",
         "return 0.0",
         UNIT + "test_deletions.py::test_a_store_that_is_away_is_asked_for_by_one_deletion_at_a_time_until_it_is_back",
     ),
@@ -564,7 +564,7 @@ MUTANTS = (
     Mutant(
         "what was dropped is never sent again",
         "worker/link/lease_log.py",
-        "if self._silent_beats >= PATIENCE:",
+        "if self._silent_beats >= BEATS_BORNE:",
         "if self._silent_beats < 0:",
         OUTBOX + "test_what_stays_unacknowledged_for_several_beats_is_sent_again",
     ),

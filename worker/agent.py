@@ -39,10 +39,10 @@ from .process.launcher import Launcher
 from .process.reaper_client import ReaperClient
 from .scratch import scratch_folder
 from .settings import WorkerSettings
-from .slots.slot_pool import PATIENCE, GrantedSlots, SlotPool, SlotRequest
+from .slots.slot_pool import PATIENCE_S, GrantedSlots, SlotPool, SlotRequest
 
 #: Seconds for the last acknowledgements after the training was ended by force.
-_LAST_WORDS = 5.0
+_LAST_WORDS_S = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Agent:
         self._place: TrainingContext | None = None
         self._room = asyncio.Event()
         self._leaving = asyncio.Event()
-        self._uplink = Uplink(settings.addresses, settings.connect_timeout, settings.credentials)
+        self._uplink = Uplink(settings.addresses, settings.connect_timeout_s, settings.credentials)
         self.wake = asyncio.Event()
         self._spill: SpillFolder | None = None
         self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer, self._open_spill, lambda: self._outages.text)
@@ -129,21 +129,21 @@ class Agent:
         for training in self._trainings.values():
             training.drain()
         self._slot_pool.turn_away()
-        asyncio.get_running_loop().call_later(self._settings.grace, self._lose_patience)
+        asyncio.get_running_loop().call_later(self._settings.grace_s, self._lose_patience)
         self._progress()
 
     async def _leave_when_idle(self) -> None:
         """Drains once the worker has had nothing to train for as long as the settings say, with a master or without."""
-        patience = self._settings.exit_when_idle
+        patience_s = self._settings.exit_when_idle_s
         clock = asyncio.get_running_loop().time
         self._last_trained = clock()
-        while patience is not None:
-            left = patience if self._trainings else self._last_trained + patience - clock()
-            if left <= 0:
-                logger.info("nothing to train for %g s", patience)
+        while patience_s is not None:
+            left_s = patience_s if self._trainings else self._last_trained + patience_s - clock()
+            if left_s <= 0:
+                logger.info("nothing to train for %g s", patience_s)
                 self.drain()
                 return
-            await asyncio.sleep(left)
+            await asyncio.sleep(left_s)
 
     def stop(self) -> None:
         """Ends all training without saving, and leaves at once."""
@@ -155,7 +155,7 @@ class Agent:
             logger.warning("ending %d trials that were not saved in time", len(self._trainings))
         for training in self._trainings.values():
             training.give_up()
-        asyncio.get_running_loop().call_later(_LAST_WORDS, self.stop)
+        asyncio.get_running_loop().call_later(_LAST_WORDS_S, self.stop)
 
     async def _end_everything(self) -> None:
         for training in self._trainings.values():
@@ -304,14 +304,14 @@ class Agent:
     def leaving(self, slot_request: SlotRequest) -> None:
         """The trial was told to end: the next one is asked for, unless this one takes its time."""
         self._slot_pool.leaving(slot_request)
-        asyncio.get_running_loop().call_later(PATIENCE, self._no_longer, self._slot_pool.stays, slot_request)
+        asyncio.get_running_loop().call_later(PATIENCE_S, self._no_longer, self._slot_pool.stays, slot_request)
         self._offer_slots()
         self._progress()
 
     async def granted(self, slot_request: SlotRequest) -> GrantedSlots | None:
         """Waits for the slots of a trial; None where they are not free in time."""
         giving_up = asyncio.get_running_loop().call_later(
-            PATIENCE, self._no_longer, self._slot_pool.give_up, slot_request
+            PATIENCE_S, self._no_longer, self._slot_pool.give_up, slot_request
         )
         try:
             return await slot_request.granted()

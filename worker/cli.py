@@ -89,6 +89,7 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--keep-logs",
+    "keep_logs_days",
     metavar="DAYS",
     type=click.FloatRange(0),
     help="Delete logs that have not changed for so long; by default they stay until their experiment is deleted.",
@@ -103,6 +104,7 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--grace",
+    "grace_s",
     type=click.FloatRange(0),
     default=30.0,
     show_default=True,
@@ -111,6 +113,7 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--connect-timeout",
+    "connect_timeout_s",
     type=click.FloatRange(0),
     default=60.0,
     show_default=True,
@@ -138,6 +141,7 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--exit-when-idle",
+    "exit_when_idle_s",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
     help="Leave, with exit code 0, after this long without anything to train.",
@@ -154,15 +158,15 @@ def command(
     experiments: tuple[int, ...],
     directory: Path,
     logs: Path | None,
-    keep_logs: float | None,
+    keep_logs_days: float | None,
     allowed: Allowed,
     hidden: tuple[str, ...],
-    grace: float,
-    connect_timeout: float,
+    grace_s: float,
+    connect_timeout_s: float,
     fresh_processes: bool,
     acknowledged: Path | None,
     allowed_storages: tuple[str, ...],
-    exit_when_idle: float | None,
+    exit_when_idle_s: float | None,
     exit_with_parent: bool,
     verbose: bool,
     log_format: str,
@@ -188,16 +192,16 @@ def command(
         directory=directory,
         allowed_storages=allowed_storages,
         logs=(logs or directory / ".rungmaster" / "logs").resolve(),
-        keep_logs=None if keep_logs is None else keep_logs * 86_400,
+        keep_logs_s=None if keep_logs_days is None else keep_logs_days * 86_400,
         slots=slots or len(devices) or 1,
         devices=_behind(devices, slots),
         labels=dict(_label(text) for text in labels),
         experiment_ids=frozenset(experiments),
         allowed=allowed,
         hidden_variables=hidden,
-        exit_when_idle=exit_when_idle,
-        grace=grace,
-        connect_timeout=connect_timeout,
+        exit_when_idle_s=exit_when_idle_s,
+        grace_s=grace_s,
+        connect_timeout_s=connect_timeout_s,
         fresh_processes=fresh_processes,
         acknowledged=acknowledged,
     )

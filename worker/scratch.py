@@ -14,7 +14,7 @@ from pathlib import Path
 _PREFIX = "rungmaster-worker-"
 #: Of one that is not locked yet, and whose owner may have died before it was.
 _UNFINISHED = ".rungmaster-new-"
-_UNFINISHED_FOR = 3600.0
+_UNFINISHED_FOR_S = 3600.0
 _LOCK = "lock"
 #: Unix sockets have paths of at most 107 bytes (103 on macOS); the trial's part needs up to 45 of them.
 _LONGEST = 58
@@ -60,5 +60,5 @@ def _sweep(parent: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     for folder in parent.glob(f"{_UNFINISHED}*"):
         with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _UNFINISHED_FOR:
+            if time.time() - folder.stat().st_mtime > _UNFINISHED_FOR_S:
                 shutil.rmtree(folder, ignore_errors=True)

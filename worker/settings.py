@@ -27,12 +27,12 @@ class WorkerSettings:
     directory: Path
     logs: Path
     #: Seconds for which the log of a training stays that is not written any more; None: as long as its experiment.
-    keep_logs: float | None = None
+    keep_logs_s: float | None = None
     slots: int = 1
     devices: tuple[Device, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     #: Seconds without anything to train after which it leaves; None: it waits for ever.
-    exit_when_idle: float | None = None
+    exit_when_idle_s: float | None = None
     #: The experiments that it works for; none named: any.
     experiment_ids: frozenset[int] = frozenset()
     name: str = field(default_factory=default_name)
@@ -40,9 +40,9 @@ class WorkerSettings:
     #: Storages that it may use, with all below them; none named: any.
     allowed_storages: tuple[str, ...] = ()
     #: How long draining may take before the training is ended by force.
-    grace: float = 30.0
+    grace_s: float = 30.0
     #: How long to try at the start before a wrong address is a better explanation than an outage.
-    connect_timeout: float = 60.0
+    connect_timeout_s: float = 60.0
     #: Unacknowledged events that are kept in memory, and the bytes of those that go to disk then, before reports wait.
     buffer: int = 10_000
     spill: int = 256 << 20

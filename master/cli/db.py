@@ -110,6 +110,7 @@ def restore(database: str, source: Path | None) -> None:
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
 @click.option(
     "--older-than",
+    "older_than_hours",
     metavar="HOURS",
     type=click.FloatRange(min=0.0),
     default=24.0,
@@ -132,7 +133,7 @@ def restore(database: str, source: Path | None) -> None:
 def sweep(
     database: str,
     dry_run: bool,
-    older_than: float,
+    older_than_hours: float,
     storages: tuple[str, ...],
     directory: Path,
     logs: Path | None,
@@ -147,12 +148,12 @@ def sweep(
     from ..maintenance.sweep import Where, sweep_database
 
     where = Where(directory.resolve(), logs or directory.resolve() / ".rungmaster" / "logs", storages)
-    swept = sweep_database(database, where, older_than * 3600.0, dry_run=dry_run)
+    swept = sweep_database(database, where, older_than_hours * 3600.0, dry_run=dry_run)
     if as_json:
         say_json({"database": _shown(database), "dry_run": dry_run, **_as_document(swept)}, indent=2)
         return int(bool(swept.failures))
     for found in swept.checkpoints:
-        say(f"{found.uri}  ({found.age / 3600:.1f} hours old)")
+        say(f"{found.uri}  ({found.age_s / 3600:.1f} hours old)")
     for experiment_id in swept.logs:
         say(f"logs of experiment {experiment_id}, which was deleted")
     for failure in swept.failures:
@@ -164,7 +165,7 @@ def sweep(
 
 
 def _as_document(swept: Leftovers) -> dict[str, Any]:
-    checkpoints = [{"uri": found.uri, "age_seconds": round(found.age)} for found in swept.checkpoints]
+    checkpoints = [{"uri": found.uri, "age_seconds": round(found.age_s)} for found in swept.checkpoints]
     return {"checkpoints": checkpoints, "logs": swept.logs, "failures": swept.failures}
 
 

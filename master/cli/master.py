@@ -24,7 +24,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 #: Seconds after which a busy event loop lets the thread go on that commits: each statement needs that several times,
 #: and with Python's usual 5 ms a commit took ten times as long as alone.
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL_S = 0.0005
 
 
 @click.command("master")
@@ -49,6 +49,7 @@ SWITCH_INTERVAL = 0.0005
 )
 @click.option(
     "--lease-ttl",
+    "lease_ttl_s",
     default=30.0,
     show_default=True,
     type=click.FloatRange(min=1.0),
@@ -56,6 +57,7 @@ SWITCH_INTERVAL = 0.0005
 )
 @click.option(
     "--grace",
+    "grace_s",
     default=5.0,
     show_default=True,
     type=click.FloatRange(min=0.0),
@@ -69,6 +71,7 @@ SWITCH_INTERVAL = 0.0005
 )
 @click.option(
     "--takeover-after",
+    "takeover_after_s",
     default=10.0,
     show_default=True,
     type=click.FloatRange(min=4.0),
@@ -88,6 +91,7 @@ SWITCH_INTERVAL = 0.0005
 )
 @click.option(
     "--keep-reports",
+    "keep_reports_days",
     metavar="DAYS",
     type=click.FloatRange(min=0.0),
     help="Thin the reports of experiments that ended longer ago (see `rungmaster thin`); by default they all stay.",
@@ -104,13 +108,13 @@ def command(
     tls_client_ca: Path | None,
     tokens: Path | None,
     insecure: bool,
-    lease_ttl: float,
-    grace: float,
+    lease_ttl_s: float,
+    grace_s: float,
     election: str | None,
-    takeover_after: float,
+    takeover_after_s: float,
     connections_per_host: int,
     health_listen: str | None,
-    keep_reports: float | None,
+    keep_reports_days: float | None,
     holder: str | None,
     exit_with_parent: bool,
     verbose: bool,
@@ -136,18 +140,18 @@ def command(
     options = Options(
         database,
         address,
-        lease_ttl,
-        grace,
+        lease_ttl_s,
+        grace_s,
         exit_with_parent,
         Election(election or "wait"),
-        takeover_after,
+        takeover_after_s,
         security,
-        keep_reports,
+        keep_reports_days,
         connections_per_host,
         _one_address("--health-listen", health_listen) if health_listen else "",
         holder or default_holder(),
     )
-    sys.setswitchinterval(SWITCH_INTERVAL)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(serve(options, ConsoleAnnouncer()))
 
 

@@ -30,10 +30,10 @@ class Watcher:
         """To be called before looking: what was told so far will be seen."""
         self._changed.clear()
 
-    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - a deadline is what it is for
-        """Returns as soon as something has changed since the last `forget`, or after `timeout` seconds."""
+    async def wait(self, timeout_s: float) -> None:
+        """Returns as soon as something has changed since the last `forget`, or after `timeout_s` seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), timeout)
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
 
 
 class Broadcast:

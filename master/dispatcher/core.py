@@ -44,7 +44,7 @@ class Core:
         terms: SessionParameters,
         recovered: RecoveredMemory,
         now: Now,
-        look_interval: float = 1.0,
+        look_interval_s: float = 1.0,
         portion: int = PORTION,
         ahead: Callable[[int, Draw], Draw] = lambda _, draw: patiently(draw),
     ) -> None:
@@ -65,10 +65,10 @@ class Core:
         #: Sessions that a person wants to leave: told again where they come back without having heard.
         self._leaving = set(recovered.leaving)
         self._owners = SessionOwners(recovered.owners)
-        self._watch = Watch(terms.lease_ttl, look_interval, now.monotonic)
+        self._watch = Watch(terms.lease_ttl_s, look_interval_s, now.monotonic)
         self._scheduler = Scheduler()
         # After a restart it takes a lease's time until those who are still there have come back.
-        all_back = now.monotonic + (terms.lease_ttl if recovered.experiments else 0.0)
+        all_back = now.monotonic + (terms.lease_ttl_s if recovered.experiments else 0.0)
         blame = Blame(self.sessions, self.experiments, all_back)
         self._touched: set[int] = set()
         self._recording = Recording(self.isolation, blame, self._touched)
@@ -202,7 +202,7 @@ class Core:
         out = self._out(hello.session_id)
         terms = self.terms
         out.welcome = Welcome(
-            terms.term, terms.lease_ttl, terms.heartbeat_interval, terms.version, database_id=terms.database_id
+            terms.term, terms.lease_ttl_s, terms.heartbeat_interval_s, terms.version, database_id=terms.database_id
         )
         out.drain = session.draining
         self._reconcile(session, hello, out)

@@ -14,8 +14,8 @@ class SessionParameters:
     """What every session is told. Durations in seconds."""
 
     term: int
-    lease_ttl: float
-    heartbeat_interval: float
+    lease_ttl_s: float
+    heartbeat_interval_s: float
     version: str
     #: What tells the database from every other.
     database_id: str = ""

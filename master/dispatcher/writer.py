@@ -41,7 +41,7 @@ QUEUE_LIMIT = 50_000
 #: Commands applied before a commit.
 BATCH_LIMIT = 5_000
 #: Seconds between two tries to get the database back.
-RECOVERY_PAUSE = 1.0
+RECOVERY_PAUSE_S = 1.0
 #: Batches that may fail in a row before the next waits for RECOVERY_PAUSE, so that an error that stays fills no disk.
 FAILURES_BORNE = 3
 
@@ -135,9 +135,9 @@ class Writer:
         self._core = await self._recover()
 
     @property
-    def look_interval(self) -> float:
+    def look_interval_s(self) -> float:
         """Seconds between two looks for leases that have expired."""
-        return min(1.0, self._terms.lease_ttl / 10)
+        return min(1.0, self._terms.lease_ttl_s / 10)
 
     async def run(self) -> None:
         """Commits batch after batch, until it is cancelled or the mastership is lost (MastershipLost)."""
@@ -320,7 +320,7 @@ class Writer:
         self._failures += 1
         if self._failures > FAILURES_BORNE:
             self._out_of_reach = True
-            await asyncio.sleep(RECOVERY_PAUSE)
+            await asyncio.sleep(RECOVERY_PAUSE_S)
         self._core = await self._recover_patiently()
         self.broadcast.unknown()
 
@@ -331,7 +331,7 @@ class Writer:
     def _rebuilt(self) -> Core:
         hit("recover.before")
         recovered = self._store.recover()
-        return Core(self._terms, recovered, self._now(), self.look_interval, ahead=self._drawer.ahead)
+        return Core(self._terms, recovered, self._now(), self.look_interval_s, ahead=self._drawer.ahead)
 
     def _drawn(self, experiment_id: int) -> None:
         """The next trial of an experiment can be handed out."""
@@ -347,7 +347,7 @@ class Writer:
             except Unavailable as error:
                 self._out_of_reach = True
                 log.warning("the database is still out of reach: %s", error)
-                await asyncio.sleep(RECOVERY_PAUSE)
+                await asyncio.sleep(RECOVERY_PAUSE_S)
             else:
                 self._out_of_reach = False
                 return core

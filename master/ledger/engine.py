@@ -76,8 +76,8 @@ def _postgresql(url: URL) -> Database:
     return Database("postgresql", shown, url)
 
 
-def writing_engine(database: Database, timeout: float, ground: DatabaseFiles | None = None) -> Engine:
-    """The one connection that writes; on SQLite its transactions start with the write lock. `timeout` is in seconds.
+def writing_engine(database: Database, timeout_s: float, ground: DatabaseFiles | None = None) -> Engine:
+    """The one connection that writes; on SQLite its transactions start with the write lock. `timeout_s` is in seconds.
 
     With the `ground` of an SQLite database it is connected to the file that this one knows and no other.
     """
@@ -88,28 +88,28 @@ def writing_engine(database: Database, timeout: float, ground: DatabaseFiles | N
             "PRAGMA cache_size=-65536",
             "PRAGMA journal_size_limit=67108864",
         )
-        return _sqlite_engine(database, 1, timeout, "rwc", "BEGIN IMMEDIATE", setup, ground)
-    milliseconds = int(timeout * 1000)
+        return _sqlite_engine(database, 1, timeout_s, "rwc", "BEGIN IMMEDIATE", setup, ground)
+    milliseconds = int(timeout_s * 1000)
     setup = (
         f"SET lock_timeout = {milliseconds}",
         # The lock of a master that was stopped in mid-transaction must not keep its successor waiting for ever.
         "SET idle_in_transaction_session_timeout = 15000",
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
     )
-    return _postgresql_engine(database, 1, timeout, setup, {})
+    return _postgresql_engine(database, 1, timeout_s, setup, {})
 
 
-def reading_engine(database: Database, timeout: float, ground: DatabaseFiles | None = None) -> Engine:
-    """Connections that only read, each transaction from one snapshot; waits are bounded by `timeout` (seconds)."""
+def reading_engine(database: Database, timeout_s: float, ground: DatabaseFiles | None = None) -> Engine:
+    """Connections that only read, each transaction from one snapshot; waits are bounded by `timeout_s` (seconds)."""
     if database.kind == "sqlite":
-        return _sqlite_engine(database, READERS, timeout, "rw", "BEGIN", ("PRAGMA query_only=ON",), ground)
-    setup = (f"SET statement_timeout = {int(timeout * 1000)}", "SET default_transaction_read_only = on")
-    return _postgresql_engine(database, READERS, timeout, setup, {"isolation_level": "REPEATABLE READ"})
+        return _sqlite_engine(database, READERS, timeout_s, "rw", "BEGIN", ("PRAGMA query_only=ON",), ground)
+    setup = (f"SET statement_timeout = {int(timeout_s * 1000)}", "SET default_transaction_read_only = on")
+    return _postgresql_engine(database, READERS, timeout_s, setup, {"isolation_level": "REPEATABLE READ"})
 
 
-def _execute_patiently(connection: sqlite3.Connection, statement: str, timeout: float) -> None:
+def _execute_patiently(connection: sqlite3.Connection, statement: str, timeout_s: float) -> None:
     """SQLite itself does not wait where another program is just turning the write-ahead log on."""
-    until = time.monotonic() + timeout
+    until = time.monotonic() + timeout_s
     while True:
         try:
             connection.execute(statement)
@@ -124,7 +124,7 @@ def _execute_patiently(connection: sqlite3.Connection, statement: str, timeout: 
 def _sqlite_engine(
     database: Database,
     size: int,
-    timeout: float,
+    timeout_s: float,
     mode: str,
     begin: str,
     setup: tuple[str, ...],
@@ -140,7 +140,7 @@ def _sqlite_engine(
         connection = sqlite3.connect(
             address + ("rw" if known else mode),
             uri=True,
-            timeout=timeout,
+            timeout=timeout_s,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
@@ -149,13 +149,13 @@ def _sqlite_engine(
             if ground is not None:
                 ground.opened()
             for statement in setup:
-                _execute_patiently(connection, statement, timeout)
+                _execute_patiently(connection, statement, timeout_s)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    options = {"pool_size": size, "max_overflow": 0, "pool_timeout": timeout, "hide_parameters": True}
+    options = {"pool_size": size, "max_overflow": 0, "pool_timeout": timeout_s, "hide_parameters": True}
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, **options)
 
     def start(connection: Connection) -> None:
@@ -166,10 +166,10 @@ def _sqlite_engine(
 
 
 def _postgresql_engine(
-    database: Database, size: int, timeout: float, setup: tuple[str, ...], options: dict[str, Any]
+    database: Database, size: int, timeout_s: float, setup: tuple[str, ...], options: dict[str, Any]
 ) -> Engine:
-    pool = {"pool_size": size, "max_overflow": 0, "pool_timeout": timeout, "pool_pre_ping": True}
-    engine = create_engine(_network(database, timeout), **pool, hide_parameters=True, **options)
+    pool = {"pool_size": size, "max_overflow": 0, "pool_timeout": timeout_s, "pool_pre_ping": True}
+    engine = create_engine(_network(database, timeout_s), **pool, hide_parameters=True, **options)
     _prepare(engine, setup)
     return engine
 
@@ -188,13 +188,13 @@ def session_engine(database: Database) -> Engine:
     return engine
 
 
-def _network(database: Database, timeout: float) -> URL:
+def _network(database: Database, timeout_s: float) -> URL:
     """The address with limits: without them a server that vanished is noticed only after many minutes.
 
     The URL may say otherwise.
     """
     limits = {
-        "connect_timeout": str(max(2, int(timeout))),
+        "connect_timeout": str(max(2, int(timeout_s))),
         "keepalives_idle": "10",
         "keepalives_interval": "5",
         "keepalives_count": "3",

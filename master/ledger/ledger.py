@@ -30,9 +30,9 @@ from .write.retention import ErasurePosition, erase, thin
 from .write.writes import write
 
 #: Seconds to wait for another program's lock before giving up.
-LOCK_TIMEOUT = 5.0
+LOCK_TIMEOUT_S = 5.0
 #: At a start the lock may be that of a stopped predecessor, which PostgreSQL ends after 15 seconds.
-OPEN_TIMEOUT = 20.0
+OPEN_TIMEOUT_S = 20.0
 #: More than one master ever makes: at a thousand a second these last for two years.
 COMMITS_OF_A_TERM = 2**36
 _LOOKUP = 500
@@ -78,7 +78,7 @@ class Ledger:
         url: str,
         *,
         holder: str,
-        timeout: float = LOCK_TIMEOUT,
+        timeout_s: float = LOCK_TIMEOUT_S,
         succeeds: int | None = None,
         silent_since: float | None = None,
         lock: TermLock | None = None,
@@ -86,7 +86,7 @@ class Ledger:
         """Brings the database to this version's schema, making it where there is none, and takes a new term.
 
         `url` is the path of an SQLite file, `sqlite:///file.db` or `postgresql://…`; `holder` says for people who
-        the master is; `timeout` bounds the wait for other programs' locks, in seconds. The new term's `lock` is taken
+        the master is; `timeout_s` bounds the wait for other programs' locks, in seconds. The new term's `lock` is taken
         before anybody can see the term. With `succeeds`, MastershipLost is raised where the term is no longer that
         one, and with `silent_since` where that is no longer the time of its master's last sign of life. Raises
         InvalidInput for a wrong URL, Unavailable where the database is locked or out of reach, DatabaseError where it
@@ -95,12 +95,12 @@ class Ledger:
         database = parse_database(url)
         _check_place(database)
         ground = DatabaseFiles(database.name, database.path) if database.kind == "sqlite" else None
-        engine, term = writing_engine(database, timeout, ground), 0
+        engine, term = writing_engine(database, timeout_s, ground), 0
         database_id = ""
         try:
             with transaction(engine, database) as connection:
                 _check_wal(connection, database)
-                _wait_longer(connection, timeout)
+                _wait_longer(connection, timeout_s)
                 migrate(connection, database.name)
                 term = take_term(connection, holder, succeeds, silent_since)
                 database_id = read_database_id(connection)
@@ -151,9 +151,9 @@ class Ledger:
             write(connection, changes, next(self._commit_ids))
             advance(connection)
 
-    def renewal(self, timeout: float = LOCK_TIMEOUT) -> Renewal:
+    def renewal(self, timeout_s: float = LOCK_TIMEOUT_S) -> Renewal:
         """What gives signs of life to whoever waits for this master's end; to be closed before the ledger."""
-        return Renewal(self._address, self.term, self.database_id, self._lock, timeout, self.ground)
+        return Renewal(self._address, self.term, self.database_id, self._lock, timeout_s, self.ground)
 
     def announce(self, address: str) -> None:
         """Tells whoever finds the database at which address (host:port) its master serves now."""
@@ -279,6 +279,6 @@ def _check_wal(connection: Connection, database: Database) -> None:
         )
 
 
-def _wait_longer(connection: Connection, timeout: float) -> None:
+def _wait_longer(connection: Connection, timeout_s: float) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL lock_timeout = {int(max(timeout, OPEN_TIMEOUT) * 1000)}"))
+        connection.execute(text(f"SET LOCAL lock_timeout = {int(max(timeout_s, OPEN_TIMEOUT_S) * 1000)}"))

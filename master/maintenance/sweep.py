@@ -23,7 +23,7 @@ class Orphan(NamedTuple):
     """The address of a checkpoint that nothing can need, and how many seconds ago anything of it last changed."""
 
     uri: str
-    age: float
+    age_s: float
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Where:
     storages: Sequence[str] = ()
 
 
-def sweep_database(url: str, where: Where, least_age: float, *, dry_run: bool) -> Leftovers:
+def sweep_database(url: str, where: Where, least_age_s: float, *, dry_run: bool) -> Leftovers:
     """Deletes, unless it is a dry run, what nothing of it can need and has not changed for so many seconds.
 
     It may run beside the database's master. Raises InvalidInput, DatabaseError or Unavailable where the database
@@ -55,8 +55,8 @@ def sweep_database(url: str, where: Where, least_age: float, *, dry_run: bool) -
         database_id, known = reader.storages()
         for storage in dict.fromkeys([*known, *where.storages]):
             try:
-                for found in _orphans(reader, database_id, storage, where.directory, least_age):
-                    orphan = Orphan(address_in(storage, found.path), found.age)
+                for found in _orphans(reader, database_id, storage, where.directory, least_age_s):
+                    orphan = Orphan(address_in(storage, found.path), found.age_s)
                     _take(orphan, where.directory, swept, dry_run=dry_run)
             except RungmasterError as error:
                 swept.failures.append(str(error))
@@ -66,10 +66,10 @@ def sweep_database(url: str, where: Where, least_age: float, *, dry_run: bool) -
     return swept
 
 
-def _orphans(reader: Reader, database_id: str, storage: str, directory: Path, least_age: float) -> Iterator[Found]:
+def _orphans(reader: Reader, database_id: str, storage: str, directory: Path, least_age_s: float) -> Iterator[Found]:
     after: TrialRef | None = BEFORE_ALL_TRIALS
     while after is not None:
-        portion = look_through(storage, database_id, after, least_age, directory)
+        portion = look_through(storage, database_id, after, least_age_s, directory)
         orphans = set(reader.orphans(found.path for found in portion.found))
         yield from (found for found in portion.found if found.path in orphans)
         after = portion.after

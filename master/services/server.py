@@ -137,12 +137,12 @@ class Server:
         for name in ("", *SERVICES):
             await self._health.set(name, status)
 
-    async def stop(self, grace: float) -> None:
-        """Says that it is going, gives calls `grace` seconds to end, and closes."""
+    async def stop(self, grace_s: float) -> None:
+        """Says that it is going, gives calls `grace_s` seconds to end, and closes."""
         if self._probes is not None:
             self._probes.set_ready(False)
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace)
+        await self._server.stop(grace_s)
         for watch in self._watches:
             watch.cancel()
         if self._probes is not None:

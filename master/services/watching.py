@@ -25,7 +25,7 @@ WATCH_PAGE = 500
 #: Bytes of reports after which a message takes no more.
 FULL_MESSAGE = 1024 * 1024
 #: Seconds between two looks of a watch at what it follows, at least and at most.
-WATCH_PACE, WATCH_PATIENCE = 0.1, 2.0
+WATCH_PACE_S, WATCH_PATIENCE_S = 0.1, 2.0
 #: A look at the database is followed by a rest of so many times what it took.
 REST = 2.0
 #: What all watches together are sent in a second: messages and bytes.
@@ -164,8 +164,8 @@ class Streams(ABC, Generic[P]):
                     return
                 after = page.last
                 if not page.full:
-                    await asyncio.sleep(WATCH_PACE)
-                    await watcher.wait(WATCH_PATIENCE)
+                    await asyncio.sleep(WATCH_PACE_S)
+                    await watcher.wait(WATCH_PATIENCE_S)
 
     def _encoded(self, standing: JournalStanding | None) -> bytes:
         if standing is None:
@@ -225,7 +225,7 @@ class _Stream(Generic[P]):
 
     def _holds(self, page: StreamPage[P]) -> bool:
         """Whether a page is as good as one that is read now."""
-        recent = max(self._opened_at, time.monotonic() - WATCH_PACE) < page.read_at
+        recent = max(self._opened_at, time.monotonic() - WATCH_PACE_S) < page.read_at
         return page.full or (recent and not self._news.told)
 
     async def _look(self, after: P) -> StreamPage[P]:

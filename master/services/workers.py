@@ -28,7 +28,7 @@ from .limits.refusals import RefusalLog
 log = logging.getLogger(__name__)
 
 #: Seconds in which a worker must say hello after it opened its stream.
-HELLO_DEADLINE = 10.0
+HELLO_DEADLINE_S = 10.0
 
 #: Bundles of one worker that may wait for their commit; while more come, its stream is not read.
 BUNDLES_AT_ONCE = 16
@@ -37,7 +37,7 @@ BUNDLES_AT_ONCE = 16
 OUTGOING_LIMIT = 256
 
 #: Seconds in which a stream that is to end may still send what is queued.
-CLOSE_GRACE = 5.0
+CLOSE_GRACE_S = 5.0
 
 #: Bytes of bundles on their way to the database at once, all workers' together; small bundles do not count.
 LARGE_AT_ONCE = 128 * 1024
@@ -73,7 +73,7 @@ class StreamConnection:
         """Ends the stream after what is queued, or soon where the worker does not read it."""
         if not self.closed_because:
             self.closed_because = reason
-            asyncio.get_running_loop().call_later(CLOSE_GRACE, self.cut.set)
+            asyncio.get_running_loop().call_later(CLOSE_GRACE_S, self.cut.set)
             self._queue.put_nowait(None)
 
     def drop(self) -> None:
@@ -152,9 +152,9 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     @staticmethod
     async def _read_hello(context: Context) -> list[SessionRequest]:
         try:
-            message = await asyncio.wait_for(context.read(), HELLO_DEADLINE)
+            message = await asyncio.wait_for(context.read(), HELLO_DEADLINE_S)
         except TimeoutError:
-            raise InvalidInput(f"no hello within {HELLO_DEADLINE:.0f} s") from None
+            raise InvalidInput(f"no hello within {HELLO_DEADLINE_S:.0f} s") from None
         if not isinstance(message, bytes):
             raise InvalidInput("the stream ended before its hello")
         bundle = await take_in(message)

@@ -45,7 +45,7 @@ class Portion:
 
 
 def look_through(
-    storage: str, database_id: str, after: TrialRef, least_age: float, directory: Path, trials: int = TRIALS
+    storage: str, database_id: str, after: TrialRef, least_age_s: float, directory: Path, trials: int = TRIALS
 ) -> Portion:
     """The checkpoints and partial ones of the next trials after one that are older than so many
     seconds, by their paths in the storage. A relative storage is one below `directory`.
@@ -61,9 +61,9 @@ def look_through(
             if number == trials or len(portion.found) >= MAX_FOUND // 2:
                 return portion
             portion.after = TrialRef(experiment, trial)
-            for name, age in shelf.leftovers(experiment, trial):
-                if age >= least_age and len(portion.found) < MAX_FOUND:
-                    portion.found.append(Found(f"{database_id}/{experiment}/{trial}/{name}", age))
+            for name, age_s in shelf.leftovers(experiment, trial):
+                if age_s >= least_age_s and len(portion.found) < MAX_FOUND:
+                    portion.found.append(Found(f"{database_id}/{experiment}/{trial}/{name}", age_s))
     except Exception as error:
         raise Unavailable(f"the checkpoint store {storage!r} cannot be looked through: {text_of(error)}") from error
     portion.after = None
@@ -85,7 +85,7 @@ def remove_logs(logs: Path, database_id: str, experiments: Iterable[int]) -> Non
             shutil.rmtree(logs / database_id / str(experiment_id), ignore_errors=True)
 
 
-def remove_old_logs(logs: Path, database_id: str, age: float, in_use: Collection[LeaseRef] = ()) -> None:
+def remove_old_logs(logs: Path, database_id: str, age_s: float, in_use: Collection[LeaseRef] = ()) -> None:
     """Deletes the training logs of a database that have not changed for so many seconds, but those of leases that
     train: one that prints nothing goes on."""
     spared = {(lease.experiment_id, f"{lease.trial_id}-{lease.token}.log") for lease in in_use}
@@ -93,7 +93,7 @@ def remove_old_logs(logs: Path, database_id: str, age: float, in_use: Collection
         folder = logs / database_id / str(experiment_id)
         for log in folder.glob("*.log"):
             with contextlib.suppress(OSError):
-                old = time.time() - log.lstat().st_mtime >= age
+                old = time.time() - log.lstat().st_mtime >= age_s
                 if old and _LOG.fullmatch(log.name) and (experiment_id, log.name) not in spared:
                     log.unlink()
         with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_DETAILS_BYTES = 1024 * 1024
 """The details of an error may be this large; gRPC's own limit (8 KiB) would lose a spec's list of problems."""
 
-KEEPALIVE_SECONDS = 15
+KEEPALIVE_S = 15
 """A silent connection is probed this often; the master must allow it (its minimum is 10 s).
 
 A worker whose master hangs has to turn to the standby that replaced it before the fresh leases there are over.
@@ -34,7 +34,7 @@ def channel_options(address: str) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_metadata_size", MAX_DETAILS_BYTES),
         ("grpc.absolute_max_metadata_size", MAX_DETAILS_BYTES),
-        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
         ("grpc.keepalive_timeout_ms", 10_000),
         # Without it a stopped process, whose kernel still acknowledges what arrives, is noticed after a minute only.
         ("grpc.http2.ping_timeout_ms", 10_000),

@@ -16,9 +16,9 @@ from ..errors import TlsError
 from .credentials import Credentials
 
 #: Seconds that one look may take.
-PATIENCE = 2.0
+PATIENCE_S = 2.0
 #: Seconds between two looks at a master that hangs up after the handshake: one that is being stopped does so once.
-_AGAIN = 0.2
+_AGAIN_S = 0.2
 
 #: What gRPC says where TLS may be the cause. Not where nobody listens or answers: a look would only take time there.
 _SUSPICIOUS = re.compile("tls|ssl|security|verification|socket closed|connection reset|broken pipe", re.IGNORECASE)
@@ -35,26 +35,26 @@ def may_be_tls(details: str) -> bool:
     return _SUSPICIOUS.search(details) is not None
 
 
-def diagnose(address: str, credentials: Credentials, patience: float = PATIENCE) -> TlsError | None:
+def diagnose(address: str, credentials: Credentials, patience_s: float = PATIENCE_S) -> TlsError | None:
     """What keeps a connection to `address` from being made, where it is for good; None where it is something else.
 
-    Blocks for `patience` seconds at most for each of two looks.
+    Blocks for `patience_s` seconds at most for each of two looks.
     """
     if not credentials.encrypted:
-        return _look_without_tls(address, patience)
-    found, hung_up = _look(address, credentials, patience)
+        return _look_without_tls(address, patience_s)
+    found, hung_up = _look(address, credentials, patience_s)
     if not hung_up:
         return found
-    time.sleep(_AGAIN)
-    _, hung_up = _look(address, credentials, patience)
+    time.sleep(_AGAIN_S)
+    _, hung_up = _look(address, credentials, patience_s)
     return _certificate_wanted(address, credentials) if hung_up else None
 
 
-def _look_without_tls(address: str, patience: float) -> TlsError | None:
+def _look_without_tls(address: str, patience_s: float) -> TlsError | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with _connect(address, patience) as plain, context.wrap_socket(plain):
+        with _connect(address, patience_s) as plain, context.wrap_socket(plain):
             pass
     except OSError as error:
         if "ALERT" not in (getattr(error, "reason", None) or ""):
@@ -65,12 +65,12 @@ def _look_without_tls(address: str, patience: float) -> TlsError | None:
     )
 
 
-def _look(address: str, credentials: Credentials, patience: float) -> tuple[TlsError | None, bool]:
+def _look(address: str, credentials: Credentials, patience_s: float) -> tuple[TlsError | None, bool]:
     """What is wrong, where that is clear; and whether the master hung up after a handshake in which all was well."""
     try:
         context = _context(credentials)
         with (
-            _connect(address, patience) as plain,
+            _connect(address, patience_s) as plain,
             context.wrap_socket(plain, server_hostname=_host(address)) as encrypted,
         ):
             # A master that accepts us speaks first; only then is it known that it did.
@@ -103,8 +103,8 @@ def _context(credentials: Credentials) -> ssl.SSLContext:
     return context
 
 
-def _connect(address: str, patience: float) -> socket.socket:
-    return socket.create_connection((_host(address), int(address.rpartition(":")[2])), patience)
+def _connect(address: str, patience_s: float) -> socket.socket:
+    return socket.create_connection((_host(address), int(address.rpartition(":")[2])), patience_s)
 
 
 def _host(address: str) -> str:

@@ -43,7 +43,7 @@ _CODE_OF_NUMBER: dict[int, grpc.StatusCode] = {code.value[0]: code for code in g
 _DOMAIN = "rungmaster"
 
 #: Seconds after which a caller may come again when the master is out of reach or overloaded.
-RETRY_SECONDS = 1
+RETRY_S = 1
 
 
 def kind_of(code: grpc.StatusCode) -> type[RungmasterError]:
@@ -63,7 +63,7 @@ def status_of(error: RungmasterError) -> status_pb2.Status:
         status.details.add().Pack(request)
     elif isinstance(error, LimitExceeded | Unavailable):
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.seconds = RETRY_SECONDS
+        retry.retry_delay.seconds = RETRY_S
         status.details.add().Pack(retry)
     name = next(kind.__name__ for kind in family if ERRORS.get(kind.__name__) is kind)
     ids = {field: str(value) for field, value in error.ids.items()}

@@ -2,7 +2,7 @@
 
 A value's class and its message have the same name, but for those in `_NAMES`, and the same fields. What a field holds
 is told by the class's type hints. A StrEnum is the enum value of the same name, and so is a word such as "minimize"; a
-datetime is a Timestamp; a number is a Duration in seconds, where the message has one; a document is JSON text in
+datetime is a Timestamp; a number of seconds in `<name>_s` is a Duration in `<name>`; a document is JSON text in
 `<name>_json`; a mapping by states is a message with a number for each of them; a tuple that may be None is a message
 with one repeated field; None leaves a field unset.
 
@@ -150,7 +150,10 @@ def _part(name: str, hint: Any, message: Descriptor, default: Any) -> _Part:
         return _Part(name, None, attrgetter(".".join(_PLACES[name])))
     if f"{name}_json" in message.fields_by_name:
         return _document(f"{name}_json", spared=default == {})
-    field = message.fields_by_name[name]
+    field = message.fields_by_name.get(name) or message.fields_by_name[name.removesuffix("_s")]
+    if (field.message_type is Duration.DESCRIPTOR) != name.endswith("_s"):
+        raise TypeError(f"{message.name}.{field.name}: a duration, and nothing else, is called `…_s` here, not {name}")
+    name = field.name
     get = attrgetter(name)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return _Part(name, None, lambda message: dict(get(message)))

@@ -111,7 +111,7 @@ class Found(NamedTuple):
     """A checkpoint by its path in a storage, whole or not, and how many seconds ago anything of it last changed."""
 
     path: str
-    age: float
+    age_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Sweep:
     database_id: str
     storage: str = ""
     after: TrialRef = BEFORE_ALL_TRIALS
-    least_age: float = 0.0
+    least_age_s: float = 0.0
     deleted_experiments: tuple[int, ...] = ()
 
 
@@ -169,8 +169,8 @@ class Welcome:
     """The terms of a session. Durations in seconds; `exit_outcomes`: how many of them the master knows."""
 
     term: int
-    lease_ttl: float
-    heartbeat_interval: float
+    lease_ttl_s: float
+    heartbeat_interval_s: float
     version: str
     exit_outcomes: int = len(ExitOutcome)
     #: What tells the master's database from every other; empty from masters of versions that had none.
@@ -201,9 +201,9 @@ class Assignment:
     slots: int
     metric: str
     checkpoint_storage: str
-    checkpoint_interval: float | None
+    checkpoint_interval_s: float | None
     seed: int
-    progress_timeout: float | None
+    progress_timeout_s: float | None
     #: What the metric should become where the model of the experiment's best result is kept; empty where it is not.
     save_best: str = ""
     #: The experiment's best result so far.

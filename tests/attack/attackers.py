@@ -19,7 +19,7 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
-from integration.raw_session import PATIENCE, RawSession, Refused, raw_session
+from integration.raw_session import PATIENCE_S, RawSession, Refused, raw_session
 
 from rungmaster.proto.v1 import experiment_pb2, experiment_pb2_grpc, worker_pb2
 from rungmaster.shared.net.channel import open_async_channel
@@ -110,7 +110,7 @@ async def _read_on(session: RawSession, told: Told) -> None:
         while True:
             await session.read()
     except (Refused, TimeoutError) as ended:
-        told[str(ended) or f"nothing for {PATIENCE:.0f} s"] += 1
+        told[str(ended) or f"nothing for {PATIENCE_S:.0f} s"] += 1
 
 
 async def half_open(target: Target, told: Told) -> None:

@@ -27,7 +27,7 @@ from rungmaster.shared.net.channel import open_async_channel
 from rungmaster.shared.net.credentials import Credentials
 
 #: Seconds between two of the same kind, and until one counts as lost.
-PACE, NEW_PACE, PATIENCE = 0.05, 0.5, 10.0
+PACE, NEW_PACE, PATIENCE_S = 0.05, 0.5, 10.0
 CHECK = "/grpc.health.v1.Health/Check"
 
 
@@ -58,7 +58,7 @@ async def timed(kind: str, action: Callable[[], Awaitable[object]]) -> None:
     """Does something once, and tells how that went."""
     began = time.time()
     try:
-        await asyncio.wait_for(action(), PATIENCE)
+        await asyncio.wait_for(action(), PATIENCE_S)
     except TimeoutError:
         tell(kind, began, "no answer")
     except grpc.aio.AioRpcError as error:

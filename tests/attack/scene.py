@@ -64,7 +64,7 @@ class Scene:
     """One master in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.cluster = SecureCluster(folder, lease_ttl=60.0)
+        self.cluster = SecureCluster(folder, lease_ttl_s=60.0)
         self.cluster.allow(ADMIN, WORKER, VIEWER, ROGUE, NOSY)
         self.folder = folder
         self.health = f"127.0.0.1:{free_port()}"

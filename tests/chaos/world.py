@@ -170,7 +170,7 @@ class World:
 
     def experiment(self, experiment_id: int) -> Experiment | None:
         """As the database has it; None while it cannot be read."""
-        reader = Reader(self.database.url, timeout=5)
+        reader = Reader(self.database.url, timeout_s=5)
         try:
             return reader.get_experiment(experiment_id)
         except RungmasterError:
@@ -245,7 +245,7 @@ class World:
 
     def unfinished(self) -> list[int] | None:
         """The experiments that have not ended; None while the database cannot be read."""
-        reader = Reader(self.database.url, timeout=5)
+        reader = Reader(self.database.url, timeout_s=5)
         try:
             return [each.experiment_id for each in reader.list_experiments([ExperimentState.ACTIVE])[0]]
         except RungmasterError:

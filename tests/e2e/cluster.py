@@ -115,10 +115,10 @@ class Process:
 class Cluster:
     """A master and workers over loopback, on one database, in one folder."""
 
-    def __init__(self, folder: Path, database: str, lease_ttl: float = 5.0) -> None:
+    def __init__(self, folder: Path, database: str, lease_ttl_s: float = 5.0) -> None:
         self.folder = folder
         self.database = database
-        self.lease_ttl = lease_ttl
+        self.lease_ttl_s = lease_ttl_s
         self.address = f"127.0.0.1:{free_port()}"
         # What stands there already may be a copy of the product to be tested instead of this one.
         path = os.pathsep.join(filter(None, [str(TRAINING), os.environ.get("PYTHONPATH")]))
@@ -134,7 +134,7 @@ class Cluster:
     def master(self) -> Process:
         """Starts a master and waits until it serves."""
         process = self.start(
-            "master", "master", "--listen", self.address, "--db", self.database, "--lease-ttl", str(self.lease_ttl)
+            "master", "master", "--listen", self.address, "--db", self.database, "--lease-ttl", str(self.lease_ttl_s)
         )
         process.wait_for_line("ready on")
         return process

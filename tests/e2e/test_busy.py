@@ -17,7 +17,7 @@ LEASE = 1.5
 def test_a_process_that_holds_the_interpreters_lock_keeps_its_lease(
     make_cluster: Callable[..., Cluster], tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    cluster = make_cluster(lease_ttl=LEASE)
+    cluster = make_cluster(lease_ttl_s=LEASE)
     cluster.master()
     cluster.start("one", "worker", "--master", cluster.address, "--slots", "2", "--name", "one", *options)
     with Client(cluster.address) as client:

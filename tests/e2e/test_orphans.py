@@ -49,7 +49,7 @@ def _kill_in_the_middle(worker: Process, storage: Path) -> None:
 def test_what_a_worker_killed_while_it_saved_left_is_swept_once_its_lease_is_over(
     make_cluster: MakeCluster, tmp_path: Path
 ) -> None:
-    cluster = make_cluster(lease_ttl=600.0)
+    cluster = make_cluster(lease_ttl_s=600.0)
     storage = tmp_path / "checkpoints"
     master = cluster.master()
     with Client(cluster.address, timeout=60) as client:

@@ -123,7 +123,7 @@ def test_killing_the_master_loses_nothing_and_the_search_goes_on_by_itself(
 def test_trials_of_a_killed_worker_go_on_elsewhere_from_their_checkpoints(
     make_cluster: MakeCluster, tmp_path: Path
 ) -> None:
-    cluster = make_cluster(lease_ttl=2.0)
+    cluster = make_cluster(lease_ttl_s=2.0)
     cluster.master()
     victim = cluster.worker("victim", slots=2)
     with Client(cluster.address) as client:

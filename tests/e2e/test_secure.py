@@ -20,7 +20,7 @@ OTHER = ("gpu-8", "worker", "o" * 32)
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[SecureCluster]:
-    running = SecureCluster(tmp_path, lease_ttl=3.0)
+    running = SecureCluster(tmp_path, lease_ttl_s=3.0)
     (tmp_path / "gpu-8.token").write_text(OTHER[2])
     running.allow(ADMIN, VIEWER, WORKER, OTHER)
     yield running

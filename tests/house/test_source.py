@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,61 @@ def test_commands_print_only_where_nothing_can_act_on_a_terminal() -> None:
         and ast.unparse(call.func) in ("print", "click.echo", "click.secho", "sys.stdout.write")
     }
     assert {place for place in found if not raw & {place, place.split()[0]}} == set()
+
+
+#: A name with one of these words is a duration, but for a point in time (`…_at`).
+DURATION = re.compile(
+    r"(?:^|_)(age|delay|duration|elapsed|grace|interval|lifetime|pace|patience|pause|period|silence|timeout|ttl|wait)(?:_|$)",
+    re.IGNORECASE,
+)
+UNIT = re.compile(r"_(s|ms|ns|minutes|hours|days|at)$", re.IGNORECASE)
+#: What users write in a spec, and a speed in units of virtual time.
+NO_SECONDS = {f"shared/spec/spec.py {field}" for field in ("interval", "progress_timeout")}
+NO_SECONDS |= {"master/simulation/virtual_time.py pace"}
+
+
+def test_durations_that_are_numbers_have_their_unit_in_their_name() -> None:
+    """What is annotated as a number, what is a constant number, and what is given a name of such a kind as a value."""
+    found = {f"{module.place} {name}" for module in modules("master", "worker", "shared") for name in _numbers(module)}
+    assert {place for place in found if DURATION.search(place.split()[1]) and not UNIT.search(place)} == NO_SECONDS
+
+
+def test_what_takes_over_a_duration_takes_over_its_unit() -> None:
+    found = [
+        f"{module.place}:{node.lineno} {ast.unparse(node)}"
+        for module in modules("master", "worker", "shared")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Assign)
+        and re.search(r"\w_s$", _last_name(node.value), re.IGNORECASE)
+        and not all(re.search(r"_s$|^seconds$", _last_name(target), re.IGNORECASE) for target in node.targets)
+    ]
+    assert found == []
+
+
+def _numbers(module: Module) -> Iterator[str]:
+    """The names of its numbers: parameters, fields and constants."""
+    number = re.compile(r"(Annotated\[)?(int|float)\b")
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.arg) and node.annotation and number.match(ast.unparse(node.annotation)):
+            yield node.arg
+        elif isinstance(node, ast.AnnAssign) and number.match(ast.unparse(node.annotation)):
+            yield _last_name(node.target)
+        elif isinstance(node, ast.Assign) and node in module.tree.body:
+            for target in node.targets:
+                names = target.elts if isinstance(target, ast.Tuple) else [target]
+                values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value] * len(names)
+                yield from (_last_name(name) for name, value in zip(names, values, strict=False) if _is_number(value))
+
+
+def _last_name(node: ast.expr) -> str:
+    """What is behind the last dot of a name; empty for anything but a name."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _is_number(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp):
+        return _is_number(node.left) or _is_number(node.right)
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float)
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -16,7 +16,7 @@ def open_ledger(database_url: str) -> Iterator[Callable[[], Ledger]]:
     opened: list[Ledger] = []
 
     def open_one() -> Ledger:
-        opened.append(Ledger.open(database_url, holder=f"master-{len(opened) + 1}", timeout=0.5))
+        opened.append(Ledger.open(database_url, holder=f"master-{len(opened) + 1}", timeout_s=0.5))
         return opened[-1]
 
     yield open_one

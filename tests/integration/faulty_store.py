@@ -61,7 +61,7 @@ class FaultyStore:
 
 
 @contextlib.contextmanager
-def serving(url: str, address: str, wrap: Callable[[Store], Store], lease_ttl: float = 20.0) -> Iterator[None]:
+def serving(url: str, address: str, wrap: Callable[[Store], Store], lease_ttl_s: float = 20.0) -> Iterator[None]:
     """A master on the wrapped store, in a thread of this process."""
     started, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
@@ -69,7 +69,7 @@ def serving(url: str, address: str, wrap: Callable[[Store], Store], lease_ttl: f
     async def run() -> None:
         loops.append(asyncio.get_running_loop())
         with ThreadPoolExecutor(1) as thread, contextlib.closing(Ledger.open(url, holder="faulty")) as ledger:
-            writer = Writer(wrap(LedgerStore(ledger)), SessionParameters(ledger.term, lease_ttl, 1.0, "test"), thread)
+            writer = Writer(wrap(LedgerStore(ledger)), SessionParameters(ledger.term, lease_ttl_s, 1.0, "test"), thread)
             await _patiently(writer.start)
             with contextlib.closing(Reader(url)) as reader:
                 server = Server(writer, reader, ledger.database, "test", ServerOptions())
@@ -103,6 +103,6 @@ async def _patiently(call: Callable[[], Awaitable[None]]) -> None:
 
 async def _look(writer: Writer) -> None:
     while True:
-        await asyncio.sleep(writer.look_interval)
+        await asyncio.sleep(writer.look_interval_s)
         with contextlib.suppress(Unavailable):
             await writer.execute(Core.look)

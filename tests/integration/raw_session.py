@@ -16,7 +16,7 @@ from rungmaster.shared.net.channel import channel_options, open_async_channel
 from rungmaster.shared.net.credentials import Credentials
 
 #: Seconds for an answer of the master, on a busy machine too.
-PATIENCE = 30.0
+PATIENCE_S = 30.0
 
 
 class Refused(Exception):
@@ -74,14 +74,14 @@ class RawSession:
     async def write(self, message: pb.SessionRequest) -> None:
         """Sends a bundle; what a broken stream says is said by `read`."""
         try:
-            await asyncio.wait_for(self.call.write(message), PATIENCE)
+            await asyncio.wait_for(self.call.write(message), PATIENCE_S)
         except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
             await self.read()
 
     async def read(self) -> pb.SessionResponse:
         """The next bundle. Raises Refused where the stream has ended."""
         try:
-            message = await asyncio.wait_for(self.call.read(), PATIENCE)
+            message = await asyncio.wait_for(self.call.read(), PATIENCE_S)
         except grpc.aio.AioRpcError as error:
             raise Refused(error.code(), error.details() or "") from None
         if not isinstance(message, pb.SessionResponse):

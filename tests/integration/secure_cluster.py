@@ -20,8 +20,8 @@ ALL = (ADMIN, WORKER, VIEWER)
 class SecureCluster(Cluster):
     """Everything in one folder: authority, certificate and tokens of the master, and a token file for each caller."""
 
-    def __init__(self, folder: Path, lease_ttl: float = 5.0) -> None:
-        super().__init__(folder, f"sqlite:///{folder / 'ledger.db'}", lease_ttl)
+    def __init__(self, folder: Path, lease_ttl_s: float = 5.0) -> None:
+        super().__init__(folder, f"sqlite:///{folder / 'ledger.db'}", lease_ttl_s)
         self.authority = Authority(folder, "authority")
         self.pair = self.authority.issue("head")
         self.tokens = folder / "tokens.yaml"
@@ -42,7 +42,7 @@ class SecureCluster(Cluster):
         """Starts the master and waits until it serves."""
         process = self.start(
             "master",
-            *("master", "--listen", self.address, "--db", self.database, "--lease-ttl", str(self.lease_ttl)),
+            *("master", "--listen", self.address, "--db", self.database, "--lease-ttl", str(self.lease_ttl_s)),
             *("--tls-cert", str(self.pair.certificate), "--tls-key", str(self.pair.key)),
             *("--tokens", str(self.tokens), *options),
         )

@@ -36,12 +36,12 @@ BY_NAME = {f"{method.containing_service.name}/{method.name}": method for method 
 OPEN = "Health/Check"
 DENIALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 #: Seconds for an answer, on a busy machine too.
-PATIENCE = 60.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SecureCluster, Process]]:
-    cluster = SecureCluster(tmp_path_factory.mktemp("access"), lease_ttl=60.0)
+    cluster = SecureCluster(tmp_path_factory.mktemp("access"), lease_ttl_s=60.0)
     master = cluster.secure_master()
     yield cluster, master
     assert master.popen.poll() is None
@@ -64,7 +64,7 @@ def outcome(address: str, credentials: Credentials, method: MethodDescriptor) ->
         call: Any = kind(path, lambda message: request(message))
         message = GetMessageClass(method.input_type)()
         try:
-            next(call(iter([message]) if method.client_streaming else message, timeout=PATIENCE))
+            next(call(iter([message]) if method.client_streaming else message, timeout=PATIENCE_S))
         except grpc.RpcError as error:
             ended: Any = error
             return ended.code(), ended.details() or ""
@@ -108,7 +108,7 @@ def test_a_method_that_there_is_not_tells_strangers_nothing(cluster: SecureClust
         with open_channel(cluster.address, cluster.credentials(caller)) as channel:
             call: Any = channel.unary_unary("/rungmaster.v1.ExperimentService/Nothing")
             with pytest.raises(grpc.RpcError) as caught:
-                call(b"", timeout=PATIENCE)
+                call(b"", timeout=PATIENCE_S)
             assert isinstance(caught.value, grpc.Call)
             assert caught.value.code() is code
 
@@ -119,10 +119,10 @@ def test_only_a_bearer_token_counts(cluster: SecureCluster, value: str) -> None:
         call: Any = channel.unary_unary("/rungmaster.v1.ClusterService/GetMasterInfo")
         metadata = [("authorization", value)] if value else []
         if value.startswith("bearer "):
-            assert call(b"", timeout=PATIENCE, metadata=metadata)
+            assert call(b"", timeout=PATIENCE_S, metadata=metadata)
             return
         with pytest.raises(grpc.RpcError) as caught:
-            call(b"", timeout=PATIENCE, metadata=metadata)
+            call(b"", timeout=PATIENCE_S, metadata=metadata)
         assert isinstance(caught.value, grpc.Call)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
@@ -168,7 +168,7 @@ async def session(cluster: SecureCluster, caller: tuple[str, str, str], name: st
 async def ended(call: Any) -> tuple[grpc.StatusCode, str]:
     """How a stream ends; what it says before that is of no matter."""
     try:
-        while await asyncio.wait_for(call.read(), PATIENCE) is not grpc.aio.EOF:
+        while await asyncio.wait_for(call.read(), PATIENCE_S) is not grpc.aio.EOF:
             pass
     except grpc.aio.AioRpcError as error:
         return error.code(), error.details() or ""
@@ -225,7 +225,7 @@ def wait_until_known(cluster: SecureCluster, caller: tuple[str, str, str]) -> No
     wait_for(
         "the token",
         lambda: outcome(cluster.address, cluster.credentials(caller), looking)[0] is not DENIALS[0],
-        PATIENCE,
+        PATIENCE_S,
     )
 
 

@@ -35,7 +35,7 @@ NARROW = (("grpc.http2.bdp_probe", 0),)
 
 @pytest.fixture
 def cluster(tmp_path: Path, sqlite_url: str) -> Iterator[Cluster]:
-    running = Cluster(tmp_path, sqlite_url, lease_ttl=LEASE_TTL)
+    running = Cluster(tmp_path, sqlite_url, lease_ttl_s=LEASE_TTL)
     yield running
     running.close()
 
@@ -208,7 +208,7 @@ class Member:
 
 
 def test_hundreds_of_workers_come_back_to_a_restarted_master_and_none_loses_its_lease(cluster: Cluster) -> None:
-    cluster.lease_ttl = 20.0
+    cluster.lease_ttl_s = 20.0
     master = start(cluster, trials=HERD)
 
     async def scenario() -> None:

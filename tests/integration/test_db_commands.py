@@ -73,7 +73,7 @@ def rungmaster(*arguments: str) -> subprocess.CompletedProcess[str]:
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with one search that has ended, and a half-done one that holds leases."""
     folder = tmp_path_factory.mktemp("searched")
-    cluster = Cluster(folder, str(folder / "search.db"), lease_ttl=20.0)
+    cluster = Cluster(folder, str(folder / "search.db"), lease_ttl_s=20.0)
     cluster.master()
     worker = cluster.worker("worker", slots=2)
     with Client(cluster.address) as client:
@@ -131,7 +131,7 @@ class TestCheck:
 
 @pytest.fixture
 def cluster(tmp_path: Path, sqlite_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path, sqlite_url, lease_ttl=5.0)
+    cluster = Cluster(tmp_path, sqlite_url, lease_ttl_s=5.0)
     yield cluster
     cluster.close()
 

@@ -90,7 +90,7 @@ def _ask(client: Client) -> None:
 
 @pytest.fixture
 def search(tmp_path: Path) -> Iterator[Search]:
-    cluster = Cluster(tmp_path, str(tmp_path / "search.db"), lease_ttl=20.0)
+    cluster = Cluster(tmp_path, str(tmp_path / "search.db"), lease_ttl_s=20.0)
     made = Search(cluster, tmp_path / "checkpoints")
     yield made
     made.client.close()
@@ -129,7 +129,7 @@ def line_tells_of(name: str, line: str) -> bool:
 def test_a_store_that_fails_before_or_after_its_commits_costs_nothing_but_time(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "RECOVERY_PAUSE", 0.05)
+    monkeypatch.setattr(writer, "RECOVERY_PAUSE_S", 0.05)
     cluster = Cluster(tmp_path, database_url)
     stores: list[FaultyStore] = []
 

@@ -30,7 +30,7 @@ from .secure_cluster import ADMIN, ALL, VIEWER, SecureCluster
 
 CHECK = "/grpc.health.v1.Health/Check"
 #: Seconds until a master has done what it does by itself, on a busy machine too.
-PATIENCE = 60.0
+PATIENCE_S = 60.0
 OTHER_VIEWER = ("board", "viewer", "b" * 32)
 
 
@@ -43,7 +43,7 @@ def endless_spec(folder: Path, trials: int = 1_000) -> str:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Process]]:
     """One master for all: it must survive every test here."""
     folder = tmp_path_factory.mktemp("floods")
-    cluster = Cluster(folder, f"sqlite:///{folder / 'ledger.db'}", lease_ttl=60.0)
+    cluster = Cluster(folder, f"sqlite:///{folder / 'ledger.db'}", lease_ttl_s=60.0)
     master = cluster.master()
     with Client(cluster.address) as client:
         client.submit(endless_spec(folder))
@@ -130,7 +130,7 @@ def test_a_request_that_asks_for_something_may_be_only_so_large(running: tuple[C
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SecureCluster, Process]]:
     """One master that asks for tokens: limits count by them."""
-    cluster = SecureCluster(tmp_path_factory.mktemp("secure"), lease_ttl=60.0)
+    cluster = SecureCluster(tmp_path_factory.mktemp("secure"), lease_ttl_s=60.0)
     cluster.allow(*ALL, OTHER_VIEWER)
     master = cluster.secure_master()
     with Client(cluster.address, credentials=cluster.credentials(ADMIN)) as client:
@@ -191,7 +191,7 @@ def check(address: str, credentials: grpc.ChannelCredentials | None = None) -> i
     with opened as channel:
         answer = health_pb2.HealthCheckResponse.FromString
         call: Any = channel.unary_unary(CHECK, health_pb2.HealthCheckRequest.SerializeToString, answer)
-        return call(health_pb2.HealthCheckRequest(), timeout=PATIENCE, wait_for_ready=True).status
+        return call(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S, wait_for_ready=True).status
 
 
 def raw_connection(cluster: SecureCluster, source: str = "127.0.0.9") -> RawConnection:
@@ -206,7 +206,7 @@ def test_a_connection_with_too_many_calls_that_are_never_said_is_cut_off(
     with contextlib.suppress(OSError):
         for _ in range(200):
             flood.open_calls(CHECK, 100)
-    assert flood.ended.wait(PATIENCE)
+    assert flood.ended.wait(PATIENCE_S)
     flood.close()
     master.wait_for_line("connection ipv4:127.0.0.9:")
     trusted = grpc.ssl_channel_credentials(cluster.authority.path.read_bytes())
@@ -219,7 +219,7 @@ def test_a_connection_that_takes_its_calls_back_at_once_is_cut_off(secure: tuple
     with contextlib.suppress(OSError):
         while not flood.ended.is_set():
             flood.open_and_reset_calls(CHECK, 100)
-    assert flood.ended.wait(PATIENCE)
+    assert flood.ended.wait(PATIENCE_S)
     flood.close()
 
 
@@ -235,7 +235,7 @@ def test_a_call_that_does_not_say_what_it_is_about_is_ended(secure: tuple[Secure
 def test_a_connection_on_which_nothing_is_said_is_closed(secure: tuple[SecureCluster, Process]) -> None:
     cluster, _ = secure
     host, _, port = cluster.address.rpartition(":")
-    with socket.create_connection((host, int(port)), PATIENCE) as silent:
+    with socket.create_connection((host, int(port)), PATIENCE_S) as silent:
         assert closed(silent)
 
 
@@ -250,7 +250,7 @@ def closed(connection: socket.socket) -> bool:
 
 
 def test_a_host_has_only_so_many_connections_and_those_in_use_stay(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", lease_ttl=60.0)
+    cluster = Cluster(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", lease_ttl_s=60.0)
     listen = ("--listen", cluster.address, "--db", cluster.database)
     master = cluster.start("master", "master", *listen, "--connections-per-host", "20")
     master.wait_for_line("ready on")
@@ -259,7 +259,7 @@ def test_a_host_has_only_so_many_connections_and_those_in_use_stay(tmp_path: Pat
     async def scenario() -> None:
         async with raw_session(cluster.address, "worker") as session:
             await session.hello()
-            crowd = [socket.create_connection((host, int(port)), PATIENCE) for _ in range(60)]
+            crowd = [socket.create_connection((host, int(port)), PATIENCE_S) for _ in range(60)]
             await asyncio.gather(*(asyncio.to_thread(closed, one) for one in crowd))
             await session.write(pb.SessionRequest(work_request=pb.WorkRequest(request_id="r", free_slots=1)))
             for one in crowd:
@@ -290,7 +290,7 @@ def test_a_master_opens_as_many_files_as_it_may_and_serves_its_health_by_itself(
         with grpc.insecure_channel(health) as channel:
             call: Any = channel.unary_unary("/rungmaster.v1.ClusterService/GetMasterInfo")
             with pytest.raises(grpc.RpcError) as refused:
-                call(b"", timeout=PATIENCE)
+                call(b"", timeout=PATIENCE_S)
         error: Any = refused.value
         assert error.code() is grpc.StatusCode.UNIMPLEMENTED
     finally:

@@ -46,7 +46,7 @@ def check(printed: str, shows: str = "") -> None:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Process]]:
     folder = tmp_path_factory.mktemp("hostile")
-    cluster = Cluster(folder, f"sqlite:///{folder / 'ledger.db'}", lease_ttl=60.0)
+    cluster = Cluster(folder, f"sqlite:///{folder / 'ledger.db'}", lease_ttl_s=60.0)
     yield cluster, cluster.master()
     cluster.close()
 

@@ -49,7 +49,7 @@ def large(database_url: str) -> str:
 
 @pytest.fixture
 def cluster(large: str, tmp_path: Path) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path, large, lease_ttl=20.0)
+    cluster = Cluster(tmp_path, large, lease_ttl_s=20.0)
     yield cluster
     cluster.close()
 
@@ -120,7 +120,7 @@ class Store(LedgerStore):
 
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_an_ending_goes_on_after_a_commit_that_failed(large: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleanup, "TROUBLE_PAUSE", 0.01)
+    monkeypatch.setattr(cleanup, "TROUBLE_PAUSE_S", 0.01)
 
     async def story(ledger: Ledger, thread: ThreadPoolExecutor) -> None:
         writer = Writer(Store(ledger, where), SessionParameters(ledger.term, 20.0, 1.0, "test"), thread)

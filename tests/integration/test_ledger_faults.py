@@ -46,7 +46,7 @@ def test_a_locked_database_is_unavailable_after_a_bounded_wait(ledger: Ledger, d
 def test_a_master_that_finds_the_database_locked_says_so(sqlite_url: str) -> None:
     Ledger.open(sqlite_url, holder="one").close()
     with locked(sqlite_url), pytest.raises(Unavailable, match="end that program"):
-        Ledger.open(sqlite_url, holder="two", timeout=0.2)
+        Ledger.open(sqlite_url, holder="two", timeout_s=0.2)
 
 
 def test_readers_do_not_wait_for_a_writer(ledger: Ledger, reader: Reader, database_url: str) -> None:
@@ -266,7 +266,7 @@ def test_who_is_not_let_in_is_told_why(rooms: str, address: str, told: str) -> N
 @pytest.mark.parametrize("address", ["127.0.0.1:1/postgres", "nowhere.invalid/postgres", "/postgres?host=/nowhere"])
 def test_a_server_that_is_not_there_is_out_of_reach(address: str) -> None:
     with pytest.raises(Unavailable, match="is out of reach: check the server and the network"):
-        Ledger.open(f"postgresql://me@{address}", holder="me", timeout=1)
+        Ledger.open(f"postgresql://me@{address}", holder="me", timeout_s=1)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def test_each_master_takes_a_larger_term(open_ledger: Callable[[], Ledger]) -> N
 
 def test_masters_that_open_a_new_database_at_once_all_get_a_term_of_their_own(database_url: str) -> None:
     def term(number: int) -> int:
-        ledger = Ledger.open(database_url, holder=f"master-{number}", timeout=30)
+        ledger = Ledger.open(database_url, holder=f"master-{number}", timeout_s=30)
         ledger.close()
         return ledger.term
 
@@ -113,7 +113,7 @@ def test_a_sign_of_life_does_not_wait_for_a_transaction_that_holds_the_term(post
     import psycopg
 
     ledger = Ledger.open(postgresql_url, holder="busy")
-    with closing(ledger), closing(ledger.renewal(timeout=0.2)) as renewal, psycopg.connect(postgresql_url) as commit:
+    with closing(ledger), closing(ledger.renewal(timeout_s=0.2)) as renewal, psycopg.connect(postgresql_url) as commit:
         before = commit.execute("SELECT renew_time FROM renewals").fetchone()
         # What each commit begins with, and holds until its end.
         commit.execute("SELECT term FROM mastership FOR UPDATE")

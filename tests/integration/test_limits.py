@@ -51,7 +51,7 @@ def long_spec(folder: Path, trials: int = 4) -> str:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One master for all: it must survive every test here."""
     folder = tmp_path_factory.mktemp("limits")
-    running = Cluster(folder, f"sqlite:///{folder / 'ledger.db'}", lease_ttl=60.0)
+    running = Cluster(folder, f"sqlite:///{folder / 'ledger.db'}", lease_ttl_s=60.0)
     master = running.master()
     with Client(running.address) as client:
         client.submit(long_spec(folder, trials=1000))
@@ -153,7 +153,7 @@ def test_a_worker_that_cannot_be_is_refused(cluster: Cluster, path: str, changes
 
 def test_whatever_may_be_sent_can_be_stored(tmp_path: Path, database_url: str) -> None:
     """At every limit at once, on each database: no batch fails, or this stream would end."""
-    own = Cluster(tmp_path, database_url, lease_ttl=60.0)
+    own = Cluster(tmp_path, database_url, lease_ttl_s=60.0)
     own.master()
     with Client(own.address) as client:
         experiment_id = client.submit(long_spec(tmp_path)).experiment_id

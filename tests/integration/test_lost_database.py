@@ -127,7 +127,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cluster(tmp_path: Path, path: Path) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path, str(path), lease_ttl=20.0)
+    cluster = Cluster(tmp_path, str(path), lease_ttl_s=20.0)
     yield cluster
     cluster.close()
 
@@ -272,7 +272,7 @@ def test_a_master_is_not_followed_because_the_file_of_its_lock_was_deleted(clust
 
 
 def test_masters_of_two_databases_in_one_folder_do_not_mind_each_other(path: Path) -> None:
-    opened = [Candidate(str(path.with_name(name)), holder=name, takeover_after=60) for name in ("a.db", "b.db")]
+    opened = [Candidate(str(path.with_name(name)), holder=name, takeover_after_s=60) for name in ("a.db", "b.db")]
     ledgers = [candidate.attempt() for candidate in opened]
     for candidate, ledger in zip(opened, ledgers, strict=True):
         assert isinstance(ledger, Ledger)
@@ -284,7 +284,7 @@ def test_masters_of_two_databases_in_one_folder_do_not_mind_each_other(path: Pat
 def test_a_database_may_be_known_by_a_link_and_is_lost_when_that_leads_elsewhere(path: Path) -> None:
     link, other = path.with_name("link.db"), path.with_name("other.db")
     link.symlink_to(path.name)
-    mine, by_name, by_link = (Candidate(str(p), holder="me", takeover_after=60) for p in (link, path, link))
+    mine, by_name, by_link = (Candidate(str(p), holder="me", takeover_after_s=60) for p in (link, path, link))
     ledger = mine.attempt()
     assert isinstance(ledger, Ledger)
     ledger.commit(created())
@@ -417,7 +417,7 @@ def test_a_master_whose_postgresql_database_was_made_anew_ends_and_says_why(
 def test_a_master_of_the_same_term_in_a_database_made_anew_is_not_taken_for_oneself(
     postgresql_server: PostgresqlServer, postgresql_url: str
 ) -> None:
-    first, late = (Candidate(postgresql_url, holder=name, takeover_after=60) for name in ("first", "late"))
+    first, late = (Candidate(postgresql_url, holder=name, takeover_after_s=60) for name in ("first", "late"))
     ledger = first.attempt()
     assert isinstance(ledger, Ledger)
     drop_schema(postgresql_server, urlsplit(postgresql_url).path.removeprefix("/"))

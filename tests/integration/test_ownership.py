@@ -21,7 +21,7 @@ from rungmaster.master.ledger.ledger import Ledger
 def test_a_sign_of_life_that_fails_after_the_end_leaves_no_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ownership, "RENEW_INTERVAL", 0.0)
+    monkeypatch.setattr(ownership, "RENEW_INTERVAL_S", 0.0)
     path = tmp_path / "search.db"
     begun = threading.Event()
 
@@ -42,7 +42,7 @@ def test_a_sign_of_life_that_fails_after_the_end_leaves_no_traceback(
         await asyncio.get_running_loop().run_in_executor(thread, ledger.close)
 
     with ThreadPoolExecutor(1) as thread, closing(sqlite3.connect(path, isolation_level=None)) as other:
-        ledger = Ledger.open(str(path), holder="test", timeout=0.5)
+        ledger = Ledger.open(str(path), holder="test", timeout_s=0.5)
         other.execute("BEGIN IMMEDIATE")
         asyncio.run(story(thread, ledger))
     gc.collect()

@@ -100,7 +100,7 @@ def test_code_that_asks_at_once_for_its_trial_is_left_to_the_worker(here: Path) 
 
 
 def test_an_import_that_takes_long_is_left_to_the_worker_and_ended(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "PATIENCE", 1.0)
+    monkeypatch.setattr(rehearsal, "PATIENCE_S", 1.0)
     (here / "train.py").write_text("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
     rehearse(spec(), here)
     for started in here.glob("pid"):

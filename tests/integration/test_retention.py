@@ -41,7 +41,7 @@ LONG = {"name": "asha", "max_trials": 4, "max_resource": 1600, "divisor": 4}
 
 @pytest.fixture
 def cluster(tmp_path: Path, database_url: str) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path, database_url, lease_ttl=20.0)
+    cluster = Cluster(tmp_path, database_url, lease_ttl_s=20.0)
     yield cluster
     cluster.close()
 
@@ -99,7 +99,7 @@ def test_what_decided_stays_with_each_trials_best_and_last(cluster: Cluster) -> 
 
 
 def test_what_was_not_thinned_away_is_missed(tmp_path: Path, sqlite_url: str) -> None:
-    cluster = Cluster(tmp_path, sqlite_url, lease_ttl=20.0)
+    cluster = Cluster(tmp_path, sqlite_url, lease_ttl_s=20.0)
     cluster.master()
     cluster.worker("worker", slots=2)
     with Client(cluster.address) as client:

@@ -52,7 +52,7 @@ class Pair:
 
 @pytest.fixture
 def pair(tmp_path: Path, database_url: str) -> Iterator[Pair]:
-    cluster = Cluster(tmp_path, database_url, lease_ttl=20.0)
+    cluster = Cluster(tmp_path, database_url, lease_ttl_s=20.0)
     yield Pair(cluster)
     cluster.close()
 
@@ -70,7 +70,7 @@ def make_candidate(database_url: str) -> Iterator[MakeCandidate]:
     made: list[Candidate] = []
 
     def make(holder: str) -> Candidate:
-        made.append(Candidate(database_url, holder=holder, takeover_after=60.0))
+        made.append(Candidate(database_url, holder=holder, takeover_after_s=60.0))
         return made[-1]
 
     yield make
@@ -180,9 +180,9 @@ def sending_rows(url: str) -> Iterator[None]:
 def test_a_master_that_was_stopped_while_it_sent_rows_keeps_no_successor_waiting(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "OPEN_TIMEOUT", 1.0)
+    monkeypatch.setattr(ledger_module, "OPEN_TIMEOUT_S", 1.0)
     Ledger.open(postgresql_url, holder="stopped").close()
-    candidate = Candidate(postgresql_url, holder="successor", takeover_after=60.0, at_once=True)
+    candidate = Candidate(postgresql_url, holder="successor", takeover_after_s=60.0, at_once=True)
     with sending_rows(postgresql_url):
         ledger = candidate.attempt()
         assert isinstance(ledger, Ledger)
@@ -272,11 +272,11 @@ class HeldElsewhere:
 def test_a_master_that_a_lock_keeps_silent_is_not_taken_for_one_that_hangs(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidate_module, "LOCK_PATIENCE", {"sqlite": 0.0, "postgresql": 0.2})
+    monkeypatch.setattr(candidate_module, "LOCK_PATIENCE_S", {"sqlite": 0.0, "postgresql": 0.2})
     monkeypatch.setattr(candidate_module, "term_lock", lambda _: HeldElsewhere())
     times = itertools.count(0.0, 2.0)
     master = Ledger.open(database_url, holder="one")
-    standby = Candidate(database_url, holder="two", takeover_after=10.0, now=lambda: next(times))
+    standby = Candidate(database_url, holder="two", takeover_after_s=10.0, now=lambda: next(times))
 
     def look() -> str:
         try:
@@ -299,7 +299,7 @@ def test_a_master_that_a_lock_keeps_silent_is_not_taken_for_one_that_hangs(
 def test_a_broken_connection_costs_a_live_master_nothing(postgresql_url: str) -> None:
     import psycopg
 
-    one = Candidate(postgresql_url, holder="one", takeover_after=60)
+    one = Candidate(postgresql_url, holder="one", takeover_after_s=60)
     ledger = one.attempt()
     assert isinstance(ledger, Ledger)
     with psycopg.connect(postgresql_url, autocommit=True) as connection:
@@ -309,7 +309,7 @@ def test_a_broken_connection_costs_a_live_master_nothing(postgresql_url: str) ->
         )
     with closing(ledger.renewal()) as renewal:
         renewal.renew()
-    two = Candidate(postgresql_url, holder="two", takeover_after=60)
+    two = Candidate(postgresql_url, holder="two", takeover_after_s=60)
     owner = two.attempt()
     assert isinstance(owner, MastershipHolder)
     assert (owner.term, owner.holder) == (1, "one")

@@ -132,7 +132,7 @@ def test_what_waits_for_the_store_makes_progress(tmp_path: Path, stale: Store) -
             await saved_at_one(it)
             it.master.decide = pause
             stale.go()
-            record = it.master.assign(assignment(trial_id=2, checkpoint_interval=0.0, progress_timeout=0.3))
+            record = it.master.assign(assignment(trial_id=2, checkpoint_interval_s=0.0, progress_timeout_s=0.3))
             await until(lambda: record.resources == [1, 2, 3] and waiting(it))
             beats = len(it.master.received)
             await until(lambda: len(it.master.received) > beats + 20)
@@ -160,7 +160,7 @@ def test_a_drain_does_not_wait_for_what_is_only_to_be_loaded(tmp_path: Path, sta
 def test_a_drain_waits_its_grace_for_the_store_and_gives_back_what_was_saved(tmp_path: Path, stale: Store) -> None:
     async def story() -> None:
         async with scene(tmp_path, LONG, grace=0.5) as it:
-            record = it.master.assign(assignment(target=10**6, checkpoint_interval=0.0))
+            record = it.master.assign(assignment(target=10**6, checkpoint_interval_s=0.0))
             await until(lambda: record.saved)
             stale.go()
             await until(lambda: waiting(it))
@@ -191,7 +191,7 @@ def test_a_trial_that_is_not_wanted_any_more_does_not_wait_for_its_checkpoint(
 def test_a_trial_that_is_stopped_for_good_saves_no_more(tmp_path: Path, stale: Store) -> None:
     async def story() -> None:
         async with scene(tmp_path, LONG) as it:
-            record = it.master.assign(assignment(target=10**6, checkpoint_interval=0.0))
+            record = it.master.assign(assignment(target=10**6, checkpoint_interval_s=0.0))
             await until(lambda: record.saved)
             stale.go()
             await until(lambda: waiting(it))

@@ -129,7 +129,7 @@ def test_a_worker_learns_at_once_what_is_wrong_with_tls(site: Site, fault: str) 
         addresses=(site.address(kind),),
         directory=site.folder,
         logs=site.folder / "logs",
-        connect_timeout=FOR_EVER,
+        connect_timeout_s=FOR_EVER,
         credentials=credentials(site),
     )
     with pytest.raises(TlsError, match=words):
@@ -145,7 +145,7 @@ def test_a_master_that_is_away_is_not_taken_for_one_with_other_tls(site: Site) -
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         for credentials in (NO_CREDENTIALS, site.credentials(), Credentials(tls=True)):
-            assert diagnose(address, credentials, patience=0.1) is None
+            assert diagnose(address, credentials, patience_s=0.1) is None
     for credentials in (NO_CREDENTIALS, site.credentials()):
         assert diagnose(address, credentials) is None
 

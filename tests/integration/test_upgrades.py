@@ -92,7 +92,7 @@ def old_url(database_url: str, tmp_path: Path, revision: str) -> str:
 
 @pytest.fixture
 def cluster(old_url: str, tmp_path: Path) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path, old_url, lease_ttl=2.0)
+    cluster = Cluster(tmp_path, old_url, lease_ttl_s=2.0)
     yield cluster
     cluster.close()
 
@@ -128,7 +128,7 @@ def test_a_database_and_checkpoints_of_the_fifth_schema_go_on_to_their_end(
         path = tmp_path / "checkpoints" / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
-    with closing(Cluster(tmp_path, database_url, lease_ttl=2.0)) as cluster, Client(cluster.address) as client:
+    with closing(Cluster(tmp_path, database_url, lease_ttl_s=2.0)) as cluster, Client(cluster.address) as client:
         cluster.master()
         before = {trial.trial_id: trial.resource for trial in client.trials(5) if trial.state is TrialState.PAUSED}
         cluster.worker("three", slots=4)

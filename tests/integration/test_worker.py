@@ -137,7 +137,7 @@ def test_a_stop_can_ask_for_a_last_checkpoint(tmp_path: Path) -> None:
 def test_a_stopped_trial_that_does_not_report_is_ended_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ending, "STOP_PATIENCE", 0.1)
+    monkeypatch.setattr(ending, "STOP_PATIENCE_S", 0.1)
     code = """
         import time
         def train(trial):
@@ -160,8 +160,8 @@ def test_a_stopped_trial_that_does_not_report_is_ended_all_the_same(
 def test_checkpoints_are_saved_on_the_way_as_often_as_the_spec_says(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path) as it:
-            seldom = await finish(it, trial_id=1, target=4, checkpoint_interval=3600.0)
-            often = await finish(it, trial_id=2, target=4, checkpoint_interval=0.0)
+            seldom = await finish(it, trial_id=1, target=4, checkpoint_interval_s=3600.0)
+            often = await finish(it, trial_id=2, target=4, checkpoint_interval_s=0.0)
             assert seldom.saved == []
             assert often.saved, "with an interval of 0 every step asks for one, as fast as the store takes them"
             assert all(saved.resource in (1, 2, 3, 4) for saved in often.saved)
@@ -329,7 +329,7 @@ def test_a_worker_deletes_logs_that_are_older_than_it_is_to_keep_them(tmp_path: 
     database = "0123456789abcdef"
 
     async def story() -> None:
-        async with scene(tmp_path, master=ScriptedMaster(decide=pause), keep_logs=86_400.0) as it:
+        async with scene(tmp_path, master=ScriptedMaster(decide=pause), keep_logs_s=86_400.0) as it:
             for trial in (1, 2):
                 await finish(it, trial_id=trial, target=1, database_id=database)
             logs = sorted((tmp_path / "logs" / database).rglob("*.log"))

@@ -73,7 +73,7 @@ def test_nothing_is_asked_for_while_a_trial_may_go_on(tmp_path: Path) -> None:
 def test_an_assignment_that_does_not_get_its_slot_soon_goes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "PATIENCE", 0.3)
+    monkeypatch.setattr(agent, "PATIENCE_S", 0.3)
 
     async def story() -> None:
         async with scene(tmp_path, LINGERING) as it:
@@ -90,7 +90,7 @@ def test_an_assignment_that_does_not_get_its_slot_soon_goes_back(
 
 
 def test_a_worker_that_drains_gives_back_what_waits_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "PATIENCE", 600.0)
+    monkeypatch.setattr(agent, "PATIENCE_S", 600.0)
 
     async def story() -> None:
         async with scene(tmp_path, LINGERING) as it:
@@ -105,7 +105,7 @@ def test_a_worker_that_drains_gives_back_what_waits_at_once(tmp_path: Path, monk
 
 
 def test_a_waiting_assignment_can_be_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "PATIENCE", 600.0)
+    monkeypatch.setattr(agent, "PATIENCE_S", 600.0)
 
     async def story() -> None:
         async with scene(tmp_path, LINGERING) as it:

@@ -150,7 +150,7 @@ def test_no_secret_of_the_worker_is_in_the_environment_of_training_or_of_what_it
 ) -> None:
     """In a worker of its own: what stood in a process's environment when it began, its children could read for ever."""
     (tmp_path / "prying.py").write_text(textwrap.dedent(PRYING))
-    cluster = Cluster(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", lease_ttl=60.0)
+    cluster = Cluster(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", lease_ttl_s=60.0)
     cluster.master()
     cluster.environment |= SECRETS
     options = ["--hide-variable", "AWS_*", "--allow", "prying", *(["--fresh-processes"] if fresh else [])]
@@ -177,7 +177,7 @@ def test_no_secret_of_the_worker_is_in_the_environment_of_training_or_of_what_it
 def test_what_one_worker_may_not_run_another_trains_and_it_trains_the_rest(
     tmp_path: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster = Cluster(tmp_path, sqlite_url, lease_ttl=60.0)
+    cluster = Cluster(tmp_path, sqlite_url, lease_ttl_s=60.0)
     (tmp_path / "mine.py").write_text(textwrap.dedent(COUNTING).replace("loss=", "error="))
     (tmp_path / "strange.py").write_text(MARKING.format(name="strange").replace("loss", "error"))
     cluster.master()

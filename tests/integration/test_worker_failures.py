@@ -180,7 +180,7 @@ TRACKER = "import atexit, sys\natexit.register(lambda: print('tracker: synced 5 
 )
 def test_the_first_line_says_what_ended_it_whatever_was_printed_last(tmp_path: Path, code: str, first: str) -> None:
     body = f"{TRACKER}def train(trial):\n    print('epoch 1: loss 0.53', flush=True)\n    {code}\n"
-    ended = ending(tmp_path, body, progress_timeout=1.0)
+    ended = ending(tmp_path, body, progress_timeout_s=1.0)
     assert ended.outcome is ExitOutcome.FAILED
     told, *output = ended.error.splitlines()
     assert told == first or (first.endswith("line") and first in told), told
@@ -223,7 +223,7 @@ def test_a_trial_that_makes_no_progress_is_ended(tmp_path: Path) -> None:
                 trial.report(loss=1)
                 time.sleep(600)
     """
-    ended = ending(tmp_path, code, progress_timeout=0.5)
+    ended = ending(tmp_path, code, progress_timeout_s=0.5)
     assert ended.outcome is ExitOutcome.FAILED
     assert ended.error.startswith("no report for 0.5 s (progress_timeout), so it was ended")
 
@@ -231,7 +231,7 @@ def test_a_trial_that_makes_no_progress_is_ended(tmp_path: Path) -> None:
 def test_waiting_for_the_master_does_not_count_as_making_no_progress(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=lambda lease, resource: None)) as it:
-            record = it.master.assign(assignment(target=1, progress_timeout=0.3))
+            record = it.master.assign(assignment(target=1, progress_timeout_s=0.3))
             await until(lambda: record.resources)
             beats = len(it.master.received)
             await until(lambda: len(it.master.received) > beats + 5)
@@ -292,7 +292,7 @@ def test_trials_of_two_databases_share_a_folder_and_nothing_in_it(tmp_path: Path
                 trial.report(loss=1)
     """
     for database_id in ("00000000000000aa", "00000000000000bb"):
-        ending(tmp_path, code, database_id=database_id, checkpoint_interval=0.0)
+        ending(tmp_path, code, database_id=database_id, checkpoint_interval_s=0.0)
         assert (tmp_path / "logs" / database_id / "1" / "1-1.log").read_text() == "trained\n"
         assert list((tmp_path / "store" / database_id / "1" / "1").glob("1-*/w"))
 
@@ -300,7 +300,7 @@ def test_trials_of_two_databases_share_a_folder_and_nothing_in_it(tmp_path: Path
 def test_of_a_flood_of_output_the_beginning_and_the_end_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "INTERVAL", 0.05)
+    monkeypatch.setattr(output, "INTERVAL_S", 0.05)
     monkeypatch.setattr(output.shorten, "__defaults__", (100_000, 10_000))
     code = """
         import os, time
@@ -345,7 +345,7 @@ def test_a_checkpoint_with_a_forbidden_file_fails_the_trial(tmp_path: Path) -> N
 
 
 def test_a_process_that_does_not_listen_is_ended_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "KILL_GRACE", 0.2)
+    monkeypatch.setattr(child, "KILL_GRACE_S", 0.2)
     code = """
         import os, signal
         def train(trial):
@@ -357,7 +357,7 @@ def test_a_process_that_does_not_listen_is_ended_by_force(tmp_path: Path, monkey
 
     async def story() -> None:
         async with scene(tmp_path, code) as it:
-            record = it.master.assign(assignment(progress_timeout=0.3))
+            record = it.master.assign(assignment(progress_timeout_s=0.3))
             await until(lambda: record.exit)
             assert record.exit is not None
             assert record.exit.outcome is ExitOutcome.FAILED

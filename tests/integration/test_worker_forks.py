@@ -173,7 +173,7 @@ def test_with_libraries_that_cannot_be_forked_trials_start_in_fresh_processes(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fork_client, "PRELOAD_TIMEOUT", 5.0)
+    monkeypatch.setattr(fork_client, "PRELOAD_TIMEOUT_S", 5.0)
     (tmp_path / "helping.py").touch()
     (libraries / "heavy.py").write_text(_pretending_a_driver(tmp_path) if code == "driver" else code)
     with caplog.at_level(logging.WARNING, "rungmaster.worker.process.launcher"):
@@ -438,7 +438,7 @@ def test_a_shortage_of_files_is_waited_for_and_remembered_by_nobody(
 
 
 def test_a_machine_that_stays_short_gives_the_trial_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher, "PATIENCE", 0.0)
+    monkeypatch.setattr(launcher, "PATIENCE_S", 0.0)
 
     async def story() -> None:
         async with scene(tmp_path) as it:

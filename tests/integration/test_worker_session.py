@@ -246,7 +246,7 @@ def test_a_master_whose_database_was_begun_anew_is_served_and_told_nothing_of_th
 
 def test_a_master_that_was_never_reached_is_given_up_with_a_hint(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
-    settings = WorkerSettings((address,), tmp_path, tmp_path / "logs", connect_timeout=0.3)
+    settings = WorkerSettings((address,), tmp_path, tmp_path / "logs", connect_timeout_s=0.3)
     with pytest.raises(Unavailable, match=f"no master could be reached at {address}: UNAVAILABLE.*check the address"):
         asyncio.run(asyncio.wait_for(Agent(settings).run(), DEADLINE))
 
@@ -267,13 +267,13 @@ def test_a_server_that_is_no_master_is_given_up_at_once(tmp_path: Path) -> None:
 def test_a_master_that_does_not_answer_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "WELCOME_TIMEOUT", 0.2)
+    monkeypatch.setattr(session, "WELCOME_TIMEOUT_S", 0.2)
 
     async def story() -> None:
         deaf = ScriptedMaster()
         deaf.deaf = True
         await deaf.start()
-        settings = WorkerSettings((deaf.address,), tmp_path, tmp_path / "logs", connect_timeout=0.1)
+        settings = WorkerSettings((deaf.address,), tmp_path, tmp_path / "logs", connect_timeout_s=0.1)
         with pytest.raises(Unavailable, match="no welcome from the master within"):
             await asyncio.wait_for(Agent(settings).run(), DEADLINE)
         await deaf.shut_down()

@@ -143,7 +143,7 @@ def test_what_training_code_starts_can_be_ended_by_signals(tmp_path: Path) -> No
 def test_a_process_that_goes_on_reporting_gives_its_slot_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: DecisionKind
 ) -> None:
-    monkeypatch.setattr(ending, "STOP_PATIENCE", 0.5)
+    monkeypatch.setattr(ending, "STOP_PATIENCE_S", 0.5)
     code = """
         import itertools, time
         from rungmaster.shared.errors import RungmasterError

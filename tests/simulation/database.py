@@ -44,10 +44,10 @@ class Database:
         """Takes a new term."""
         return Ledger.open(str(self.path), holder=holder)
 
-    def start(self, ledger: Ledger, terms: SessionParameters, now: Now, look_interval: float, portion: int) -> Core:
+    def start(self, ledger: Ledger, terms: SessionParameters, now: Now, look_interval_s: float, portion: int) -> Core:
         """A core from the ledger; raises AssertionError where it is not the one that the model gives."""
-        core = Core(terms, LedgerStore(ledger).recover(), now, look_interval, portion)
-        check_memory(core, Core(terms, self.model.recover(), now, look_interval))
+        core = Core(terms, LedgerStore(ledger).recover(), now, look_interval_s, portion)
+        check_memory(core, Core(terms, self.model.recover(), now, look_interval_s))
         return core
 
     def commit(self, ledger: Ledger, changes: Changes, core: Core, now: Now) -> None:

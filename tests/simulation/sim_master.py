@@ -22,7 +22,7 @@ from .network import Stream
 if TYPE_CHECKING:
     from .world import World
 
-LEASE_TTL, HEARTBEAT, LOOK_INTERVAL, CLEANUP_INTERVAL = 10.0, 3.0, 1.0, 1.0
+LEASE_TTL, HEARTBEAT, LOOK_INTERVAL_S, CLEANUP_INTERVAL = 10.0, 3.0, 1.0, 1.0
 
 Done = Callable[[object], None]
 
@@ -64,7 +64,7 @@ class SimMaster:
         return Now(self._base + self._clockwork.now, self._world.wall)
 
     def _recover(self) -> Core:
-        core = self._world.database.start(self._ledger, self.terms, self.now, LOOK_INTERVAL, self._world.portion)
+        core = self._world.database.start(self._ledger, self.terms, self.now, LOOK_INTERVAL_S, self._world.portion)
         if core.endings.by_experiment:
             self._clockwork.happened("ending taken up again")
         return core
@@ -100,7 +100,7 @@ class SimMaster:
     def _look(self) -> None:
         if self.alive:
             self.when_running(lambda: self.execute(Command(lambda core, now: core.look(now))))
-            self._clockwork.after(LOOK_INTERVAL, self._look)
+            self._clockwork.after(LOOK_INTERVAL_S, self._look)
 
     def _clean_up(self) -> None:
         """Goes on with what ended experiments left behind."""

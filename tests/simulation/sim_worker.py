@@ -30,7 +30,7 @@ from .sim_master import HEARTBEAT
 if TYPE_CHECKING:
     from .world import World
 
-WELCOME_TIMEOUT = 15.0
+WELCOME_TIMEOUT_S = 15.0
 
 
 class SimWorker:
@@ -105,7 +105,7 @@ class SimWorker:
         self._welcomed = False
         self.stream = stream = Stream(self._clockwork, self, master)
         stream.send_up(SessionRequest(hello=Hello(self.session_id, self.name, self.slots, held=self.outbox.held)))
-        self.after(WELCOME_TIMEOUT, lambda: None if self._welcomed else stream.cut())
+        self.after(WELCOME_TIMEOUT_S, lambda: None if self._welcomed else stream.cut())
 
     def stream_ended(self, stream: Stream) -> None:
         """The worker's end of a stream noticed that it is over."""

@@ -41,7 +41,7 @@ T = TypeVar("T")
 Event = Measurement | CheckpointSaved | Exit
 
 LEASE_TTL = 30.0
-LOOK_INTERVAL = 1.0
+LOOK_INTERVAL_S = 1.0
 
 
 def make_spec(searcher: dict[str, Any] | None = None, **fields: Any) -> Spec:
@@ -103,11 +103,11 @@ class Line:
 class Master:
     """The writer's cycle, one command at a time."""
 
-    def __init__(self, store: Any = None, lease_ttl: float = LEASE_TTL, portion: int = PORTION) -> None:
+    def __init__(self, store: Any = None, lease_ttl_s: float = LEASE_TTL, portion: int = PORTION) -> None:
         self.store: Store = store or RowStore()
         self.oracle = Oracle(self.store.rows)
         self.monotonic, self.wall = 1_000.0, 1_700_000_000.0
-        self.terms = SessionParameters(1, lease_ttl, lease_ttl / 3, "test")
+        self.terms = SessionParameters(1, lease_ttl_s, lease_ttl_s / 3, "test")
         #: What the next commits do instead of succeeding: "before" raises, "after" raises although all was written.
         self.commit_faults: list[str] = []
         #: Rows that the ending of an experiment may take in one batch.
@@ -120,7 +120,7 @@ class Master:
         return Now(self.monotonic, self.wall)
 
     def _rebuilt(self) -> Core:
-        return Core(self.terms, self.store.recover(), self.now, LOOK_INTERVAL, self.portion)
+        return Core(self.terms, self.store.recover(), self.now, LOOK_INTERVAL_S, self.portion)
 
     def do(self, command: Callable[[Core], T]) -> T:
         """Applies a command, commits and delivers. Raises Unavailable where the commit failed."""
@@ -172,7 +172,7 @@ class Master:
         """Lets time pass in steps in which the master looks for lost leases; `alive` workers go on beating."""
         end = self.monotonic + seconds
         while self.monotonic < end:
-            step = min(LOOK_INTERVAL, end - self.monotonic)
+            step = min(LOOK_INTERVAL_S, end - self.monotonic)
             self.monotonic += step
             self.wall += step
             for worker in alive:

@@ -64,7 +64,12 @@ def test_a_value_has_every_field_of_its_message(cls: Any) -> None:
     told = [oneofs.get(name, name) for name in MESSAGES[cls].DESCRIPTOR.fields_by_name]
     named = {name if name.startswith("_") else name.removesuffix("_json") for name in told}
     optional = {name.removeprefix("_") for name in named}
-    assert set(get_type_hints(cls)) - {"planned_trials"} == optional
+    durations = {
+        name
+        for name, field in MESSAGES[cls].DESCRIPTOR.fields_by_name.items()
+        if field.message_type is not None and field.message_type.full_name == "google.protobuf.Duration"
+    }
+    assert set(get_type_hints(cls)) - {"planned_trials"} == optional - durations | {f"{name}_s" for name in durations}
 
 
 @pytest.mark.parametrize("enum", [*ENUMS, session.ExitOutcome, session.DecisionKind])
@@ -103,7 +108,7 @@ def test_what_a_message_leaves_out_is_none_or_the_zero_of_its_type() -> None:
     assert rung == model.Rung(0, 0, 0, 0, 0, None)
     assignment = from_message(worker_pb2.Assignment(), session.Assignment)
     assert (assignment.lease, assignment.hparams, assignment.save_best) == (model.LeaseRef(0, 0, 0), {}, "")
-    assert (assignment.checkpoint_interval, assignment.best_metric) == (None, None)
+    assert (assignment.checkpoint_interval_s, assignment.best_metric) == (None, None)
 
 
 @given(value=values_of(model.TrialInfo))
@@ -160,3 +165,9 @@ def test_an_experiment_in_a_list_has_neither_spec_nor_best_trial() -> None:
 def test_a_document_that_is_empty_is_told_where_it_belongs_to_every_value() -> None:
     event = model.Event(1, 1, None, NOW, "restored", {})
     assert to_message(event).data_json == "{}"
+
+
+def test_a_duration_is_a_number_of_seconds_whose_name_says_so() -> None:
+    found = session.Found("1/0/1-3-abcd", 1.5)
+    assert to_message(found).age.ToMilliseconds() == 1500
+    assert over_the_wire(found).age_s == 1.5

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rungmaster.master.dispatcher.upkeep.deletions import (
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
     OUTSTANDING,
-    PATIENCE,
+    PATIENCE_S,
     Deletions,
     pause_after,
 )
@@ -61,7 +61,7 @@ def test_what_fails_is_tried_elsewhere_next() -> None:
     deletions = Deletions(uris(1))
     ((first, (uri,)),) = deletions.ask(WORKERS, 0.0).items()
     deletions.failed(first, uri, "Stale file handle", 0.0)
-    ((second, _),) = deletions.ask(WORKERS, FIRST_PAUSE).items()
+    ((second, _),) = deletions.ask(WORKERS, FIRST_PAUSE_S).items()
     assert second != first
     assert deletions.done(second, uri)
 
@@ -75,7 +75,7 @@ def test_what_fails_with_the_only_worker_there_is_is_tried_there_again_with_grow
         now += 1.0
     pauses = [after - before for before, after in pairwise(times[1:])]
     assert pauses == [pause_after(n) for n in range(1, 11)]
-    assert pauses[-1] == LONGEST_PAUSE
+    assert pauses[-1] == LONGEST_PAUSE_S
 
 
 def test_a_store_that_is_away_is_asked_for_by_one_deletion_at_a_time_until_it_is_back() -> None:
@@ -116,21 +116,21 @@ def test_a_store_that_is_away_does_not_keep_what_lies_in_another() -> None:
 def test_what_is_not_answered_in_time_is_asked_elsewhere_and_the_silent_one_gets_no_more_in_its_place() -> None:
     deletions = Deletions(uris(OUTSTANDING))
     (stuck,) = deletions.ask(["silent"], 0.0).values()
-    asked = deletions.ask(["silent", "other"], PATIENCE + FIRST_PAUSE) or deletions.ask(
-        ["silent", "other"], PATIENCE + 2 * FIRST_PAUSE
+    asked = deletions.ask(["silent", "other"], PATIENCE_S + FIRST_PAUSE_S) or deletions.ask(
+        ["silent", "other"], PATIENCE_S + 2 * FIRST_PAUSE_S
     )
     assert set(asked) == {"other"}
     assert sorted(asked["other"]) == sorted(stuck)
     deletions.add(["store/9/9/1-1-ab"])
     assert deletions.done("other", stuck[0])
-    assert "silent" not in deletions.ask(["silent"], 10 * PATIENCE)
+    assert "silent" not in deletions.ask(["silent"], 10 * PATIENCE_S)
 
 
 def test_a_late_answer_of_a_worker_that_was_asked_counts_and_one_of_another_does_not() -> None:
     deletions = Deletions(uris(1))
     ((_, (uri,)),) = deletions.ask(["late"], 0.0).items()
-    deletions.ask(["other"], PATIENCE)
-    deletions.ask(["other"], PATIENCE + FIRST_PAUSE)
+    deletions.ask(["other"], PATIENCE_S)
+    deletions.ask(["other"], PATIENCE_S + FIRST_PAUSE_S)
     assert not deletions.done("stranger", uri)
     assert deletions.done("late", uri)
     assert not deletions.done("other", uri)
@@ -173,7 +173,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.deletions.add(new)
         self.added.update(new)
 
-    @rule(seconds=st.sampled_from([0.0, 1.0, 5.0, PATIENCE, LONGEST_PAUSE]))
+    @rule(seconds=st.sampled_from([0.0, 1.0, 5.0, PATIENCE_S, LONGEST_PAUSE_S]))
     def ask(self, seconds: float) -> None:
         self.now += seconds
         for worker, uris in self.deletions.ask(WORKERS, self.now).items():
@@ -201,11 +201,11 @@ class AnyOrder(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Once all goes well, everything is deleted."""
         for _ in range(len(self.added) + 10):
-            self.ask(LONGEST_PAUSE)
+            self.ask(LONGEST_PAUSE_S)
             for worker in WORKERS:
                 self.answer(worker, well=True, number=OUTSTANDING)
         assert self.deleted == self.added
-        assert not self.deletions.due(self.now + LONGEST_PAUSE)
+        assert not self.deletions.due(self.now + LONGEST_PAUSE_S)
 
 
 TestAnyOrder = AnyOrder.TestCase

@@ -206,7 +206,7 @@ def test_an_assignment_is_sent_once_it_is_stored_and_with_its_hyperparameters() 
 def test_while_the_database_is_away_commands_are_refused_at_once_and_it_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writer_module, "RECOVERY_PAUSE", 0.001)
+    monkeypatch.setattr(writer_module, "RECOVERY_PAUSE_S", 0.001)
 
     async def scenario(writer: Writer, store: FaultyStore) -> None:
         store.away = True
@@ -257,7 +257,7 @@ def test_what_was_certainly_not_written_is_applied_again_one_by_one() -> None:
 
 
 def test_an_error_that_stays_is_not_met_again_and_again_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "RECOVERY_PAUSE", 0.2)
+    monkeypatch.setattr(writer_module, "RECOVERY_PAUSE_S", 0.2)
 
     async def scenario(writer: Writer, store: FaultyStore) -> None:
         for _ in range(writer_module.FAILURES_BORNE + 1):

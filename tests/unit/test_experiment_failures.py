@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
-from rungmaster.master.dispatcher.sessions.sessions import LONGEST_REST
+from rungmaster.master.dispatcher.sessions.sessions import LONGEST_REST_S
 from rungmaster.shared.wire.model import ExperimentState, LeaseRef, TrialState, WorkerState
 from rungmaster.shared.wire.session import CheckpointSaved, DecisionKind, ExitOutcome, Measurement
 
@@ -395,7 +395,7 @@ def test_what_the_environment_ends_counts_against_nobody_however_often(master: M
     master.submit(make_spec(max_restarts=0, max_workers_lost=0))
     for _ in range(20):
         worker.exit(worker.work(), ENVIRONMENT, "No space left on device")
-        master.advance(LONGEST_REST + 1, alive=[worker])
+        master.advance(LONGEST_REST_S + 1, alive=[worker])
     trial = master.trial(0)
     assert (trial.state, trial.restarts, trial.workers_lost) == (TrialState.PENDING, 0, 0)
     assert "w could not run it for the moment: No space left on device" in trial.state_reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from unit.master_harness import Master, Worker, make_spec
 
-from rungmaster.master.dispatcher.upkeep.deletions import FIRST_PAUSE
+from rungmaster.master.dispatcher.upkeep.deletions import FIRST_PAUSE_S
 from rungmaster.shared.wire.model import ExperimentState, TrialState
 from rungmaster.shared.wire.session import (
     Assignment,
@@ -294,7 +294,7 @@ def test_a_deletion_that_fails_is_asked_of_another_worker_and_people_see_why(mas
     (shown,) = [w.waiting_reason for w in master.core.workers(master.now) if w.worker == "w"]
     assert "cannot delete checkpoints in" in shown
     assert "Permission denied" in shown
-    master.advance(FIRST_PAUSE + 1, alive=[worker, other])
+    master.advance(FIRST_PAUSE_S + 1, alive=[worker, other])
     assert other.received().delete_checkpoints == (uri,)
     other.send(deleted_checkpoints=(uri,))
     assert master.store.rows.checkpoints[1, 0, 1, 1].deleted

@@ -51,9 +51,9 @@ def age(folder: Path, seconds: float = 2 * DAY) -> None:
         os.utime(path, (then, then), follow_symlinks=False)
 
 
-def found(storage: str, least_age: float = 0.0, after: TrialRef = BEFORE_ALL_TRIALS, trials: int = 200) -> list[str]:
+def found(storage: str, least_age_s: float = 0.0, after: TrialRef = BEFORE_ALL_TRIALS, trials: int = 200) -> list[str]:
     """The addresses that a look into the storage tells of."""
-    portion = look_through(storage, DATABASE, after, least_age, Path.cwd(), trials)
+    portion = look_through(storage, DATABASE, after, least_age_s, Path.cwd(), trials)
     return [address_in(storage, each.path) for each in portion.found]
 
 
@@ -87,7 +87,7 @@ def test_a_look_goes_on_where_the_one_before_ended(storage: str, trained: Path) 
 
 def test_what_changed_a_moment_ago_is_left_alone(storage: str, trained: Path) -> None:
     save(storage, trained)
-    assert found(storage, least_age=DAY) == []
+    assert found(storage, least_age_s=DAY) == []
 
 
 def test_a_partial_upload_is_as_old_as_the_newest_of_its_files(tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ def test_a_partial_upload_is_as_old_as_the_newest_of_its_files(tmp_path: Path) -
     (partial / "inner").mkdir(parents=True)
     (partial / "inner/weights").write_bytes(b"half")
     age(partial)
-    assert found(str(tmp_path), least_age=DAY) == [f"file://{tmp_path}/{DATABASE}/1/0/.1-3-abcd.partial"]
+    assert found(str(tmp_path), least_age_s=DAY) == [f"file://{tmp_path}/{DATABASE}/1/0/.1-3-abcd.partial"]
     os.utime(partial / "inner/weights")
-    assert found(str(tmp_path), least_age=DAY) == []
+    assert found(str(tmp_path), least_age_s=DAY) == []
 
 
 def test_in_an_object_store_what_has_no_manifest_was_never_whole(trained: Path) -> None:

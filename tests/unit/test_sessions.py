@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungmaster.master.dispatcher.sessions.sessions import QUARANTINE, Session, Watch
+from rungmaster.master.dispatcher.sessions.sessions import QUARANTINE_S, Session, Watch
 from rungmaster.shared.wire.model import LeaseRef, WorkerState
 from rungmaster.shared.wire.session import Hello, SessionResponse, WorkRequest
 
@@ -83,17 +83,17 @@ def test_three_faults_in_a_row_with_several_experiments_are_a_quarantine_and_eac
     one.fault(2, "disk full", 100.0)
     assert not one.wants_work(100.0)
     assert one.state(100.0) is WorkerState.QUARANTINED
-    assert one.wants_work(100.0 + QUARANTINE)
+    assert one.wants_work(100.0 + QUARANTINE_S)
     one.fault(1, "disk full", 200.0)
-    assert not one.wants_work(200.0 + QUARANTINE)
-    assert one.wants_work(200.0 + 2 * QUARANTINE)
+    assert not one.wants_work(200.0 + QUARANTINE_S)
+    assert one.wants_work(200.0 + 2 * QUARANTINE_S)
 
 
 def test_a_quarantine_has_an_end_however_many_faults_there_were() -> None:
     one = session()
     for number in range(10_000):
         one.fault(number % 2, "disk full", 0.0)
-    assert one.quarantined_until == QUARANTINE * 2**6
+    assert one.quarantined_until == QUARANTINE_S * 2**6
 
 
 def test_faults_with_one_experiment_alone_keep_nothing_but_that_one_away() -> None:
@@ -104,9 +104,9 @@ def test_faults_with_one_experiment_alone_keep_nothing_but_that_one_away() -> No
     assert one.state(100.0) is WorkerState.CONNECTED
     assert (one.may_run(1, 100.0), one.may_run(2, 100.0)) == (False, True)
     assert "experiment 1 meets faults of this worker: disk full (tried again in 30 s)" in one.waits_for(100.0)
-    assert one.may_run(1, 100.0 + QUARANTINE)
+    assert one.may_run(1, 100.0 + QUARANTINE_S)
     one.fault(1, "disk full", 200.0)
-    assert not one.may_run(1, 200.0 + QUARANTINE)
+    assert not one.may_run(1, 200.0 + QUARANTINE_S)
     one.training_went_well(LeaseRef(1, 0, 1))
     assert one.may_run(1, 200.0)
 

@@ -10,7 +10,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from rungmaster.shared import errors
 from rungmaster.shared.errors import InvalidSpec, LimitExceeded, NotFound, Problem, RungmasterError, Unavailable
-from rungmaster.shared.net.status import RETRY_SECONDS, detail, error_of, kind_of, status_of
+from rungmaster.shared.net.status import RETRY_S, detail, error_of, kind_of, status_of
 
 KINDS = [kind for kind in vars(errors).values() if isclass(kind) and issubclass(kind, RungmasterError)]
 
@@ -56,7 +56,7 @@ def test_what_only_grpc_says_has_a_meaning_too() -> None:
 def test_who_may_come_again_is_told_when(kind: type[RungmasterError]) -> None:
     retry = detail(status_of(kind("busy")), error_details_pb2.RetryInfo)
     assert retry is not None
-    assert retry.retry_delay.seconds == RETRY_SECONDS
+    assert retry.retry_delay.seconds == RETRY_S
 
 
 def test_ids_that_a_stranger_sends_can_be_shown_and_are_numbers() -> None:

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from rungmaster.master.services.security.roles import OPEN, ROLES, Role
-from rungmaster.master.services.security.tokens import SKEW, Tokens, read_tokens
+from rungmaster.master.services.security.tokens import SKEW_S, Tokens, read_tokens
 from rungmaster.proto.v1 import cluster_pb2, experiment_pb2, worker_pb2
 from rungmaster.shared.errors import InvalidInput, InvalidSpec, Unauthenticated
 
@@ -72,7 +72,7 @@ def test_nothing_but_a_whole_token_is_one(write: Write, wrong: str) -> None:
 
 
 def test_a_token_counts_until_it_expires_give_or_take_a_minute(write: Write) -> None:
-    now = NEW_YEAR_2027 + SKEW
+    now = NEW_YEAR_2027 + SKEW_S
     tokens = Tokens(write(GOOD), lambda: now)
     caller = tokens.caller(WALL)
     assert tokens.still(caller) == caller

@@ -20,8 +20,8 @@ from rungmaster.worker.checkpoints.store import CheckpointStore
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outages, "_FIRST", 0.001)
-    monkeypatch.setattr(outages, "_LONGEST", 0.001)
+    monkeypatch.setattr(outages, "_FIRST_S", 0.001)
+    monkeypatch.setattr(outages, "_LONGEST_S", 0.001)
 
 
 class World:
@@ -100,7 +100,7 @@ def test_nobody_waits_for_what_is_not_wanted(caplog: pytest.LogCaptureFixture) -
 
 
 def test_a_store_that_hangs_is_shown_and_left_alone_once_nobody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outages, "SILENCE", 0.01)
+    monkeypatch.setattr(outages, "SILENCE_S", 0.01)
     world = World()
 
     async def story() -> str:
@@ -122,7 +122,7 @@ def test_a_store_that_hangs_is_shown_and_left_alone_once_nobody_wants_it(monkeyp
 
 
 def test_what_takes_long_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outages, "SILENCE", 0.01)
+    monkeypatch.setattr(outages, "SILENCE_S", 0.01)
     begun: list[None] = []
 
     async def story() -> str:

@@ -20,7 +20,7 @@ from rungmaster.shared.wire.session import (
     SessionRequest,
     WorkRequest,
 )
-from rungmaster.worker.link.lease_log import PATIENCE, Spill
+from rungmaster.worker.link.lease_log import BEATS_BORNE, Spill
 from rungmaster.worker.link.outbox import MAX_EVENTS, MAX_VALUES, Outbox
 
 LEASE = LeaseRef(1, 2, 3)
@@ -157,7 +157,7 @@ def test_what_stays_unacknowledged_for_several_beats_is_sent_again() -> None:
     outbox.open(LEASE, "request-0")
     outbox.record(LEASE, measured(1))
     outbox.bundle()
-    for _ in range(PATIENCE - 1):
+    for _ in range(BEATS_BORNE - 1):
         outbox.beat()
     assert outbox.bundle() is None
     outbox.beat()
@@ -310,7 +310,7 @@ class Sessions(RuleBasedStateMachine):
         if not hasattr(self, "outbox"):
             return
         self.break_stream()
-        for _ in range(3 * PATIENCE):
+        for _ in range(3 * BEATS_BORNE):
             while self.answers:
                 self.answer()
             self.beat()

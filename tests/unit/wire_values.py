@@ -71,7 +71,9 @@ def values_of(cls: Any) -> Values:
     """Any value of one of the classes."""
     known = MESSAGES[cls].DESCRIPTOR.fields_by_name
     hints = get_type_hints(cls)
-    return st.builds(cls, **{name: _values(hint, known.get(name), name) for name, hint in hints.items()})
+    return st.builds(
+        cls, **{name: _values(hint, known.get(name.removesuffix("_s")), name) for name, hint in hints.items()}
+    )
 
 
 def _values(hint: Any, field: FieldDescriptor | None, name: str = "") -> Values:

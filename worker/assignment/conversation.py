@@ -51,7 +51,7 @@ class Conversation:
         #: Whether it has reported since it was told to end, and not begun to save.
         self.disobeys = False
         #: The longest time between two reports, in seconds.
-        self.pace = 0.0
+        self.pace_s = 0.0
         self._last_report = now()
         #: When the training process last got an answer.
         self.last_answer = now()
@@ -131,7 +131,7 @@ class Conversation:
         check_has_metric(self._start.metric, metrics, resource, self.target)
         sequence = await self._record(Measurement(resource, metrics))
         self.resource = resource
-        self.pace, self._last_report = max(self.pace, self._now() - self._last_report), self._now()
+        self.pace_s, self._last_report = max(self.pace_s, self._now() - self._last_report), self._now()
         if resource >= self.target and self._wish is None:
             await self._wait_for_decision(sequence)
         improved = self._best is not None and self._best.improves(metrics.get(self._start.metric))

@@ -8,13 +8,13 @@ from typing import Protocol
 from ...shared.wire.session import Decision, DecisionKind
 
 #: Seconds from a decision in which its process has to begin to end, whatever it reports meanwhile.
-STOP_PATIENCE = 10.0
+STOP_PATIENCE_S = 10.0
 #: Seconds from a decision until its process has to be gone, with all that it saves.
-ENDING_PATIENCE = 600.0
+ENDING_PATIENCE_S = 600.0
 #: A process that was not told yet may take so many times the longest time between two of its reports.
 _PACES = 2.0
 #: Seconds within which signals reach all processes of a worker that are signalled at once.
-MOMENT = 1.0
+MOMENT_S = 1.0
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -38,26 +38,26 @@ class Told(Protocol):
         ...
 
     @property
-    def pace(self) -> float:
+    def pace_s(self) -> float:
         """The longest time between two of its reports, in seconds."""
         ...
 
 
-def overdue(decision: Decision, since: float, process: Told) -> str | None:
+def overdue(decision: Decision, since_s: float, process: Told) -> str | None:
     """Why a process is to be ended so many seconds after a decision; None while it has time.
 
     It has begun to end when it exits, hands over a checkpoint, or is silent after it was told, for then it may save.
     """
-    if process.busy or since < STOP_PATIENCE:
+    if process.busy or since_s < STOP_PATIENCE_S:
         return None
     if not process.knows:
         nothing_to_save = decision.kind is DecisionKind.STOP and not decision.save_checkpoint
-        if nothing_to_save or since >= _PACES * process.pace:
-            return f"it was not heard of for {since:.0f} s after it was to {decision.kind}"
+        if nothing_to_save or since_s >= _PACES * process.pace_s:
+            return f"it was not heard of for {since_s:.0f} s after it was to {decision.kind}"
     elif process.disobeys:
-        return f"it was told to {decision.kind} {since:.0f} s ago, and goes on reporting"
-    elif since >= ENDING_PATIENCE:
-        return f"it was told to {decision.kind} {since:.0f} s ago, and has not ended"
+        return f"it was told to {decision.kind} {since_s:.0f} s ago, and goes on reporting"
+    elif since_s >= ENDING_PATIENCE_S:
+        return f"it was told to {decision.kind} {since_s:.0f} s ago, and has not ended"
     return None
 
 

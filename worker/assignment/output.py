@@ -12,7 +12,7 @@ LIMIT = 64 << 20
 #: Bytes that stay then, of the beginning and of the end.
 KEPT = 1 << 20
 #: Seconds between two looks at the size.
-INTERVAL = 1.0
+INTERVAL_S = 1.0
 
 
 def shorten(log: Path, limit: int = LIMIT, kept: int = KEPT) -> None:

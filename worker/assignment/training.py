@@ -31,11 +31,11 @@ from ..trial.seeds import trial_seed
 from . import output
 from .best import BestSoFar
 from .conversation import Conversation
-from .ending import MOMENT, may_be_of_the_worker, overdue
+from .ending import MOMENT_S, may_be_of_the_worker, overdue
 from .local_server import LocalServer
 
 #: Seconds between two looks at a process that is to end.
-_LOOK = 0.2
+_LOOK_S = 0.2
 #: Of a command's output, so many characters at its end are searched for a traceback.
 _SEARCHED = 64_000
 
@@ -114,7 +114,7 @@ class Training:
             assignment.database_id,
             assignment.lease,
             self._folder,
-            assignment.checkpoint_interval,
+            assignment.checkpoint_interval_s,
             listener.saved,
             place.outages,
         )
@@ -266,24 +266,24 @@ class Training:
         )
         if self._given_up:
             await self._child.kill(at_once=True)
-        if self.assignment.progress_timeout is not None:
-            self._help(self._watch_progress(self._child, conversation, self.assignment.progress_timeout))
+        if self.assignment.progress_timeout_s is not None:
+            self._help(self._watch_progress(self._child, conversation, self.assignment.progress_timeout_s))
         self._help(self._child.watch_output())
         code = await self._child.wait()
         self._listener.process_ended()
         await self._child.shorten_output()
         return code
 
-    async def _watch_progress(self, child: TrainingProcess, conversation: Conversation, patience: float) -> None:
+    async def _watch_progress(self, child: TrainingProcess, conversation: Conversation, patience_s: float) -> None:
         """Ends a process that was not heard of for too long; the time in which it waits for an answer is not its."""
         loop = asyncio.get_running_loop()
-        left = patience
-        while left > 0:
-            await asyncio.sleep(left)
+        left_s = patience_s
+        while left_s > 0:
+            await asyncio.sleep(left_s)
             if conversation.knows:
                 # From here on it is not late with a report, but at most with its end.
                 return
-            left = patience if conversation.busy else conversation.last_answer + patience - loop.time()
+            left_s = patience_s if conversation.busy else conversation.last_answer + patience_s - loop.time()
         self._overdue = True
         await child.kill()
 
@@ -292,7 +292,7 @@ class Training:
         loop = asyncio.get_running_loop()
         decided_at = loop.time()
         while self._ending is not None:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_LOOK_S)
             # What a draining worker can wait for an answer is its own grace.
             told_or_due = conversation.knows or not self._draining.is_set()
             late = self._ending and overdue(self._ending, loop.time() - decided_at, conversation)
@@ -311,7 +311,7 @@ class Training:
         if not may_be_of_the_worker(code, knows=conversation.knows):
             return ended
         try:
-            await asyncio.wait_for(self._draining.wait(), MOMENT)
+            await asyncio.wait_for(self._draining.wait(), MOMENT_S)
         except TimeoutError:
             return ended
         return Exit(ExitOutcome.GIVEN_BACK, failure_text(f"it ended with its worker: {describe_exit(code)}"))
@@ -340,7 +340,7 @@ class Training:
     def _headline(self, code: int, conversation: Conversation) -> str:
         """What ended the process."""
         if self._overdue:
-            return f"no report for {self.assignment.progress_timeout:g} s (progress_timeout), so it was ended"
+            return f"no report for {self.assignment.progress_timeout_s:g} s (progress_timeout), so it was ended"
         if code == 0 and conversation.lacks_checkpoint:
             return f"exited with code 0, although its checkpoint was refused: {conversation.refused}"
         if code == 0:

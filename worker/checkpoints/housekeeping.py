@@ -35,7 +35,7 @@ class Housekeeping:
     ) -> None:
         """`told` is called when there is something to send."""
         self._store = store
-        self._logs, self._keep_logs = settings.logs, settings.keep_logs
+        self._logs, self._keep_logs_s = settings.logs, settings.keep_logs_s
         self._outbox = outbox
         self._told = told
         self._threads = IdleThreads(THREADS, "housekeeping")
@@ -88,6 +88,6 @@ class Housekeeping:
             portion = self._store.look_through(sweep)
             return Swept(sweep.request_id, tuple(portion.found), portion.after)
         remove_logs(self._logs, sweep.database_id, sweep.deleted_experiments)
-        if self._keep_logs is not None:
-            remove_old_logs(self._logs, sweep.database_id, self._keep_logs, held)
+        if self._keep_logs_s is not None:
+            remove_old_logs(self._logs, sweep.database_id, self._keep_logs_s, held)
         return Swept(sweep.request_id, logged_experiments=logged_experiments(self._logs, sweep.database_id))

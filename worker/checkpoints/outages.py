@@ -13,11 +13,11 @@ from ...shared.errors import Unavailable
 from ...shared.net.backoff import Backoff
 
 #: Seconds that the first wait between two attempts takes at most, and the longest.
-_FIRST, _LONGEST = 0.2, 2.0
+_FIRST_S, _LONGEST_S = 0.2, 2.0
 #: Seconds until a load or a save that is not done is told of.
-SILENCE = 5.0
+SILENCE_S = 5.0
 #: Seconds until an outage is logged again; each further time doubles them.
-_AGAIN = 30.0
+_AGAIN_S = 30.0
 
 _UNDER_WAY = Unavailable("a load or a save is still under way")
 
@@ -36,7 +36,7 @@ class _Outage:
 
     since: float
     told_again_at: float
-    pause: float = _AGAIN
+    pause_s: float = _AGAIN_S
     error: str = ""
     waiting: int = 0
 
@@ -61,13 +61,13 @@ class Outages:
         One that takes longer than SILENCE is told of as an outage, and left alone once it is `unwanted`. Raises
         StillAway where it is unwanted before the store answers, and what else the attempt raises.
         """
-        backoff = Backoff(_FIRST, _LONGEST)
+        backoff = Backoff(_FIRST_S, _LONGEST_S)
         waits = answered = False
         try:
             while True:
                 trying, begun = asyncio.ensure_future(attempt()), self._clock()
                 try:
-                    hangs = not (await asyncio.wait((trying,), timeout=SILENCE))[0]
+                    hangs = not (await asyncio.wait((trying,), timeout=SILENCE_S))[0]
                     if hangs:
                         self._failed(store, _UNDER_WAY, since=begun, first=not waits)
                         waits = True
@@ -94,7 +94,7 @@ class Outages:
         outage.waiting += first
         if now >= outage.told_again_at:
             logger.warning("%s; what needs it waits", self._describe(store))
-            outage.told_again_at, outage.pause = now + outage.pause, 2 * outage.pause
+            outage.told_again_at, outage.pause_s = now + outage.pause_s, 2 * outage.pause_s
         if began:
             self._changed()
 

@@ -139,7 +139,7 @@ class CheckpointStore:
     def look_through(self, sweep: Sweep) -> Portion:
         """What lies in the database's part of a storage. Raises Unavailable, InvalidInput."""
         check_allowed(self._resolve(sweep.storage), self._allowed)
-        return look_through(sweep.storage, sweep.database_id, sweep.after, sweep.least_age, self._directory)
+        return look_through(sweep.storage, sweep.database_id, sweep.after, sweep.least_age_s, self._directory)
 
     def _check_inside(self, storage: str, uri: str) -> None:
         """Raises BrokenCheckpoint for an address that is none of a checkpoint in this storage.

@@ -31,11 +31,11 @@ class Uploads:
         database_id: str,
         lease: LeaseRef,
         folder: Path,
-        interval: float | None,
+        interval_s: float | None,
         saved: Callable[[CheckpointSaved], object],
         outages: Outages,
     ) -> None:
-        """`folder` is the trial's own. `interval` in seconds; None for no checkpoints in between.
+        """`folder` is the trial's own. `interval_s` in seconds; None for no checkpoints in between.
 
         `saved` is called for each checkpoint once it is whole in the store.
         """
@@ -44,7 +44,7 @@ class Uploads:
         self._database_id = database_id
         self._lease = lease
         self._folder = folder
-        self._interval = interval
+        self._interval_s = interval_s
         self._saved = saved
         self._outages = outages
         self._unwanted = asyncio.Event()
@@ -54,9 +54,9 @@ class Uploads:
 
     def wanted(self) -> bool:
         """Whether it is time for a checkpoint, and the one before is done."""
-        if self._interval is None or (self._upload is not None and not self._upload.done()):
+        if self._interval_s is None or (self._upload is not None and not self._upload.done()):
             return False
-        return asyncio.get_running_loop().time() - self._last_taken >= self._interval
+        return asyncio.get_running_loop().time() - self._last_taken >= self._interval_s
 
     async def take(self, resource: int, folder: Path) -> None:
         """Takes a folder over, once the upload before is done; its own upload goes on in the background.

@@ -17,7 +17,7 @@ from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import CheckpointSaved, Exit, ExitOutcome, LeaseEvent, Measurement
 
 #: So many beats without progress mean that what was sent did not arrive.
-PATIENCE = 3
+BEATS_BORNE = 3
 #: Events of each lease that stay in memory, however many leases share it; enough to keep a stream busy.
 MINIMUM = 64
 
@@ -148,7 +148,7 @@ class LeaseLog:
             self._silent_beats = 0
             return
         self._silent_beats += 1
-        if self._silent_beats >= PATIENCE:
+        if self._silent_beats >= BEATS_BORNE:
             self._rewind()
             self._held_back = False
 

@@ -22,10 +22,10 @@ from ...shared.wire.session import Hello, SessionRequest, SessionResponse, Welco
 from .outbox import Outbox
 
 #: Seconds from the first attempt to connect to the master's welcome.
-WELCOME_TIMEOUT = 15.0
+WELCOME_TIMEOUT_S = 15.0
 #: Seconds that the master may take to end a stream which the worker has ended.
-_GOODBYE = 2.0
-_SHORTEST_BEAT = 0.01
+_GOODBYE_S = 2.0
+_SHORTEST_BEAT_S = 0.01
 
 #: What a master answers whom another attempt would not change; the last two are about this worker's token.
 _DENIALS = (Unauthenticated, PermissionDenied)
@@ -123,7 +123,7 @@ async def _hold(call: Any, peer: Peer, welcomed: Callable[[Welcome], None]) -> N
     try:
         await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
         if writing.done() and writing.exception() is None:
-            await asyncio.wait({reading}, timeout=_GOODBYE)
+            await asyncio.wait({reading}, timeout=_GOODBYE_S)
             return
     finally:
         reading.cancel()
@@ -134,9 +134,9 @@ async def _hold(call: Any, peer: Peer, welcomed: Callable[[Welcome], None]) -> N
 
 async def _welcome(call: Any) -> SessionResponse:
     try:
-        message = await asyncio.wait_for(call.read(), WELCOME_TIMEOUT)
+        message = await asyncio.wait_for(call.read(), WELCOME_TIMEOUT_S)
     except TimeoutError:
-        raise SessionEnded(f"no welcome from the master within {WELCOME_TIMEOUT:g} s") from None
+        raise SessionEnded(f"no welcome from the master within {WELCOME_TIMEOUT_S:g} s") from None
     if message is grpc.aio.EOF:
         raise SessionEnded("the master ended the stream without a welcome")
     return session_response_from_proto(message)
@@ -158,13 +158,13 @@ async def _read(call: Any, peer: Peer) -> None:
 async def _write(call: Any, peer: Peer, terms: Welcome) -> None:
     """Sends what has gathered, and at least one message in each interval."""
     loop = asyncio.get_running_loop()
-    interval = max(_SHORTEST_BEAT, terms.heartbeat_interval)
-    beat_at = loop.time() + interval
+    interval_s = max(_SHORTEST_BEAT_S, terms.heartbeat_interval_s)
+    beat_at = loop.time() + interval_s
     while not peer.finished:
         due = loop.time() >= beat_at
         if due:
             peer.outbox.beat()
-            beat_at = loop.time() + interval
+            beat_at = loop.time() + interval_s
         bundle = peer.outbox.bundle()
         if bundle is not None or due:
             await call.write(session_request_to_proto(bundle or SessionRequest(), terms.exit_outcomes))

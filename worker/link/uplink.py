@@ -16,13 +16,13 @@ from .session import AnotherDatabase, Peer, SessionEnded, converse
 #: Refusals in a row, by masters that would refuse again, after which the worker gives up.
 MAX_REFUSALS = 5
 #: After a session of so many seconds the waits begin anew.
-_LASTING = 5.0
+_LASTING_S = 5.0
 #: Seconds between two attempts, at most; less where leases are short, so that a few attempts fit into one.
-_LONGEST_WAIT = 10.0
-_SHORTEST_WAIT = 0.05
+_LONGEST_WAIT_S = 10.0
+_SHORTEST_WAIT_S = 0.05
 _ATTEMPTS_PER_LEASE = 4
 #: Seconds for saying goodbye.
-_GOODBYE = 5.0
+_GOODBYE_S = 5.0
 
 _NOT_WANTED = (Unauthenticated, PermissionDenied)
 
@@ -33,14 +33,14 @@ class Uplink:
     """The way to the masters at `addresses`."""
 
     def __init__(
-        self, addresses: Sequence[str], connect_timeout: float, credentials: Credentials = NO_CREDENTIALS
+        self, addresses: Sequence[str], connect_timeout_s: float, credentials: Credentials = NO_CREDENTIALS
     ) -> None:
-        """Before any master was reached it gives up after `connect_timeout` seconds; afterwards it tries for ever."""
+        """Before any master was reached it gives up after `connect_timeout_s` seconds; afterwards it tries for ever."""
         self._addresses = tuple(addresses)
-        self._connect_timeout = connect_timeout
+        self._connect_timeout_s = connect_timeout_s
         self._credentials = credentials
-        self._longest = _LONGEST_WAIT
-        self._backoff = Backoff(maximum=self._longest)
+        self._longest_s = _LONGEST_WAIT_S
+        self._backoff = Backoff(maximum_s=self._longest_s)
         self._term = 0
         self._database_id = ""
         self._refusals = 0
@@ -54,7 +54,7 @@ class Uplink:
         what keeps sessions from being held where no other attempt would change it.
         """
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._connect_timeout
+        give_up_at = loop.time() + self._connect_timeout_s
         for address in itertools.cycle(self._addresses):
             began_at = loop.time()
             ended = await self._session(address, peer, leaving)
@@ -65,7 +65,7 @@ class Uplink:
             if isinstance(ended, AnotherDatabase):
                 await peer.abandon("the master has another database")
                 continue
-            if loop.time() - began_at >= _LASTING:
+            if loop.time() - began_at >= _LASTING_S:
                 self._backoff.reset()
             if await _set_within(leaving, self._backoff.next()):
                 return
@@ -77,7 +77,7 @@ class Uplink:
         try:
             await asyncio.wait({session, left}, return_when=asyncio.FIRST_COMPLETED)
             if left.done():
-                await asyncio.wait({session}, timeout=_GOODBYE if self._welcomed else 0)
+                await asyncio.wait({session}, timeout=_GOODBYE_S if self._welcomed else 0)
         finally:
             left.cancel()
             session.cancel()
@@ -92,7 +92,7 @@ class Uplink:
         self._check_history(welcome.database_id)
         if welcome.term < self._term:
             raise SessionEnded(f"it is a master of term {welcome.term}, replaced by one of term {self._term}")
-        self._wait_at_most(min(_LONGEST_WAIT, max(_SHORTEST_WAIT, welcome.lease_ttl / _ATTEMPTS_PER_LEASE)))
+        self._wait_at_most(min(_LONGEST_WAIT_S, max(_SHORTEST_WAIT_S, welcome.lease_ttl_s / _ATTEMPTS_PER_LEASE)))
         logger.info("connected to a master of term %d, version %s", welcome.term, welcome.version)
         self._term = welcome.term
         self._welcomed = True
@@ -109,8 +109,8 @@ class Uplink:
             )
 
     def _wait_at_most(self, seconds: float) -> None:
-        if seconds != self._longest:
-            self._longest = seconds
+        if seconds != self._longest_s:
+            self._longest_s = seconds
             self._backoff = Backoff(min(0.2, seconds), seconds)
 
     def _tell(self, address: str, trouble: str) -> None:

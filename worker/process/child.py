@@ -15,9 +15,9 @@ from .processes import Process
 from .reaper_client import ReaperClient
 
 #: Seconds between SIGTERM and SIGKILL.
-KILL_GRACE = 5.0
+KILL_GRACE_S = 5.0
 #: Seconds after SIGKILL until a process that does not end is looked at as one whose parents do not do their work.
-_STUCK = 20.0
+_STUCK_S = 20.0
 #: Of what an import prints, at most so many bytes go into each trial's log.
 _PRINTED = 64 << 10
 
@@ -85,10 +85,10 @@ class TrainingProcess:
 
     async def kill(self, *, at_once: bool = False) -> None:
         """Ends it and all that it has started: SIGTERM, and after a grace SIGKILL, or `at_once` SIGKILL."""
-        grace = 0.0 if at_once else KILL_GRACE
-        self._process.end(grace)
+        grace_s = 0.0 if at_once else KILL_GRACE_S
+        self._process.end(grace_s)
         try:
-            async with asyncio.timeout(grace + _STUCK):
+            async with asyncio.timeout(grace_s + _STUCK_S):
                 await self._process.over()
         except TimeoutError:
             logger.error("process %d does not end; what it was started from is ended", self.pid)
@@ -101,7 +101,7 @@ class TrainingProcess:
     async def watch_output(self) -> None:
         """Keeps its log short, until it is cancelled."""
         while True:
-            await asyncio.sleep(output.INTERVAL)
+            await asyncio.sleep(output.INTERVAL_S)
             await self.shorten_output()
 
     async def shorten_output(self) -> None:

@@ -21,12 +21,12 @@ from typing import NamedTuple
 #: Whether descendants can be found: on Linux, where /proc is mounted.
 LINUX = sys.platform == "linux" and os.path.exists("/proc/self/stat")  # noqa: PTH110
 #: Seconds after which a process that was killed and does not end is let be: the kernel does not let go of it.
-PATIENCE = 10.0
+PATIENCE_S = 10.0
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PROCESSES = Path("/proc")
 #: Seconds between two looks at what is left, at first and at most.
-_SHORTEST, _LONGEST = 0.001, 0.05
+_SHORTEST_S, _LONGEST_S = 0.001, 0.05
 #: How often children are killed between two looks at all descendants.
 _BURST = 20
 #: Places in /proc/<pid>/stat, counted after the name.
@@ -85,14 +85,14 @@ def tell_all(number: signal.Signals, kept: Collection[int] = ()) -> None:
 
 
 def end_all(
-    kept: Collection[int] = (), *, bury: Callable[[], object] | None = None, patience: float = PATIENCE
+    kept: Collection[int] = (), *, bury: Callable[[], object] | None = None, patience_s: float = PATIENCE_S
 ) -> list[int]:
     """Kills all descendants, and what they start meanwhile, without the families of `kept`.
 
     `bury` takes the exit codes of children that have ended; by default nobody wants them. Returns the ids of those that
     are still there after so many seconds: the kernel waits for a device or a file server, and lets nobody end them.
     """
-    deadline, pause = time.monotonic() + patience, _SHORTEST
+    deadline, pause_s = time.monotonic() + patience_s, _SHORTEST_S
     while True:
         _kill_children(kept)
         found = descendants(kept)
@@ -103,8 +103,8 @@ def end_all(
             return [each.pid for each in living]
         for each in living:
             tell(each, signal.SIGKILL)
-        time.sleep(pause if living else 0)
-        pause = min(_LONGEST, 2 * pause)
+        time.sleep(pause_s if living else 0)
+        pause_s = min(_LONGEST_S, 2 * pause_s)
 
 
 def _children(kept: Collection[int]) -> list[int]:

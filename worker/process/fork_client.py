@@ -14,7 +14,7 @@ from .processes import Process, ProcessServerClient
 from .reaper_client import ReaperClient
 
 #: Seconds that the imports may take before trials begin in fresh processes instead.
-PRELOAD_TIMEOUT = 120.0
+PRELOAD_TIMEOUT_S = 120.0
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +48,10 @@ class ForkClient:
                 raise
         fork_client = cls(server, output, *await asyncio.open_unix_connection(sock=ours))
         try:
-            async with asyncio.timeout(PRELOAD_TIMEOUT):
+            async with asyncio.timeout(PRELOAD_TIMEOUT_S):
                 libraries = await fork_client._preloaded()
         except TimeoutError:
-            raise CannotFork(f"its libraries were not imported within {PRELOAD_TIMEOUT:g} s") from None
+            raise CannotFork(f"its libraries were not imported within {PRELOAD_TIMEOUT_S:g} s") from None
         else:
             fork_client._reading = asyncio.create_task(fork_client._listen())
             logger.info("preloaded for %s, pid %d: %s", job.entrypoint, server.pid, ", ".join(libraries) or "nothing")

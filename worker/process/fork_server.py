@@ -29,7 +29,7 @@ from .libraries import Import, Sources, is_installed, read_sources
 from .preload import CannotFork, check_fork, preload
 from .process_server import ProcessServer, Supervised
 from .signals import hear_nothing, let_pass
-from .supervisor import QUIET
+from .supervisor import QUIET_S
 
 
 def main(arguments: list[str]) -> None:
@@ -94,7 +94,7 @@ class ForkServer(ProcessServer):
 
     def _go_on(self) -> bool:
         """Waits for something to happen, and sees to it. False at the end of the channel."""
-        happened = self.turn(1000 * QUIET if self._idle() is None and not self._retired else None)
+        happened = self.turn(1000 * QUIET_S if self._idle() is None and not self._retired else None)
         if happened is None:
             with contextlib.suppress(CannotFork, OSError):
                 self._fork()

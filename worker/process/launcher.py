@@ -17,7 +17,7 @@ from .preload import CannotFork
 from .reaper_client import ReaperClient
 
 #: Seconds for which a process is tried to be started while the machine is short of memory, processes or open files.
-PATIENCE = 30.0
+PATIENCE_S = 30.0
 #: Fork servers that are kept at once; each holds the libraries of one entrypoint in memory.
 MAX_SERVERS = 4
 #: Seconds before forking what could not be forked is tried again; each further time twice as long.
@@ -49,7 +49,7 @@ class Launcher:
 
         Raises OSError where the system cannot, Unavailable where parts of the worker do not.
         """
-        until, backoff = asyncio.get_running_loop().time() + PATIENCE, Backoff(0.1, 3.0)
+        until, backoff = asyncio.get_running_loop().time() + PATIENCE_S, Backoff(0.1, 3.0)
         while True:
             try:
                 return await self._start(job)

@@ -15,7 +15,7 @@ from ..trial.protocol import decode, encode
 from .preload import CannotFork
 
 #: Seconds for a start.
-START_TIMEOUT = 60.0
+START_TIMEOUT_S = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +72,9 @@ class Process:
         assert self.returncode is not None
         return self.returncode
 
-    def end(self, grace: float) -> None:
+    def end(self, grace_s: float) -> None:
         """Ends it and all that it has started: SIGTERM, and SIGKILL after so many seconds."""
-        self._line.end(self.number, grace)
+        self._line.end(self.number, grace_s)
 
     async def give_up(self) -> None:
         """It does not end: what has started it is ended, and everything with that."""
@@ -103,11 +103,11 @@ class ProcessServerClient:
         self._processes[process.number] = process
         self._write({"start": process.number, **order})
         try:
-            async with asyncio.timeout(START_TIMEOUT):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 await process.started()
         except TimeoutError:
             process.end(0)
-            raise CannotFork(f"no process within {START_TIMEOUT:g} s") from None
+            raise CannotFork(f"no process within {START_TIMEOUT_S:g} s") from None
         except asyncio.CancelledError:
             process.end(0)
             raise
@@ -118,9 +118,9 @@ class ProcessServerClient:
         """All that were asked for and are not over."""
         return tuple(self._processes.values())
 
-    def end(self, number: int, grace: float) -> None:
+    def end(self, number: int, grace_s: float) -> None:
         """Ends a process, or its start."""
-        self._write({"end": number, "grace": grace})
+        self._write({"end": number, "grace": grace_s})
 
     def retire(self) -> None:
         """The server starts nothing more, and ends after its last process."""

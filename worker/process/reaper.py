@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from .descendants import LINUX, PATIENCE, end_all
+from .descendants import LINUX, PATIENCE_S, end_all
 from .process_server import ProcessServer
 from .signals import FOR_THE_WORKER, hear_nothing
 
@@ -61,7 +61,7 @@ class Reaper(ProcessServer):
 
     def _end_everything(self) -> None:
         """The supervisors end what is theirs; then whatever is left is ended here."""
-        deadline = time.monotonic() + PATIENCE + 1
+        deadline = time.monotonic() + PATIENCE_S + 1
         for child in self._children.values():
             child.line.close()
         # Not for all children: those of a supervisor that somebody has killed are children of this process now.

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...shared.errors import Unavailable
-from .descendants import PATIENCE
+from .descendants import PATIENCE_S
 from .environment import scrubbed
 from .preload import CannotFork
 from .processes import Process, ProcessServerClient
@@ -96,7 +96,7 @@ class ReaperClient:
             return
         self._line.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE + 2):
+            async with asyncio.timeout(PATIENCE_S + 2):
                 await asyncio.shield(self._listening)
         await self._kill()
 

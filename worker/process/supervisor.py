@@ -25,9 +25,9 @@ from ..trial.protocol import decode, encode
 from .descendants import LINUX, adopt_orphans, end_all, tell_all
 
 #: Seconds that what a process leaves behind at its end has from SIGTERM to SIGKILL.
-LEFTOVER_GRACE = 1.0
+LEFTOVER_GRACE_S = 1.0
 #: Seconds of quiet before a process is forked ahead.
-QUIET = 0.005
+QUIET_S = 0.005
 #: Starts the process and gives its id. It gets the descriptor by which the process can tell what is meant for it, see
 #: `signals.py`, and those that a fork of the supervisor has to close.
 Start = Callable[[int, Sequence[int]], int]
@@ -81,7 +81,7 @@ class _Supervisor:
         while self._see_through(start) and self._deliver and self._open and not self._stuck:
             self._number = self._code = self._kill_at = None
             # Not at once, so as not to be in the way of whatever begins where this process has ended.
-            select.select([self._line], [], [], QUIET)
+            select.select([self._line], [], [], QUIET_S)
 
     def _see_through(self, start: Start) -> bool:
         """One process, from its start to its end; False where it cannot be started."""
@@ -143,10 +143,10 @@ class _Supervisor:
             self._end_within(0.0)
         return bool(received)
 
-    def _end_within(self, grace: float) -> None:
-        until = time.monotonic() + grace
+    def _end_within(self, grace_s: float) -> None:
+        until = time.monotonic() + grace_s
         self._kill_at = until if self._kill_at is None else min(until, self._kill_at)
-        if grace > 0:
+        if grace_s > 0:
             with contextlib.suppress(OSError):
                 os.write(self._meaning, b".")
             self._signal(signal.SIGTERM)
@@ -178,7 +178,7 @@ class _Supervisor:
     def _ask_what_is_left(self) -> None:
         """SIGTERM to what the process has left behind, and a moment to obey."""
         self._signal(signal.SIGTERM)
-        until = time.monotonic() + LEFTOVER_GRACE
+        until = time.monotonic() + LEFTOVER_GRACE_S
         until = until if self._kill_at is None else min(until, self._kill_at)
         while self._some_live() and time.monotonic() < until:
             time.sleep(0.005)

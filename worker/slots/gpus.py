@@ -13,7 +13,7 @@ from ...shared.text.visible import visible
 from ...shared.wire.model import Gpu
 
 _QUERY = ("--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits")
-_TIMEOUT = 30.0
+_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _from_nvidia_smi() -> tuple[Gpu, ...]:
         return ()
     try:
         answer = subprocess.run(  # noqa: S603 - the program found in PATH, fixed arguments
-            [program, *_QUERY], capture_output=True, text=True, timeout=_TIMEOUT, check=False
+            [program, *_QUERY], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()

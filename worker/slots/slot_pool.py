@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Seconds that an assignment waits for its slots, and that a trial which was told to end is expected to be gone in.
-PATIENCE = 2.0
+PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from ...experiment.next_trial import Draw
 #: Trials of one experiment that are drawn ahead.
 AHEAD = 64
 #: Seconds after which an experiment that is drawn with difficulty lets others have the thread, at its next portion.
-SLICE = 0.02
+SLICE_S = 0.02
 
 Hparams = Mapping[str, Any]
 
@@ -101,7 +101,7 @@ class Ahead:
 def _draw_some(draw: Draw, first: int, most: int) -> dict[int, Hparams | Exception]:
     """In the thread: trials from the first on, as many as are found in a slice of time."""
     drawn: dict[int, Hparams | Exception] = {}
-    end = time.monotonic() + SLICE
+    end = time.monotonic() + SLICE_S
     while len(drawn) < most:
         trial = first + len(drawn)
         try:

@@ -18,11 +18,11 @@ from .owners import SessionOwner
 #: Faults of the worker itself in a row, or trials that failed on it in a row, before it gets no work for a while.
 FAULTS_BORNE = 3
 #: Seconds of the first quarantine; each further fault doubles it.
-QUARANTINE = 30.0
+QUARANTINE_S = 30.0
 #: Seconds until a worker that cannot run one experiment is given it again; each further time doubles them.
-FIRST_BAR, LONGEST_BAR = 5.0, 600.0
+FIRST_BAR_S, LONGEST_BAR_S = 5.0, 600.0
 #: The same for one whose machine could not run it for the moment.
-FIRST_REST, LONGEST_REST = 1.0, 30.0
+FIRST_REST_S, LONGEST_REST_S = 1.0, 30.0
 #: Of an error, so many characters are told where a worker's troubles are listed.
 _TOLD = 200
 #: At most so many workers are named where the one that was meant is not there.
@@ -43,14 +43,14 @@ class WorkerConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Why a worker gets no work of one experiment, and `until` when (monotonic), after a `pause` of so many seconds.
+    """Why a worker gets no work of one experiment, and `until` when (monotonic), after a `pause_s` of so many seconds.
 
     `passing`: it comes from the state of its machine, and says nothing about the two of them.
     """
 
     reason: str
     until: float
-    pause: float
+    pause_s: float
     passing: bool = False
 
 
@@ -143,9 +143,9 @@ class Session:
         if more < 0:
             return
         if len(self.faults) > 1:
-            self.quarantined_until = now + QUARANTINE * 2 ** min(more, 6)
+            self.quarantined_until = now + QUARANTINE_S * 2 ** min(more, 6)
         else:
-            self.bar(experiment_id, f"meets faults of this worker: {error}", now, QUARANTINE)
+            self.bar(experiment_id, f"meets faults of this worker: {error}", now, QUARANTINE_S)
 
     def training_failed(self, ref: LeaseRef, error: str, now: float, *, works_elsewhere: bool) -> None:
         """Training code failed here. The worker is to blame where several trials in a row do that go well elsewhere:
@@ -156,23 +156,25 @@ class Session:
         if len(failed) >= FAULTS_BORNE and works_elsewhere:
             self.bar(ref.experiment_id, f"fails here, and goes well elsewhere: {error}", now)
 
-    def bar(self, experiment_id: int, reason: str, now: float, first: float = FIRST_BAR) -> None:
+    def bar(self, experiment_id: int, reason: str, now: float, first_s: float = FIRST_BAR_S) -> None:
         """This worker cannot run the experiment now: it gets none of it for a while, longer each time."""
-        self._keep_from(experiment_id, reason, now, first, LONGEST_BAR)
+        self._keep_from(experiment_id, reason, now, first_s, LONGEST_BAR_S)
 
     def rest(self, experiment_id: int, error: str, now: float) -> None:
         """The state of the worker's machine ended a trial, which is nobody's fault: it waits a moment, so that the
         trial does not come and go all the time."""
-        self._keep_from(experiment_id, f"waits for this machine: {error}", now, FIRST_REST, LONGEST_REST, passing=True)
+        self._keep_from(
+            experiment_id, f"waits for this machine: {error}", now, FIRST_REST_S, LONGEST_REST_S, passing=True
+        )
 
     def _keep_from(
-        self, experiment_id: int, reason: str, now: float, first: float, longest: float, *, passing: bool = False
+        self, experiment_id: int, reason: str, now: float, first_s: float, longest_s: float, *, passing: bool = False
     ) -> None:
         before = self.bars.get(experiment_id)
         if before is not None and now < before.until:
             return
-        pause = first if before is None else min(2 * before.pause, longest)
-        self.bars[experiment_id] = Bar(reason, now + pause, pause, passing=passing)
+        pause_s = first_s if before is None else min(2 * before.pause_s, longest_s)
+        self.bars[experiment_id] = Bar(reason, now + pause_s, pause_s, passing=passing)
 
     def lacks(self, experiment_id: int) -> bool:
         """Whether this worker could not run the experiment, and that for reasons that will not pass by themselves."""
@@ -237,19 +239,19 @@ class Watch:
     between two looks that is longer than it should be is given to everybody.
     """
 
-    def __init__(self, lease_ttl: float, interval: float, now: float) -> None:
-        self.lease_ttl = lease_ttl
-        self._interval = interval
+    def __init__(self, lease_ttl_s: float, interval_s: float, now: float) -> None:
+        self.lease_ttl_s = lease_ttl_s
+        self._interval_s = interval_s
         self._last_look = now
 
     def look(self, sessions: list[Session], now: float) -> list[Session]:
         """The sessions that hold leases, or are still listed, and were silent for longer than the lease's time."""
-        blind = now - self._last_look - 2 * self._interval
+        blind = now - self._last_look - 2 * self._interval_s
         self._last_look = now
         if blind > 0:
             for session in sessions:
                 session.last_seen = min(now, session.last_seen + blind)
-        return [session for session in sessions if now - session.last_seen > self.lease_ttl]
+        return [session for session in sessions if now - session.last_seen > self.lease_ttl_s]
 
 
 def named(sessions: Collection[Session], name: str) -> Session:

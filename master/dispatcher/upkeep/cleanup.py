@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 #: How many times as long as a portion took it rests: others wait for answers, and nobody for it.
 REST = 1.0
 #: Seconds until it looks again where something went wrong, and where it did not hear of anything.
-TROUBLE_PAUSE, LOOK_INTERVAL = 1.0, 10.0
+TROUBLE_PAUSE_S, LOOK_INTERVAL_S = 1.0, 10.0
 
 
 async def end_little_by_little(writer: Writer) -> None:
@@ -32,10 +32,10 @@ async def end_little_by_little(writer: Writer) -> None:
             raise
         except RungmasterError as error:
             log.warning("the trials of experiments that have ended could not be ended: %s", error)
-            await asyncio.sleep(TROUBLE_PAUSE)
+            await asyncio.sleep(TROUBLE_PAUSE_S)
         else:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(writer.endings.wait(), LOOK_INTERVAL)
+                await asyncio.wait_for(writer.endings.wait(), LOOK_INTERVAL_S)
 
 
 async def _one_portion(writer: Writer) -> bool:

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 #: Deletions that one worker is asked for and has not answered.
 OUTSTANDING = 32
 #: Seconds after which another worker is asked beside one that does not answer.
-PATIENCE = 120.0
+PATIENCE_S = 120.0
 #: Seconds until what failed is tried again; each further time doubles them.
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
 #: Of an error, so many characters are told where a worker's troubles are listed.
 _TOLD = 200
 #: Seconds between two looks for what time has changed.
-_LOOK = 1.0
+_LOOK_S = 1.0
 
 
 def pause_after(failures: int) -> float:
     """Seconds until the next try after so many failures in a row, one at least."""
-    return min(FIRST_PAUSE * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE)
+    return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE_S)
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class Deletions:
 
     def ask(self, sessions: Sequence[str], now: float) -> dict[str, list[str]]:
         """By session, what it is asked to delete from now on; `sessions` are those that can be asked."""
-        self._stirred, self._look_at = False, now + _LOOK
+        self._stirred, self._look_at = False, now + _LOOK_S
         self._wake(now)
         asked: dict[str, list[str]] = {}
         for store in list(self._waiting) if sessions else ():
@@ -174,7 +174,7 @@ class Deletions:
             deadline, uri, session_id = self._deadlines.popleft()
             wanted = self._wanted.get(uri)
             if wanted is not None and wanted.asked == session_id and wanted.deadline == deadline:
-                self.failed(session_id, uri, f"no answer within {PATIENCE:g} s", now)
+                self.failed(session_id, uri, f"no answer within {PATIENCE_S:g} s", now)
                 # It may be stuck there: the worker gets no other in its place until it answers.
                 self._outstanding.setdefault(session_id, set()).add(uri)
         while self._resting and self._resting[0][0] <= now:
@@ -218,7 +218,7 @@ class Deletions:
     def _ask(self, session_id: str, uri: str, now: float) -> None:
         self._no_longer_waiting(uri)
         wanted = self._wanted[uri]
-        wanted.asked, wanted.deadline = session_id, now + PATIENCE
+        wanted.asked, wanted.deadline = session_id, now + PATIENCE_S
         wanted.asked_before.add(session_id)
         self._deadlines.append((wanted.deadline, uri, session_id))
         self._outstanding.setdefault(session_id, set()).add(uri)

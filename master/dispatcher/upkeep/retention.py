@@ -37,12 +37,12 @@ REST = 3.0
 #: Checkpoints given up at once; their files are deleted by workers.
 CHECKPOINTS = 500
 #: Seconds between two looks for experiments that ended long enough ago, and for what was left after an error.
-LOOK_INTERVAL = 10.0
-_DAY = 86_400.0
+LOOK_INTERVAL_S = 10.0
+_DAY_S = 86_400.0
 
 
 class Upkeep:
-    """What the master does in the background. `keep_reports` is in days; None: for ever."""
+    """What the master does in the background. `keep_reports_days` is in days; None: for ever."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Upkeep:
         ledger: Ledger,
         reader: Reader,
         thread: Executor,
-        keep_reports: float | None = None,
+        keep_reports_days: float | None = None,
         now: Callable[[], Now] = system_now,
     ) -> None:
         """`thread` is the only one that calls the ledger."""
@@ -58,7 +58,7 @@ class Upkeep:
         self._ledger = ledger
         self._reader = reader
         self._thread = thread
-        self._keep_reports = keep_reports
+        self._keep_reports_days = keep_reports_days
         self._now = now
         #: What failed, by what was done for which experiment: told once, and tried again each time.
         self._failures: dict[str, str] = {}
@@ -74,17 +74,17 @@ class Upkeep:
             except RungmasterError as error:
                 log.warning("thinning or deleting did not go on: %s", error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._writer.chores.wait(), LOOK_INTERVAL)
+                await asyncio.wait_for(self._writer.chores.wait(), LOOK_INTERVAL_S)
 
     async def work_off(self) -> None:
         """Does everything that there is to do now; what fails for one experiment is left, and the others go on.
 
         Raises Unavailable where the database takes nothing now.
         """
-        if self._keep_reports is not None:
-            before = self._now().wall - self._keep_reports * _DAY
+        if self._keep_reports_days is not None:
+            before = self._now().wall - self._keep_reports_days * _DAY_S
             for number in await asyncio.to_thread(self._reader.unthinned, before):
-                await self._apart(f"having experiment {number} thinned", self._choose(number, self._keep_reports))
+                await self._apart(f"having experiment {number} thinned", self._choose(number, self._keep_reports_days))
         for number in await asyncio.to_thread(self._reader.open_deletions):
             await self._apart(f"deleting experiment {number}", self._erase(number))
         for thinning in await asyncio.to_thread(self._reader.open_thinnings):

@@ -24,16 +24,16 @@ from ..writer import Writer
 log = logging.getLogger(__name__)
 
 #: Seconds from the start to the first sweep, and between two.
-FIRST, INTERVAL = 600.0, 6 * 3600.0
+FIRST_S, INTERVAL_S = 600.0, 6 * 3600.0
 #: Seconds for which nothing of a checkpoint may have changed before it is taken for an orphan.
-GRACE = 24 * 3600.0
+GRACE_S = 24 * 3600.0
 #: Seconds in which a worker answers, between two looks whether it has, and the rest after each portion.
-PATIENCE, LOOK, REST = 120.0, 0.5, 1.0
+PATIENCE_S, LOOK, REST = 120.0, 0.5, 1.0
 #: How many workers are asked in vain about a portion before the storage is left to the next sweep.
 ATTEMPTS = 3
 #: Days for which the database keeps a worker that has left, and rows that go at once.
-WORKERS_KEPT, ROWS = 30.0, 1_000
-_DAY = 86_400.0
+WORKERS_KEPT_DAYS, ROWS = 30.0, 1_000
+_DAY_S = 86_400.0
 
 
 class Sweeper:
@@ -48,7 +48,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Works until it is cancelled; raises MastershipLost where another master took over."""
-        await asyncio.sleep(FIRST)
+        await asyncio.sleep(FIRST_S)
         while True:
             try:
                 await self.sweep()
@@ -59,7 +59,7 @@ class Sweeper:
             except Exception:
                 # Nobody waits for it, and the search is not to end for it.
                 log.exception("sweeping failed")
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(INTERVAL_S)
 
     async def sweep(self) -> None:
         """Looks through everything once. Raises Unavailable where the database takes nothing now."""
@@ -68,14 +68,14 @@ class Sweeper:
         for session_id in await self._writer.execute(lambda core, _: core.worker_tasks.able()):
             await self._sweep_logs(database_id, session_id)
         for storage in storages:
-            await self._sweep_storage(Sweep("", database_id, storage, least_age=GRACE))
+            await self._sweep_storage(Sweep("", database_id, storage, least_age_s=GRACE_S))
 
     async def _forget_workers(self) -> None:
         """Deletes the rows of workers that left long ago."""
         gone = ROWS
         while gone == ROWS:
             here = await self._writer.execute(lambda core, _: set(core.sessions))
-            loop, before = asyncio.get_running_loop(), time.time() - WORKERS_KEPT * _DAY
+            loop, before = asyncio.get_running_loop(), time.time() - WORKERS_KEPT_DAYS * _DAY_S
             gone = await loop.run_in_executor(self._thread, self._ledger.forget_workers, before, here, ROWS)
             await asyncio.sleep(REST)
 
@@ -123,7 +123,7 @@ class Sweeper:
         """Asks one worker; its answer, or None where there is none in time."""
         sweep = replace(sweep, request_id=uuid.uuid4().hex)
         await self._writer.execute(lambda core, _: core.worker_tasks.sweep(session_id, sweep))
-        give_up_at = time.monotonic() + PATIENCE
+        give_up_at = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up_at:
             await asyncio.sleep(LOOK)
             answer = await self._writer.execute(lambda core, _: core.worker_tasks.swept(session_id, sweep.request_id))

@@ -22,7 +22,7 @@ LOG, MAP = "-wal", "-shm"
 LOOKS, BETWEEN_LOOKS = 4, 0.02
 #: Opens a file for questions alone. Closing any other descriptor would let go of SQLite's locks on the file.
 _ASKING = getattr(os, "O_PATH", 0)
-_HOUR = 3_600_000_000_000
+_HOUR_NS = 3_600_000_000_000
 
 
 @dataclass(slots=True)
@@ -198,7 +198,7 @@ def _same(held: int, path: Path) -> bool:
     """
     try:
         for _ in range(2):
-            mark = time.time_ns() - secrets.randbelow(_HOUR)
+            mark = time.time_ns() - secrets.randbelow(_HOUR_NS)
             os.utime(f"/proc/self/fd/{held}", ns=(mark, mark))
             if path.stat().st_mtime_ns != os.fstat(held).st_mtime_ns:
                 return False

@@ -16,9 +16,9 @@ from .lock import term_lock
 from .mastership import MastershipHolder, check_term, end_writers, read_owner
 
 #: Seconds that a look at the database may take.
-LOOK_TIMEOUT = 10.0
+LOOK_TIMEOUT_S = 10.0
 #: Seconds to wait for the lock that a silent master may be waiting for. PostgreSQL takes a moment to end a session.
-LOCK_PATIENCE = {"sqlite": 0.0, "postgresql": 2.0}
+LOCK_PATIENCE_S = {"sqlite": 0.0, "postgresql": 2.0}
 #: Who is waited for where the database is not the one that a master still works on.
 BEFORE = "the master of a database that was here before"
 
@@ -26,7 +26,7 @@ BEFORE = "the master of a database that was here before"
 class Candidate:
     """A master that does not serve yet. Use it from one thread at a time.
 
-    It becomes the master as soon as the one there is has ended, or has given no sign of life for `takeover_after`
+    It becomes the master as soon as the one there is has ended, or has given no sign of life for `takeover_after_s`
     seconds (by this process's monotonic clock, which starts anew wherever this process could not look either, or
     somebody holds the lock without which no sign can be given), or, with `at_once`, without waiting. Where nobody is
     replaced that still runs, `ready` is called before anything is made or taken; what it raises is passed on.
@@ -37,7 +37,7 @@ class Candidate:
         url: str,
         *,
         holder: str,
-        takeover_after: float,
+        takeover_after_s: float,
         at_once: bool = False,
         ready: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
@@ -46,9 +46,9 @@ class Candidate:
         self._holder = holder
         self._at_once = at_once
         self._ready = ready
-        self._silence = Silence(takeover_after, now)
+        self._silence = Silence(takeover_after_s, now)
         self._database = parse_database(url)
-        self._engine = reading_engine(self._database, LOOK_TIMEOUT)
+        self._engine = reading_engine(self._database, LOOK_TIMEOUT_S)
         self._lock = term_lock(self._database)
         self._elected = False
 
@@ -103,7 +103,7 @@ class Candidate:
 
     def _check_not_locked(self, term: int) -> None:
         """Raises Unavailable where a lock may be what keeps the master silent, which then proves nothing."""
-        engine = writing_engine(self._database, LOCK_PATIENCE[self._database.kind])
+        engine = writing_engine(self._database, LOCK_PATIENCE_S[self._database.kind])
         try:
             with transaction(engine, self._database) as connection:
                 check_term(connection, term)
@@ -126,7 +126,7 @@ def sole_ledger(url: str, purpose: str) -> Iterator[Ledger]:
 
     Raises FailedPrecondition where one runs, and what `Candidate.attempt` raises.
     """
-    candidate = Candidate(url, holder=f"{purpose}-{socket.gethostname()}-{os.getpid()}", takeover_after=60)
+    candidate = Candidate(url, holder=f"{purpose}-{socket.gethostname()}-{os.getpid()}", takeover_after_s=60)
     try:
         ledger = candidate.attempt()
         if not isinstance(ledger, Ledger):
@@ -140,8 +140,8 @@ def sole_ledger(url: str, purpose: str) -> Iterator[Ledger]:
 class Silence:
     """How long a master has given no sign of life, as far as this process can tell."""
 
-    def __init__(self, bearable: float, now: Callable[[], float]) -> None:
-        self._bearable = bearable
+    def __init__(self, bearable_s: float, now: Callable[[], float]) -> None:
+        self._bearable_s = bearable_s
         self._now = now
         self._sign: tuple[int, float] | None = None
         self._since = 0.0
@@ -150,10 +150,10 @@ class Silence:
     def too_long(self, owner: MastershipHolder) -> bool:
         """To be asked again and again; a gap between two questions proves nothing about the master."""
         sign, now = (owner.term, owner.renew_time), self._now()
-        if sign != self._sign or now - self._last_look > self._bearable / 2:
+        if sign != self._sign or now - self._last_look > self._bearable_s / 2:
             self._sign, self._since = sign, now
         self._last_look = now
-        return now - self._since >= self._bearable
+        return now - self._since >= self._bearable_s
 
     def begin_anew(self) -> None:
         """Nothing that was heard so far, or was not, counts any more."""

@@ -27,13 +27,13 @@ class Renewal:
         term: int,
         database_id: str,
         lock: TermLock | None,
-        timeout: float,
+        timeout_s: float,
         ground: DatabaseFiles | None = None,
     ) -> None:
-        """`lock` is the term's, which is kept alive too; `timeout` bounds the wait for other programs, in seconds."""
+        """`lock` is the term's, which is kept alive too; `timeout_s` bounds the wait for other programs, in seconds."""
         self._database = database
         self._ground = ground
-        self._engine = writing_engine(database, timeout, ground)
+        self._engine = writing_engine(database, timeout_s, ground)
         self._term = term
         self._id = database_id
         self._lock = lock

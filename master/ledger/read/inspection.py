@@ -31,7 +31,7 @@ from .recovery import rows_of
 
 Row = TypeVar("Row", ReportRow, TrialRow)
 #: Seconds that one query may take.
-QUERY_TIMEOUT = 600.0
+QUERY_TIMEOUT_S = 600.0
 _OF_EXPERIMENTS = (
     tables.brackets,
     tables.rungs,
@@ -198,7 +198,7 @@ def inspect_database(url: str) -> Iterator[Inspection]:
     database = parse_database(url)
     if database.kind == "sqlite" and not database.path.is_file():
         raise DatabaseError(f"database {database.name}: there is no such file")
-    engine = reading_engine(database, QUERY_TIMEOUT)
+    engine = reading_engine(database, QUERY_TIMEOUT_S)
     try:
         with transaction(engine, database) as connection:
             check_current(connection, database.name)

@@ -30,15 +30,15 @@ _NO_MAP = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 class ReadOnly:
     """Snapshots of a database for one process that only reads it. It may be used from several threads at once."""
 
-    def __init__(self, database: Database, timeout: float) -> None:
-        """Raises DatabaseError where there is no such file, or it is no database. `timeout` is in seconds."""
+    def __init__(self, database: Database, timeout_s: float) -> None:
+        """Raises DatabaseError where there is no such file, or it is no database. `timeout_s` is in seconds."""
         self._database = database
         if database.kind == "sqlite":
             _check_file(database)
-            opener = _Opener(database, timeout)
+            opener = _Opener(database, timeout_s)
             self.engine, self._tidy = _file_engine(opener), opener.close
         else:
-            self.engine, self._tidy = reading_engine(database, timeout), _nothing
+            self.engine, self._tidy = reading_engine(database, timeout_s), _nothing
 
     def close(self) -> None:
         """Closes the connections that are not in use, and removes what was copied."""
@@ -104,9 +104,9 @@ def _file_engine(opener: _Opener) -> Engine:
 class _Opener:
     """Opens connections to a file that it never changes."""
 
-    def __init__(self, database: Database, timeout: float) -> None:
+    def __init__(self, database: Database, timeout_s: float) -> None:
         self._path = database.path.absolute()
-        self._timeout = timeout
+        self._timeout_s = timeout_s
         self._copy: Path | None = None
 
     def open(self) -> sqlite3.Connection:
@@ -133,7 +133,7 @@ class _Opener:
         # Without isolation level the driver leaves it to us when transactions begin.
         address = f"file:{quote(str(path))}?{how}"
         connection = sqlite3.connect(
-            address, uri=True, timeout=self._timeout, isolation_level=None, check_same_thread=False
+            address, uri=True, timeout=self._timeout_s, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute("PRAGMA query_only=ON")

@@ -39,7 +39,7 @@ PAGE, LARGEST_PAGE = 100, 1_000
 REPORTS, LARGEST_REPORTS = 1_000, 10_000
 LARGEST_EVENTS = 10_000
 #: Seconds that a query may take, waiting included.
-READ_TIMEOUT = 10.0
+READ_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class Reader:
         self,
         url: str,
         *,
-        timeout: float = READ_TIMEOUT,
+        timeout_s: float = READ_TIMEOUT_S,
         from_outside: bool = False,
         ground: DatabaseFiles | None = None,
     ) -> None:
-        """Connects when it is first used; `Ledger.open` must have made the database. `timeout` is in seconds.
+        """Connects when it is first used; `Ledger.open` must have made the database. `timeout_s` is in seconds.
 
         With `from_outside` nothing is made or changed, not even files beside it. Then DatabaseError is raised where it
         is no database of this version. With a `ground` nothing is read that does not stand on it: DatabaseLost is
@@ -86,11 +86,11 @@ class Reader:
         self.database = parse_database(url)
         self._unchanged: Callable[[], AbstractContextManager[None]]
         if from_outside:
-            source = ReadOnly(self.database, timeout)
+            source = ReadOnly(self.database, timeout_s)
             self._engine, self._unchanged, self._close = source.engine, source.unchanged, source.close
             source.check_schema()
         else:
-            self._engine = reading_engine(self.database, timeout, ground)
+            self._engine = reading_engine(self.database, timeout_s, ground)
             self._unchanged = partial(_grounded, ground)
             self._close = self._engine.dispose
 

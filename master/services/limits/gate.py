@@ -26,7 +26,7 @@ from .refusals import RefusalLog
 log = logging.getLogger(__name__)
 
 #: Seconds in which a call has to say what it is about.
-SAYING = 10.0
+SAYING_S = 10.0
 #: Calls that have not said it yet, of one connection and of one host.
 UNSAID, UNSAID_OF_HOST = 32, 256
 #: Calls under way, of one host; not the sessions of workers, of which thousands may come through one address.
@@ -40,9 +40,9 @@ STRIKES, FORGIVEN = 100.0, 1.0
 #: seconds.
 FEWEST_STRIKES, CUT_FORGIVEN = 4.0, 20.0
 #: Seconds between two looks at the connections.
-LOOK_SECONDS = 1.0
+LOOK_S = 1.0
 #: A connection without calls is forgotten after so many seconds.
-MEMORY = 30.0
+MEMORY_S = 30.0
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
@@ -185,10 +185,10 @@ class CallLimiter(grpc.aio.ServerInterceptor):
         host.unsaid += 1
         message: Any = None
         try:
-            async with asyncio.timeout(SAYING):
+            async with asyncio.timeout(SAYING_S):
                 message = await context.read()
         except TimeoutError:
-            self._strike(peer, connection, f"too many calls that are not said within {SAYING:.0f} s")
+            self._strike(peer, connection, f"too many calls that are not said within {SAYING_S:.0f} s")
         except asyncio.CancelledError:
             self._strike(peer, connection, "too many calls that are taken back before they are said")
             raise
@@ -196,7 +196,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
             connection.unsaid -= 1
             host.unsaid -= 1
         if not isinstance(message, bytes):
-            await abort(context, InvalidInput(f"the call did not say within {SAYING:.0f} s what it is about"))
+            await abort(context, InvalidInput(f"the call did not say within {SAYING_S:.0f} s what it is about"))
         return message
 
     async def keep_watch(self, port: int) -> None:
@@ -208,7 +208,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
                 log.exception("the connections could not be looked at")
             self._due.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(LOOK_S):
                     await self._due.wait()
             # What floods gets the event loop's time only once this has had its turn: many are cut at one go.
             await asyncio.sleep(0.02)
@@ -228,7 +228,7 @@ class CallLimiter(grpc.aio.ServerInterceptor):
         self._forget()
 
     def _forget(self) -> None:
-        before = time.monotonic() - MEMORY
+        before = time.monotonic() - MEMORY_S
         for peer in [peer for peer, one in self._connections.items() if not one.calls and one.seen_at < before]:
             del self._connections[peer]
         there = {_host_of(peer) for peer in self._connections}

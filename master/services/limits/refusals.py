@@ -6,7 +6,7 @@ import logging
 import time
 
 #: Seconds between two lines.
-_PAUSE = 1.0
+_PAUSE_S = 1.0
 
 
 class RefusalLog:
@@ -25,4 +25,4 @@ class RefusalLog:
             return
         more = f" (and {self._untold:,} more since the last)" if self._untold else ""
         self._log.warning("%s%s", text, more)
-        self._next_at, self._untold = now + _PAUSE, 0
+        self._next_at, self._untold = now + _PAUSE_S, 0

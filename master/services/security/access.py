@@ -21,7 +21,7 @@ from .tokens import Caller, Tokens
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the tokens; a stream of one that was revoked ends after that.
-LOOK_SECONDS = 1.0
+LOOK_S = 1.0
 _SCHEME = "bearer "
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
@@ -70,7 +70,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
                 self.look()
             except Exception:  # whatever it was, later looks must not be lost with it
                 log.exception("the tokens could not be looked at")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(LOOK_S)
 
     def look(self) -> None:
         """Looks at the tokens once."""

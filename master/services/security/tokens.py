@@ -33,7 +33,7 @@ MIN_TOKEN = 20
 MAX_TOKENS = 1_000
 MAX_NAME = 64
 #: Seconds that clocks may differ before a token that has expired is refused.
-SKEW = 60.0
+SKEW_S = 60.0
 
 _FIELDS = ("name", "role", "token", "sha256", "expires")
 _READABLE_BY_OTHERS, _WRITABLE_BY_OTHERS = 0o004, 0o022
@@ -71,7 +71,7 @@ class Tokens:
                 found = caller
         if found is None:
             raise Unauthenticated("the token is not known to this master; was it revoked?")
-        if found.expires is not None and self._now() > found.expires + SKEW:
+        if found.expires is not None and self._now() > found.expires + SKEW_S:
             raise Unauthenticated(f"the token of {found.name} has expired; ask for a new one")
         return found
 
@@ -80,7 +80,7 @@ class Tokens:
         now = next((other for other in self._callers if other.digest == caller.digest), None)
         if now is None:
             raise Unauthenticated(f"the token of {caller.name} was revoked")
-        if now.expires is not None and self._now() > now.expires + SKEW:
+        if now.expires is not None and self._now() > now.expires + SKEW_S:
             raise Unauthenticated(f"the token of {now.name} has expired; ask for a new one")
         return now
 

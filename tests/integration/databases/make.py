@@ -76,7 +76,15 @@ def search(cluster: Cluster) -> None:
 
 def second_master(cluster: Cluster) -> Process:
     """One that does not live to end what is cancelled."""
-    arguments = ["master", "--listen", cluster.address, "--db", cluster.database, "--lease-ttl", str(cluster.lease_ttl)]
+    arguments = [
+        "master",
+        "--listen",
+        cluster.address,
+        "--db",
+        cluster.database,
+        "--lease-ttl",
+        str(cluster.lease_ttl_s),
+    ]
     environment = cluster.environment | {VARIABLE: "ending.after:exit"}
     process = Process("second", arguments, cluster.folder, environment, ("-c", SLOW_ENDINGS))
     cluster.processes.append(process)
@@ -94,7 +102,7 @@ def main(target: Path) -> None:
     """Makes both files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with closing(Cluster(folder, str(folder / "search.db"), lease_ttl=3.0)) as cluster:
+        with closing(Cluster(folder, str(folder / "search.db"), lease_ttl_s=3.0)) as cluster:
             search(cluster)
         with closing(sqlite3.connect(folder / "search.db")) as connection:
             revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
