@@ -83,7 +83,7 @@ class Announcer(Protocol):
 
 async def serve(options: Options, announcer: Announcer) -> None:
     """Serves until it is told to end (SIGTERM, SIGINT), if need be after waiting for another master's end. Once told,
-    the process has ended PATIENCE seconds after the grace of its calls, whatever it is busy with.
+    the process has ended PATIENCE_S seconds after the grace of its calls, whatever it is busy with.
 
     Raises DatabaseError or Unavailable where the database cannot be used, InvalidInput where the address, a certificate
     or the tokens cannot,

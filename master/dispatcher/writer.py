@@ -42,7 +42,7 @@ QUEUE_LIMIT = 50_000
 BATCH_LIMIT = 5_000
 #: Seconds between two tries to get the database back.
 RECOVERY_PAUSE_S = 1.0
-#: Batches that may fail in a row before the next waits for RECOVERY_PAUSE, so that an error that stays fills no disk.
+#: Batches that may fail in a row before the next waits for RECOVERY_PAUSE_S, so that an error that stays fills no disk.
 FAILURES_BORNE = 3
 
 

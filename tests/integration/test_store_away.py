@@ -147,7 +147,7 @@ def test_what_waits_for_the_store_makes_progress(tmp_path: Path, stale: Store) -
 
 def test_a_drain_does_not_wait_for_what_is_only_to_be_loaded(tmp_path: Path, stale: Store) -> None:
     async def story() -> None:
-        async with scene(tmp_path, grace=3600.0) as it:
+        async with scene(tmp_path, grace_s=3600.0) as it:
             record = await held_up(it, stale)
             assert await it.drained() == 0
             assert record.exit is not None
@@ -159,7 +159,7 @@ def test_a_drain_does_not_wait_for_what_is_only_to_be_loaded(tmp_path: Path, sta
 
 def test_a_drain_waits_its_grace_for_the_store_and_gives_back_what_was_saved(tmp_path: Path, stale: Store) -> None:
     async def story() -> None:
-        async with scene(tmp_path, LONG, grace=0.5) as it:
+        async with scene(tmp_path, LONG, grace_s=0.5) as it:
             record = it.master.assign(assignment(target=10**6, checkpoint_interval_s=0.0))
             await until(lambda: record.saved)
             stale.go()

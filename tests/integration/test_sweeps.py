@@ -302,7 +302,7 @@ def test_a_store_that_one_worker_cannot_reach_is_looked_through_by_another(
 def test_a_master_sweeps_again_and_again_whatever_went_wrong_the_last_time(
     store: Store, ledger: Ledger, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FIRST", "INTERVAL"):
+    for name in ("FIRST_S", "INTERVAL_S"):
         monkeypatch.setattr(sweeps, name, 0.01)
     went_wrong: list[Exception] = [Unavailable("the database is locked"), ValueError("a bug")]
     storages = Reader.storages

@@ -327,7 +327,7 @@ def test_a_trial_that_cannot_be_saved_in_time_goes_back_as_it_was(tmp_path: Path
     """
 
     async def story() -> None:
-        async with scene(tmp_path, code, grace=0.2) as it:
+        async with scene(tmp_path, code, grace_s=0.2) as it:
             record = it.master.assign(assignment(target=9))
             await until(lambda: record.resources)
             assert await it.drained() == 0

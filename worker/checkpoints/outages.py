@@ -58,7 +58,7 @@ class Outages:
     async def bridge(self, store: str, attempt: Callable[[], Awaitable[T]], unwanted: asyncio.Event) -> T:
         """What the attempt gives, made again until it does not raise Unavailable any more.
 
-        One that takes longer than SILENCE is told of as an outage, and left alone once it is `unwanted`. Raises
+        One that takes longer than SILENCE_S is told of as an outage, and left alone once it is `unwanted`. Raises
         StillAway where it is unwanted before the store answers, and what else the attempt raises.
         """
         backoff = Backoff(_FIRST_S, _LONGEST_S)
