@@ -48,9 +48,9 @@ def assignment(trial_id: int = 1, token: int = 1, **changes: Any) -> Assignment:
         "slots": 1,
         "metric": "loss",
         "checkpoint_storage": "store",
-        "checkpoint_interval": None,
+        "checkpoint_interval_s": None,
         "seed": 7,
-        "progress_timeout": None,
+        "progress_timeout_s": None,
     }
     return Assignment(**(fields | changes))
 
