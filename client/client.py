@@ -197,6 +197,14 @@ class Client:
         values = {"priority": priority, "weight": weight, "max_concurrent_trials": max_concurrent_trials}
         return self._experiment(requests.set_experiment(experiment_id, **values))
 
+    def extend(self, experiment_id: int, max_trials: int) -> Experiment:
+        """Gives a search this many trials in all, while it runs or once it has completed: it goes on where it stood.
+
+        With as many as before nothing changes. Raises FailedPrecondition where it was cancelled or failed, or would
+        have fewer trials, or its searcher makes no more; InvalidInput where the number is out of bounds.
+        """
+        return self._experiment(requests.extend_experiment(experiment_id, max_trials))
+
     def cancel(self, experiment_id: int) -> Experiment:
         """Stops an experiment for good; what was recorded stays."""
         return self._experiment(experiment_pb2.CancelExperimentRequest(experiment_id=experiment_id))

@@ -51,6 +51,14 @@ def set_experiment(experiment_id: int, **values: Any) -> experiment_pb2.SetExper
         raise InvalidInput(f"{', '.join(f'{name}={value!r}' for name, value in given.items())}: {error}") from None
 
 
+def extend_experiment(experiment_id: int, max_trials: int) -> experiment_pb2.ExtendExperimentRequest:
+    """Gives an experiment this many trials in all. Raises InvalidInput where the number does not fit its field."""
+    try:
+        return experiment_pb2.ExtendExperimentRequest(experiment_id=experiment_id, max_trials=max_trials)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"max_trials={max_trials!r}: {error}") from None
+
+
 def list_trials(
     experiment_id: int,
     states: Iterable[TrialState | str] = (),

@@ -21,6 +21,8 @@ MAX_ERROR = 4_000
 #: What a worker waits for, or why it could not do what it was asked to, in words.
 MAX_WAITING = 1_000
 
+#: How many trials a search may make.
+MAX_TRIALS = 10**9
 #: Every how many-th report thinning may keep.
 MAX_KEEP_EVERY = 1_000_000
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "rungmaster.client.cli.commands.experiments:delete",
         "Delete the records of an experiment that has ended.",
     ),
+    "extend": ("rungmaster.client.cli.commands.experiments:extend", "Give a search more trials, also after its end."),
     "thin": ("rungmaster.client.cli.commands.experiments:thin", "Drop most reports of an experiment that has ended."),
     "workers": ("rungmaster.client.cli.commands.cluster:workers", "List the workers of a master."),
     "drain": ("rungmaster.client.cli.commands.cluster:drain", "Have a worker save what it trains, and leave."),

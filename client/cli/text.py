@@ -181,7 +181,8 @@ def settings(experiment: Experiment) -> str:
     """How it shares the slots with others, as it is in force."""
     limit = experiment.max_concurrent_trials
     at_once = "no limit on concurrent trials" if limit is None else f"at most {limit:,} trials at once"
-    return f"priority {experiment.priority}, weight {experiment.weight:g}, {at_once}"
+    extended = "" if experiment.max_trials is None else f", extended to {experiment.max_trials:,} trials"
+    return f"priority {experiment.priority}, weight {experiment.weight:g}, {at_once}{extended}"
 
 
 def workers_line(workers: Sequence[Worker] | None) -> str:
@@ -317,7 +318,14 @@ def noteworthy(event: Event) -> str | None:
             return f"{trial} failed for good: {told(data.get('reason'))}"
         case ("trial_discarded", _):
             return f"{trial} was discarded: {told(data.get('reason'))}"
-        case ("experiment_paused" | "experiment_active" | "experiment_cancelled" | "experiment_failed", _):
+        case (
+            "experiment_extended"
+            | "experiment_paused"
+            | "experiment_active"
+            | "experiment_cancelled"
+            | "experiment_failed",
+            _,
+        ):
             reason = data.get("reason")
             return event.kind.replace("_", " ") + (f": {told(reason)}" if reason else "")
     return None

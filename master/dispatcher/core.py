@@ -7,6 +7,7 @@ with all that it did in the batch, and the writer has it paused.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
@@ -14,12 +15,12 @@ from typing import TypeVar
 from ...shared.spec.settings import ExperimentSettings
 from ...shared.wire.model import LeaseRef, Worker
 from ...shared.wire.session import CheckpointRef, Hello, LeaseLost, SessionRequest, Welcome, WorkRequest
-from ..experiment import lifecycle
-from ..experiment.changes import ROWS_AT_ONCE, LeaseRow, StoredRows
+from ..experiment import extension, lifecycle
+from ..experiment.changes import ROWS_AT_ONCE, Changes, LeaseRow, StoredRows
 from ..experiment.experiment import LiveExperiment
 from ..experiment.next_trial import Draw, patiently
 from ..experiment.records import Batch
-from .archive import Archive
+from .archive import Archive, Extension
 from .clock import Now
 from .isolation import Isolation, Turn
 from .recording import Recording
@@ -72,7 +73,7 @@ class Core:
         blame = Blame(self.sessions, self.experiments, all_back)
         self._touched: set[int] = set()
         self._recording = Recording(self.isolation, blame, self._touched)
-        self._outbox: dict[str, Outgoing] = {}
+        self._outbox: dict[str, Outgoing] = defaultdict(Outgoing)
         for stored_rows, setup in recovered.experiments:
             self._restore(stored_rows, setup, now)
 
@@ -115,7 +116,7 @@ class Core:
         self._touched.clear()
         self.endings.go_on(self.isolation.parts, self.set_aside)
         self.worker_tasks.hand_out(self.isolation.parts.unneeded_checkpoints(), now, self._out)
-        outbox, self._outbox = self._outbox, {}
+        outbox, self._outbox = self._outbox, defaultdict(Outgoing)
         return self.isolation.turn(outbox)
 
     def set_aside(self, experiment_id: int, error: Exception, outbox: dict[str, Outgoing] | None = None) -> None:
@@ -177,10 +178,7 @@ class Core:
         self._lose(self.endings.begin(experiment.records))
 
     def _out(self, session_id: str) -> Outgoing:
-        out = self._outbox.get(session_id)
-        if out is None:
-            out = self._outbox[session_id] = Outgoing()
-        return out
+        return self._outbox[session_id]
 
     def connect(self, hello: Hello, connection: WorkerConnection, now: Now, identity: str = "") -> None:
         """A worker opened a stream: it is told what it still holds, what it lost, and what it never learnt of.
@@ -335,6 +333,22 @@ class Core:
     def change(self, experiment_id: int, settings: ExperimentSettings) -> None:
         """Puts those settings in force that are set; raises FailedPrecondition where it has ended or cannot go on."""
         self._steer(experiment_id, lambda experiment, batch: lifecycle.change(experiment, settings, batch))
+
+    def extend(self, experiment_id: int, max_trials: int) -> Extension | None:
+        """Gives an experiment that goes on this many trials in all; of one that has ended, what `reopen` takes. Raises
+        FailedPrecondition where it cannot be extended, Unavailable where its trials are still being ended."""
+        if not self.isolation.knows(experiment_id):
+            return self._archive.begin_extension(experiment_id)
+        self._steer(experiment_id, lambda experiment, batch: extension.extend(experiment, max_trials, batch))
+        return None
+
+    def reopen(self, asked: Extension, experiment: LiveExperiment, draw: Draw, changes: Changes) -> None:
+        """Lets an ended experiment go on, as the ledger had it since that was asked for, with what changes by that;
+        raises Unavailable where something else was done to it meanwhile."""
+        self._archive.end_extension(asked)
+        self.subject = number = asked.experiment_id
+        self.isolation.reopen(experiment, draw, changes)
+        self._touched.add(number)
 
     def cancel(self, experiment_id: int) -> None:
         """Ends an experiment for good; raises FailedPrecondition where it has ended already."""

@@ -217,6 +217,14 @@ class Isolation:
             experiment_id, request_id, setup.spec, setup.searcher, draw, batch, code, owner
         )
 
+    def reopen(self, experiment: LiveExperiment, draw: Draw, changes: Changes) -> None:
+        """Takes up an experiment that had ended, with what that changed."""
+        number = experiment.experiment_id
+        experiment.next_trial.draw_by(self._ahead(number, draw))
+        self.live[number] = experiment
+        self.parts.of(number).changes.add(changes)
+        self.parts.changed_much()
+
     def admit(self, stored_rows: StoredRows, setup: ExperimentSetup | Refused) -> LiveExperiment | None:
         """Takes up an experiment that the ledger has; None where it cannot be, which keeps no other from going on."""
         number = stored_rows.row.experiment_id

@@ -51,7 +51,7 @@ class Rows:
 
 
 def audit(rows: Rows, searcher: Searcher, goal: Goal) -> Iterator[str]:
-    """Each rule that is broken, as a sentence. `searcher` is that of the experiment's spec, by the limit in force."""
+    """Each rule that is broken, as a sentence. `searcher` is that of the experiment's spec, by what is in force."""
     yield from _experiment(rows, min(searcher.expected_cost().full, MAX_TOTAL))
     yield from _brackets(rows, searcher.plan)
     yield from _rungs(rows, goal)

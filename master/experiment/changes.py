@@ -21,6 +21,7 @@ class ExperimentRow:
     `draw_rules` are those by which its hyperparameters are drawn from its beginning to its end, `spec_rules` those by
     which its spec was accepted;
     `priority`, `weight` and `max_concurrent_trials` (None: no limit) are those in force, `owner` is who submitted it.
+    `max_trials` is how many trials it makes since it was extended (None: as many as its spec says).
     """
 
     experiment_id: int
@@ -40,6 +41,7 @@ class ExperimentRow:
     weight: float = 1.0
     max_concurrent_trials: int | None = None
     owner: str = ""
+    max_trials: int | None = None
 
 
 @dataclass(slots=True)
@@ -299,7 +301,7 @@ class Changes:
 
 @dataclass(slots=True)
 class StoredRows:
-    """What the ledger has of an experiment that has not ended.
+    """What the ledger has of an experiment that has not ended, or that is to go on.
 
     `trials` has every trial, ended ones too, with `hparams` None and `resource` up to date. `leases` has the held
     ones, with `last_sequence` the last event that was applied. `checkpoints` has those still needed. `unreadable` is

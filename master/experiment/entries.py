@@ -9,7 +9,7 @@ from ...shared.checkpoints.paths import CheckpointPath
 from ...shared.text.failure_text import summary
 from ..search.interface import SearchDecision
 from .changes import CheckpointRow, LeaseRow, TrialRow
-from .records import finite
+from .ranks import finite
 
 
 @dataclass(frozen=True, slots=True)

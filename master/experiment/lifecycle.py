@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from types import MappingProxyType
 
 from ...shared.errors import FailedPrecondition
@@ -66,8 +66,7 @@ def create(
 def restore(stored_rows: StoredRows, spec: Spec, searcher: Searcher, draw: Draw) -> LiveExperiment:
     """Takes an experiment up where the ledger says it stood."""
     records = restored_records(stored_rows)
-    searcher.limit(stored_rows.row.max_concurrent_trials)
-    searcher.restore(map(trial_record, stored_rows.trials), map(rung_record, stored_rows.results))
+    take_up(searcher, stored_rows.row, stored_rows.trials, stored_rows.results, set(records.checkpoints))
     experiment = LiveExperiment(records, spec, searcher, draw)
     experiment.next_trial.number = max((row.trial_id + 1 for row in stored_rows.trials), default=0)
     line_up(experiment)
@@ -82,16 +81,33 @@ def restored_records(stored_rows: StoredRows) -> ExperimentRecords:
     records.rungs = {(row.bracket_id, row.rung_id): row for row in stored_rows.rungs}
     records.leases = {row.trial_id: row for row in stored_rows.leases}
     records.trials_left = sum(row.max_trials - row.trials_created for row in stored_rows.brackets)
-    for row in stored_rows.trials:
-        if TrialState(row.state).ended and row.trial_id not in records.leases:
-            records.remember(row)
-        else:
-            records.adopt(row)
     for checkpoint in stored_rows.checkpoints:
         records.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
     for kept in records.checkpoints.values():
         kept.sort(key=lambda row: (row.resource, row.token, row.sequence))
+    extended = stored_rows.row.max_trials is not None and not records.state.ended
+    for row in stored_rows.trials:
+        state = TrialState(row.state)
+        may_go_on = extended and state is TrialState.STOPPED and row.trial_id in records.checkpoints
+        if state.ended and row.trial_id not in records.leases and not may_go_on:
+            records.remember(row)
+        else:
+            records.adopt(row)
     return records
+
+
+def take_up(
+    searcher: Searcher,
+    row: ExperimentRow,
+    trials: Iterable[TrialRow],
+    results: Iterable[RungResultRow],
+    kept: Container[int],
+) -> None:
+    """Has a fresh searcher go on where an experiment stands, of which the checkpoints of these trials are kept."""
+    if row.max_trials is not None:
+        searcher.extend(row.max_trials)
+    searcher.limit(row.max_concurrent_trials)
+    searcher.restore((trial_record(trial, trial.trial_id in kept) for trial in trials), map(rung_record, results))
 
 
 def _last_error(trials: Iterable[TrialRow]) -> str:
@@ -107,8 +123,8 @@ def line_up(experiment: LiveExperiment) -> None:
     experiment.ready = deque(trial_id for trial_id in pending if trial_id not in records.leases)
 
 
-def trial_record(row: TrialRow) -> TrialRecord:
-    """A trial as a searcher takes it up."""
+def trial_record(row: TrialRow, kept: bool = False) -> TrialRecord:
+    """A trial as a searcher takes it up; `kept` is whether a checkpoint of it is."""
     state = TrialState(row.state)
     return TrialRecord(
         row.trial_id,
@@ -118,6 +134,7 @@ def trial_record(row: TrialRow) -> TrialRecord:
         running=state in (TrialState.PENDING, TrialState.RUNNING),
         ended=state.ended,
         discarded=state is TrialState.DISCARDED,
+        kept=kept and state is TrialState.STOPPED,
     )
 
 
@@ -162,7 +179,7 @@ def change(experiment: LiveExperiment, changes: ExperimentSettings, batch: Batch
         setattr(row, name, value)
     if "max_concurrent_trials" in changed:
         experiment.searcher.limit(row.max_concurrent_trials)
-        experiment.records.limit(experiment.searcher.plan, batch)
+        experiment.records.replan(experiment.searcher.plan, batch)
     experiment.records.touch(batch)
     experiment.records.note("settings_changed", None, changed, batch)
 

@@ -32,6 +32,10 @@ class NextTrial:
         self._draw = draw
         self._hparams: Mapping[str, Any] | None = None
 
+    def draw_by(self, draw: Draw) -> None:
+        """From now on they are drawn by another form of the same draw."""
+        self._draw = draw
+
     def drawn(self) -> bool:
         """Whether its hyperparameters are there."""
         if self._hparams is None and not self.failure:

@@ -6,7 +6,6 @@ noted in the batch's `Changes`, so that nothing can be changed in memory and for
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,10 +28,8 @@ from .changes import (
     TrialRow,
 )
 from .essentials import essentials
+from .ranks import Rank, least
 from .states import check_experiment_move, check_trial_move
-
-#: A metric, less being better whatever the goal, whose it is, and at which resource.
-Rank = tuple[float, int, int]
 
 
 @dataclass(slots=True)
@@ -44,7 +41,7 @@ class Batch:
 
 
 class ExperimentRecords:
-    """Live trials, held leases, rungs and needed checkpoints of one experiment. Ended trials leave it."""
+    """Live trials, held leases, rungs and needed checkpoints of one experiment. Trials that cannot go on leave it."""
 
     def __init__(self, row: ExperimentRow, goal: Goal) -> None:
         self.row = row
@@ -92,18 +89,22 @@ class ExperimentRecords:
                 self.rungs[b, k] = rung
                 batch.changes.new_rungs.append(rung)
 
-    def limit(self, plan: Iterable[BracketPlan], batch: Batch) -> None:
-        """Writes how many trials each bracket may train at once from now on."""
+    def replan(self, plan: Iterable[BracketPlan], batch: Batch) -> None:
+        """Writes how many trials each bracket makes in all and trains at once from now on."""
         for b, bracket in enumerate(plan):
-            self.brackets[b].max_concurrent_trials = bracket.max_concurrent_trials
-            batch.changes.brackets[self.experiment_id, b] = self.brackets[b]
+            batch.changes.brackets[self.experiment_id, b] = row = self.brackets[b]
+            self.trials_left += bracket.max_trials - row.max_trials
+            row.max_trials, row.max_concurrent_trials = bracket.max_trials, bracket.max_concurrent_trials
 
     def move(self, state: ExperimentState, reason: str, batch: Batch) -> None:
         """Takes the experiment to another state and journals it."""
         check_experiment_move(self.experiment_id, self.state, state)
         self.row.state, self.row.state_reason = state.value, reason
-        if state.ended:
-            self.row.end_time = batch.now
+        self.row.end_time = batch.now if state.ended else None
+        if state.ended and self.row.max_trials is not None:
+            # What stopped at its last end, and could have gone on, cannot now.
+            for trial_id in list(self.trials):
+                self._forget_if_over(trial_id)
         self.touch(batch)
         self.note("experiment_" + state.value, None, {"reason": reason}, batch)
 
@@ -168,18 +169,17 @@ class ExperimentRecords:
         self._count(start, -1, batch)
         self._count(state, 1, batch)
         trial.state, trial.state_reason = state.value, reason
-        if state.ended:
-            trial.end_time = batch.now
-            if state is TrialState.DISCARDED:
-                self._discount(trial)
-            self._forget_if_over(trial.trial_id)
+        trial.end_time = batch.now if state.ended else None
+        if state is TrialState.DISCARDED:
+            self._discount(trial)
+        self._forget_if_over(trial.trial_id)
         self.touch_trial(trial, batch)
 
     def _discount(self, trial: TrialRow) -> None:
         """What a discarded trial reported is no result of the experiment."""
         trial.best_metric, trial.best_resource = None, 0
         if self._lead is not None and self._lead[1] == trial.trial_id:
-            self._lead = _least([self._lead_ended, *map(self._any_rank, self.trials.values())])
+            self._lead = least([self._lead_ended, *map(self._any_rank, self.trials.values())])
 
     def _count(self, state: TrialState, change: int, batch: Batch) -> None:
         self.row.counts[state.value] = self.row.counts.get(state.value, 0) + change
@@ -195,14 +195,14 @@ class ExperimentRecords:
         """Keeps the little that is needed of a trial that has ended."""
         if trial.state == TrialState.COMPLETED:
             self.completed.add(trial.trial_id)
-        self._best_ended = _least([self._best_ended, self._last_rank(trial)])
-        self._lead_ended = _least([self._lead_ended, self._any_rank(trial)])
-        self._lead = _least([self._lead, self._lead_ended])
+        self._best_ended = least([self._best_ended, self._last_rank(trial)])
+        self._lead_ended = least([self._lead_ended, self._any_rank(trial)])
+        self._lead = least([self._lead, self._lead_ended])
 
     def adopt(self, trial: TrialRow) -> None:
         """Takes up a trial that goes on."""
         self.trials[trial.trial_id] = trial
-        self._lead = _least([self._lead, self._any_rank(trial)])
+        self._lead = least([self._lead, self._any_rank(trial)])
 
     def _last_rank(self, trial: TrialRow) -> Rank | None:
         if trial.metric is None or trial.state in (TrialState.FAILED, TrialState.DISCARDED):
@@ -224,7 +224,7 @@ class ExperimentRecords:
         if self._best_is == "any":
             best = self._lead
         else:
-            best = _least([self._best_ended, *map(self._last_rank, self.trials.values())])
+            best = least([self._best_ended, *map(self._last_rank, self.trials.values())])
         return None if best is None else best[1]
 
     def open_lease(self, lease: LeaseRow, batch: Batch) -> None:
@@ -387,12 +387,3 @@ class ExperimentRecords:
             assert lease.token == self.trials[trial_id].token
         running = {t.trial_id for t in self.trials.values() if t.state == TrialState.RUNNING}
         assert running <= self.leases.keys(), f"running without a lease: {running - self.leases.keys()}"
-
-
-def _least(ranks: Iterable[Rank | None]) -> Rank | None:
-    return min((rank for rank in ranks if rank is not None), default=None)
-
-
-def finite(value: float | None) -> float | None:
-    """The value for people and journals: None where it is not a finite number."""
-    return value if value is not None and math.isfinite(value) else None

@@ -11,8 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..search.interface import Effect, Entered, SearchDecision, Searcher, Standing, Step, Train, UnknownTrial
+from ..search.interface import (
+    Effect,
+    Entered,
+    NotExtendable,
+    SearchDecision,
+    Searcher,
+    Standing,
+    Step,
+    Train,
+    UnknownTrial,
+)
 from .changes import RungResultRow
+from .extension import kept_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +71,11 @@ class Replay:
                 self.searcher.follow(entry.data.get("rules", 1))
             if "max_concurrent_trials" in entry.data and entry.kind == "settings_changed":
                 self.searcher.limit(entry.data["max_concurrent_trials"])
-            handler = self._handlers.get(entry.kind)
-            if handler is None or entry.trial_id is None:
-                continue
             try:
-                if self._decisions and entry.kind != "passed":
-                    raise Difference(f"the searcher has decided before: {self._decisions[0]}")
-                handler(entry.trial_id, entry.data)
-            except (Difference, UnknownTrial, AssertionError, LookupError, ValueError) as error:
-                yield f"journal entry {entry.event_id} ({entry.kind} of trial {entry.trial_id}): {error}"
+                self._take_in(entry)
+            except (Difference, UnknownTrial, NotExtendable, AssertionError, LookupError, ValueError) as error:
+                of = "" if entry.trial_id is None else f" of trial {entry.trial_id}"
+                yield f"journal entry {entry.event_id} ({entry.kind}{of}): {error}"
                 return
         if self._decisions:
             yield f"its journal ends, and the searcher has decided: {self._decisions[0]}"
@@ -77,6 +84,25 @@ class Replay:
             self.searcher.check()
         except AssertionError as error:
             yield f"the search that its journal tells contradicts itself: {error}"
+
+    def _take_in(self, entry: Entry) -> None:
+        if entry.kind == "experiment_extended":
+            self._extended(entry.data)
+        handler = self._handlers.get(entry.kind)
+        if handler is None or entry.trial_id is None:
+            return
+        if self._decisions and entry.kind != "passed":
+            raise Difference(f"the searcher has decided before: {self._decisions[0]}")
+        handler(entry.trial_id, entry.data)
+
+    def _extended(self, data: Mapping[str, Any]) -> None:
+        """The search got more trials; where it had ended, the journal tells which of its trials wait again."""
+        kept = kept_of(data)
+        self.searcher.extend(data["max_trials"])
+        if kept is not None:
+            self.searcher.follow(data["rules"])
+            self.searcher.keep_waiting(kept)
+        self._rule.extended(self.searcher.plan, kept)
 
     def _created(self, trial: int, data: Mapping[str, Any]) -> None:
         train = self._train()

@@ -11,13 +11,19 @@ TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {
     _P: frozenset({_R, TrialState.FAILED, TrialState.CANCELLED}),
     _R: frozenset(set(TrialState) - {_R}),
     TrialState.PAUSED: frozenset({_P, TrialState.COMPLETED, TrialState.STOPPED, TrialState.CANCELLED}),
-} | {state: frozenset() for state in TrialState if state.ended}
+    # Once its search was extended a trial that waited at a rung when that ended may go on.
+    TrialState.STOPPED: frozenset({_P, TrialState.PAUSED, TrialState.COMPLETED}),
+} | {state: frozenset() for state in TrialState if state.ended and state is not TrialState.STOPPED}
 
 #: From each state of an experiment, the states it may go to.
 EXPERIMENT_MOVES: dict[ExperimentState, frozenset[ExperimentState]] = {
     ExperimentState.ACTIVE: frozenset(set(ExperimentState) - {ExperimentState.ACTIVE}),
     ExperimentState.PAUSED: frozenset({ExperimentState.ACTIVE, ExperimentState.CANCELLED, ExperimentState.FAILED}),
-} | {state: frozenset() for state in ExperimentState if state.ended}
+    # It was extended.
+    ExperimentState.COMPLETED: frozenset({ExperimentState.ACTIVE}),
+    ExperimentState.CANCELLED: frozenset(),
+    ExperimentState.FAILED: frozenset(),
+}
 
 
 class InvalidTransition(AssertionError):

@@ -9,10 +9,10 @@ from ...shared.errors import InvalidInput
 from ...shared.spec.spec import Spec, stored_spec
 from ...shared.wire.model import ExperimentState
 from ..experiment.audit import Rows, audit
-from ..experiment.lifecycle import rung_record, trial_record
+from ..experiment.lifecycle import take_up
 from ..experiment.replay import Replay, same_future
 from ..ledger.read.inspection import Inspection, inspect_database
-from ..search.interface import Goal
+from ..search.interface import Goal, NotExtendable
 from ..search.registry import searcher_of
 
 
@@ -51,6 +51,12 @@ def _check(inspection: Inspection, rows: Rows) -> Iterator[str]:
         return
     goal = Goal(spec.metric.goal)
     searcher = searcher_of(spec)
+    try:
+        if rows.experiment.max_trials is not None:
+            searcher.extend(rows.experiment.max_trials)
+    except NotExtendable as error:
+        yield f"it was extended to {rows.experiment.max_trials} trials, which its searcher does not allow: {error}"
+        return
     searcher.limit(rows.experiment.max_concurrent_trials)
     yield from audit(rows, searcher, goal)
     yield from _replay(inspection, rows, spec)
@@ -64,7 +70,7 @@ def _replay(inspection: Inspection, rows: Rows, spec: Spec) -> Iterator[str]:
         yield "it is completed, and the search that its journal tells goes on"
     if not different and not ExperimentState(rows.experiment.state).ended:
         restored = searcher_of(spec)
-        restored.limit(rows.experiment.max_concurrent_trials)
-        restored.restore(map(trial_record, rows.trials), map(rung_record, rows.results))
+        kept = {row.trial_id for row in rows.checkpoints if row.delete_time is None}
+        take_up(restored, rows.experiment, rows.trials, rows.results, kept)
         if difference := same_future(searcher, restored):
             yield difference

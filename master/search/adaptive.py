@@ -5,7 +5,8 @@ A single ASHA run is the same search with one bracket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from ...shared.spec.searchers import AdaptiveAshaSpec, AshaSpec
@@ -15,6 +16,7 @@ from .arithmetic import (
     capped_rungs,
     expected_entries,
     expected_resource,
+    extended_shares,
     full_resource,
     limited,
 )
@@ -51,6 +53,8 @@ class AdaptiveAsha:
 
     def __init__(self, plan: Sequence[BracketPlan], eta: Fraction, goal: Goal, *, stop_once: bool = False) -> None:
         self._plan = tuple(plan)
+        #: How many trials each bracket makes by the spec.
+        self._shares = [bracket.max_trials for bracket in self._plan]
         self._eta, self._goal, self._stop_once = eta, goal, stop_once
         self._brackets = tuple(AshaBracket(b, p, eta, goal, stop_once=stop_once) for b, p in enumerate(self._plan))
         self._home: dict[int, AshaBracket] = {}
@@ -178,6 +182,18 @@ class AdaptiveAsha:
         self._plan = limited(self._plan, max_concurrent_trials)
         for bracket, plan in zip(self._brackets, self._plan, strict=True):
             bracket.limit(plan)
+
+    def extend(self, max_trials: int) -> None:
+        """Shares the further trials out by the brackets' weights."""
+        shares = extended_shares(self._shares, [len(bracket.rungs) for bracket in self._plan], max_trials, self._eta)
+        self._plan = tuple(replace(plan, max_trials=share) for plan, share in zip(self._plan, shares, strict=True))
+        for bracket, share in zip(self._brackets, shares, strict=True):
+            bracket.extend(share)
+
+    def keep_waiting(self, kept: Callable[[int], bool]) -> None:
+        """Only those of the trials that wait can still be promoted for which this is true."""
+        for bracket in self._brackets:
+            bracket.keep_waiting(kept)
 
     def check(self) -> None:
         """Raises AssertionError where an invariant does not hold."""

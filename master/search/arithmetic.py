@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from heapq import heapify, heapreplace
 
 from ...shared.spec.searchers import Mode, max_rungs_that_fit
 from .interface import BracketPlan
@@ -60,6 +61,32 @@ def _take_back(shares: list[int], excess: int) -> None:
         given = max(0, min(share - 1, excess))
         shares[i] -= given
         excess -= given
+
+
+def extended_shares(shares: Sequence[int], sizes: Sequence[int], max_trials: int, eta: Fraction) -> tuple[int, ...]:
+    """Shares out more trials than `shares` has: each further one goes to the bracket with the smallest (trials + 1) /
+    weight, the first of equal ones. The weights are those of `split_trials`.
+
+    So no bracket gets fewer, and the way to a number, in one step or in several, does not matter (the method of
+    Jefferson, which is house-monotone: Balinski and Young, Fair Representation, 1982).
+    """
+    weights = [eta ** (size - 1) / size for size in sizes]
+    extended, back = list(shares), 0
+    while back < max_trials:
+        # Up to a common level the method fills all brackets; a level that is too high is taken back.
+        level = (max_trials - back) / sum(weights)
+        filled = [max(share, int(weight * level)) for share, weight in zip(shares, weights, strict=True)]
+        if sum(filled) <= max_trials:
+            extended = filled
+            break
+        back += sum(filled) - max_trials
+    heap = [((share + 1) / weight, b) for b, (share, weight) in enumerate(zip(extended, weights, strict=True))]
+    heapify(heap)
+    for _ in range(max_trials - sum(extended)):
+        b = heap[0][1]
+        extended[b] += 1
+        heapreplace(heap, ((extended[b] + 1) / weights[b], b))
+    return tuple(extended)
 
 
 def split_concurrency(max_concurrent_trials: int | None, brackets: int) -> tuple[int | None, ...]:

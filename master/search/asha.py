@@ -7,6 +7,8 @@ promoted later. Stopping (`stop_once`): a trial that is not good enough among th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -50,6 +52,15 @@ class AshaBracket:
     def limit(self, plan: BracketPlan) -> None:
         """Takes another limit on the trials that train at once; those that do go on."""
         self.plan, self._ran = plan, len(self.running)
+
+    def extend(self, max_trials: int) -> None:
+        """Makes this many trials in all."""
+        self.plan = replace(self.plan, max_trials=max_trials)
+
+    def keep_waiting(self, kept: Callable[[int], bool]) -> None:
+        """Only those of the trials that wait can still be promoted for which this is true."""
+        for rung in self.rungs:
+            rung.keep_waiting(kept)
 
     @property
     def can_create(self) -> bool:
@@ -177,8 +188,7 @@ class AshaBracket:
             else:
                 assert here <= passed, f"trials came to {where} without a promotion: {here - passed}"
                 assert self._stop_once or here == passed, f"promoted trials were lost before {where}: {passed - here}"
-            waiting = {trial for _, trial in rung.candidates()}
-            passed = {trial for key, trial in rung.results() if key != WORST} - waiting
+            passed = rung.promoted
 
 
 def _go_on(passing: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from sortedcontainers import SortedList
@@ -52,6 +52,14 @@ class AshaPromotions:
         self._climbs[place] += 1
         self._waiting[place].remove(key)
         return ""
+
+    def extended(self, plan: Sequence[BracketPlan], kept: Callable[[int], bool] | None) -> None:
+        """The search has this plan now; trials that are not kept wait no more below the last rung."""
+        self._plan = plan
+        if kept is not None:
+            for (bracket, rung), waiting in self._waiting.items():
+                if rung < len(plan[bracket].rungs) - 1:
+                    self._waiting[bracket, rung] = SortedList(key for key in waiting if kept(key[1]))
 
     def _wins(self, place: Place, key: Result) -> bool:
         """Whether this result is the best of those that wait in their bracket's highest rung, while all its trials are

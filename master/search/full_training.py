@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ...shared.space.grid import Grid
@@ -15,6 +15,7 @@ from .interface import (
     Done,
     Entered,
     ExpectedCost,
+    NotExtendable,
     Promoted,
     RungRecord,
     SearchContext,
@@ -36,6 +37,9 @@ class NoPromotions:
     def promoted(self, promotion: Promoted) -> str:
         """Why a promotion was not deserved."""
         return f"it is promoted from rung {promotion.rung}, and there is none above"
+
+    def extended(self, plan: Sequence[BracketPlan], kept: Callable[[int], bool] | None) -> None:
+        """Still nobody is."""
 
 
 class FullTraining:
@@ -140,6 +144,16 @@ class FullTraining:
         """From now on no more trials than these are started beside others."""
         self._bracket = replace(self._bracket, max_concurrent_trials=max_concurrent_trials)
         self._ran = len(self._running)
+
+    def extend(self, max_trials: int) -> None:
+        """From now on it makes this many trials in all; raises NotExtendable where its grid has fewer combinations."""
+        if self._grid is not None and max_trials > self._initial + self._grid.number:
+            before = f"after {self._initial:,} initial trials" if self._initial else "in all"
+            raise NotExtendable(f"its grid has {self._grid.number:,} combinations {before}, and no more")
+        self._bracket = replace(self._bracket, max_trials=max_trials)
+
+    def keep_waiting(self, kept: Callable[[int], bool]) -> None:
+        """No trial waits."""
 
     def check(self) -> None:
         """Raises AssertionError where an invariant does not hold."""

@@ -7,7 +7,7 @@ whoever plans, prices, checks or replays a search asks the searcher.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -153,7 +153,8 @@ class TrialRecord:
 
     `rung` is the one it heads for while it trains, or the last that it entered; `resource` the furthest at which it
     entered a rung (0 before that); `running` whether the searcher waits for its report; `ended` whether it stopped,
-    completed or failed. Discarded trials are given with `discarded`, since their numbers are not used again. `parent`
+    completed or failed; `kept` whether it ended with a search that was extended since, and a checkpoint of it is kept.
+    Discarded trials are given with `discarded`, since their numbers are not used again. `parent`
     and `start` are those of the Train that made it.
     """
 
@@ -166,6 +167,7 @@ class TrialRecord:
     discarded: bool = False
     parent: int | None = None
     start: int = 0
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,11 @@ class PromotionRule(Protocol):
 
     def promoted(self, promotion: Promoted) -> str:
         """A trial that entered this rung was promoted from it: why it should not have been, or nothing."""
+        ...
+
+    def extended(self, plan: Sequence[BracketPlan], kept: Callable[[int], bool] | None) -> None:
+        """The search got more trials, and has this plan now. Where it had ended, only those of the trials that waited
+        wait again for which `kept` is true; None: it had not."""
         ...
 
 
@@ -294,6 +301,18 @@ class Searcher(Protocol):
         """From now on no more trials than these are started beside others; those that train go on. None: no limit."""
         ...
 
+    def extend(self, max_trials: int) -> None:
+        """From now on it makes this many trials in all, at least as many as before, in the brackets and rungs that it
+        has. However many steps it takes to a number, the plan is the same. Raises NotExtendable, and then nothing has
+        changed."""
+        ...
+
+    def keep_waiting(self, kept: Callable[[int], bool]) -> None:
+        """The search had ended, and goes on: of the trials that wait at rungs only those can still be promoted for
+        which `kept` is true. The others count in their rungs as before. A restored searcher knows it from its
+        records."""
+        ...
+
     def check(self) -> None:
         """Raises AssertionError where an invariant does not hold; for tests and `rungmaster db check`."""
         ...
@@ -301,3 +320,7 @@ class Searcher(Protocol):
 
 class UnknownTrial(LookupError):
     """The trial is not running in this search: it never was, or a decision has already ended its assignment."""
+
+
+class NotExtendable(Exception):
+    """This search cannot be given more trials; its text says why."""

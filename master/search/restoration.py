@@ -15,13 +15,17 @@ class Restoration:
         self._contents = [Content() for _ in bracket.rungs]
         #: Resource of the paused trials that were past their rung when they entered it.
         self._past: dict[int, int] = {}
+        #: Trials that have ended; one that waited then was left behind when its search was extended.
+        self._over: set[int] = set()
 
     def take_trial(self, record: TrialRecord) -> None:
         """Takes in a trial that was made, and not discarded."""
         self._bracket.created += 1
         if record.running:
             self._bracket.running[record.trial] = Running(record.rung, record.resource)
-        elif not record.ended and record.resource > self._bracket.rungs[record.rung].resource:
+        elif record.ended and not record.kept:
+            self._over.add(record.trial)
+        elif record.resource > self._bracket.rungs[record.rung].resource:
             self._past[record.trial] = record.resource
 
     def take_result(self, record: RungRecord) -> None:
@@ -29,7 +33,11 @@ class Restoration:
         content = self._contents[record.rung]
         result = (self._bracket.key(record.metric), record.trial)
         content.results.append(result)
-        if not record.promoted and result[0] != WORST:
+        if record.promoted or result[0] == WORST:
+            return
+        if record.trial in self._over:
+            content.left.add(record.trial)
+        else:
             content.candidates.append(result)
             if record.trial in self._past:
                 content.overshoot[record.trial] = self._past[record.trial]

@@ -7,7 +7,7 @@ WORST stands for a failure or a result that is not finite.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import cast
@@ -21,11 +21,13 @@ Result = tuple[float, int]
 
 @dataclass(slots=True)
 class Content:
-    """What a rung holds, in any order: all results; those that may still be promoted; their resource where past it."""
+    """What a rung holds, in any order: all results; those that may still be promoted; their resource where past it;
+    and the trials that waited when their search ended, and cannot go on."""
 
     results: list[Result] = field(default_factory=list)
     candidates: list[Result] = field(default_factory=list)
     overshoot: dict[int, int] = field(default_factory=dict)
+    left: set[int] = field(default_factory=set)
 
 
 class RankedRung:
@@ -36,6 +38,7 @@ class RankedRung:
         "_changed",
         "_denominator",
         "_keeps_candidates",
+        "_left",
         "_numerator",
         "_overshoot",
         "_promotable",
@@ -51,6 +54,8 @@ class RankedRung:
         self._candidates: SortedList = SortedList()
         #: Resource of the candidates that were past the rung when they entered it; for most, it is the rung's own.
         self._overshoot: dict[int, int] = {}
+        #: Trials that waited here when their search ended, and cannot go on since it was extended.
+        self._left: set[int] = set()
         #: The last answer of `promotable`, right until something changes: workers ask far more often than that.
         self._promotable: Result | None = None
         self._changed = False
@@ -70,6 +75,7 @@ class RankedRung:
         if self._keeps_candidates:
             self._candidates = SortedList(content.candidates)
             self._overshoot = content.overshoot
+            self._left = content.left
 
     def enter(self, result: Result, resource: int) -> int:
         """Adds the result of a trial that has trained to `resource`; gives its rank, 0 for the best."""
@@ -109,6 +115,19 @@ class RankedRung:
             self._candidates.remove(result)
         return self._overshoot.pop(result[1], self.resource)
 
+    def keep_waiting(self, kept: Callable[[int], bool]) -> None:
+        """Of the candidates only those stay for whose trial this is true."""
+        self._changed = True
+        self._left |= {trial for _, trial in self._candidates if not kept(trial)}
+        self._candidates = SortedList(result for result in self._candidates if result[1] not in self._left)
+        self._overshoot = {trial: at for trial, at in self._overshoot.items() if trial not in self._left}
+
+    @property
+    def promoted(self) -> set[int]:
+        """The trials that went on from here; where no candidates are kept, all with a finite result."""
+        finite = {trial for key, trial in self._results if key != WORST}
+        return finite - {trial for _, trial in self._candidates} - self._left
+
     def results(self) -> Iterable[Result]:
         """All results, best first."""
         return iter(self._results)
@@ -126,4 +145,6 @@ class RankedRung:
         assert len(trials) == len(results), f"a trial entered the rung at {self.resource} twice"
         assert set(candidates) <= set(results), f"the rung at {self.resource} has candidates that never entered it"
         assert all(key != WORST for key, _ in candidates), f"a failure is a candidate in the rung at {self.resource}"
+        assert self._left <= trials, f"the rung at {self.resource} has lost trials that never entered it"
+        assert not self._left & {trial for _, trial in candidates}, f"a lost trial waits in the rung at {self.resource}"
         assert self._overshoot.keys() <= {trial for _, trial in candidates}

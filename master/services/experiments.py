@@ -35,6 +35,7 @@ from ..experiment.retention import thinner
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text
 from .callers import caller_name
+from .extending import extend
 from .watching import Journals, ReportStreams, Streams, Watches
 
 T = TypeVar("T")
@@ -172,6 +173,16 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
             raise FailedPrecondition(f"experiment {number} has ended: it is {experiment.state}", experiment_id=number)
         await self._writer.execute(lambda core, _: core.change(number, settings))
         return pb.SetExperimentResponse(experiment=convert.to_message(await self._experiment(number)))
+
+    async def ExtendExperiment(  # noqa: N802
+        self, request: pb.ExtendExperimentRequest, context: Context
+    ) -> pb.ExtendExperimentResponse:
+        """See the .proto."""
+        del context
+        number = request.experiment_id
+        before = await self._experiment(number)
+        await extend(self._writer, self._reader, before, request.max_trials)
+        return pb.ExtendExperimentResponse(experiment=convert.to_message(await self._experiment(number)))
 
     async def DeleteExperiment(  # noqa: N802
         self, request: pb.DeleteExperimentRequest, context: Context

@@ -65,7 +65,7 @@ TRIAL_ORDER_ID: TrialOrder
 TRIAL_ORDER_BEST: TrialOrder
 
 class Experiment(_message.Message):
-    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec_json", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial", "priority", "weight", "max_concurrent_trials", "owner")
+    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec_json", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial", "priority", "weight", "max_concurrent_trials", "owner", "max_trials")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +91,7 @@ class Experiment(_message.Message):
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
+    MAX_TRIALS_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
     name: str
     state: ExperimentState
@@ -116,7 +117,8 @@ class Experiment(_message.Message):
     weight: float
     max_concurrent_trials: int
     owner: str
-    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec_json: _Optional[str] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ..., priority: _Optional[int] = ..., weight: _Optional[float] = ..., max_concurrent_trials: _Optional[int] = ..., owner: _Optional[str] = ...) -> None: ...
+    max_trials: int
+    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec_json: _Optional[str] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ..., priority: _Optional[int] = ..., weight: _Optional[float] = ..., max_concurrent_trials: _Optional[int] = ..., owner: _Optional[str] = ..., max_trials: _Optional[int] = ...) -> None: ...
 
 class Thinning(_message.Message):
     __slots__ = ("keep_every", "reports_dropped", "start_time", "end_time")
@@ -425,6 +427,20 @@ class SetExperimentRequest(_message.Message):
     weight: float
     max_concurrent_trials: int
     def __init__(self, experiment_id: _Optional[int] = ..., priority: _Optional[int] = ..., weight: _Optional[float] = ..., max_concurrent_trials: _Optional[int] = ...) -> None: ...
+
+class ExtendExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id", "max_trials")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_TRIALS_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: int
+    max_trials: int
+    def __init__(self, experiment_id: _Optional[int] = ..., max_trials: _Optional[int] = ...) -> None: ...
+
+class ExtendExperimentResponse(_message.Message):
+    __slots__ = ("experiment",)
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    experiment: Experiment
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ...) -> None: ...
 
 class SetExperimentResponse(_message.Message):
     __slots__ = ("experiment",)

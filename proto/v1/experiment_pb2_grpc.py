@@ -73,6 +73,11 @@ class ExperimentServiceStub:
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentRequest.SerializeToString,
                 response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentResponse.FromString,
                 _registered_method=True)
+        self.ExtendExperiment = channel.unary_unary(
+                '/rungmaster.v1.ExperimentService/ExtendExperiment',
+                request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ExtendExperimentRequest.SerializeToString,
+                response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ExtendExperimentResponse.FromString,
+                _registered_method=True)
         self.DeleteExperiment = channel.unary_unary(
                 '/rungmaster.v1.ExperimentService/DeleteExperiment',
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.DeleteExperimentRequest.SerializeToString,
@@ -167,6 +172,16 @@ class ExperimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExtendExperiment(self, request, context):
+        """Gives a search more trials, while it runs or once it has ended: its brackets and rungs stay, and it goes on where
+        it stood. Of one that had ended, trials that waited at rungs can be promoted as far as their checkpoints are kept.
+        FAILED_PRECONDITION where it was cancelled or failed, or its searcher makes no more trials; UNAVAILABLE while its
+        trials are still being ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteExperiment(self, request, context):
         """Deletes the records of an experiment that has ended, and has its checkpoints deleted.
         """
@@ -256,6 +271,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.SetExperiment,
                     request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentRequest.FromString,
                     response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentResponse.SerializeToString,
+            ),
+            'ExtendExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendExperiment,
+                    request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ExtendExperimentRequest.FromString,
+                    response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ExtendExperimentResponse.SerializeToString,
             ),
             'DeleteExperiment': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteExperiment,
@@ -486,6 +506,33 @@ class ExperimentService:
             '/rungmaster.v1.ExperimentService/SetExperiment',
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentRequest.SerializeToString,
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.SetExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungmaster.v1.ExperimentService/ExtendExperiment',
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ExtendExperimentRequest.SerializeToString,
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ExtendExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

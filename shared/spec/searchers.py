@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from ..errors import Problem
+from ..limits import MAX_TRIALS
 from ..space.grid import MAX_COMBINATIONS, grid_problems
 from ..space.hyperparameters import Condition, Hyperparameter
 from .fields import FieldProblems, Model, flag, limits_hold, listed, number, one_of, whole
@@ -79,7 +80,7 @@ class RungSearcher(SearcherSpec):
     `stop_once`: stop trials at rungs for good instead of pausing them.
     """
 
-    max_trials: Annotated[int, whole(1, 10**9)]
+    max_trials: Annotated[int, whole(1, MAX_TRIALS)]
     max_resource: Annotated[int, whole(1)]
     divisor: Annotated[int | float, number(above=1, maximum=1e6)] = 4
     max_rungs: Annotated[int, whole(1, MAX_RUNGS)] = 5
@@ -105,7 +106,7 @@ class RandomSpec(SearcherSpec):
     """Every trial trains to `max_resource`; `max_trials`: trials to make, at least 1."""
 
     name: Annotated[str, one_of("random")] = "random"
-    max_trials: Annotated[int, whole(1, 10**9)]
+    max_trials: Annotated[int, whole(1, MAX_TRIALS)]
     max_resource: Annotated[int, whole(1)]
 
     @property

@@ -166,6 +166,8 @@ class Experiment:
     max_concurrent_trials: int | None = None
     #: Who submitted it: the name of the token, or without tokens the user that the client names; "" if nobody knows.
     owner: str = ""
+    #: How many trials it makes since it was extended; None where it was not, and makes as many as its spec says.
+    max_trials: int | None = None
 
     @property
     def over(self) -> bool:

@@ -15,6 +15,8 @@ from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParam
 from rungmaster.master.dispatcher.setup import ExperimentSetup, Refused
 from rungmaster.master.dispatcher.upkeep.endings import PORTION
 from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, StoredRows, TrialRow
+from rungmaster.master.experiment.extension import reopened
+from rungmaster.master.experiment.records import Batch
 from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.spec.spec import Spec, spec_from_json
@@ -189,6 +191,17 @@ class Master:
         """Creates an experiment."""
         setup = plain_blueprint(spec or make_spec())
         return self.do(lambda core: core.create(setup, request_id))
+
+    def extend(self, max_trials: int, experiment_id: int = 1) -> None:
+        """Gives an experiment more trials, as the service does it."""
+        asked = self.do(lambda core: core.extend(experiment_id, max_trials))
+        if asked is None:
+            return
+        stored_rows, setup = self.store.rows.taken_up(experiment_id)
+        batch = Batch(Changes(), self.wall)
+        found = reopened(stored_rows, setup.spec, setup.searcher, setup.draw, max_trials, batch)
+        if found is not None:
+            self.do(lambda core: core.reopen(asked, found, setup.draw, batch.changes))
 
     def worker(self, name: str = "w", slots: int = 1, **labels: str) -> Worker:
         """A worker that has said hello."""

@@ -36,12 +36,21 @@ class Oracle:
         self._store = store
         self._specs: dict[int, Spec] = {}
         self._ended: dict[Any, str] = {}
+        #: Of extended experiments, by number of experiment and trial, those that stopped at their last end: they may go
+        #: on, or cannot since no checkpoint of them was kept.
+        self._may_go_on: set[tuple[int, int]] = set()
+        self._left: set[tuple[int, int]] = set()
+        #: Checkpoints that were given up at the end of a search that was extended since.
+        self._given_up: set[str] = set()
         self._acknowledged: dict[tuple[LeaseRef, int], LeaseEvent] = {}
         #: Those that were not looked up yet.
         self._news: list[tuple[LeaseRef, int]] = []
 
     def before_commit(self, changes: Changes) -> None:
         """I4: every promotion was in the top fraction at some moment of the batch, or its bracket's winner."""
+        for event in changes.new_events:
+            if event.kind == "experiment_extended":
+                self._extended(event.experiment_id)
         for n, key in enumerate(changes.promoted):
             experiment_id, bracket, rung, trial = key
             if not isinstance(self._spec(experiment_id).searcher, RungSearcher):
@@ -52,6 +61,25 @@ class Oracle:
             deserved = any(self._passes(results, experiment_id, trial) for results in moments)
             deserved = deserved or self._wins(key, changes, changes.promoted[:n])
             assert deserved, f"trial {trial} was promoted from rung {rung} of bracket {bracket} without being on top"
+
+    def _extended(self, experiment_id: int) -> None:
+        """I6: only what was completed goes on, and of its trials only those that its end stopped."""
+        before = self._store.experiments[experiment_id]
+        if not ExperimentState(before.state).ended:
+            return
+        assert before.state == ExperimentState.COMPLETED, f"I6: it goes on: {before}"
+        self._ended.pop((experiment_id,), None)
+        own = [(key, row) for key, row in self._store.checkpoints.items() if key[0] == experiment_id]
+        kept = {key[:2] for key, row in own if row.delete_time is None}
+        self._given_up |= {row.uri for _, row in own if row.delete_time is not None}
+        for key, trial in self._store.trials.items():
+            if key[0] == experiment_id and trial.state == TrialState.STOPPED:
+                waits = (experiment_id, trial.bracket_id, trial.rung_id, trial.trial_id) in self._store.results
+                if waits and key not in kept:
+                    self._left.add(key)
+                else:
+                    self._may_go_on.add(key)
+                    self._ended.pop(key, None)
 
     def _passes(self, results: Iterable[RungResultRow], experiment_id: int, trial: int) -> bool:
         spec = self._spec(experiment_id)
@@ -87,10 +115,13 @@ class Oracle:
             return None
         for k in reversed(range(len(rungs) - 1)):
             here = zip(rungs[k], went_on[k], strict=True)
-            waiting = [row for row, gone in here if row.metric is not None and not gone]
+            waiting = [row for row, gone in here if row.metric is not None and not gone and not self._is_left(row)]
             if waiting:
                 return k, min((_rank(row, spec), row.trial_id) for row in waiting)[1]
         return None
+
+    def _is_left(self, row: RungResultRow) -> bool:
+        return (row.experiment_id, row.trial_id) in self._left
 
     def _spec(self, experiment_id: int) -> Spec:
         if experiment_id not in self._specs:
@@ -217,8 +248,10 @@ class Oracle:
                 self._check_top_fraction_went_on(row)
         for key, trial in self._store.trials.items():
             if TrialState(trial.state).ended:
-                assert self._ended.setdefault(key, trial.state) == trial.state, f"I6: {trial}"
                 assert trial.end_time is not None
+                if trial.state != TrialState.STOPPED or key not in self._may_go_on or key[0] not in live:
+                    assert self._ended.setdefault(key, trial.state) == trial.state, f"I6: {trial}"
+                    self._may_go_on.discard(key)
             else:
                 assert key not in self._ended, f"I6: {trial} had ended"
                 assert key[0] in live, f"I9: its experiment has ended: {trial}"
@@ -237,7 +270,7 @@ class Oracle:
                 results = [r for k, r in self._store.results.items() if k[:3] == key]
                 for result in results:
                     top = self._passes(results, row.experiment_id, result.trial_id)
-                    assert result.promoted or not top, f"I4: {result} was left behind"
+                    assert result.promoted or not top or self._is_left(result), f"I4: {result} was left behind"
         for bracket in tops:
             results = [r for k, r in self._store.results.items() if k[:2] == (row.experiment_id, bracket)]
             promoted = {k for k, r in self._store.results.items() if r.promoted}
@@ -248,7 +281,7 @@ class Oracle:
         broken = {uri for event in self._store.events for uri in event.data.get("uris", ())}
         newest: dict[tuple[int, int], tuple[tuple[int, int, int], float | None]] = {}
         for key, row in self._store.checkpoints.items():
-            if row.uri in broken:
+            if row.uri in broken or row.uri in self._given_up:
                 continue
             order = (row.resource, row.token, row.sequence)
             newest[key[:2]] = max(newest.get(key[:2], ((-1, 0, 0), None)), (order, row.delete_time), key=lambda n: n[0])
@@ -327,7 +360,12 @@ def _searcher(searcher: Any) -> Any:
     if not isinstance(searcher, AdaptiveAsha):
         return _plain(searcher)
     return [
-        (b.created, b.running, [(list(r.results()), list(r.candidates()), r._overshoot) for r in b.rungs])
+        (
+            b.plan,
+            b.created,
+            b.running,
+            [(list(r.results()), list(r.candidates()), r._overshoot, r._left) for r in b.rungs],
+        )
         for b in searcher._brackets
     ], searcher._next_trial
 

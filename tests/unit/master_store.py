@@ -162,6 +162,12 @@ class MemoryStore:
             return None
         return self.records(experiment_id), self.set_up(row)
 
+    def taken_up(self, experiment_id: int) -> tuple[StoredRows, ExperimentSetup]:
+        """An experiment that has ended, to go on."""
+        setup = self.set_up(self.experiments[experiment_id])
+        assert isinstance(setup, ExperimentSetup)
+        return self.records(experiment_id), setup
+
     def set_up(self, row: ExperimentRow) -> ExperimentSetup | Refused:
         """What an experiment goes on with, from its stored spec."""
         return plain_blueprint(spec_from_json(row.spec))

@@ -7,7 +7,7 @@ import json
 import math
 import sqlite3
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from rungmaster.master.search.interface import (
     Entered,
     ExpectedCost,
     Goal,
+    NotExtendable,
     Promoted,
     RungRecord,
     SearchContext,
@@ -43,7 +44,7 @@ from rungmaster.master.search.interface import (
     Wait,
 )
 from rungmaster.master.search.registry import BUILDERS
-from rungmaster.shared.errors import InvalidSpec
+from rungmaster.shared.errors import FailedPrecondition, InvalidSpec
 from rungmaster.shared.spec.fields import one_of, whole
 from rungmaster.shared.spec.searchers import SEARCHERS, SearcherSpec
 from rungmaster.shared.spec.spec import Spec, spec_from_json, spec_to_json
@@ -81,6 +82,9 @@ class DuelPromotions:
 
     def promoted(self, promotion: Promoted) -> str:
         return "" if self.results[0][1] == promotion.trial else "it is not the best"
+
+    def extended(self, plan: Sequence[BracketPlan], kept: Callable[[int], bool] | None) -> None:
+        pass
 
 
 @dataclass
@@ -198,6 +202,12 @@ class Duel:
     def limit(self, max_concurrent_trials: int | None) -> None:
         self.at_once = max_concurrent_trials
 
+    def extend(self, max_trials: int) -> None:
+        raise NotExtendable("a duel is over")
+
+    def keep_waiting(self, kept: Callable[[int], bool]) -> None:
+        pass
+
     def check(self) -> None:
         assert self.made <= self.spec.entrants
 
@@ -280,6 +290,16 @@ def test_a_master_searches_with_it_and_its_journal_is_replayed(master: Master, d
     assert master.store.hparams({(1, 2)}) == {(1, 2): {"entrant": 2}}
     assert (master.experiment().resource_spent, master.experiment().resource_full) == (12, 36)
     assert check_database(str(database)).violations == []
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_one_that_makes_no_more_trials_refuses_with_its_reason(master: Master, ended: bool) -> None:
+    master.submit(duel(2))
+    worker = master.worker()
+    while ended and master.experiment().state == ExperimentState.ACTIVE:
+        worker.train(0.5)
+    with pytest.raises(FailedPrecondition, match="experiment 1 cannot be extended: a duel is over"):
+        master.extend(10)
 
 
 def test_a_failure_decides_about_all_who_wait(master: Master, database: Path) -> None:

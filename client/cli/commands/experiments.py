@@ -1,4 +1,4 @@
-"""Commands about whole experiments: status, list, pause, resume, cancel, delete, thin."""
+"""Commands about whole experiments: status, list, pause, resume, set, extend, cancel, delete, thin."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import click
 from google.protobuf.message import Message
 
 from ....proto.v1 import experiment_pb2
-from ....shared.limits import MAX_KEEP_EVERY
+from ....shared.limits import MAX_KEEP_EVERY, MAX_TRIALS
 from ....shared.text.printing import say, say_lines
 from ....shared.wire.convert import from_message, from_messages
 from ....shared.wire.model import Experiment, ExperimentState, Trouble
 from ...client import Client
 from ...fingerprint import code_warning
 from ...local.database import DatabaseClient
-from ...requests import list_experiments, set_experiment
+from ...requests import extend_experiment, list_experiments, set_experiment
 from ...results import other_metrics
 from .. import text
 from ..options import (
@@ -125,8 +125,12 @@ def resume(experiment: int | None, client: Client, as_json: bool) -> None:
     """
     chosen = choose(client, experiment, [ExperimentState.PAUSED])
     answer = _change(client, experiment_pb2.ResumeExperimentRequest(experiment_id=chosen), as_json)
-    if changed := client.code_changes(chosen):
-        warning = code_warning(from_message(answer.experiment, Experiment), changed)
+    _warn_of_changed_code(client, from_message(answer.experiment, Experiment))
+
+
+def _warn_of_changed_code(client: Client, experiment: Experiment) -> None:
+    if changed := client.code_changes(experiment.experiment_id):
+        warning = code_warning(experiment, changed)
         say(f"warning: {warning}: trials from before and from now on are of different code", err=True)
 
 
@@ -184,6 +188,31 @@ def set_command(
     chosen = choose(client, experiment, UNFINISHED)
     request = set_experiment(chosen, priority=priority, weight=weight, max_concurrent_trials=at_once)
     _change(client, request, as_json, lambda value: [f"has {text.settings(value)}"])
+
+
+@click.command("extend")
+@click.argument("experiment", type=EXPERIMENT_ID)
+@click.option(
+    "--max-trials",
+    type=click.IntRange(1, MAX_TRIALS),
+    required=True,
+    metavar="N",
+    help="Trials in all, those counted that there are.",
+)
+@steering_options
+@json_option
+def extend(experiment: int, max_trials: int, client: Client, as_json: bool) -> None:
+    """Give a search more trials, while it runs or once it has completed: it goes on where it stood.
+
+    Its brackets and rungs stay. Of a search that had completed, trials that waited at rungs can be promoted as far as
+    their checkpoints are kept (`checkpoints: {keep: all}` keeps them all).
+    """
+    answer = _change(client, extend_experiment(experiment, max_trials), as_json, _makes)
+    _warn_of_changed_code(client, from_message(answer.experiment, Experiment))
+
+
+def _makes(experiment: Experiment) -> list[str]:
+    return [f"is {experiment.state} and makes {experiment.planned_trials:,} trials in all"]
 
 
 @click.command("delete")

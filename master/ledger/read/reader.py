@@ -10,7 +10,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from ....shared.checkpoints.paths import CheckpointPath
-from ....shared.errors import InvalidInput
+from ....shared.errors import FailedPrecondition, InvalidInput
 from ....shared.wire.model import (
     Checkpoint,
     Event,
@@ -24,14 +24,14 @@ from ....shared.wire.model import (
     Trouble,
 )
 from ....shared.wire.positions import ReportPosition
-from ...experiment.changes import ThinningRow
+from ...experiment.changes import StoredRows, ThinningRow
 from ...experiment.orphans import is_orphan
 from ...experiment.retention import Measured
 from ..engine import parse_database, reading_engine, transaction
 from ..files.ground import DatabaseFiles
 from ..leadership.lock import is_held
 from ..leadership.mastership import MastershipHolder, read_owner
-from . import experiment_queries, orphan_queries, report_queries, retention, trial_queries, trouble_queries
+from . import experiment_queries, orphan_queries, recovery, report_queries, retention, trial_queries, trouble_queries
 from .paging import parse_page
 from .read_only import ReadOnly
 
@@ -207,8 +207,19 @@ class Reader:
         with self._snapshot() as connection:
             return retention.open_deletions(connection)
 
+    def stored(self, experiment_id: int) -> StoredRows:
+        """All that an experiment goes on with, whether it has ended or not. Raises NotFound.
+
+        Raises FailedPrecondition while its reports are being thinned: those of a search that goes on must not be.
+        """
+        with self._snapshot() as connection:
+            if any(row.experiment_id == experiment_id for row in retention.open_thinnings(connection)):
+                text = f"the reports of experiment {experiment_id} are being thinned; try again when that is done"
+                raise FailedPrecondition(text, experiment_id=experiment_id)
+            return recovery.stored_experiment(connection, experiment_id)
+
     def unthinned(self, ended_before: float) -> list[int]:
-        """Experiments that ended before that time (seconds since the epoch) and were never thinned."""
+        """Experiments that ended before that time (seconds since the epoch) and were not thinned since."""
         with self._snapshot() as connection:
             return retention.unthinned(connection, ended_before)
 

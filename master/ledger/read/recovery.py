@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from ....shared.errors import RungmasterError
+from ....shared.errors import NotFound, RungmasterError
 from ....shared.wire.model import ExperimentState, TrialState
 from ...experiment.changes import (
     BracketRow,
@@ -80,6 +80,14 @@ def recover_experiment(connection: Connection, experiment_id: int) -> StoredRows
     """One of the experiments; None where there is none, or it has ended."""
     rows = list(_experiments(connection, _LIVE_ONES & (tables.experiments.c.experiment_id == experiment_id)))
     return _experiment(connection, rows[0]) if rows else None
+
+
+def stored_experiment(connection: Connection, experiment_id: int) -> StoredRows:
+    """Any experiment. Raises NotFound, and whatever reading damaged values raises."""
+    rows = list(_experiments(connection, tables.experiments.c.experiment_id == experiment_id))
+    if not rows:
+        raise NotFound(f"there is no experiment {experiment_id}", experiment_id=experiment_id)
+    return _records(connection, rows[0])
 
 
 def unneeded_checkpoints(connection: Connection) -> list[str]:

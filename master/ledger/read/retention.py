@@ -32,8 +32,8 @@ def open_deletions(connection: Connection) -> list[int]:
 
 
 def unthinned(connection: Connection, ended_before: float) -> list[int]:
-    """Experiments that ended before that time and were never thinned."""
-    thinned = exists().where(_T.experiment_id == _E.experiment_id)
+    """Experiments that ended before that time and were not thinned since: one that was extended ends again."""
+    thinned = exists().where(_T.experiment_id == _E.experiment_id, _T.start_time >= _E.end_time)
     statement = select(_E.experiment_id).where(_E.state.in_(_ENDED), _E.end_time < ended_before, ~thinned)
     return list(connection.scalars(statement.order_by(_E.experiment_id)))
 

@@ -96,6 +96,7 @@ experiments = _table(
     Column("max_concurrent_trials", Integer),
     Column("owner", CleanText, nullable=False, server_default=""),
     Column("spec_rules", Integer, nullable=False, server_default="1"),
+    Column("max_trials", Integer),
     _partial("uq_experiments_request", "request_id", where="request_id <> ''", unique=True),
 )
 

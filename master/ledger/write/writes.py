@@ -114,9 +114,9 @@ _INSERTIONS = {
 _EXPERIMENTS = Update(
     tables.experiments,
     *("state", "state_reason", "end_time", "counts", "resource_spent", "resource_full"),
-    *("priority", "weight", "max_concurrent_trials"),
+    *("priority", "weight", "max_concurrent_trials", "max_trials"),
 )
-_BRACKETS = Update(tables.brackets, "trials_created", "max_concurrent_trials")
+_BRACKETS = Update(tables.brackets, "max_trials", "trials_created", "max_concurrent_trials")
 _RUNGS = Update(tables.rungs, "entered", "promoted", "failed", "best_metric")
 _TRIALS = Update(
     tables.trials,

@@ -31,6 +31,7 @@ _SERVICES: dict[str, dict[str, frozenset[Role]]] = {
         "ResumeExperiment": CHANGE,
         "CancelExperiment": CHANGE,
         "SetExperiment": CHANGE,
+        "ExtendExperiment": CHANGE,
         "DeleteExperiment": CHANGE,
         "ThinExperiment": CHANGE,
         "ListTrials": READ,
