@@ -9,13 +9,14 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
+from ...shared.durations import written
 from ...shared.text.failure_text import summary
 from ...shared.text.visible import json_text, visible
 from ...shared.wire.model import (
+    SEARCH_ENDED,
     Checkpoint,
     Event,
     Experiment,
-    ExperimentState,
     Report,
     TrialInfo,
     TrialState,
@@ -128,6 +129,21 @@ def saved(experiment: Experiment) -> str:
     )
 
 
+def limits(experiment: Experiment, now: datetime) -> list[str]:
+    """What ends the search earlier by its spec's `stop`, and how far each of it is; nothing where nothing does."""
+    stop, told = experiment.spec.get("stop") or {}, list[str]()
+    metric, time, resource = (stop.get(name) for name in ("metric", "time", "resource"))
+    if metric is not None:
+        best = experiment.leading_trial.best_metric if experiment.leading_trial else None
+        bound = "most" if experiment.goal == "minimize" else "least"
+        told.append(f"{experiment.metric} at {bound} {number(metric)} (best {number(best)})")
+    if time is not None:
+        told.append(f"{written(time)} since its submission ({duration(elapsed(experiment, now))})")
+    if resource is not None:
+        told.append(f"{resource:,} {experiment.unit} of all trials together ({experiment.resource_spent:,})")
+    return ["ends earlier at: " + ", or ".join(told)] if told else []
+
+
 def thinned_lines(experiment: Experiment) -> list[str]:
     """How many reports are gone, and which stayed; nothing where all are there."""
     thinning = experiment.thinning
@@ -171,7 +187,7 @@ def _result(experiment: Experiment, trial: TrialInfo, metric: float | None, reso
 def heading(experiment: Experiment, now: datetime) -> str:
     """An experiment's name, state and age in one line."""
     name = f"experiment {experiment.experiment_id} ({experiment.name})"
-    plain = experiment.state is ExperimentState.COMPLETED or not experiment.state_reason
+    plain = experiment.state_reason in ("", SEARCH_ENDED)
     reason = "" if plain else f" ({experiment.state_reason})"
     ending = ", its trials are being ended" if experiment.ending else ""
     return f"{name} {experiment.state}{reason}, {duration(elapsed(experiment, now))}{ending}"
@@ -210,7 +226,7 @@ def overview(
     """Where an experiment stands: state, counts, rungs, best trial; and the savings once it has ended."""
     ended = experiment.state.ended
     lines = [heading(experiment, now), counts(experiment), saved(experiment) if ended else trained(experiment)]
-    lines += thinned_lines(experiment) if ended else [workers_line(workers)]
+    lines += thinned_lines(experiment) if ended else [*limits(experiment, now), workers_line(workers)]
     others = (f"  {name} {number(value)}" for name, value in other_metrics.items())
     best = [*best_lines(experiment), *others]
     values = experiment.best_trial.hparams if experiment.best_trial else {}
@@ -323,7 +339,8 @@ def noteworthy(event: Event) -> str | None:
             | "experiment_paused"
             | "experiment_active"
             | "experiment_cancelled"
-            | "experiment_failed",
+            | "experiment_failed"
+            | "stop_reached",
             _,
         ):
             reason = data.get("reason")

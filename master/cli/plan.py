@@ -11,7 +11,7 @@ import click
 from ...shared.errors import CannotStart
 from ...shared.space.space import repetition
 from ...shared.spec.documents import read_document
-from ...shared.spec.spec import parse_with_space
+from ...shared.spec.spec import Spec, parse_with_space
 from ...shared.text.printing import say, say_block, say_json
 from ...shared.text.visible import visible
 from ..search.interface import BracketPlan, ExpectedCost, planned_trials
@@ -19,7 +19,7 @@ from ..search.registry import searcher_of
 from .searcher_file import load_searchers
 
 
-def _document(path: Path, plan: tuple[BracketPlan, ...], cost: ExpectedCost) -> dict[str, Any]:
+def _document(path: Path, plan: tuple[BracketPlan, ...], cost: ExpectedCost, limits: tuple[str, ...]) -> dict[str, Any]:
     return {
         "spec": str(path),
         "brackets": [asdict(bracket) for bracket in plan],
@@ -28,10 +28,11 @@ def _document(path: Path, plan: tuple[BracketPlan, ...], cost: ExpectedCost) -> 
         "full_resource": cost.full,
         "saved": round(cost.saved, 6),
         "assumption": cost.assumption,
+        "ends_early_at": limits,
     }
 
 
-def _text(path: Path, name: str, plan: tuple[BracketPlan, ...], cost: ExpectedCost) -> str:
+def _text(path: Path, name: str, plan: tuple[BracketPlan, ...], cost: ExpectedCost, limits: tuple[str, ...]) -> str:
     head = f"{name}, {planned_trials(plan)} trials in {_count(len(plan), 'bracket')}"
     lines = [f"{visible(str(path))}: {head}{', ' if cost.traits else ''}{cost.traits}"]
     for b, (bracket, entries) in enumerate(zip(plan, cost.entries, strict=True)):
@@ -44,6 +45,8 @@ def _text(path: Path, name: str, plan: tuple[BracketPlan, ...], cost: ExpectedCo
         f"for training every trial in full: {cost.saved:.1%} saved",
         f"  (where {cost.assumption})",
     ]
+    if limits:
+        lines.append(f"  ends earlier at: {visible(', or '.join(limits))}")
     return "\n".join(lines)
 
 
@@ -87,8 +90,8 @@ def command(spec: tuple[Path, ...], check: bool, as_json: bool) -> None:
         _check(path)
     for path, document in load_searchers(spec):
         searcher = searcher_of(document)
-        cost = searcher.expected_cost()
+        cost, limits = searcher.expected_cost(), document.limits if isinstance(document, Spec) else ()
         if as_json:
-            say_json(_document(path, searcher.plan, cost))
+            say_json(_document(path, searcher.plan, cost, limits))
         else:
-            say_block(_text(path, document.searcher.name, searcher.plan, cost))
+            say_block(_text(path, document.searcher.name, searcher.plan, cost, limits))

@@ -91,7 +91,7 @@ class Core:
             if session is None:
                 session = Session(lease.session_id, lease.worker, None, now.monotonic, now.wall)
                 self.sessions[lease.session_id] = session
-            session.hold(_ref(lease), lease.request_id, lease.slots)
+            session.hold(lease.ref, lease.request_id, lease.slots)
 
     def begin(self, now: Now) -> None:
         """A command is about to be applied at this time."""
@@ -110,7 +110,8 @@ class Core:
         for experiment_id in self._touched | self._scheduler.rested:
             experiment = self.experiments.get(experiment_id)
             if experiment is not None:
-                self.isolation.do(experiment, lifecycle.settle, experiment)
+                for session_id, decision in self.isolation.do(experiment, lifecycle.settle, experiment) or ():
+                    self._out(session_id).decisions.append(decision)
                 if experiment_id in self.experiments and experiment.records.state.ended:
                     self._ended(experiment)
         self._touched.clear()
@@ -156,7 +157,7 @@ class Core:
     ) -> None:
         kept = experiment.records.checkpoints.get(lease.trial_id, ())
         refs = tuple(CheckpointRef(row.uri, row.resource, row.checksum) for row in reversed(kept))
-        session.hold(_ref(lease), lease.request_id, lease.slots)
+        session.hold(lease.ref, lease.request_id, lease.slots)
         granted = Granted(
             lease,
             experiment.spec,
@@ -278,7 +279,7 @@ class Core:
         self._scheduler.drop(session_id)
 
     def look(self, now: Now) -> None:
-        """Ends leases of workers that were silent for too long, as many as fit into a batch; writes best results."""
+        """Ends leases of silent workers, as many as fit into a batch; writes best results; sees which searches end."""
         for session in self._watch.look(list(self.sessions.values()), now.monotonic):
             if self.full:
                 return
@@ -294,6 +295,8 @@ class Core:
             self._forget(session.session_id)
         for experiment in list(self.experiments.values()):
             self.isolation.do(experiment, experiment.records.write_bests)
+            if experiment.early_end(now.wall):
+                self._touched.add(experiment.experiment_id)
 
     def create(
         self, setup: ExperimentSetup, request_id: str, code: Mapping[str, str] = MappingProxyType({}), owner: str = ""
@@ -394,7 +397,3 @@ class Core:
             for s in self.sessions.values()
         )
         return sorted(told, key=lambda worker: (worker.worker, worker.session_id))
-
-
-def _ref(lease: LeaseRow) -> LeaseRef:
-    return LeaseRef(lease.experiment_id, lease.trial_id, lease.token)

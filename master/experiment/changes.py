@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ...shared.wire.model import LeaseRef
+
 Json = Mapping[str, Any]
 
 
@@ -142,6 +144,11 @@ class LeaseRow:
     outcome: str
     error: str
     last_sequence: int
+
+    @property
+    def ref(self) -> LeaseRef:
+        """Its name."""
+        return LeaseRef(self.experiment_id, self.trial_id, self.token)
 
 
 @dataclass(slots=True)

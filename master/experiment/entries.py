@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...shared.checkpoints.paths import CheckpointPath
 from ...shared.text.failure_text import summary
+from ...shared.wire.model import TrialState
+from ...shared.wire.session import Decision, DecisionKind
 from ..search.interface import SearchDecision
 from .changes import CheckpointRow, LeaseRow, TrialRow
 from .ranks import finite
@@ -20,6 +22,13 @@ class Holder:
     worker: str
     #: Whether no other worker is there.
     alone: bool = True
+
+
+class Answer(NamedTuple):
+    """What the worker is told: the sequence that is now recorded, and a decision where there is one."""
+
+    acknowledged: int
+    decision: Decision | None = None
 
 
 def new_lease(
@@ -62,6 +71,19 @@ def verdict_data(trial: TrialRow, verdict: SearchDecision, resource: int, metric
         **(standing._asdict() if standing is not None else {}),
         "reason": verdict.reason,
     }
+
+
+def decision_on(lease: LeaseRow, trial: TrialRow, reason: str = "") -> Decision:
+    """What the holder of a lease is told, as its row has it; `reason` is for people."""
+    kind = DecisionKind(lease.decision)
+    return Decision(
+        lease.ref,
+        lease.decision_sequence,
+        kind,
+        target=lease.target if kind is DecisionKind.CONTINUE else 0,
+        save_checkpoint=kind is DecisionKind.PAUSE or trial.state == TrialState.COMPLETED,
+        reason=reason or trial.state_reason,
+    )
 
 
 def failure_of(trial: TrialRow, error: str) -> str:

@@ -19,6 +19,8 @@ class Essentials:
     best_is: str
     keep: str
     storage: str = "."
+    #: The metric at which the search ends early.
+    stop_metric: float | None = None
 
 
 #: Of a spec that cannot be read: no result is better than another, and no checkpoint is needless.
@@ -37,4 +39,10 @@ def essentials(spec: Mapping[str, Any]) -> Essentials:
     if best_is not in ("any", "last") or keep not in ("all", "best", "promotable"):
         return UNKNOWN
     storage = checkpoints.get("storage")
-    return Essentials(name, Goal(goal), best_is, keep, storage if isinstance(storage, str) else ".")
+    return Essentials(name, Goal(goal), best_is, keep, storage if isinstance(storage, str) else ".", _stop_metric(spec))
+
+
+def _stop_metric(spec: Mapping[str, Any]) -> float | None:
+    stop = spec.get("stop")
+    wanted = stop.get("metric") if isinstance(stop, Mapping) else None
+    return wanted if isinstance(wanted, int | float) else None

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import chain
-from typing import NamedTuple
 
+from ...shared.metric_goal import reaches
 from ...shared.spec.spec import Spec
 from ...shared.text.failure_text import summary
 from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
@@ -26,17 +26,11 @@ from ...shared.wire.session import (
 )
 from ..search.interface import Action, SearchDecision, Searcher, Step, Train
 from .changes import LeaseRow, TrialRow
-from .entries import Holder, failure_of, lies_in_its_part, new_lease, verdict_data
+from .early_end import early_end
+from .entries import Answer, Holder, decision_on, failure_of, lies_in_its_part, new_lease, verdict_data
 from .first_attempts import FirstAttempts
 from .next_trial import Draw, NextTrial
 from .records import Batch, ExperimentRecords
-
-
-class Answer(NamedTuple):
-    """What the worker is told: the sequence that is now recorded, and a decision where there is one."""
-
-    acknowledged: int
-    decision: Decision | None = None
 
 
 class LiveExperiment:
@@ -81,12 +75,21 @@ class LiveExperiment:
         """Whether its code has shown anywhere that it can run."""
         return self.saved or self.records.row.resource_spent > 0
 
+    def early_end(self, now: float) -> str:
+        """Why the search ends before it has trained all that it may; nothing where it goes on."""
+        return early_end(self.spec, self.records.row, self.records.lead, now)
+
+    def _goes_on(self, now: float) -> bool:
+        return self.active and not self.early_end(now)
+
     def prepare(self, batch: Batch) -> bool:
         """Whether a trial is ready to be handed out; asks the searcher for one if none is."""
-        while self.active and not self.ready:
+        if not self._goes_on(batch.now):
+            return False
+        while not self.ready:
             if not self._search(batch):
                 return False
-        return self.active
+        return True
 
     def _search(self, batch: Batch) -> bool:
         """Asks the searcher what to train; whether there is anything."""
@@ -209,9 +212,14 @@ class LiveExperiment:
             self.records.touch_trial(trial, batch)
 
     def _measured(self, trial: TrialRow, lease: LeaseRow, report: Measurement, batch: Batch) -> Decision | None:
-        if trial.state != TrialState.RUNNING or report.resource < trial.target:
-            return None
         metric = report.metrics.get(self.spec.metric.name)
+        if trial.state != TrialState.RUNNING:
+            return None
+        if report.resource < trial.target:
+            if not reaches(metric, self.spec.stop.metric, self.spec.metric.goal):
+                return None
+            # Its training waits for this, so that its model is the one that is saved.
+            return self.tell(lease, DecisionKind.PAUSE, self.early_end(batch.now), batch, lease.last_sequence)
         if metric is None:
             return self._report_without_metric(trial, lease, report, batch)
         step = self.searcher.report(trial.trial_id, report.resource, metric)
@@ -235,31 +243,20 @@ class LiveExperiment:
         if verdict.action is Action.CONTINUE:
             assert verdict.target is not None
             lease.target = verdict.target
-            if not self.active:
-                return self.tell(lease, DecisionKind.PAUSE, "the experiment is paused", batch, lease.last_sequence)
+            if not self._goes_on(batch.now):
+                why = self.early_end(batch.now) or "the experiment is paused"
+                return self.tell(lease, DecisionKind.PAUSE, why, batch, lease.last_sequence)
         return self.tell(lease, DecisionKind(verdict.action.value), verdict.reason, batch, lease.last_sequence)
 
     def tell(self, lease: LeaseRow, kind: DecisionKind, reason: str, batch: Batch, sequence: int = 0) -> Decision:
         """Decides about a held lease; `sequence` is the measurement that it answers, 0 for none."""
         lease.decision, lease.decision_sequence = kind.value, sequence
         self.records.touch_lease(lease, batch)
-        return self._decision(lease, reason)
+        return decision_on(lease, self.records.trials[lease.trial_id], reason)
 
     def decision_of(self, lease: LeaseRow) -> Decision | None:
         """The last decision of a lease, to be given again after an interruption."""
-        return self._decision(lease, "") if lease.decision else None
-
-    def _decision(self, lease: LeaseRow, reason: str) -> Decision:
-        trial = self.records.trials[lease.trial_id]
-        kind = DecisionKind(lease.decision)
-        return Decision(
-            LeaseRef(self.experiment_id, lease.trial_id, lease.token),
-            lease.decision_sequence,
-            kind,
-            target=lease.target if kind is DecisionKind.CONTINUE else 0,
-            save_checkpoint=kind is DecisionKind.PAUSE or trial.state == TrialState.COMPLETED,
-            reason=reason or trial.state_reason,
-        )
+        return decision_on(lease, self.records.trials[lease.trial_id]) if lease.decision else None
 
     def _settle_others(self, step: Step, batch: Batch) -> None:
         """Writes what an event decided about paused trials other than its own, after what it did to that one: a replay

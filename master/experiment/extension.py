@@ -16,6 +16,7 @@ from ...shared.spec.spec import Spec
 from ...shared.wire.model import ExperimentState, TrialState
 from ..search.interface import RULES, NotExtendable, Searcher, planned_trials
 from .changes import RungResultRow, StoredRows, TrialRow
+from .early_end import early_end
 from .experiment import LiveExperiment
 from .lifecycle import restore, restored_records
 from .next_trial import Draw
@@ -25,9 +26,10 @@ from .records import Batch, ExperimentRecords
 def extend(experiment: LiveExperiment, max_trials: int, batch: Batch) -> None:
     """Gives a search that has not ended this many trials in all; nothing changes where it has as many.
 
-    Raises FailedPrecondition where it would be fewer, or its searcher makes no more.
+    Raises FailedPrecondition where it would be fewer, its searcher makes no more, or its spec's `stop` is reached.
     """
     check_number(experiment.experiment_id, max_trials, planned_trials(experiment.searcher.plan))
+    check_early_end(experiment.experiment_id, experiment.early_end(batch.now))
     if max_trials > planned_trials(experiment.searcher.plan):
         _extend_searcher(experiment.searcher, experiment.experiment_id, max_trials)
         _write(experiment.records, experiment.searcher, max_trials, {}, batch)
@@ -38,6 +40,13 @@ def check_number(experiment_id: int, max_trials: int, planned: int) -> None:
     if max_trials < planned:
         text = f"experiment {experiment_id} makes {planned:,} trials, and cannot be cut to {max_trials:,}"
         raise FailedPrecondition(text, experiment_id=experiment_id)
+
+
+def check_early_end(experiment_id: int, early_end: str) -> None:
+    """Raises FailedPrecondition where a search ends early, by its spec: with more trials it would end again at once."""
+    if early_end:
+        text = f"experiment {experiment_id} cannot be extended, its `stop` is reached: {early_end}"
+        raise FailedPrecondition(f"{text}; submit its spec with another one", experiment_id=experiment_id)
 
 
 def check_state(experiment_id: int, state: ExperimentState, reason: str) -> None:
@@ -67,8 +76,9 @@ def reopened(
     check_number(row.experiment_id, max_trials, planned)
     if max_trials == planned:
         return None
-    _extend_searcher(searcher, row.experiment_id, max_trials)
     records = restored_records(stored_rows)
+    check_early_end(row.experiment_id, early_end(spec, row, records.lead, batch.now))
+    _extend_searcher(searcher, row.experiment_id, max_trials)
     under_way = _under_way(stored_rows.trials, stored_rows.results)
     waiting = _waiting(stored_rows.trials, under_way, records.checkpoints)
     _write(records, searcher, max_trials, {"rules": RULES, **waiting}, batch)

@@ -12,7 +12,7 @@ from ...shared.space.space import DRAW_RULES
 from ...shared.spec.settings import ExperimentSettings
 from ...shared.spec.spec import SPEC_RULES, Spec, spec_to_json
 from ...shared.text.failure_text import summary
-from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
+from ...shared.wire.model import SEARCH_ENDED, ExperimentState, LeaseRef, TrialState
 from ...shared.wire.session import Decision, DecisionKind, LeaseLost
 from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord, planned_trials
 from .changes import ExperimentRow, RungResultRow, StoredRows, TrialRow
@@ -152,11 +152,7 @@ def pause(experiment: LiveExperiment, batch: Batch) -> list[tuple[str, Decision]
     if not experiment.active:
         return []
     experiment.records.move(ExperimentState.PAUSED, "paused by a person", batch)
-    return [
-        (lease.session_id, experiment.tell(lease, DecisionKind.PAUSE, "the experiment was paused", batch))
-        for lease in experiment.records.leases.values()
-        if experiment.records.trials[lease.trial_id].state == TrialState.RUNNING
-    ]
+    return _ask_back(experiment, "the experiment was paused", batch)
 
 
 def resume(experiment: LiveExperiment, batch: Batch) -> None:
@@ -218,13 +214,16 @@ def _refuse_if_ended(experiment: LiveExperiment, verb: str) -> None:
         )
 
 
-def settle(experiment: LiveExperiment, batch: Batch) -> None:
-    """Ends an experiment whose search has ended or cannot go on; to be called after each batch that changed it."""
+def settle(experiment: LiveExperiment, batch: Batch) -> list[tuple[str, Decision]]:
+    """Ends an experiment whose search has ended or cannot go on; to be called after each batch that changed it.
+
+    One that ends early, by its spec's `stop`, asks running trials back first: decisions, each with its session.
+    """
     if not experiment.active:
-        return
+        return []
     if experiment.hopeless:
         begin(experiment, ExperimentState.FAILED, experiment.hopeless, batch)
-        return
+        return []
     discarded = experiment.records.row.counts[TrialState.DISCARDED.value]
     limit = max(DISCARDS_BORNE, planned_trials(experiment.searcher.plan))
     if discarded > limit:
@@ -233,15 +232,46 @@ def settle(experiment: LiveExperiment, batch: Batch) -> None:
             f"`hyperparameters` or add `forbidden` combinations; the last reason: {experiment.last_error}"
         )
         begin(experiment, ExperimentState.FAILED, reason, batch)
+        return []
+    early = experiment.early_end(batch.now)
+    if early and experiment.records.leases:
+        _tell_early_end(experiment, early, batch)
+        return _ask_back(experiment, early, batch)
+    if early:
+        _complete(experiment, early, batch)
     elif not experiment.records.leases and not experiment.ready and experiment.searcher.done:
-        _complete(experiment, batch)
+        _complete(experiment, SEARCH_ENDED, batch)
+    elif experiment.records.row.state_reason:
+        # The trial that had reached the metric was discarded: the search goes on.
+        _tell_early_end(experiment, "", batch)
+    return []
 
 
-def _complete(experiment: LiveExperiment, batch: Batch) -> None:
+def _tell_early_end(experiment: LiveExperiment, reason: str, batch: Batch) -> None:
+    """While it ends early, an active experiment says why."""
+    row = experiment.records.row
+    if row.state_reason != reason:
+        if not row.state_reason:
+            experiment.records.note("stop_reached", None, {"reason": reason}, batch)
+        row.state_reason = reason
+        experiment.records.touch(batch)
+
+
+def _ask_back(experiment: LiveExperiment, reason: str, batch: Batch) -> list[tuple[str, Decision]]:
+    """Tells the running trials that were not told yet to pause."""
+    return [
+        (lease.session_id, experiment.tell(lease, DecisionKind.PAUSE, reason, batch))
+        for lease in experiment.records.leases.values()
+        if lease.decision != DecisionKind.PAUSE
+        and experiment.records.trials[lease.trial_id].state == TrialState.RUNNING
+    ]
+
+
+def _complete(experiment: LiveExperiment, reason: str, batch: Batch) -> None:
     counts = experiment.records.row.counts
     failed = counts[TrialState.FAILED.value]
     if failed and failed + counts[TrialState.DISCARDED.value] == sum(counts.values()):
         reason = f"every trial failed; the last error: {summary(experiment.last_error)}"
         begin(experiment, ExperimentState.FAILED, reason, batch)
     else:
-        begin(experiment, ExperimentState.COMPLETED, "the search has ended", batch)
+        begin(experiment, ExperimentState.COMPLETED, reason, batch)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...shared.checkpoints.storage import address_in
 from ...shared.limits import MAX_TOTAL
+from ...shared.metric_goal import reaches
 from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
 from ...shared.wire.session import CheckpointSaved, Measurement
 from ..search.interface import BracketPlan, Effect, Entered, Goal, Promoted, Train
@@ -58,7 +59,7 @@ class ExperimentRecords:
         self._best_ended: Rank | None = None
         self._lead_ended: Rank | None = None
         #: The best result of any report so far, and whose it is.
-        self._lead: Rank | None = None
+        self.lead: Rank | None = None
         #: Trials whose best is better than what their rows say in the ledger.
         self._unwritten: set[int] = set()
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
@@ -178,8 +179,8 @@ class ExperimentRecords:
     def _discount(self, trial: TrialRow) -> None:
         """What a discarded trial reported is no result of the experiment."""
         trial.best_metric, trial.best_resource = None, 0
-        if self._lead is not None and self._lead[1] == trial.trial_id:
-            self._lead = least([self._lead_ended, *map(self._any_rank, self.trials.values())])
+        if self.lead is not None and self.lead[1] == trial.trial_id:
+            self.lead = least([self._lead_ended, *map(self._any_rank, self.trials.values())])
 
     def _count(self, state: TrialState, change: int, batch: Batch) -> None:
         self.row.counts[state.value] = self.row.counts.get(state.value, 0) + change
@@ -197,12 +198,12 @@ class ExperimentRecords:
             self.completed.add(trial.trial_id)
         self._best_ended = least([self._best_ended, self._last_rank(trial)])
         self._lead_ended = least([self._lead_ended, self._any_rank(trial)])
-        self._lead = least([self._lead, self._lead_ended])
+        self.lead = least([self.lead, self._lead_ended])
 
     def adopt(self, trial: TrialRow) -> None:
         """Takes up a trial that goes on."""
         self.trials[trial.trial_id] = trial
-        self._lead = least([self._lead, self._any_rank(trial)])
+        self.lead = least([self.lead, self._any_rank(trial)])
 
     def _last_rank(self, trial: TrialRow) -> Rank | None:
         if trial.metric is None or trial.state in (TrialState.FAILED, TrialState.DISCARDED):
@@ -217,12 +218,12 @@ class ExperimentRecords:
     @property
     def best_metric(self) -> float | None:
         """The best result of any report."""
-        return None if self._lead is None else self._sign * self._lead[0]
+        return None if self.lead is None else self._sign * self.lead[0]
 
     def best(self) -> int | None:
         """The trial that the spec's `metric.best` calls the best, ties to the lower number."""
         if self._best_is == "any":
-            best = self._lead
+            best = self.lead
         else:
             best = least([self._best_ended, *map(self._last_rank, self.trials.values())])
         return None if best is None else best[1]
@@ -261,8 +262,8 @@ class ExperimentRecords:
         report, and their rows are not written for each."""
         rank = self._any_rank(trial)
         assert rank is not None, "a trial that improved has a best"
-        if self._lead is None or rank <= self._lead:
-            self._lead = rank
+        if self.lead is None or rank <= self.lead:
+            self.lead = rank
             self.touch_trial(trial, batch)
         else:
             self._unwritten.add(trial.trial_id)
@@ -304,8 +305,8 @@ class ExperimentRecords:
         """The trial needs no checkpoint any more. What the spec keeps stays: all, or the model of the best result."""
         if self._keep == "all":
             return
-        leads = self._keeps_best_result and self._lead is not None and self._lead[1] == trial_id
-        resource = self._lead[2] if leads and self._lead is not None else None
+        leads = self.lead if self._keeps_best_result and self.lead and self.lead[1] == trial_id else None
+        resource = leads[2] if leads else None
         rows = self.checkpoints.pop(trial_id, [])
         if stay := [row for row in rows if row.resource == resource]:
             self.checkpoints[trial_id] = stay
@@ -314,11 +315,13 @@ class ExperimentRecords:
                 self._drop(row, batch)
 
     def needless(self) -> list[int]:
-        """Whose checkpoints go once the experiment has ended, however it did: of all but the best trial, and unless
-        only that is kept those that were trained in full."""
+        """Whose checkpoints go once the experiment has ended, however it did: of all but the best trial, the one that
+        reached the metric asked for, and unless only those are kept all that were trained in full."""
         if self._keep == "all":
             return []
         needed = {self.best()} | (self.completed if self._keep == "promotable" else set())
+        if self.lead and reaches(self.best_metric, essentials(self.row.spec).stop_metric, self.goal):
+            needed.add(self.lead[1])
         return [trial_id for trial_id in self.checkpoints if trial_id not in needed]
 
     def drop_broken(self, trial_id: int, uris: Collection[str], batch: Batch) -> None:
@@ -348,7 +351,7 @@ class ExperimentRecords:
         rung.entered += 1
         if entered.metric is None:
             rung.failed += 1
-        elif rung.best_metric is None or self._better(entered.metric, rung.best_metric):
+        elif rung.best_metric is None or self._sign * entered.metric < self._sign * rung.best_metric:
             rung.best_metric = entered.metric
         ids = (self.experiment_id, entered.bracket, entered.rung)
         batch.changes.rungs[ids] = rung
@@ -359,9 +362,6 @@ class ExperimentRecords:
         trial.rung_id, trial.metric, trial.metric_resource = entered.rung, entered.metric, entered.resource
         trial.workers_lost = 0
         self.touch_trial(trial, batch)
-
-    def _better(self, one: float, other: float) -> bool:
-        return one < other if self.goal is Goal.MINIMIZE else one > other
 
     def _promote(self, promoted: Promoted, batch: Batch) -> None:
         ids = (self.experiment_id, promoted.bracket, promoted.rung)

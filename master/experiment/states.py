@@ -8,7 +8,7 @@ _P, _R = TrialState.PENDING, TrialState.RUNNING
 
 #: From each state of a trial, the states it may go to.
 TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {
-    _P: frozenset({_R, TrialState.FAILED, TrialState.CANCELLED}),
+    _P: frozenset({_R, TrialState.STOPPED, TrialState.FAILED, TrialState.CANCELLED}),
     _R: frozenset(set(TrialState) - {_R}),
     TrialState.PAUSED: frozenset({_P, TrialState.COMPLETED, TrialState.STOPPED, TrialState.CANCELLED}),
     # Once its search was extended a trial that waited at a rung when that ended may go on.

@@ -9,6 +9,7 @@ from ...shared.errors import InvalidInput
 from ...shared.spec.spec import Spec, stored_spec
 from ...shared.wire.model import ExperimentState
 from ..experiment.audit import Rows, audit
+from ..experiment.early_end import early_end
 from ..experiment.lifecycle import take_up
 from ..experiment.replay import Replay, same_future
 from ..ledger.read.inspection import Inspection, inspect_database
@@ -66,7 +67,11 @@ def _replay(inspection: Inspection, rows: Rows, spec: Spec) -> Iterator[str]:
     searcher = searcher_of(spec)
     different = list(Replay(searcher).run(inspection.entries(rows.experiment.experiment_id), rows.results))
     yield from different
-    if not different and rows.experiment.state == ExperimentState.COMPLETED and not searcher.done:
+    if (
+        not different
+        and rows.experiment.state == ExperimentState.COMPLETED
+        and not (searcher.done or _ended_early(rows, spec))
+    ):
         yield "it is completed, and the search that its journal tells goes on"
     if not different and not ExperimentState(rows.experiment.state).ended:
         restored = searcher_of(spec)
@@ -74,3 +79,10 @@ def _replay(inspection: Inspection, rows: Rows, spec: Spec) -> Iterator[str]:
         take_up(restored, rows.experiment, rows.trials, rows.results, kept)
         if difference := same_future(searcher, restored):
             yield difference
+
+
+def _ended_early(rows: Rows, spec: Spec) -> bool:
+    """Whether the search ended by its spec's `stop`."""
+    sign = 1.0 if spec.metric.goal == Goal.MINIMIZE else -1.0
+    ranks = ((sign * t.best_metric, t.trial_id, t.best_resource) for t in rows.trials if t.best_metric is not None)
+    return bool(early_end(spec, rows.experiment, min(ranks, default=None), rows.experiment.end_time or 0.0))

@@ -266,7 +266,7 @@ class Welcome(_message.Message):
     def __init__(self, term: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., exit_outcomes: _Optional[int] = ..., database_id: _Optional[str] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name", "database_id", "save_best", "best_metric", "storage_used", "preload")
+    __slots__ = ("request_id", "lease", "entrypoint", "command", "hparams_json", "checkpoints", "target", "slots", "metric", "checkpoint_storage", "checkpoint_interval", "seed", "progress_timeout", "experiment_name", "database_id", "save_best", "best_metric", "storage_used", "preload", "stop_metric", "goal")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     ENTRYPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -286,6 +286,8 @@ class Assignment(_message.Message):
     BEST_METRIC_FIELD_NUMBER: _ClassVar[int]
     STORAGE_USED_FIELD_NUMBER: _ClassVar[int]
     PRELOAD_FIELD_NUMBER: _ClassVar[int]
+    STOP_METRIC_FIELD_NUMBER: _ClassVar[int]
+    GOAL_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     lease: LeaseRef
     entrypoint: str
@@ -305,7 +307,9 @@ class Assignment(_message.Message):
     best_metric: float
     storage_used: bool
     preload: Preload
-    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., entrypoint: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., hparams_json: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointRef, _Mapping]]] = ..., target: _Optional[int] = ..., slots: _Optional[int] = ..., metric: _Optional[str] = ..., checkpoint_storage: _Optional[str] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed: _Optional[int] = ..., progress_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_name: _Optional[str] = ..., database_id: _Optional[str] = ..., save_best: _Optional[_Union[_experiment_pb2.Goal, str]] = ..., best_metric: _Optional[float] = ..., storage_used: _Optional[bool] = ..., preload: _Optional[_Union[Preload, _Mapping]] = ...) -> None: ...
+    stop_metric: float
+    goal: _experiment_pb2.Goal
+    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., entrypoint: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., hparams_json: _Optional[str] = ..., checkpoints: _Optional[_Iterable[_Union[CheckpointRef, _Mapping]]] = ..., target: _Optional[int] = ..., slots: _Optional[int] = ..., metric: _Optional[str] = ..., checkpoint_storage: _Optional[str] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed: _Optional[int] = ..., progress_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_name: _Optional[str] = ..., database_id: _Optional[str] = ..., save_best: _Optional[_Union[_experiment_pb2.Goal, str]] = ..., best_metric: _Optional[float] = ..., storage_used: _Optional[bool] = ..., preload: _Optional[_Union[Preload, _Mapping]] = ..., stop_metric: _Optional[float] = ..., goal: _Optional[_Union[_experiment_pb2.Goal, str]] = ...) -> None: ...
 
 class Preload(_message.Message):
     __slots__ = ("modules",)

@@ -22,7 +22,7 @@ _LOG_INT = "`{type: int, low: …, high: …, log: true}`"
 _CHOICE = "`{type: categorical, choices: […]}`"
 _NO_STEPS = "not here: list the values, `{type: ordinal, sequence: […]}`"
 _LOWEST = "not a field: fewer or more `searcher.max_rungs` move the lowest rung up or down"
-_NO_CLOCK = "not here: a search is bounded by `searcher.max_trials` and `searcher.max_resource`"
+_CLOCK = "`stop: {time: 8h}`; a number there is in seconds"
 _STOPPING = "`searcher: {name: asha, stop_once: true, …}`"
 _HYPERBAND = "`searcher: {name: adaptive_asha, …}`"
 
@@ -54,9 +54,9 @@ FIELDS: tuple[Foreign, ...] = (
     Foreign("max_concurrent", (RAY,), "`searcher.max_concurrent_trials`"),
     Foreign("n_jobs", (OPTUNA,), "`searcher.max_concurrent_trials`, or the number of workers"),
     Foreign("n_workers", (SYNE,), "`searcher.max_concurrent_trials`, or the number of workers"),
-    Foreign("max_wallclock_time", (SYNE,), _NO_CLOCK),
-    Foreign("time_budget_s", (RAY,), _NO_CLOCK),
-    Foreign("timeout", (OPTUNA,), _NO_CLOCK),
+    Foreign("max_wallclock_time", (SYNE,), _CLOCK),
+    Foreign("time_budget_s", (RAY,), _CLOCK),
+    Foreign("timeout", (OPTUNA,), _CLOCK),
     Foreign("smaller_is_better", (DETERMINED,), "`metric.goal: minimize`, or `maximize`"),
     Foreign("direction", (OPTUNA,), "`metric.goal: minimize`, or `maximize`"),
     Foreign("mode", (RAY, SYNE), "`metric.goal: minimize`, or `maximize`; `mode: standard` is for `adaptive_asha`"),

@@ -57,6 +57,7 @@ from .plain import plain_document
 from .problems import MAX_PROBLEMS, problems_of
 from .searchers import AdaptiveAshaSpec, AnySearcher, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
 from .settings import ExperimentSettings, Priority, Weight
+from .stopping import StopSpec, limits_told
 
 __all__ = [
     "SPEC_RULES",
@@ -78,6 +79,7 @@ __all__ = [
     "SearcherFile",
     "SearcherSpec",
     "Spec",
+    "StopSpec",
     "is_spec_of",
     "max_rungs_that_fit",
     "parse_searcher",
@@ -172,6 +174,7 @@ class Spec(Model):
     start anew after its own code failed; `fail_fast`: the experiment fails once the first attempts of so many trials,
     one after the other, all failed with the same error before anything was reported, or once no worker can start it;
     0 or false: never. `max_workers_lost`: how many workers it may lose before it is taken for poison.
+    `stop`: what ends the search early.
     `progress_timeout`: seconds without a report after which a trial counts as hanging; none: never. Of the experiments
     with work the highest `priority` goes first, and equals share the slots by `weight`. `seed` decides every random
     draw.
@@ -185,6 +188,7 @@ class Spec(Model):
     hyperparameters: _Hyperparameters
     forbidden: _Forbidden = ()
     searcher: AnySearcher
+    stop: StopSpec = StopSpec()
     sampler: SamplerSpec = SamplerSpec()
     resources: ResourcesSpec = ResourcesSpec()
     checkpoints: CheckpointsSpec = CheckpointsSpec()
@@ -204,6 +208,11 @@ class Spec(Model):
             weight=self.weight,
             max_concurrent_trials=self.searcher.max_concurrent_trials,
         )
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What may end the search early, in words."""
+        return tuple(limits_told(self.stop, self.metric.name, self.metric.goal, self.unit))
 
     @property
     def keeps_best_result(self) -> bool:

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 from .positions import ReportPosition
 
+#: Why an experiment is completed that trained all that its search wanted.
+SEARCH_ENDED = "the search has ended"
+
 
 class ExperimentState(StrEnum):
     """Where an experiment stands."""

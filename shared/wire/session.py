@@ -214,6 +214,10 @@ class Assignment:
     storage_used: bool = False
     #: Modules to import before its process is forked; None: the libraries that the entrypoint's source names.
     preload: tuple[str, ...] | None = None
+    #: The metric that ends the search: the report that reaches it waits for the master's decision. None: there is none.
+    stop_metric: float | None = None
+    #: What the metric should become; empty from a master that does not say.
+    goal: str = ""
 
 
 class Acknowledgement(NamedTuple):

@@ -59,6 +59,8 @@ WRONG = {
     "no trials": (searcher(max_trials=0), ["searcher.max_trials: must be at least 1, got 0"]),
     "a number that is not finite": (searcher(max_resource=float("nan")), ["searcher.max_resource: ", "nan"]),
     "an unknown searcher": (searcher(name="adaptive_ahsa"), ["searcher.name: ", "adaptive_asha"]),
+    "an unknown limit": (changed(stop={"metrics": 0.05}), ['stop.metrics: unknown field; did you mean "metric"?']),
+    "a limit of time that is none": (changed(stop={"time": "8 hours"}), ["stop.time: ", "8 hours", "1h30m"]),
     "YAML that does not parse": ("name: [oops\nentrypoint: a:b\n", ["line "]),
     "several at once": (
         changed(max_restarts=-1, unit=7, searcher={"name": "asha", "max_trials": 0, "max_resource": 9}),

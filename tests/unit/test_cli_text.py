@@ -162,6 +162,27 @@ def test_a_trial_is_told_with_the_origin_of_its_hyperparameters() -> None:
     assert [line for line in of_an_older_master if "from:" in line] == []
 
 
+def test_an_overview_tells_how_far_each_limit_is() -> None:
+    limits = {"metric": 0.01, "time": 5_400, "resource": 20_000}
+    lines = text.overview(replace(SEARCH, spec={"stop": limits}), START + timedelta(minutes=10))
+    assert (
+        "ends earlier at: error at most 0.01 (best 0.0111), or 1h30m since its submission (10:00), "
+        "or 20,000 epochs of all trials together (216)"
+    ) in lines
+    none = {"metric": None, "time": None, "resource": None}
+    assert not [line for line in text.overview(replace(SEARCH, spec={"stop": none}), START) if "earlier" in line]
+
+
+def test_why_a_search_ended_early_is_in_its_heading() -> None:
+    ended = replace(SEARCH, state=ExperimentState.COMPLETED, state_reason="1h have passed since it was submitted")
+    assert text.heading(ended, START) == (
+        "experiment 1 (digits) completed (1h have passed since it was submitted), 0:00"
+    )
+    assert text.heading(replace(ended, state_reason="the search has ended"), START) == (
+        "experiment 1 (digits) completed, 0:00"
+    )
+
+
 def test_an_overview_before_the_first_result_says_so() -> None:
     assert text.overview(replace(SEARCH, best_trial=None, leading_trial=None, brackets=()), START)[-1] == "no error yet"
 

@@ -57,6 +57,11 @@ def test_another_systems_searcher_and_goal_are_told_in_ours() -> None:
     assert "here it is metric.goal: minimize" in problem(metric={"name": "loss", "goal": "min"})
 
 
+@pytest.mark.parametrize("name", ["timeout", "time_budget_s", "max_wallclock_time"])
+def test_another_systems_limit_of_time_is_told_in_ours(name: str) -> None:
+    assert "here it is stop: {time: 8h}" in problem(**{name: 3600})
+
+
 def test_names_of_our_own_are_in_no_table() -> None:
     ours = {*Spec.model_fields, *SPEC["searcher"], "float", "int", "categorical", "low", "high", "log_", "choices"}
     assert ours.isdisjoint(row.name for row in (*elsewhere.FIELDS, *elsewhere.TYPES, *elsewhere.SEARCHERS))

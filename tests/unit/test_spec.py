@@ -23,6 +23,7 @@ from rungmaster.shared.spec.spec import (
     FloatSpec,
     IntSpec,
     Spec,
+    StopSpec,
     parse_searcher,
     parse_spec,
     spec_from_json,
@@ -98,6 +99,7 @@ def test_a_small_spec_gets_every_default() -> None:
         "unit": "units",
         "preload": None,
         "forbidden": [],
+        "stop": {"metric": None, "time": None, "resource": None},
         "sampler": {"name": "random"},
         "resources": {"slots_per_trial": 1, "labels": {}},
         "checkpoints": {"storage": "./checkpoints", "keep": "promotable", "interval": 60},
@@ -216,6 +218,20 @@ def test_a_file_with_just_a_searcher_is_enough_for_a_plan() -> None:
     assert file.metric.goal == "maximize"
 
     assert parse_searcher(DIGITS) == parse_spec(DIGITS)
+
+
+def test_the_limits_of_a_search_are_told_in_words() -> None:
+    text = "name: x\nentrypoint: a:b\nmetric: {name: loss, goal: minimize}\nunit: epochs\nhyperparameters: {x: 1}\n"
+    text += "searcher: {name: asha, max_trials: 9, max_resource: 9}\nstop: {metric: 0.05, time: 1h30m, resource: 20000}"
+    spec = parse_spec(text)
+    assert spec.stop == StopSpec(metric=0.05, time=5_400, resource=20_000)
+    assert spec.limits == (
+        "loss at most 0.05",
+        "1h30m since its submission",
+        "20,000 epochs of all trials together",
+    )
+    assert parse_spec(text.replace("minimize", "maximize")).limits[0] == "loss at least 0.05"
+    assert parse_spec(DIGITS).limits == ()
 
 
 def test_problems_of_a_searcher_file_are_told_by_their_paths() -> None:

@@ -50,6 +50,7 @@ def problems_of(document: object) -> list[str]:
 
 
 INF, NAN = float("inf"), float("nan")
+DURATION = "must be a length of time, such as 8h, 90m, 1h30m or 2d, or a number of seconds"
 
 WRONG: list[tuple[str, Any, str]] = [
     # Fields.
@@ -104,6 +105,25 @@ WRONG: list[tuple[str, Any, str]] = [
     ("preload", "torch", 'preload: must be a list of modules, such as [torch, sklearn.svm]; got text "torch"'),
     ("preload", ["torch", "a b"], 'preload[1]: must be the name of a module, such as sklearn.svm; got text "a b"'),
     ("preload", ["torch"] * 101, "preload: must name at most 100 modules, got 101"),
+    ("stop", 8, "stop: must be a mapping, got 8"),
+    ("stop.metrics", 0.05, 'stop.metrics: unknown field; did you mean "metric"?'),
+    ("stop.trials", 5, "stop.trials: unknown field; the fields here are metric, resource, time"),
+    ("stop.metric", "low", 'stop.metric: must be a number, got text "low"'),
+    ("stop.metric", NAN, "stop.metric: must be a finite number, got nan"),
+    (
+        "stop.time",
+        "8 hours",
+        f'stop.time: {DURATION}, got text "8 hours"',
+    ),
+    (
+        "stop.time",
+        True,
+        f"stop.time: {DURATION}, got true",
+    ),
+    ("stop.time", "0s", "stop.time: must be more than 0, got 0"),
+    ("stop.time", "20000d", "stop.time: must be at most 1e+09, got 1728000000"),
+    ("stop.resource", 0, "stop.resource: must be at least 1, got 0"),
+    ("stop.resource", 2.5, "stop.resource: must be a whole number, got 2.5"),
     ("sampler.name", "bohb", 'sampler.name: must be one of random; got text "bohb"'),
     ("searcher.bracket_rungs", [], "searcher.bracket_rungs: must name at least one bracket"),
     ("searcher.bracket_rungs", 3, "searcher.bracket_rungs: must be a list, got 3"),

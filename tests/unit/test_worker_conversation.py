@@ -21,11 +21,13 @@ START = Start({"rate": 0.5}, 1, 2, 5, 0, 3, "loss", None, "test")
 class Talk:
     """A conversation whose measurements are kept in a list."""
 
-    def __init__(self, *, full_disk: bool = False) -> None:
+    def __init__(self, *, full_disk: bool = False, ends_at: float = 0.0) -> None:
         self.full_disk = full_disk
         self.measured: list[Measurement] = []
         self.taken: list[tuple[int, Path]] = []
-        self.conversation = Conversation(START, self.record, self.take, lambda: False, lambda: 0.0)
+        self.conversation = Conversation(
+            START, self.record, self.take, lambda: False, lambda: 0.0, ends_search=lambda loss: loss == ends_at
+        )
 
     async def record(self, measurement: Measurement) -> int:
         self.measured.append(measurement)
@@ -70,6 +72,16 @@ def test_a_report_at_the_target_waits_for_its_own_decision() -> None:
         assert not reply.done(), "the decision on an earlier report, come again, is not meant"
         talk.conversation.decide(Decision(LEASE, 2, DecisionKind.CONTINUE, target=9))
         assert await reply == {"decision": "continue", "target": 9, "save": False}
+
+    asyncio.run(story())
+
+
+def test_a_report_that_ends_the_search_waits_for_its_decision_below_the_target() -> None:
+    async def story() -> None:
+        talk = Talk(ends_at=1.0)
+        reply = await waiting(talk.report(1))
+        talk.conversation.decide(Decision(LEASE, 1, DecisionKind.PAUSE))
+        assert await reply == {"decision": "pause", "target": 3, "save": True}
 
     asyncio.run(story())
 

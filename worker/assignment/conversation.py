@@ -25,15 +25,18 @@ class Conversation:
         wants_checkpoint: Callable[[], bool],
         now: Callable[[], float],
         best: BestSoFar | None = None,
+        ends_search: Callable[[float | None], bool] = lambda _: False,
     ) -> None:
         """`record` passes a measurement on and gives its sequence number; `take_checkpoint` takes a folder over. With
-        `best` each report that improves it is followed by a checkpoint."""
+        `best` each report that improves it is followed by a checkpoint. One whose metric `ends_search` waits for the
+        master's decision."""
         self._start = start
         self._record = record
         self._take_checkpoint = take_checkpoint
         self._wants_checkpoint = wants_checkpoint
         self._now = now
         self._best = best
+        self._ends_search = ends_search
         self._lock = asyncio.Lock()
         self._wish: Decision | None = None
         self._waiting: tuple[int, asyncio.Event] | None = None
@@ -132,9 +135,10 @@ class Conversation:
         sequence = await self._record(Measurement(resource, metrics))
         self.resource = resource
         self.pace_s, self._last_report = max(self.pace_s, self._now() - self._last_report), self._now()
-        if resource >= self.target and self._wish is None:
+        metric = metrics.get(self._start.metric)
+        if (resource >= self.target or self._ends_search(metric)) and self._wish is None:
             await self._wait_for_decision(sequence)
-        improved = self._best is not None and self._best.improves(metrics.get(self._start.metric))
+        improved = self._best is not None and self._best.improves(metric)
         return self._answer(improved)
 
     async def _wait_for_decision(self, sequence: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ...shared.errors import ENVIRONMENTAL, CannotStart, RungmasterError
 from ...shared.idle_threads import in_thread
+from ...shared.metric_goal import reaches
 from ...shared.text.failure_text import exception_in, failure_text, last_line
 from ...shared.text.logs import about
 from ...shared.wire.model import LeaseRef
@@ -188,14 +189,14 @@ class Training:
         await in_thread(partial(self._place.store.check, storage, database_id, used=used))
         start = await self._load()
         loop = asyncio.get_running_loop()
-        save_best, best_metric = self.assignment.save_best, self.assignment.best_metric
         conversation = Conversation(
             start,
             self._listener.measured,
             self._uploads.take,
             self._uploads.wanted,
             loop.time,
-            BestSoFar(save_best, best_metric) if save_best else None,
+            BestSoFar(assignment.save_best, assignment.best_metric) if assignment.save_best else None,
+            lambda metric: reaches(metric, assignment.stop_metric, assignment.goal),
         )
         self._conversation = conversation
         server = LocalServer(self._folder / "socket", self._handle)

@@ -73,6 +73,8 @@ class Granted:
             best_metric=self.best_metric,
             storage_used=self.storage_used,
             preload=self.spec.preload,
+            stop_metric=self.spec.stop.metric,
+            goal=self.spec.metric.goal,
         )
 
 
