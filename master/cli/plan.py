@@ -18,6 +18,9 @@ from ..search.interface import BracketPlan, ExpectedCost, planned_trials
 from ..search.registry import searcher_of
 from .searcher_file import load_searchers
 
+MOST_SHOWN = 100
+"""Of the rungs of a bracket."""
+
 
 def _document(path: Path, plan: tuple[BracketPlan, ...], cost: ExpectedCost, limits: tuple[str, ...]) -> dict[str, Any]:
     return {
@@ -53,7 +56,13 @@ def _text(path: Path, name: str, plan: tuple[BracketPlan, ...], cost: ExpectedCo
 def _rungs(bracket: BracketPlan, entries: tuple[int, ...]) -> list[str]:
     width = max(len(f"{resource:,}") for resource in (*bracket.rungs, *entries))
     rows = (("resource", bracket.rungs), ("trials", entries))
-    return [f"    {name:<8}  " + "  ".join(f"{value:>{width},}" for value in values) for name, values in rows]
+    return [f"    {name:<8}  " + "  ".join(f"{each:>{width}}" for each in _shortened(values)) for name, values in rows]
+
+
+def _shortened(values: tuple[int, ...]) -> list[str]:
+    """The values, but of very many only the first and the last ones."""
+    texts = [f"{value:,}" for value in values]
+    return texts if len(texts) <= MOST_SHOWN else [*texts[: MOST_SHOWN // 2], "…", *texts[-MOST_SHOWN // 2 :]]
 
 
 def _count(number: int, thing: str) -> str:

@@ -10,12 +10,14 @@ from ...shared.spec.spec import SearcherFile, Spec
 from .adaptive import build_adaptive_asha, build_asha
 from .full_training import build_grid, build_random
 from .interface import Goal, SearchContext, Searcher
+from .pbt import build_pbt
 
 BUILDERS: dict[str, Callable[[Any, SearchContext], Searcher]] = {
     "asha": build_asha,
     "adaptive_asha": build_adaptive_asha,
     "random": build_random,
     "grid": build_grid,
+    "pbt": build_pbt,
 }
 
 

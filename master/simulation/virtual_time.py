@@ -9,7 +9,8 @@ a power law, the shape that learning curves of neural networks are commonly foun
 in the end), `scale` and `power` (how fast) differ by trial, so curves cross; the noise is normal and shrinks as
 training goes on. One unit of resource takes a trial's own `pace` (log-normal around 1), in units of virtual time: one
 is what a unit of resource takes on a median trial. Where the goal is to maximize, the metric is 1 - error.
-Saving, loading and asking for work take no time.
+Saving, loading and asking for work take no time. A trial that goes on from another's checkpoint (PBT) follows the curve
+of its own number from there: what it inherits is the resource, not the error.
 """
 
 from __future__ import annotations

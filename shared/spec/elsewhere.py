@@ -50,6 +50,11 @@ FIELDS: tuple[Foreign, ...] = (
     Foreign("n_trials", (OPTUNA,), "`searcher.max_trials`"),
     Foreign("max_num_trials_started", (SYNE,), "`searcher.max_trials`"),
     Foreign("run_cap", (WANDB,), "`searcher.max_trials`"),
+    Foreign("perturbation_interval", (RAY, SYNE), "`searcher.interval` of `pbt`"),
+    Foreign("quantile_fraction", (RAY, SYNE), "`searcher.truncation` of `pbt`"),
+    Foreign("resample_probability", (RAY, SYNE), "`searcher.resample` of `pbt`"),
+    Foreign("population_size", (SYNE,), "`searcher.population` of `pbt`"),
+    Foreign("hyperparam_mutations", (RAY,), "not a field: `pbt` explores all of `hyperparameters`"),
     Foreign("count", (DETERMINED,), _NO_STEPS),
     Foreign("max_concurrent", (RAY,), "`searcher.max_concurrent_trials`"),
     Foreign("n_jobs", (OPTUNA,), "`searcher.max_concurrent_trials`, or the number of workers"),
@@ -137,6 +142,7 @@ SEARCHERS: tuple[Foreign, ...] = (
     Foreign("SuccessiveHalvingPruner", (OPTUNA,), _STOPPING),
     Foreign("HyperbandPruner", (OPTUNA,), _HYPERBAND),
     Foreign("hyperband", (WANDB,), _HYPERBAND),
+    Foreign("PopulationBasedTraining", (RAY, SYNE), "`pbt`"),
     Foreign("ASHA", (SYNE,), "`asha`"),
 )
 """Searchers."""

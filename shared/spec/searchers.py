@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cache, reduce
 from operator import or_
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
     BeforeValidator,
@@ -32,6 +32,12 @@ MAX_RUNGS = 100
 MAX_BRACKETS = 100
 """The most brackets of a search, which looks through all their rungs at each assignment."""
 
+MAX_POPULATION = 10_000
+"""The most trials of a PBT population."""
+
+MAX_INTERVALS = 10_000
+"""The most intervals of a PBT search, each of which is a rung."""
+
 Goal = Literal["minimize", "maximize"]
 Mode = Literal["aggressive", "standard", "conservative"]
 
@@ -53,6 +59,9 @@ class SearcherSpec(Model):
 
     `max_concurrent_trials`: the most trials at once; none: every free slot.
     """
+
+    #: Whether new trials may take after others: start from their checkpoints, with hyperparameters made from theirs.
+    inherits: ClassVar[bool] = False
 
     name: str
     max_concurrent_trials: Concurrency | None = None
@@ -190,11 +199,72 @@ def _brackets_without_trials(spec: AdaptiveAshaSpec) -> list[Problem]:
     return [Problem("max_trials", f"must be at least {spec.brackets}, one for each bracket, got {spec.max_trials}")]
 
 
+class PbtSpec(SearcherSpec):
+    """Population based training: `population` trials side by side, each compared with the others at each `interval`.
+
+    `max_resource`: how far a trial trains, in the spec's unit. `truncation`: the part of the population that counts as
+    its worst, and as its best. `resample`: the probability that a hyperparameter of a new trial is drawn anew, and not
+    changed from its parent's. `max_trials`: the most trials, those included that replace others; none: what replacing
+    every trial at every interval takes.
+    """
+
+    inherits: ClassVar[bool] = True
+
+    name: Annotated[str, one_of("pbt")] = "pbt"
+    population: Annotated[int, whole(2, MAX_POPULATION)]
+    interval: Annotated[int, whole(1)]
+    max_resource: Annotated[int, whole(1)]
+    truncation: Annotated[int | float, number(above=0, maximum=0.5)] = 0.25
+    resample: Annotated[int | float, number(minimum=0, maximum=1)] = 0.25
+    max_trials: Annotated[int, whole(1, 10**9)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> PbtSpec:
+        if problems := _pbt_problems(self):
+            raise FieldProblems(problems)
+        return self
+
+    @property
+    def trials(self) -> int:
+        """How many trials the search makes with hyperparameters that are drawn."""
+        return self.population
+
+    @property
+    def intervals(self) -> int:
+        """How many intervals there are up to `max_resource`; the last may be a shorter one."""
+        return -(-self.max_resource // self.interval)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Where trials are compared, and in the end `max_resource`."""
+        return (*range(self.interval, self.max_resource, self.interval), self.max_resource)
+
+    @property
+    def most_trials(self) -> int:
+        """The most trials that the search makes."""
+        return self.population * self.intervals if self.max_trials is None else self.max_trials
+
+
+def _pbt_problems(spec: PbtSpec) -> list[Problem]:
+    problems: list[Problem] = []
+    if spec.interval > spec.max_resource:
+        what = f"must be at most max_resource, which is {spec.max_resource}; got {spec.interval}"
+        problems.append(Problem("interval", what))
+    if spec.intervals > MAX_INTERVALS and limits_hold():
+        what = f"makes {spec.intervals:,} intervals up to max_resource; there may be {MAX_INTERVALS:,}"
+        problems.append(Problem("interval", what))
+    if spec.max_trials is not None and spec.max_trials < spec.population:
+        what = f"must be at least the population, which is {spec.population}; got {spec.max_trials}"
+        problems.append(Problem("max_trials", what))
+    return problems
+
+
 SEARCHERS: dict[str, type[SearcherSpec]] = {
     "asha": AshaSpec,
     "adaptive_asha": AdaptiveAshaSpec,
     "random": RandomSpec,
     "grid": GridSpec,
+    "pbt": PbtSpec,
 }
 """Every searcher by the name that a spec gives it."""
 

@@ -75,7 +75,7 @@ DURATION = re.compile(
 UNIT = re.compile(r"_(s|ms|ns|minutes|hours|days|at)$", re.IGNORECASE)
 #: What users write in a spec, and a speed in units of virtual time.
 NO_SECONDS = {f"shared/spec/spec.py {field}" for field in ("interval", "progress_timeout")}
-NO_SECONDS |= {"master/simulation/virtual_time.py pace"}
+NO_SECONDS |= {"shared/spec/searchers.py interval", "master/simulation/virtual_time.py pace"}
 
 
 def test_durations_that_are_numbers_have_their_unit_in_their_name() -> None:

@@ -78,7 +78,16 @@ class Ledger:
         if isinstance(step.answer, Train) and step.answer.new:
             trial = step.answer.trial
             assert trial == len(self.trials), "trial numbers are given in order, each once"
-            self.trials[trial] = TrialRecord(trial, step.answer.bracket, 0, 0, running=True, ended=False)
+            self.trials[trial] = TrialRecord(
+                trial,
+                step.answer.bracket,
+                step.answer.rung,
+                0,
+                running=True,
+                ended=False,
+                parent=step.answer.parent,
+                start=step.answer.start,
+            )
         for effect in step.effects:
             self.note(effect)
         for decision in step.decisions:
@@ -104,7 +113,8 @@ class Ledger:
     def started(self, work: Train) -> None:
         record = self.trials[work.trial]
         assert work.trial not in self.running, "no trial is trained twice at once"
-        assert (work.bracket, work.rung, work.start) == (record.bracket, record.rung, record.resource)
+        start = record.resource or record.start
+        assert (work.bracket, work.rung, work.start) == (record.bracket, record.rung, start)
         assert work.start < work.target
         self.running[work.trial] = work.target
         self.trials[work.trial] = replace(record, running=True)
