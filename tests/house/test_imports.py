@@ -135,3 +135,9 @@ def test_a_room_does_not_know_what_lies_behind_its_borders(room: str) -> None:
     found = modules(room)
     assert found
     assert wrong_imports(found, *BORDERS[room]) == []
+
+
+def test_training_alone_knows_no_master() -> None:
+    found = [module for module in modules("worker/testing") if module.place == "worker/testing/alone.py"]
+    assert found
+    assert wrong_imports(found, *BORDERS["worker/trial"], PART_OF("worker.testing.scripted_master")) == []

@@ -86,7 +86,12 @@ def test_the_changelog_knows_this_version() -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import rungmaster", "from rungmaster import Trial", "from rungmaster.worker import Trial"],
+    [
+        "import rungmaster",
+        "from rungmaster import Trial",
+        "from rungmaster.worker import Trial",
+        "from rungmaster.worker.testing import train_alone",
+    ],
 )
 def test_the_front_door_costs_a_training_program_nothing(statement: str) -> None:
     program = f"{statement}; import sys; print(*(name for name in {HEAVY} if name in sys.modules))"

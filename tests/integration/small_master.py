@@ -1,4 +1,4 @@
-"""A real gRPC server that answers the services people use from a few records in memory; it searches nothing."""
+"""A scripted master that answers the services people use as well, from a few records in memory, with faults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -21,6 +20,7 @@ from rungmaster.proto.v1 import cluster_pb2, cluster_pb2_grpc, experiment_pb2, e
 from rungmaster.shared.wire import convert, model
 from rungmaster.shared.wire.model import ExperimentState, TrialState
 from rungmaster.shared.wire.positions import ReportPosition
+from rungmaster.worker.testing import ScriptedMaster
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -79,7 +79,9 @@ def event(number: int, kind: str = "decision") -> model.Event:
     return model.Event(number, 1, number % 3, datetime.now(UTC), kind, {"resource": number})
 
 
-class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grpc.ClusterServiceServicer):
+class SmallMaster(
+    ScriptedMaster, experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grpc.ClusterServiceServicer
+):
     """Records in memory, and faults on demand.
 
     `faults` are raised one after the other by the next calls; `lost_answers` more answers are lost after they took
@@ -87,6 +89,7 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.experiments: dict[int, model.Experiment] = {}
         self.requests: dict[str, int] = {}
         self.trials = [trial(1, number) for number in range(5)]
@@ -100,21 +103,11 @@ class SmallMaster(experiment_pb2_grpc.ExperimentServiceServicer, cluster_pb2_grp
         self.watched_from: list[int] = []
         self.reports_watched_from: list[str] = []
         self.streams = 0
-        self._server: grpc.Server | None = None
-        self.address = ""
 
-    def start(self, address: str = "127.0.0.1:0") -> SmallMaster:
-        self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
-        experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(self, self._server)
-        cluster_pb2_grpc.add_ClusterServiceServicer_to_server(self, self._server)
-        self.address = f"127.0.0.1:{self._server.add_insecure_port(address)}"
-        self._server.start()
-        return self
-
-    def stop(self) -> None:
-        if self._server is not None:
-            self._server.stop(0).wait()
-            self._server = None
+    def _register(self, server: grpc.Server) -> None:
+        super()._register(server)
+        experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(self, server)
+        cluster_pb2_grpc.add_ClusterServiceServicer_to_server(self, server)
 
     def _begin(self, name: str, context: grpc.ServicerContext) -> None:
         self.calls[name] += 1

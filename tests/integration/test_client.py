@@ -185,7 +185,7 @@ def test_after_its_time_a_call_fails_and_says_what_to_look_at(master: SmallMaste
 def test_a_master_that_comes_back_is_found_again(master: SmallMaster) -> None:
     master.stop()
     with Client(master.address, timeout=20) as client:
-        back = in_background(lambda: master.start(master.address))
+        back = in_background(lambda: master.start(master.port))
         assert client.get(1).experiment_id == 1
         back.join()
 
@@ -227,7 +227,7 @@ def test_a_watch_survives_a_restart_of_the_master(client: Client, master: SmallM
     master.stop()
     master.events.append(event(2))
     master.experiments[1] = experiment(1, ExperimentState.COMPLETED)
-    master.start(master.address)
+    master.start(master.port)
     assert [one.event_id for one in events] == [2]
 
 

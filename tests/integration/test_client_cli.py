@@ -269,7 +269,7 @@ def test_watching_goes_on_while_the_master_restarts(master: SmallMaster, capsys:
         until(lambda: bool(master.watched_from))
         master.stop()
         end(master)
-        master.start(master.address)
+        master.start(master.port)
 
     thread = in_background(restart)
     assert "experiment 1 (search-1) completed" in printed(capsys, "watch")

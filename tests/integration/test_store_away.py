@@ -12,7 +12,7 @@ import pytest
 from rungmaster.shared.wire.session import Assignment, Decision, DecisionKind, Exit, ExitOutcome, SessionResponse
 
 from . import scripted_master
-from .scripted_master import Record, ScriptedMaster, pause, reference, stop
+from .scripted_master import ScriptedMaster, ScriptedTrial, pause, reference, stop
 from .worker_harness import COUNTING, Scene, scene, until
 
 DATABASE = "0123456789abcdef"
@@ -74,18 +74,18 @@ def waiting(it: Scene) -> str:
 async def saved_at_one(it: Scene) -> Assignment:
     """A trial that was paused at 1, to be trained on to 3."""
     it.master.decide = pause
-    record = it.master.assign(assignment(target=1))
+    record = it.master.give(assignment(target=1))
     await until(lambda: record.exit)
     (saved,) = record.saved
     it.master.decide = stop
     return assignment(token=2, target=3, checkpoints=(reference(saved),))
 
 
-async def held_up(it: Scene, store: Store) -> Record:
+async def held_up(it: Scene, store: Store) -> ScriptedTrial:
     """A trial whose checkpoint cannot be loaded, since its store has gone."""
     promoted = await saved_at_one(it)
     store.go()
-    record = it.master.assign(promoted)
+    record = it.master.give(promoted)
     await until(lambda: "does not answer since" in waiting(it))
     assert record.events == []
     return record
@@ -114,7 +114,7 @@ def test_a_checkpoint_is_saved_once_its_store_is_back(tmp_path: Path, store: Sto
             await saved_at_one(it)
             store.go()
             it.master.decide = pause
-            record = it.master.assign(assignment(trial_id=2))
+            record = it.master.give(assignment(trial_id=2))
             await until(lambda: "does not answer since" in waiting(it))
             assert record.resources == [1, 2, 3]
             assert record.exit is None
@@ -132,7 +132,7 @@ def test_what_waits_for_the_store_makes_progress(tmp_path: Path, stale: Store) -
             await saved_at_one(it)
             it.master.decide = pause
             stale.go()
-            record = it.master.assign(assignment(trial_id=2, checkpoint_interval_s=0.0, progress_timeout_s=0.3))
+            record = it.master.give(assignment(trial_id=2, checkpoint_interval_s=0.0, progress_timeout_s=0.3))
             await until(lambda: record.resources == [1, 2, 3] and waiting(it))
             beats = len(it.master.received)
             await until(lambda: len(it.master.received) > beats + 20)
@@ -160,7 +160,7 @@ def test_a_drain_does_not_wait_for_what_is_only_to_be_loaded(tmp_path: Path, sta
 def test_a_drain_waits_its_grace_for_the_store_and_gives_back_what_was_saved(tmp_path: Path, stale: Store) -> None:
     async def story() -> None:
         async with scene(tmp_path, LONG, grace_s=0.5) as it:
-            record = it.master.assign(assignment(target=10**6, checkpoint_interval_s=0.0))
+            record = it.master.give(assignment(target=10**6, checkpoint_interval_s=0.0))
             await until(lambda: record.saved)
             stale.go()
             await until(lambda: waiting(it))
@@ -191,7 +191,7 @@ def test_a_trial_that_is_not_wanted_any_more_does_not_wait_for_its_checkpoint(
 def test_a_trial_that_is_stopped_for_good_saves_no_more(tmp_path: Path, stale: Store) -> None:
     async def story() -> None:
         async with scene(tmp_path, LONG) as it:
-            record = it.master.assign(assignment(target=10**6, checkpoint_interval_s=0.0))
+            record = it.master.give(assignment(target=10**6, checkpoint_interval_s=0.0))
             await until(lambda: record.saved)
             stale.go()
             await until(lambda: waiting(it))
@@ -233,7 +233,7 @@ def test_a_worker_that_is_started_on_a_disk_that_is_not_mounted_saves_nothing_th
             (tmp_path / "store").rename(tmp_path / "disk")
             if gone != "store":
                 (tmp_path / "store").mkdir()
-            refused = it.master.assign(assignment(storage_used=True))
+            refused = it.master.give(assignment(storage_used=True))
             await until(lambda: refused.exit)
             assert refused.exit is not None
             assert refused.exit.outcome is ExitOutcome.ENVIRONMENT
@@ -242,7 +242,7 @@ def test_a_worker_that_is_started_on_a_disk_that_is_not_mounted_saves_nothing_th
             if gone != "store":
                 (tmp_path / "store").rmdir()
             (tmp_path / "disk").rename(tmp_path / "store")
-            trained = it.master.assign(assignment(token=2, storage_used=True))
+            trained = it.master.give(assignment(token=2, storage_used=True))
             await until(lambda: trained.exit)
             assert trained.exit == Exit(ExitOutcome.RELEASED)
             assert (tmp_path / reference(trained.saved[0]).uri).is_dir()

@@ -26,15 +26,15 @@ from rungmaster.worker.checkpoints.store import CheckpointStore
 from rungmaster.worker.slots.gpus import Device
 from rungmaster.worker.trial.seeds import trial_seed
 
-from .scripted_master import Record, ScriptedMaster, assignment, pause, reference, stop
+from .scripted_master import ScriptedMaster, ScriptedTrial, assignment, pause, reference, stop
 from .worker_harness import Scene, scene, until
 
 
-def metrics_of(record: Record, name: str) -> list[float]:
+def metrics_of(record: ScriptedTrial, name: str) -> list[float]:
     return [event.metrics[name] for event in record.events if isinstance(event, Measurement)]
 
 
-def assert_released(record: Record, outcome: ExitOutcome = ExitOutcome.RELEASED) -> None:
+def assert_released(record: ScriptedTrial, outcome: ExitOutcome = ExitOutcome.RELEASED) -> None:
     assert record.exit is not None
     assert record.exit.outcome is outcome, record.exit.error
 
@@ -43,9 +43,9 @@ def in_store(folder: Path, saved: CheckpointSaved) -> bool:
     return (folder / reference(saved).uri).exists()
 
 
-async def finish(it: Scene, **fields: Any) -> Record:
+async def finish(it: Scene, **fields: Any) -> ScriptedTrial:
     """Trains one assignment until it ends."""
-    record = it.master.assign(assignment(**fields))
+    record = it.master.give(assignment(**fields))
     await until(lambda: record.exit)
     return record
 
@@ -111,7 +111,7 @@ ENDLESS = """
 def test_a_pause_between_two_targets_saves_the_trial_where_it_stands(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, ENDLESS) as it:
-            record = it.master.assign(assignment(target=1_000_000))
+            record = it.master.give(assignment(target=1_000_000))
             await until(lambda: len(record.resources) >= 3)
             it.master.tell(SessionResponse(decisions=(Decision(record.assignment.lease, 0, DecisionKind.PAUSE),)))
             await until(lambda: record.exit)
@@ -148,7 +148,7 @@ def test_a_stopped_trial_that_does_not_report_is_ended_all_the_same(
 
     async def story() -> None:
         async with scene(tmp_path, code) as it:
-            record = it.master.assign(assignment(target=9))
+            record = it.master.give(assignment(target=9))
             await until(lambda: record.resources)
             it.master.tell(SessionResponse(decisions=(Decision(record.assignment.lease, 0, DecisionKind.STOP),)))
             await until(lambda: record.exit)
@@ -197,7 +197,7 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> Non
 def test_a_trial_whose_lease_is_lost_is_killed_and_says_nothing_more(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, ENDLESS) as it:
-            record = it.master.assign(assignment(target=1_000_000))
+            record = it.master.give(assignment(target=1_000_000))
             await until(lambda: len(record.resources) >= 2)
             it.master.lose(record.assignment.lease)
             await until(lambda: not it.agent.outbox.held)
@@ -228,7 +228,7 @@ def test_as_many_trials_train_at_once_as_there_are_slots(tmp_path: Path) -> None
 
     async def story() -> None:
         async with scene(tmp_path, code, slots=2, devices=devices) as it:
-            records = [it.master.assign(assignment(trial_id=trial, target=1)) for trial in (1, 2)]
+            records = [it.master.give(assignment(trial_id=trial, target=1)) for trial in (1, 2)]
             await until(lambda: all(record.exit for record in records))
             assert [metrics_of(record, "met") for record in records] == [[1.0], [1.0]]
             assert sorted(metrics_of(records[0], "device") + metrics_of(records[1], "device")) == [6.0, 7.0]

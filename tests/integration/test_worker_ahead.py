@@ -10,7 +10,7 @@ import pytest
 from rungmaster.shared.wire.session import Exit, ExitOutcome
 from rungmaster.worker import agent
 
-from .scripted_master import Record, assignment
+from .scripted_master import ScriptedTrial, assignment
 from .worker_harness import DEADLINE, Scene, scene, until
 
 #: The first trial lingers after its last report until the file `go` is there; each notes when it is there.
@@ -31,9 +31,9 @@ def there(it: Scene, name: str) -> bool:
     return (it.directory / name).exists()
 
 
-async def lingering(it: Scene) -> tuple[Record, Record]:
+async def lingering(it: Scene) -> tuple[ScriptedTrial, ScriptedTrial]:
     """The first trial has been told to end, and the second one is assigned."""
-    first, second = (it.master.assign(assignment(trial_id=trial, target=1)) for trial in (1, 2))
+    first, second = (it.master.give(assignment(trial_id=trial, target=1)) for trial in (1, 2))
     await until(lambda: there(it, "told-1"))
     await until(lambda: second.assignment.lease in it.agent.outbox.held, "the second to come ahead of its slot")
     return first, second
@@ -63,7 +63,7 @@ def test_nothing_is_asked_for_while_a_trial_may_go_on(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with scene(tmp_path, code) as it:
-            first, second = (it.master.assign(assignment(trial_id=trial, target=10**6)) for trial in (1, 2))
+            first, second = (it.master.give(assignment(trial_id=trial, target=10**6)) for trial in (1, 2))
             await until(lambda: len(first.resources) > 3)
             assert second.assignment in it.master.queue, "so another worker can have it"
 
@@ -78,7 +78,7 @@ def test_an_assignment_that_does_not_get_its_slot_soon_goes_back(
     async def story() -> None:
         async with scene(tmp_path, LINGERING) as it:
             first, second = await lingering(it)
-            third = it.master.assign(assignment(trial_id=3, target=1))
+            third = it.master.give(assignment(trial_id=3, target=1))
             await until(lambda: second.exit)
             assert second.events == [Exit(ExitOutcome.GIVEN_BACK)]
             assert third.assignment in it.master.queue, "and nothing more is asked for while the first is still there"
@@ -112,7 +112,7 @@ def test_a_waiting_assignment_can_be_taken_away(tmp_path: Path, monkeypatch: pyt
             _, second = await lingering(it)
             it.master.lose(second.assignment.lease)
             await until(lambda: second.assignment.lease not in it.agent.outbox.held)
-            third = it.master.assign(assignment(trial_id=3, target=1))
+            third = it.master.give(assignment(trial_id=3, target=1))
             (tmp_path / "go").touch()
             await until(lambda: third.exit)
             assert not there(it, "told-2")

@@ -37,7 +37,7 @@ def marks(folder: Path) -> set[str]:
 
 async def ended(it: Scene, trial_id: int, **fields: Any) -> Exit:
     """How an assignment ends."""
-    record = it.master.assign(assignment(trial_id, **fields))
+    record = it.master.give(assignment(trial_id, **fields))
     await until(lambda: record.exit)
     assert record.exit is not None
     return record.exit

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rungmaster.shared.wire.session import Exit, ExitOutcome, Measurement
 
-from .scripted_master import Record, ScriptedMaster, assignment, pause, reference
+from .scripted_master import ScriptedMaster, ScriptedTrial, assignment, pause, reference
 from .worker_harness import scene, until
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "training-code.md"
@@ -28,13 +28,13 @@ def test_the_documented_client_is_paused_saved_and_goes_on(tmp_path: Path) -> No
 
     async def story() -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=pause)) as it:
-            record = it.master.assign(first)
+            record = it.master.give(first)
             await until(lambda: record.exit)
             assert record.exit == Exit(ExitOutcome.RELEASED)
             (saved,) = record.saved
             assert in_folder(tmp_path / "checkpoint-2"), "a folder of the program's own is copied, not taken away"
             checkpoints = (reference(saved),)
-            second = it.master.assign(
+            second = it.master.give(
                 replace(first, lease=first.lease._replace(token=2), checkpoints=checkpoints, target=4)
             )
             await until(lambda: second.exit)
@@ -57,7 +57,7 @@ def test_a_python_program_connects_by_itself(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with scene(tmp_path) as it:
-            record = it.master.assign(assignment(entrypoint="", command=(sys.executable, "own.py"), target=2))
+            record = it.master.give(assignment(entrypoint="", command=(sys.executable, "own.py"), target=2))
             await until(lambda: record.exit)
             assert record.exit == Exit(ExitOutcome.RELEASED)
             first = record.events[0]
@@ -72,7 +72,7 @@ def in_folder(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
-def run_shell(directory: Path, script: str) -> Record:
+def run_shell(directory: Path, script: str) -> ScriptedTrial:
     """Trains one trial with a shell script that has the helper `ask`: one request, one reply, one connection."""
     ask = """
         import os, socket, sys
@@ -84,9 +84,9 @@ def run_shell(directory: Path, script: str) -> Record:
     (directory / "ask.py").write_text(textwrap.dedent(ask))
     (directory / "train.sh").write_text(textwrap.dedent(script))
 
-    async def story() -> Record:
+    async def story() -> ScriptedTrial:
         async with scene(directory) as it:
-            record = it.master.assign(assignment(entrypoint="", command=("sh", "train.sh", "one two"), target=3))
+            record = it.master.give(assignment(entrypoint="", command=("sh", "train.sh", "one two"), target=3))
             await until(lambda: record.exit)
             return record
 

@@ -20,7 +20,7 @@ import pytest
 from rungmaster.shared.wire.session import Exit, ExitOutcome, Measurement
 
 from .descent import ESCAPING, PROGRAM, at_large, escaped, runs
-from .scripted_master import Record, assignment
+from .scripted_master import ScriptedTrial, assignment
 from .test_worker_process import Running, working
 from .worker_harness import Scene, scene, until
 
@@ -39,15 +39,15 @@ def prepared(directory: Path) -> Path:
     return directory
 
 
-def told(record: Record, name: str) -> int:
+def told(record: ScriptedTrial, name: str) -> int:
     """A process id that the training has reported."""
     first = next(event for event in record.events if isinstance(event, Measurement))
     return int(first.metrics[name])
 
 
-async def training(it: Scene, trial_id: int = 1, **fields: Any) -> Record:
+async def training(it: Scene, trial_id: int = 1, **fields: Any) -> ScriptedTrial:
     """A trial that trains, and has started what tries to get away."""
-    record = it.master.assign(assignment(trial_id=trial_id, target=10**6, **fields))
+    record = it.master.give(assignment(trial_id=trial_id, target=10**6, **fields))
     await until(lambda: record.resources)
     assert len(at_large(it.directory)) >= 2
     return record
@@ -72,7 +72,7 @@ def test_what_a_trial_leaves_behind_is_gone_when_its_end_is_told(tmp_path: Path,
 
     async def story() -> None:
         async with scene(prepared(tmp_path), ESCAPING, **settings) as it:
-            record = it.master.assign(assignment(target=2, **fields))
+            record = it.master.give(assignment(target=2, **fields))
             await until(lambda: record.exit)
             assert record.exit == Exit(ExitOutcome.RELEASED)
             assert len(escaped(tmp_path)) == 2
@@ -136,7 +136,7 @@ def test_a_worker_goes_on_after_its_reaper_was_killed(tmp_path: Path) -> None:
             await until(lambda: it.record.exit)
             assert it.record.exit is not None
             assert it.record.exit.outcome is ExitOutcome.WORKER_FAULT, "the training code is not to blame"
-            after = it.master.assign(assignment(trial_id=2, target=2))
+            after = it.master.give(assignment(trial_id=2, target=2))
             await until(lambda: after.exit)
             assert after.exit == Exit(ExitOutcome.RELEASED)
 
@@ -176,7 +176,7 @@ def test_what_forks_without_end_is_caught(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with scene(tmp_path, code) as it:
-            record = it.master.assign(assignment(target=2))
+            record = it.master.give(assignment(target=2))
             await until(lambda: record.exit)
             last = (tmp_path / "escaped").read_text()
             for _ in range(20):

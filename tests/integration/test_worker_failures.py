@@ -25,9 +25,9 @@ def ending(tmp_path: Path, code: str = COUNTING, **fields: Any) -> Exit:
 
     async def story() -> Exit:
         async with scene(tmp_path, code) as it:
-            record = it.master.assign(assignment(**fields))
+            record = it.master.give(assignment(**fields))
             await until(lambda: record.exit)
-            after = it.master.assign(assignment(trial_id=99, entrypoint="healthy:train", target=1))
+            after = it.master.give(assignment(trial_id=99, entrypoint="healthy:train", target=1))
             await until(lambda: after.exit)
             assert after.exit == Exit(ExitOutcome.RELEASED)
             assert record.exit is not None
@@ -136,7 +136,7 @@ def test_a_trial_that_is_too_large_is_refused_as_the_workers_fault(tmp_path: Pat
     async def story() -> None:
         async with scene(tmp_path) as it:
             given = assignment(slots=2)
-            record = it.master.assign(given)
+            record = it.master.give(given)
             it.master.queue.clear()
             it.agent.received(SessionResponse(assignments=(given,)))
             await until(lambda: record.exit)
@@ -231,7 +231,7 @@ def test_a_trial_that_makes_no_progress_is_ended(tmp_path: Path) -> None:
 def test_waiting_for_the_master_does_not_count_as_making_no_progress(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=lambda lease, resource: None)) as it:
-            record = it.master.assign(assignment(target=1, progress_timeout_s=0.3))
+            record = it.master.give(assignment(target=1, progress_timeout_s=0.3))
             await until(lambda: record.resources)
             beats = len(it.master.received)
             await until(lambda: len(it.master.received) > beats + 5)
@@ -335,7 +335,7 @@ def test_a_checkpoint_with_a_forbidden_file_fails_the_trial(tmp_path: Path) -> N
 
     async def story() -> None:
         async with scene(tmp_path, code, master=ScriptedMaster(decide=pause)) as it:
-            record = it.master.assign(assignment())
+            record = it.master.give(assignment())
             await until(lambda: record.exit)
             assert record.exit is not None
             assert record.exit.outcome is ExitOutcome.FAILED
@@ -357,7 +357,7 @@ def test_a_process_that_does_not_listen_is_ended_by_force(tmp_path: Path, monkey
 
     async def story() -> None:
         async with scene(tmp_path, code) as it:
-            record = it.master.assign(assignment(progress_timeout_s=0.3))
+            record = it.master.give(assignment(progress_timeout_s=0.3))
             await until(lambda: record.exit)
             assert record.exit is not None
             assert record.exit.outcome is ExitOutcome.FAILED
@@ -395,7 +395,7 @@ def test_a_checkpoint_that_cannot_be_kept_fails_the_trial_that_was_to_save_it(
     async def story() -> None:
         master = ScriptedMaster(decide=pause)
         async with scene(tmp_path, LINKING.format(links=links, after=after), master=master) as it:
-            record = it.master.assign(assignment(target=2))
+            record = it.master.give(assignment(target=2))
             await until(lambda: record.exit)
             assert record.exit is not None
             assert record.exit.outcome is ExitOutcome.FAILED
@@ -418,7 +418,7 @@ def test_links_in_a_checkpoint_are_kept_as_what_they_show(tmp_path: Path, links:
     async def story() -> None:
         master = ScriptedMaster(decide=pause)
         async with scene(tmp_path, LINKING.format(links=links, after="raise"), master=master) as it:
-            record = it.master.assign(assignment(target=2))
+            record = it.master.give(assignment(target=2))
             await until(lambda: record.exit)
             assert record.exit == Exit(ExitOutcome.RELEASED)
             (saved,) = record.saved

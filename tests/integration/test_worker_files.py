@@ -22,8 +22,8 @@ def test_a_log_that_cannot_be_opened_holds_up_its_own_trial_only(tmp_path: Path,
 
     async def story() -> None:
         async with scene(tmp_path, slots=2, fresh_processes=fresh) as it:
-            waiting = it.master.assign(assignment(trial_id=1))
-            other = it.master.assign(assignment(trial_id=2))
+            waiting = it.master.give(assignment(trial_id=1))
+            other = it.master.give(assignment(trial_id=2))
             await until(lambda: other.exit)
             assert other.exit == Exit(ExitOutcome.RELEASED)
             beats = len(it.master.received)

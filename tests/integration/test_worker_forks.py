@@ -24,7 +24,7 @@ from rungmaster.worker.process.launcher import Launcher
 from rungmaster.worker.process.reaper_client import ReaperClient
 from rungmaster.worker.slots.gpus import Device
 
-from .scripted_master import Record, assignment
+from .scripted_master import ScriptedTrial, assignment
 from .worker_harness import Scene, scene, until, write_training
 
 #: A library that notes each import in a file.
@@ -54,16 +54,16 @@ TELLING = """
 """
 
 
-async def trained(it: Scene, count: int = 2, first: int = 1, **fields: Any) -> list[Record]:
+async def trained(it: Scene, count: int = 2, first: int = 1, **fields: Any) -> list[ScriptedTrial]:
     """Trains so many trials, one after the other, to their first report."""
-    records: list[Record] = []
+    records: list[ScriptedTrial] = []
     for trial in range(first, first + count):
-        records.append(it.master.assign(assignment(trial_id=trial, target=1, **fields)))
+        records.append(it.master.give(assignment(trial_id=trial, target=1, **fields)))
         await until(lambda: records[-1].exit)
     return records
 
 
-def told(record: Record) -> dict[str, float]:
+def told(record: ScriptedTrial) -> dict[str, float]:
     event = record.events[0]
     assert isinstance(event, Measurement), event
     return dict(event.metrics)
@@ -88,7 +88,7 @@ def both(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """What two trials report, one after the other on the same worker."""
 
-    async def story() -> list[Record]:
+    async def story() -> list[ScriptedTrial]:
         async with scene(directory, code, **settings) as it:
             return await trained(it, preload=preload)
 
@@ -302,7 +302,7 @@ ENDLESS = """
 def test_a_killed_fork_server_takes_its_trials_down_and_the_next_one_has_another(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, ENDLESS) as it:
-            record = it.master.assign(assignment(target=10**6))
+            record = it.master.give(assignment(target=10**6))
             await until(lambda: record.resources)
             os.kill(int(told(record)["server"]), signal.SIGKILL)
             await until(lambda: record.exit)
@@ -331,9 +331,9 @@ def test_a_crash_takes_down_one_fork_only(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with scene(tmp_path, code, slots=2) as it:
-            other = it.master.assign(assignment(trial_id=2, target=3))
+            other = it.master.give(assignment(trial_id=2, target=3))
             await until(lambda: other.resources)
-            crashing = it.master.assign(assignment(trial_id=1, target=3))
+            crashing = it.master.give(assignment(trial_id=1, target=3))
             await until(lambda: crashing.exit)
             assert crashing.exit is not None
             assert crashing.exit.outcome is ExitOutcome.FAILED
@@ -444,7 +444,7 @@ def test_a_machine_that_stays_short_gives_the_trial_back(tmp_path: Path, monkeyp
         async with scene(tmp_path) as it:
             await until(lambda: it.master.hellos)
             with no_more_files():
-                record = it.master.assign(assignment())
+                record = it.master.give(assignment())
                 await until(lambda: record.exit)
             assert record.exit is not None
             assert record.exit.outcome is ExitOutcome.ENVIRONMENT

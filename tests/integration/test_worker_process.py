@@ -19,7 +19,7 @@ import pytest
 
 from rungmaster.shared.wire.session import ExitOutcome, Measurement
 
-from .scripted_master import Record, ScriptedMaster, assignment
+from .scripted_master import ScriptedMaster, ScriptedTrial, assignment
 from .worker_harness import DEADLINE, until, write_training
 
 #: Trains on for ever, and leaves the process ids of itself and of what it started.
@@ -40,7 +40,7 @@ class Running:
 
     master: ScriptedMaster
     process: asyncio.subprocess.Process
-    record: Record
+    record: ScriptedTrial
 
     async def exit_code(self) -> int:
         return await asyncio.wait_for(self.process.wait(), DEADLINE)
@@ -63,7 +63,7 @@ async def working(directory: Path, *options: str, code: str = ENDLESS, **fields:
     """A worker process that trains one endless trial."""
     write_training(directory, code)
     master = ScriptedMaster()
-    await master.start()
+    master.start()
     arguments = ["--master", master.address, "--directory", str(directory), *options]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-c", "from rungmaster.worker.cli import command; command()"),
@@ -72,14 +72,14 @@ async def working(directory: Path, *options: str, code: str = ENDLESS, **fields:
         stderr=subprocess.PIPE,
     )
     try:
-        record = master.assign(assignment(target=10**6, **fields))
+        record = master.give(assignment(target=10**6, **fields))
         await until(lambda: len(record.events) >= 2)
         yield Running(master, process, record)
     finally:
         if process.returncode is None:
             process.kill()
         await process.communicate()
-        await master.shut_down()
+        master.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -54,7 +54,7 @@ def free_port() -> int:
 def test_after_broken_streams_every_report_is_there_once_and_in_order(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, BUSY) as it:
-            record = it.master.assign(assignment(target=10**6))
+            record = it.master.give(assignment(target=10**6))
             for streams in (1, 2, 3, 4):
                 known = len(record.events)
                 await until(lambda known=known: len(record.events) > known + 10)
@@ -72,13 +72,13 @@ def test_after_broken_streams_every_report_is_there_once_and_in_order(tmp_path: 
 def test_while_the_master_is_away_the_training_goes_on(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, BUSY) as it:
-            record = it.master.assign(assignment(target=400))
+            record = it.master.give(assignment(target=400))
             await until(lambda: len(record.events) >= 10)
-            await it.master.shut_down()
+            it.master.stop()
             known = len(record.events)
             await until(lambda: reported(tmp_path) >= known + 50)
             assert len(record.events) == known
-            await it.master.start(it.master.port)
+            it.master.start(it.master.port)
             await until(lambda: record.exit)
             assert record.resources == list(range(1, 401))
 
@@ -88,7 +88,7 @@ def test_while_the_master_is_away_the_training_goes_on(tmp_path: Path) -> None:
 def test_what_the_master_applied_but_could_not_acknowledge_is_not_applied_twice(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, BUSY, master=ScriptedMaster(heartbeat=60)) as it:
-            record = it.master.assign(assignment(target=50))
+            record = it.master.give(assignment(target=50))
             await until(lambda: it.agent.outbox.held)
             it.master.silent = True
             await until(lambda: len(record.events) >= 50)
@@ -104,7 +104,7 @@ def test_what_the_master_applied_but_could_not_acknowledge_is_not_applied_twice(
 def test_what_a_master_dropped_is_sent_again_on_the_same_stream(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, BUSY, master=ScriptedMaster(heartbeat=0.05)) as it:
-            record = it.master.assign(assignment(target=30))
+            record = it.master.give(assignment(target=30))
             await until(lambda: len(record.events) >= 5)
             it.master.deaf = True
             await until(lambda: reported(tmp_path) >= 25)
@@ -119,7 +119,7 @@ def test_what_a_master_dropped_is_sent_again_on_the_same_stream(tmp_path: Path) 
 def test_reports_wait_when_too_many_are_not_acknowledged(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, BUSY, buffer=20, spill=0) as it:
-            record = it.master.assign(assignment(target=100))
+            record = it.master.give(assignment(target=100))
             await until(lambda: it.agent.outbox.held)
             it.master.deaf = True
             await until(lambda: reported(tmp_path) - len(record.events) == 20)
@@ -143,7 +143,7 @@ def test_what_does_not_fit_into_memory_goes_to_disk_and_arrives_all_the_same(
 ) -> None:
     async def story(temporary: Path) -> None:
         async with scene(tmp_path, BUSY, buffer=20) as it:
-            record = it.master.assign(assignment(target=2_000))
+            record = it.master.give(assignment(target=2_000))
             await until(lambda: it.agent.outbox.held)
             it.master.deaf = True
             await until(lambda: reported(tmp_path) >= 1_900, "the training to go on without a master")
@@ -167,7 +167,7 @@ def test_a_decision_that_comes_again_changes_nothing(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=go_on_twice)) as it:
-            record = it.master.assign(assignment(target=1))
+            record = it.master.give(assignment(target=1))
             await until(lambda: record.decision)
             assert record.decision is not None
             for _ in range(3):
@@ -187,7 +187,7 @@ def test_a_lost_answer_to_a_work_request_is_given_again(tmp_path: Path) -> None:
             await until(lambda: len(it.master.hellos) == 2)
             await until(lambda: it.master.received[-1].work_request)
             assert it.master.received[-1].work_request == asked
-            first = it.master.assign(assignment(trial_id=1, target=1))
+            first = it.master.give(assignment(trial_id=1, target=1))
             await until(lambda: first.exit)
             later = [r.work_request for r in it.master.received if r.work_request and r.work_request != asked]
             assert asked is not None
@@ -201,8 +201,8 @@ def test_a_replaced_master_is_left_for_the_next_address(tmp_path: Path) -> None:
 
     async def story() -> None:
         replaced, current = ScriptedMaster(term=3), ScriptedMaster(term=4)
-        await replaced.start()
-        await current.start()
+        replaced.start()
+        current.start()
         settings = WorkerSettings((current.address, replaced.address), tmp_path, tmp_path / "logs")
         agent = Agent(settings)
         running = asyncio.create_task(agent.run())
@@ -213,8 +213,8 @@ def test_a_replaced_master_is_left_for_the_next_address(tmp_path: Path) -> None:
         assert len(replaced.received) == 1, "a master of an older term is told nothing but hello"
         agent.drain()
         assert await asyncio.wait_for(running, DEADLINE) == 0
-        await replaced.shut_down()
-        await current.shut_down()
+        replaced.stop()
+        current.stop()
 
     asyncio.run(story())
 
@@ -226,18 +226,18 @@ def test_a_master_whose_database_was_begun_anew_is_served_and_told_nothing_of_th
         async with scene(tmp_path, master=ScriptedMaster(term=5), slots=1) as it:
             # It waits at its target, which it is never told that it may pass.
             it.master.decide = lambda lease, resource: None
-            before = it.master.assign(assignment(trial_id=7, target=1))
+            before = it.master.give(assignment(trial_id=7, target=1))
             await until(lambda: before.resources)
-            await it.master.shut_down()
+            it.master.stop()
             anew = ScriptedMaster(term=1, database_id="second")
             # The same numbers come again, and mean something else.
-            record = anew.assign(assignment(trial_id=7, target=3))
-            await anew.start(it.master.port)
+            record = anew.give(assignment(trial_id=7, target=3))
+            anew.start(it.master.port)
             await until(lambda: record.exit)
             assert record.resources == [1, 2, 3]
             assert [hello.held for hello in anew.hellos] == [(before.assignment.lease,), ()]
             assert await it.drained() == 0
-            await anew.shut_down()
+            anew.stop()
 
     asyncio.run(story())
     (line,) = [line for line in caplog.messages if "its database (second) is another one" in line]
@@ -272,11 +272,11 @@ def test_a_master_that_does_not_answer_is_not_waited_for_for_ever(
     async def story() -> None:
         deaf = ScriptedMaster()
         deaf.deaf = True
-        await deaf.start()
+        deaf.start()
         settings = WorkerSettings((deaf.address,), tmp_path, tmp_path / "logs", connect_timeout_s=0.1)
         with pytest.raises(Unavailable, match="no welcome from the master within"):
             await asyncio.wait_for(Agent(settings).run(), DEADLINE)
-        await deaf.shut_down()
+        deaf.stop()
 
     asyncio.run(story())
 
@@ -294,7 +294,7 @@ def test_a_drained_worker_gives_back_what_it_saved(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with scene(tmp_path, code, slots=2) as it:
-            records = [it.master.assign(assignment(trial_id=trial, target=10**6)) for trial in (1, 2)]
+            records = [it.master.give(assignment(trial_id=trial, target=10**6)) for trial in (1, 2)]
             await until(lambda: all(len(record.events) > 3 for record in records))
             assert await it.drained() == 0
             assert it.master.draining
@@ -309,7 +309,7 @@ def test_a_drained_worker_gives_back_what_it_saved(tmp_path: Path) -> None:
 def test_a_worker_drains_even_where_its_trial_waits_for_a_decision(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, master=ScriptedMaster(decide=lambda lease, resource: None)) as it:
-            record = it.master.assign(assignment(target=2))
+            record = it.master.give(assignment(target=2))
             await until(lambda: record.resources == [1, 2])
             assert await it.drained() == 0
             assert [saved.resource for saved in record.saved] == [2]
@@ -328,7 +328,7 @@ def test_a_trial_that_cannot_be_saved_in_time_goes_back_as_it_was(tmp_path: Path
 
     async def story() -> None:
         async with scene(tmp_path, code, grace_s=0.2) as it:
-            record = it.master.assign(assignment(target=9))
+            record = it.master.give(assignment(target=9))
             await until(lambda: record.resources)
             assert await it.drained() == 0
             assert record.exit is not None
@@ -343,7 +343,7 @@ def test_an_acknowledgement_of_something_unknown_is_of_no_importance(tmp_path: P
         async with scene(tmp_path) as it:
             await until(lambda: it.master.hellos)
             it.master.tell(SessionResponse(acknowledgements=(Acknowledgement(LeaseRef(9, 9, 9), 5),)))
-            record = it.master.assign(assignment())
+            record = it.master.give(assignment())
             await until(lambda: record.exit)
 
     asyncio.run(story())

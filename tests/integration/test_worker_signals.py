@@ -105,7 +105,7 @@ def test_a_training_process_that_alone_is_signalled_has_failed(tmp_path: Path) -
 
     async def story() -> None:
         async with scene(tmp_path, code) as it:
-            record = it.master.assign(assignment())
+            record = it.master.give(assignment())
             await until(lambda: record.exit)
             assert record.exit is not None
             assert record.exit.outcome is ExitOutcome.FAILED
@@ -132,7 +132,7 @@ def test_what_training_code_starts_can_be_ended_by_signals(tmp_path: Path) -> No
 
     async def story() -> None:
         async with scene(tmp_path, code) as it:
-            record = it.master.assign(assignment(target=1))
+            record = it.master.give(assignment(target=1))
             await until(lambda: record.exit)
             assert record.exit == Exit(ExitOutcome.RELEASED)
 
@@ -158,7 +158,7 @@ def test_a_process_that_goes_on_reporting_gives_its_slot_back(
 
     async def story() -> None:
         async with scene(tmp_path, code) as it:
-            record = it.master.assign(assignment(target=10**6))
+            record = it.master.give(assignment(target=10**6))
             await until(lambda: record.resources)
             it.master.tell(
                 SessionResponse(decisions=(Decision(record.assignment.lease, 0, kind, save_checkpoint=True),))

@@ -71,7 +71,7 @@ async def scene(
     """A worker with a master, and `code` as its training; everything ends with the block."""
     write_training(directory, code)
     master = master or ScriptedMaster()
-    await master.start()
+    master.start()
     settings = {"addresses": (master.address,), "directory": directory, "logs": directory / "logs"} | settings
     agent = Agent(WorkerSettings(**settings))
     running = asyncio.create_task(agent.run())
@@ -80,4 +80,4 @@ async def scene(
     finally:
         agent.stop()
         await asyncio.wait({running}, timeout=DEADLINE)
-        await master.shut_down()
+        master.stop()

@@ -1,4 +1,4 @@
-"""Runs training code alone, without master or worker, to try it and to test it."""
+"""Runs training code alone, without master or worker."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..shared.errors import InvalidInput
-from .trial.protocol import Reply, Start, check_has_metric, checked_metrics, checked_resource
-from .trial.seeds import trial_seed
-from .trial.takeover import take_over
-from .trial.trial import Trial
+from ...shared.errors import InvalidInput
+from ..trial.protocol import Reply, Start, check_has_metric, checked_metrics, checked_resource
+from ..trial.seeds import trial_seed
+from ..trial.takeover import take_over
+from ..trial.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
