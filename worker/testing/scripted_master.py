@@ -131,9 +131,9 @@ class ScriptedMaster(WorkerServiceServicer):
             slots=1,
             metric=metric,
             checkpoint_storage=str(self.folder / "checkpoints"),
-            checkpoint_interval=None,
+            checkpoint_interval_s=None,
             seed=experiment_seed,
-            progress_timeout=None,
+            progress_timeout_s=None,
             database_id=self.welcome.database_id,
         )
         return self._add(ScriptedTrial(assignment, list(decisions), set(cut_at)))
