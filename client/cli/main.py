@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("rungmaster.client.cli.commands.init:command", "Write a spec and training code to begin from."),
     "run": ("rungmaster.client.cli.commands.run:command", "Run a search on this machine, master and workers included."),
     "submit": ("rungmaster.client.cli.commands.submit:command", "Give a search to a master."),
+    "fork": ("rungmaster.client.cli.commands.fork:command", "Print the spec of an experiment, to edit."),
     "watch": ("rungmaster.client.cli.commands.watch:command", "Follow an experiment until it ends."),
     "status": ("rungmaster.client.cli.commands.experiments:status", "Show where an experiment stands."),
     "list": ("rungmaster.client.cli.commands.experiments:list_command", "List experiments, newest first."),
