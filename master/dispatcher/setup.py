@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...shared.space.space import DRAW_RULES, Space
+from ...shared.space.variation import completed
 from ...shared.spec.spec import SPEC_RULES, Spec, stored_spec
 from ..experiment.next_trial import Draw, patiently
 from ..search.interface import Searcher
@@ -54,7 +55,7 @@ def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
     setup = _set_up(spec, Portions(space or _space(spec, DRAW_RULES), spec.seed))
     if setup.searcher.draws:
         # What nothing can be drawn from is refused rather than begun.
-        patiently(setup.draw)(0)
+        patiently(setup.draw)(len(spec.initial_trials))
     return setup
 
 
@@ -63,7 +64,18 @@ def _space(spec: Spec, rules: int) -> Space:
 
 
 def _set_up(spec: Spec, draw: Draw) -> ExperimentSetup:
-    return ExperimentSetup(spec, searcher_of(spec), draw)
+    return ExperimentSetup(spec, searcher_of(spec), _after_initial(spec, draw) if spec.initial_trials else draw)
+
+
+def _after_initial(spec: Spec, draw: Draw) -> Draw:
+    """The first trials have the hyperparameters that the spec gives them; what it leaves out is drawn."""
+
+    def drawn(trial: int) -> Mapping[str, Any] | None:
+        if trial >= len(spec.initial_trials):
+            return draw(trial)
+        return completed(spec.hyperparameters, spec.forbidden, spec.initial_trials[trial], spec.seed, trial)
+
+    return drawn
 
 
 def setup_from_json(spec: Mapping[str, Any], draw_rules: int, spec_rules: int = SPEC_RULES) -> ExperimentSetup:

@@ -40,7 +40,7 @@ class LiveExperiment:
         self.records = records
         self.spec = spec
         self.searcher = searcher
-        self.next_trial = NextTrial(draw)
+        self.next_trial = NextTrial(draw, len(spec.initial_trials))
         #: Trials that have a target and no lease, in the order in which they are handed out.
         self.ready: deque[int] = deque()
         #: Of trials whose training code failed, the session in which it did last.

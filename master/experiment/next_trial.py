@@ -25,11 +25,13 @@ def patiently(draw: Draw) -> Draw:
 class NextTrial:
     """They are there before the searcher is asked for a new trial, so that nothing has changed where they cannot be."""
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, draw: Draw, initial: int = 0) -> None:
+        """`initial` trials have hyperparameters that the spec gives."""
         self.number = 0
         #: Why its hyperparameters cannot be drawn.
         self.failure = ""
         self._draw = draw
+        self._initial = initial
         self._hparams: Mapping[str, Any] | None = None
 
     def draw_by(self, draw: Draw) -> None:
@@ -48,7 +50,9 @@ class NextTrial:
     def take(self, train: Train) -> tuple[Mapping[str, Any], str]:
         """The hyperparameters of the new trial that the searcher wants, which is this one, and where they came from;
         the next one follows."""
-        hparams, origin = (self._hparams, "random") if train.hparams is None else (train.hparams, train.origin)
+        hparams, origin = train.hparams, train.origin
+        if hparams is None:
+            hparams, origin = self._hparams, "initial" if train.trial < self._initial else "random"
         assert train.trial == self.number, f"trial {train.trial} is created before {self.number}"
         assert hparams is not None, f"the hyperparameters of trial {train.trial} are not there"
         self.number, self._hparams = train.trial + 1, None

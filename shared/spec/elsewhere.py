@@ -56,6 +56,7 @@ FIELDS: tuple[Foreign, ...] = (
     Foreign("population_size", (SYNE,), "`searcher.population` of `pbt`"),
     Foreign("hyperparam_mutations", (RAY,), "not a field: `pbt` explores all of `hyperparameters`"),
     Foreign("count", (DETERMINED,), _NO_STEPS),
+    Foreign("points_to_evaluate", (RAY, SYNE), "`initial_trials`"),
     Foreign("max_concurrent", (RAY,), "`searcher.max_concurrent_trials`"),
     Foreign("n_jobs", (OPTUNA,), "`searcher.max_concurrent_trials`, or the number of workers"),
     Foreign("n_workers", (SYNE,), "`searcher.max_concurrent_trials`, or the number of workers"),

@@ -53,6 +53,7 @@ from .fields import (
     text_problem,
     whole,
 )
+from .initial import initial_problems
 from .plain import plain_document
 from .problems import MAX_PROBLEMS, problems_of
 from .searchers import AdaptiveAshaSpec, AnySearcher, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
@@ -174,7 +175,7 @@ class Spec(Model):
     start anew after its own code failed; `fail_fast`: the experiment fails once the first attempts of so many trials,
     one after the other, all failed with the same error before anything was reported, or once no worker can start it;
     0 or false: never. `max_workers_lost`: how many workers it may lose before it is taken for poison.
-    `stop`: what ends the search early.
+    `initial_trials`: hyperparameters of the first trials, each whole or in part. `stop`: what ends the search early.
     `progress_timeout`: seconds without a report after which a trial counts as hanging; none: never. Of the experiments
     with work the highest `priority` goes first, and equals share the slots by `weight`. `seed` decides every random
     draw.
@@ -187,6 +188,7 @@ class Spec(Model):
     unit: Annotated[str, text(MAX_NAME)] = "units"
     hyperparameters: _Hyperparameters
     forbidden: _Forbidden = ()
+    initial_trials: Annotated[tuple[dict[Any, Any], ...], BeforeValidator(listed)] = ()
     searcher: AnySearcher
     stop: StopSpec = StopSpec()
     sampler: SamplerSpec = SamplerSpec()
@@ -234,6 +236,9 @@ def _with_fitting_space(document: _S) -> _S:
         problems = space_problems(document.hyperparameters, document.forbidden)
     if not problems:
         problems = document.searcher.space_problems(document.hyperparameters, document.forbidden)
+    if not problems and isinstance(document, Spec) and document.initial_trials:
+        space = (document.hyperparameters, document.forbidden, document.seed)
+        problems = initial_problems(document.initial_trials, *space, document.searcher.trials)
     if problems:
         raise FieldProblems(problems)
     return document

@@ -59,6 +59,10 @@ WRONG = {
     "no trials": (searcher(max_trials=0), ["searcher.max_trials: must be at least 1, got 0"]),
     "a number that is not finite": (searcher(max_resource=float("nan")), ["searcher.max_resource: ", "nan"]),
     "an unknown searcher": (searcher(name="adaptive_ahsa"), ["searcher.name: ", "adaptive_asha"]),
+    "an initial trial outside the space": (
+        changed(initial_trials=[{"quality": 1.5}]),
+        ["initial_trials[0].quality: must be from 0.0 to 1.0, got 1.5"],
+    ),
     "an unknown limit": (changed(stop={"metrics": 0.05}), ['stop.metrics: unknown field; did you mean "metric"?']),
     "a limit of time that is none": (changed(stop={"time": "8 hours"}), ["stop.time: ", "8 hours", "1h30m"]),
     "YAML that does not parse": ("name: [oops\nentrypoint: a:b\n", ["line "]),

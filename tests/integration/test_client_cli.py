@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rungmaster.client.cli.main import execute
+from rungmaster.shared.spec.spec import parse_spec, spec_from_json, spec_to_json
 from rungmaster.shared.wire.model import ExperimentState
 
 from .small_master import SmallMaster, event, experiment, in_background, report, wrong_spec
@@ -305,3 +307,24 @@ def test_control_c_ends_a_watch_and_says_that_the_search_goes_on(master: SmallMa
     assert "experiment 1 goes on" in errors
     assert "Traceback" not in errors
     until(lambda: master.streams == 0)
+
+
+def test_fork_prints_a_spec_that_is_the_same_when_it_is_submitted(
+    master: SmallMaster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = spec_from_json(
+        {
+            "name": "digits",
+            "entrypoint": "training:train",
+            "metric": {"name": "loss", "goal": "minimize"},
+            "hyperparameters": {"rate": {"type": "float", "low": 1e-5, "high": 0.1, "log": True}},
+            "searcher": {"name": "asha", "max_trials": 4, "max_resource": 4},
+            "stop": {"time": "8h"},
+        }
+    )
+    master.experiments = {1: replace(experiment(1), spec=spec_to_json(spec))}
+    text = printed(capsys, "fork", "1")
+    assert text.startswith("# The spec of experiment 1, submitted ")
+    assert "stop: {time: 8h}" in text
+    assert parse_spec(text) == spec
+    assert spec_from_json(document(capsys, "fork", "1")) == spec

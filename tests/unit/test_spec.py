@@ -99,6 +99,7 @@ def test_a_small_spec_gets_every_default() -> None:
         "unit": "units",
         "preload": None,
         "forbidden": [],
+        "initial_trials": [],
         "stop": {"metric": None, "time": None, "resource": None},
         "sampler": {"name": "random"},
         "resources": {"slots_per_trial": 1, "labels": {}},
