@@ -318,7 +318,7 @@ MUTANTS = (
     Mutant(
         "a watch that is told of the end asks for no more before it has everything",
         "master/services/watching.py",
-        "if standing.over and not last:",
+        "if status.over and not last:",
         "if False:",
         "tests/integration/test_watching.py::test_many_who_watch_share_each_look_at_a_long_journal[sqlite]",
     ),

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from ...proto.v1 import experiment_pb2 as pb
 from ...shared.wire.convert import to_message, to_number
-from ...shared.wire.model import ExperimentState
 from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast, Watcher
+from ..ledger.read.experiment_queries import ExperimentStatus
 from ..ledger.read.reader import Reader
 
 #: Events or reports in one message of a watch.
@@ -37,19 +37,6 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
-class JournalStanding:
-    """How an experiment stands."""
-
-    state: ExperimentState
-    ending: bool
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing can follow."""
-        return self.state.ended and not self.ending
-
-
-@dataclass(frozen=True, slots=True)
 class StreamPage(Generic[P]):
     """What follows a position, as a part of a message. `last` is the position of the last of it, `full` whether it
     will never have more."""
@@ -58,7 +45,7 @@ class StreamPage(Generic[P]):
     count: int
     last: P
     full: bool
-    standing: JournalStanding
+    status: ExperimentStatus
     read_at: float
 
     @property
@@ -145,21 +132,21 @@ class Streams(ABC, Generic[P]):
 
         Messages that are joined are one: the event loop only passes on what a thread has encoded.
         """
-        told: JournalStanding | None = None
+        told: ExperimentStatus | None = None
         caught_up = False
         with self._opened(number) as stream, self.watching(number) as watcher:
             while True:
                 watcher.forget()
                 page = await stream.page(after)
-                last = page.standing.over and not page.full
-                standing = stream.standing or page.standing
-                if standing.over and not last:
+                last = page.status.over and not page.full
+                status = stream.status or page.status
+                if status.over and not last:
                     # Whoever is told that it is over asks for no more, and there is more to come.
-                    standing = told
-                if page.count or standing != told or caught_up == page.full:
-                    told, caught_up = standing, not page.full
+                    status = told
+                if page.count or status != told or caught_up == page.full:
+                    told, caught_up = status, not page.full
                     await self._watches.pace(len(page.encoded))
-                    yield page.encoded + self._encoded(standing)
+                    yield page.encoded + self._encoded(status)
                 if last:
                     return
                 after = page.last
@@ -167,10 +154,10 @@ class Streams(ABC, Generic[P]):
                     await asyncio.sleep(WATCH_PACE_S)
                     await watcher.wait(WATCH_PATIENCE_S)
 
-    def _encoded(self, standing: JournalStanding | None) -> bytes:
-        if standing is None:
+    def _encoded(self, status: ExperimentStatus | None) -> bytes:
+        if status is None:
             return b""
-        return self.message(state=to_number(standing.state), ending=standing.ending).SerializeToString()
+        return self.message(state=to_number(status.state), ending=status.ending).SerializeToString()
 
     @contextlib.contextmanager
     def _opened(self, number: int) -> Iterator[_Stream[P]]:
@@ -200,7 +187,7 @@ class _Stream(Generic[P]):
         self._opened_at = time.monotonic()
         self.watches = 0
         #: The experiment's, as it was last seen.
-        self.standing: JournalStanding | None = None
+        self.status: ExperimentStatus | None = None
 
     def close(self) -> None:
         """Nobody watches it any more."""
@@ -231,7 +218,7 @@ class _Stream(Generic[P]):
     async def _look(self, after: P) -> StreamPage[P]:
         try:
             page = await self._watches.read(self._streams, self._number, after, self._news.forget)
-            self.standing = page.standing
+            self.status = page.status
             return page
         finally:
             del self._reading[after]
@@ -243,17 +230,15 @@ class Journals(Streams[int]):
     message = pb.WatchExperimentResponse
 
     def watching(self, number: int) -> AbstractContextManager[Watcher]:
-        """Told of entries, and of how the experiment stands."""
+        """Told of entries, and of the experiment's status."""
         return self.broadcast.watching(number)
 
     def page(self, number: int, after: int) -> StreamPage[int]:
         """In a thread: entries after one. Raises NotFound."""
-        news = self.reader.news(number, after, WATCH_PAGE)
-        encoded = self.message(events=map(to_message, news.events)).SerializeToString()
-        last, full = news.events[-1].event_id if news.events else after, len(news.events) == WATCH_PAGE
-        return StreamPage(
-            encoded, len(news.events), last, full, JournalStanding(news.state, news.ending), time.monotonic()
-        )
+        events, status = self.reader.news(number, after, WATCH_PAGE)
+        encoded = self.message(events=map(to_message, events)).SerializeToString()
+        last, full = events[-1].event_id if events else after, len(events) == WATCH_PAGE
+        return StreamPage(encoded, len(events), last, full, status, time.monotonic())
 
 
 class ReportStreams(Streams[ReportPosition]):
@@ -262,14 +247,14 @@ class ReportStreams(Streams[ReportPosition]):
     message = pb.WatchReportsResponse
 
     def watching(self, number: int) -> AbstractContextManager[Watcher]:
-        """Told of reports, and of how the experiment stands."""
+        """Told of reports, and of the experiment's status."""
         return self.broadcast.watching_reports(number)
 
     def page(self, number: int, after: ReportPosition) -> StreamPage[ReportPosition]:
         """In a thread: reports after a position. Raises NotFound."""
-        news = self.reader.reported(number, after, WATCH_PAGE)
+        reports, status = self.reader.reported(number, after, WATCH_PAGE)
         answer, size, last = self.message(), 0, after
-        for report in news.reports:
+        for report in reports:
             answer.reports.append(to_message(report))
             size, last = size + answer.reports[-1].ByteSize(), report.position
             if size > FULL_MESSAGE:
@@ -277,5 +262,4 @@ class ReportStreams(Streams[ReportPosition]):
         count = len(answer.reports)
         full = count == WATCH_PAGE or size > FULL_MESSAGE
         answer.position, answer.caught_up = str(last), not full
-        standing = JournalStanding(news.state, news.ending)
-        return StreamPage(answer.SerializeToString(), count, last, full, standing, time.monotonic())
+        return StreamPage(answer.SerializeToString(), count, last, full, status, time.monotonic())

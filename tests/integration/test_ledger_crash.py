@@ -43,7 +43,7 @@ def test_a_killed_writer_leaves_every_batch_that_it_told_of_and_none_by_halves(
     assert ledger.term == 3
     assert ledger.load().experiments[0].leases[0].last_sequence == reports[-1]
     ledger.commit(Changes(new_reports=[report(1, 1)]))
-    streamed = [(one.trial_id, one.sequence) for one in reader.reported(1, ReportPosition(), 10_000).reports]
+    streamed = [(one.trial_id, one.sequence) for one in reader.reported(1, ReportPosition(), 10_000)[0]]
     assert streamed == [*((0, n) for n in reports), (1, 1)], "the order goes on under the next master"
     reader.close()
     ledger.close()

@@ -284,9 +284,9 @@ def test_a_look_for_news_of_an_experiment_is_two_statements(ledger: Ledger, read
         statements.append(statement)
 
     listen(reader._engine, "before_cursor_execute", note)
-    news = reader.news(1, 0, 10)
-    assert [entry.kind for entry in news.events] == ["experiment_created"]
-    assert (news.state, news.ending) == (ExperimentState.ACTIVE, False)
+    events, status = reader.news(1, 0, 10)
+    assert [entry.kind for entry in events] == ["experiment_created"]
+    assert (status.state, status.ending) == (ExperimentState.ACTIVE, False)
     assert len([statement for statement in statements if statement.startswith("SELECT")]) == 2
     with pytest.raises(NotFound):
         reader.news(2, 0, 10)

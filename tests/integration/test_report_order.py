@@ -32,7 +32,7 @@ def key(row: ReportRow | Report) -> Key:
 
 def pages(reader: Reader, limit: int, after: ReportPosition = BEGIN, number: int = 1) -> Iterator[Report]:
     """All reports of an experiment after a position, a page at a time."""
-    while found := reader.reported(number, after, limit).reports:
+    while found := reader.reported(number, after, limit)[0]:
         assert len(found) <= limit
         yield from found
         after = found[-1].position

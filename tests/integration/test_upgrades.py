@@ -166,7 +166,7 @@ def test_the_rows_are_those_of_before(old_url: str) -> None:
             assert (trial.best_metric, trial.best_resource) == min(results), "read from the reports"
             assert trial.origin == "random"
         assert len(reader.list_reports(1, 2)[0]) == 9
-        streamed = reader.reported(1, ReportPosition(), 1_000).reports
+        streamed = reader.reported(1, ReportPosition(), 1_000)[0]
         trials = reader.list_trials(1)[0]
         by_trial = [report for trial in trials for report in reader.list_reports(1, trial.trial_id)[0]]
         assert streamed == by_trial, "of their order nothing is known, so they come trial by trial"

@@ -12,10 +12,12 @@ import pytest
 from rungmaster.master.dispatcher.broadcast import Broadcast
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.read.reader import JournalUpdate, Reader, ReportUpdate
+from rungmaster.master.ledger.read.experiment_queries import ExperimentStatus
+from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.services.watching import FULL_MESSAGE, WATCH_PAGE, Journals, ReportStreams, StreamPage, Watches
 from rungmaster.proto.v1 import experiment_pb2 as pb
 from rungmaster.shared.errors import NotFound
+from rungmaster.shared.wire.model import Event, Report
 from rungmaster.shared.wire.positions import ReportPosition
 
 from .ledger_rows import created, event, experiment, report
@@ -30,11 +32,11 @@ class Counting:
         self._reader = reader
         self.looks = 0
 
-    def news(self, experiment_id: int, after_event_id: int, limit: int) -> JournalUpdate:
+    def news(self, experiment_id: int, after_event_id: int, limit: int) -> tuple[list[Event], ExperimentStatus]:
         self.looks += 1
         return self._reader.news(experiment_id, after_event_id, limit)
 
-    def reported(self, experiment_id: int, after: ReportPosition, limit: int) -> ReportUpdate:
+    def reported(self, experiment_id: int, after: ReportPosition, limit: int) -> tuple[list[Report], ExperimentStatus]:
         self.looks += 1
         return self._reader.reported(experiment_id, after, limit)
 
@@ -162,7 +164,7 @@ def test_many_who_watch_reports_share_each_look_at_them(ledger: Ledger, reader: 
 def test_whoever_watches_reports_is_told_of_each_from_where_it_stands(ledger: Ledger, reader: Reader) -> None:
     ledger.commit(created())
     ledger.commit(Changes(new_reports=[report(0, 1), report(1, 1)]))
-    first = reader.reported(1, ReportPosition(), 1).reports[0]
+    first = reader.reported(1, ReportPosition(), 1)[0][0]
 
     async def scenario() -> None:
         broadcast = Broadcast()

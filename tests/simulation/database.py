@@ -88,7 +88,7 @@ class Database:
         with closing(Reader(str(self.path))) as reader:
             for number in self.model.experiments:
                 seen, after = [], ReportPosition()
-                while found := reader.reported(number, after, 97).reports:
+                while found := reader.reported(number, after, 97)[0]:
                     seen += [(report.trial_id, report.token, report.sequence) for report in found]
                     after = found[-1].position
                 assert seen == self.reported.get(number, []), f"the stream of experiment {number} differs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, literal, select, union_all
@@ -17,6 +18,19 @@ from .paging import Page
 from .trial_queries import RANKED_STATES, RESULTS, trials_by_key
 
 _E, _B, _K, _T = tables.experiments.c, tables.brackets.c, tables.rungs.c, tables.trials.c
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentStatus:
+    """An experiment's state, and whether its trials are still being ended."""
+
+    state: ExperimentState
+    ending: bool
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can follow, neither events nor reports."""
+        return self.state.ended and not self.ending
 
 
 def _best_of_state(state: TrialState, column: ColumnElement[Any], order: ColumnElement[Any]) -> Select[Any]:
@@ -86,12 +100,12 @@ def get_experiment(connection: Connection, experiment_id: int) -> Experiment:
     )
 
 
-def standing(connection: Connection, experiment_id: int) -> tuple[ExperimentState, bool]:
-    """An experiment's state, and whether its trials are still being ended. Raises NotFound."""
+def get_status(connection: Connection, experiment_id: int) -> ExperimentStatus:
+    """An experiment's state alone, without the rest of it. Raises NotFound."""
     row = connection.execute(select(_E.state, _ending).where(_E.experiment_id == experiment_id)).one_or_none()
     if row is None:
         raise _not_found(experiment_id)
-    return ExperimentState(row.state), row.ending
+    return ExperimentStatus(ExperimentState(row.state), row.ending)
 
 
 def _furthest_trial_id(connection: Connection, row: Row[Any], brackets: Iterable[Bracket]) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Connection
@@ -32,6 +31,7 @@ from ..files.ground import DatabaseFiles
 from ..leadership.lock import is_held
 from ..leadership.mastership import MastershipHolder, read_owner
 from . import experiment_queries, orphan_queries, recovery, report_queries, retention, trial_queries, trouble_queries
+from .experiment_queries import ExperimentStatus
 from .paging import parse_page
 from .read_only import ReadOnly
 
@@ -40,24 +40,6 @@ REPORTS, LARGEST_REPORTS = 1_000, 10_000
 LARGEST_EVENTS = 10_000
 #: Seconds that a query may take, waiting included.
 READ_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class JournalUpdate:
-    """What is new in an experiment; `ending` is whether its trials are still being ended."""
-
-    events: list[Event]
-    state: ExperimentState
-    ending: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ReportUpdate:
-    """What was reported since; `ending` is whether the experiment's trials are still being ended."""
-
-    reports: list[Report]
-    state: ExperimentState
-    ending: bool
 
 
 class Reader:
@@ -176,26 +158,24 @@ class Reader:
         with self._snapshot() as connection:
             return trial_queries.events_after(connection, experiment_id, after_event_id, limit)
 
-    def news(self, experiment_id: int, after_event_id: int, limit: int) -> JournalUpdate:
-        """At most `limit` entries of an experiment's journal after the given one, and how it stands then.
+    def news(self, experiment_id: int, after_event_id: int, limit: int) -> tuple[list[Event], ExperimentStatus]:
+        """At most `limit` entries of an experiment's journal after the given one, and its status then.
 
         Raises NotFound.
         """
         with self._snapshot() as connection:
-            state, ending = experiment_queries.standing(connection, experiment_id)
-            return JournalUpdate(
-                trial_queries.events_after(connection, experiment_id, after_event_id, limit), state, ending
-            )
+            status = experiment_queries.get_status(connection, experiment_id)
+            return trial_queries.events_after(connection, experiment_id, after_event_id, limit), status
 
-    def reported(self, experiment_id: int, after: ReportPosition, limit: int) -> ReportUpdate:
-        """At most `limit` reports of an experiment after a position, in the order in which they were stored, and how it
-        stands then.
+    def reported(self, experiment_id: int, after: ReportPosition, limit: int) -> tuple[list[Report], ExperimentStatus]:
+        """At most `limit` reports of an experiment after a position, in the order in which they were stored, and its
+        status then.
 
         No report with a lower position than one that was returned appears later. Raises NotFound.
         """
         with self._snapshot() as connection:
-            state, ending = experiment_queries.standing(connection, experiment_id)
-            return ReportUpdate(report_queries.reports_after(connection, experiment_id, after, limit), state, ending)
+            status = experiment_queries.get_status(connection, experiment_id)
+            return report_queries.reports_after(connection, experiment_id, after, limit), status
 
     def open_thinnings(self) -> list[ThinningRow]:
         """Those that have not ended, longest waiting first."""
