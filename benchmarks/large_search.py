@@ -53,8 +53,8 @@ class Master:
 
     def __init__(self, ledger: Ledger, recovered: RecoveredMemory | None = None) -> None:
         self._store = LedgerStore(ledger)
-        terms = SessionParameters(ledger.term, 600.0, 60.0, "benchmark")
-        self.core = Core(terms, recovered or self._store.recover(), system_now())
+        parameters = SessionParameters(ledger.term, 600.0, 60.0, "benchmark")
+        self.core = Core(parameters, recovered or self._store.recover(), system_now())
 
     def create(self, max_trials: int) -> int:
         """Begins an experiment and gives its number."""

@@ -130,12 +130,12 @@ async def _serve(
     stopping: Stopping,
     announcer: Announcer,
 ) -> None:
-    terms = SessionParameters(
+    parameters = SessionParameters(
         ledger.term, options.lease_ttl_s, options.lease_ttl_s / BEATS_PER_LEASE, __version__, ledger.database_id
     )
     store = LedgerStore(ledger)
-    writer = Writer(store, terms, thread)
-    with contextlib.closing(Reader(options.database, ground=ledger.ground)) as reader:
+    writer = Writer(store, parameters, thread)
+    with contextlib.closing(Reader(options.database, files=ledger.files)) as reader:
         server = Server(writer, reader, ledger.database, options.holder, guard)
         async with _renewing(ledger, writer, server) as renewing:
             with _collecting_no_garbage():

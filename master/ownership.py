@@ -24,7 +24,7 @@ RENEW_INTERVAL_S = 2.0
 #: Seconds after which a sign of life that is still not written means that the database takes no writes.
 RENEW_PATIENCE_S = 3.0
 #: Seconds between two looks at the files of the database: a stat each.
-GROUND_INTERVAL_S = 0.5
+FILE_CHECK_INTERVAL_S = 0.5
 SHORTEST_TAKEOVER_S = 2 * RENEW_INTERVAL_S
 
 
@@ -111,7 +111,7 @@ async def renew(renewal: Renewal, told: Callable[[bool], Awaitable[None]]) -> No
     Each is a write like any other, so `told` learns from it whether the database takes writes now. It is the event
     loop that asks for each: a master whose loop stands still shows none.
     """
-    thread, looking = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("renewal", "ground"))
+    thread, looking = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("renewal", "file-check"))
     tasks = [asyncio.create_task(_renew(renewal, thread, told)), asyncio.create_task(_watch(renewal, looking))]
     try:
         await asyncio.gather(*tasks)
@@ -128,7 +128,7 @@ async def renew(renewal: Renewal, told: Callable[[bool], Awaitable[None]]) -> No
 async def _watch(renewal: Renewal, thread: Executor) -> None:
     """Raises DatabaseLost as soon as the files are not there any more, also where nothing else is done."""
     while True:
-        await asyncio.sleep(GROUND_INTERVAL_S)
+        await asyncio.sleep(FILE_CHECK_INTERVAL_S)
         look = asyncio.get_running_loop().run_in_executor(thread, renewal.look)
         look.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:

@@ -185,14 +185,14 @@ MUTANTS = (
     Mutant(
         "what is written to a deleted file is acknowledged",
         "master/ledger/engine.py",
-        "        ground.check()\n",
+        "        files.check()\n",
         "        pass\n",
         LOST + "test_nothing_that_is_written_to_lost_files_is_acknowledged_or_read[delete]",
     ),
     Mutant(
         "nobody looks at the log of the database",
         "master/ledger/ledger.py",
-        "                    ground.logged()\n",
+        "                    files.logged()\n",
         "                    pass\n",
         LOST + "test_nothing_that_is_written_to_lost_files_is_acknowledged_or_read[delete_log]",
     ),
@@ -214,7 +214,7 @@ MUTANTS = (
     Mutant(
         "the log of a deleted database is left beside the file that took its place",
         "master/ledger/files/rescue.py",
-        "            emptied = (not place or ground.log_is_ours) and _empty_log(connection)\n",
+        "            emptied = (not place or files.log_is_ours) and _empty_log(connection)\n",
         "            emptied = False\n",
         LOST + "test_a_master_whose_files_are_lost_ends_though_nobody_asks_it_anything_and_says_where_its_content_is"
         "[replace]",

@@ -42,7 +42,7 @@ class Core:
 
     def __init__(
         self,
-        terms: SessionParameters,
+        parameters: SessionParameters,
         recovered: RecoveredMemory,
         now: Now,
         look_interval_s: float = 1.0,
@@ -51,7 +51,7 @@ class Core:
     ) -> None:
         """`portion` is how many rows the ending of an experiment may take in one batch; `ahead` gives the draw of an
         experiment of this number a form that nobody waits for."""
-        self.terms = terms
+        self.parameters = parameters
         self.isolation = Isolation(ahead, self.set_aside, now.wall)
         #: Those that have not ended, and can go on.
         self.experiments = self.isolation.live
@@ -66,10 +66,10 @@ class Core:
         #: Sessions that a person wants to leave: told again where they come back without having heard.
         self._leaving = set(recovered.leaving)
         self._owners = SessionOwners(recovered.owners)
-        self._watch = Watch(terms.lease_ttl_s, look_interval_s, now.monotonic)
+        self._watch = Watch(parameters.lease_ttl_s, look_interval_s, now.monotonic)
         self._scheduler = Scheduler()
         # After a restart it takes a lease's time until those who are still there have come back.
-        all_back = now.monotonic + (terms.lease_ttl_s if recovered.experiments else 0.0)
+        all_back = now.monotonic + (parameters.lease_ttl_s if recovered.experiments else 0.0)
         blame = Blame(self.sessions, self.experiments, all_back)
         self._touched: set[int] = set()
         self._recording = Recording(self.isolation, blame, self._touched)
@@ -162,7 +162,7 @@ class Core:
             lease,
             experiment.spec,
             refs,
-            self.terms.database_id,
+            self.parameters.database_id,
             experiment.records.best_metric,
             experiment.storage_used,
             request,
@@ -199,9 +199,9 @@ class Core:
         self._record_worker(session)
         self.worker_tasks.deletions.ask_others(hello.session_id)
         out = self._out(hello.session_id)
-        terms = self.terms
+        own = self.parameters
         out.welcome = Welcome(
-            terms.term, terms.lease_ttl_s, terms.heartbeat_interval_s, terms.version, database_id=terms.database_id
+            own.term, own.lease_ttl_s, own.heartbeat_interval_s, own.version, database_id=own.database_id
         )
         out.drain = session.draining
         self._reconcile(session, hello, out)

@@ -73,11 +73,11 @@ class Writer:
     """Owns the core. `execute` is the only way to it."""
 
     def __init__(
-        self, store: Store, terms: SessionParameters, thread: Executor, now: Callable[[], Now] = system_now
+        self, store: Store, parameters: SessionParameters, thread: Executor, now: Callable[[], Now] = system_now
     ) -> None:
         """`thread` has one thread, the only one that calls the store."""
         self._store = store
-        self._terms = terms
+        self._parameters = parameters
         self._thread = thread
         self._now = now
         self._drawer = Drawer(self._drawn)
@@ -137,7 +137,7 @@ class Writer:
     @property
     def look_interval_s(self) -> float:
         """Seconds between two looks for leases that have expired."""
-        return min(1.0, self._terms.lease_ttl_s / 10)
+        return min(1.0, self._parameters.lease_ttl_s / 10)
 
     async def run(self) -> None:
         """Commits batch after batch, until it is cancelled or the mastership is lost (MastershipLost)."""
@@ -331,7 +331,7 @@ class Writer:
     def _rebuilt(self) -> Core:
         hit("recover.before")
         recovered = self._store.recover()
-        return Core(self._terms, recovered, self._now(), self.look_interval_s, ahead=self._drawer.ahead)
+        return Core(self._parameters, recovered, self._now(), self.look_interval_s, ahead=self._drawer.ahead)
 
     def _drawn(self, experiment_id: int) -> None:
         """The next trial of an experiment can be handed out."""

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engi
 
 from ...shared.errors import DatabaseError, DatabaseLost, InvalidInput
 from .failures import Gone, explain
-from .files.ground import DatabaseFiles
+from .files.database_files import DatabaseFiles
 from .files.presence import check_alone
 
 _FORMS = "use the path of a file, sqlite:///file.db, or postgresql://user@host/database"
@@ -76,10 +76,10 @@ def _postgresql(url: URL) -> Database:
     return Database("postgresql", shown, url)
 
 
-def writing_engine(database: Database, timeout_s: float, ground: DatabaseFiles | None = None) -> Engine:
+def writing_engine(database: Database, timeout_s: float, files: DatabaseFiles | None = None) -> Engine:
     """The one connection that writes; on SQLite its transactions start with the write lock. `timeout_s` is in seconds.
 
-    With the `ground` of an SQLite database it is connected to the file that this one knows and no other.
+    With the `files` of an SQLite database it is connected to the file that is known there and to no other.
     """
     if database.kind == "sqlite":
         setup = (
@@ -88,7 +88,7 @@ def writing_engine(database: Database, timeout_s: float, ground: DatabaseFiles |
             "PRAGMA cache_size=-65536",
             "PRAGMA journal_size_limit=67108864",
         )
-        return _sqlite_engine(database, 1, timeout_s, "rwc", "BEGIN IMMEDIATE", setup, ground)
+        return _sqlite_engine(database, 1, timeout_s, "rwc", "BEGIN IMMEDIATE", setup, files)
     milliseconds = int(timeout_s * 1000)
     setup = (
         f"SET lock_timeout = {milliseconds}",
@@ -99,10 +99,10 @@ def writing_engine(database: Database, timeout_s: float, ground: DatabaseFiles |
     return _postgresql_engine(database, 1, timeout_s, setup, {})
 
 
-def reading_engine(database: Database, timeout_s: float, ground: DatabaseFiles | None = None) -> Engine:
+def reading_engine(database: Database, timeout_s: float, files: DatabaseFiles | None = None) -> Engine:
     """Connections that only read, each transaction from one snapshot; waits are bounded by `timeout_s` (seconds)."""
     if database.kind == "sqlite":
-        return _sqlite_engine(database, READERS, timeout_s, "rw", "BEGIN", ("PRAGMA query_only=ON",), ground)
+        return _sqlite_engine(database, READERS, timeout_s, "rw", "BEGIN", ("PRAGMA query_only=ON",), files)
     setup = (f"SET statement_timeout = {int(timeout_s * 1000)}", "SET default_transaction_read_only = on")
     return _postgresql_engine(database, READERS, timeout_s, setup, {"isolation_level": "REPEATABLE READ"})
 
@@ -128,12 +128,12 @@ def _sqlite_engine(
     mode: str,
     begin: str,
     setup: tuple[str, ...],
-    ground: DatabaseFiles | None,
+    files: DatabaseFiles | None,
 ) -> Engine:
     address = f"file:{quote(str(database.path.absolute()))}?mode="
 
     def connect() -> sqlite3.Connection:
-        known = ground is not None and ground.noted
+        known = files is not None and files.noted
         if not known:
             check_alone(database.path)
         # Without isolation level the driver leaves it to us when transactions begin.
@@ -146,8 +146,8 @@ def _sqlite_engine(
             cached_statements=256,
         )
         try:
-            if ground is not None:
-                ground.opened()
+            if files is not None:
+                files.opened()
             for statement in setup:
                 _execute_patiently(connection, statement, timeout_s)
         except BaseException:
@@ -229,13 +229,13 @@ def transaction(engine: Engine, database: Database) -> Iterator[Connection]:
 
 
 @contextmanager
-def standing(engine: Engine, database: Database, ground: DatabaseFiles | None) -> Iterator[Connection]:
+def master_transaction(engine: Engine, database: Database, files: DatabaseFiles | None) -> Iterator[Connection]:
     """A transaction of the database's master, which is told at its end, before anybody hears of it, whether the
     database is still there: DatabaseLost is raised where it is not."""
     with losing(), transaction(engine, database) as connection:
         yield connection
-    if ground is not None:
-        ground.check()
+    if files is not None:
+        files.check()
 
 
 @contextmanager

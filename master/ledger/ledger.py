@@ -14,10 +14,10 @@ from ...shared.errors import DatabaseError, MastershipLost, Unavailable
 from ..experiment.changes import Changes, NotWritten, StoredRows, ThinningRow
 from ..experiment.retention import Span
 from ..failpoints import hit
-from .engine import READING, Database, parse_database, standing, transaction, writing_engine
+from .engine import READING, Database, master_transaction, parse_database, transaction, writing_engine
 from .failures import explain
 from .files.backup import advance
-from .files.ground import DatabaseFiles
+from .files.database_files import DatabaseFiles
 from .files.rescue import rescue, rescued
 from .leadership.lock import TermLock
 from .leadership.mastership import announce_address, check_term, read_database_id, take_term
@@ -56,7 +56,7 @@ class Ledger:
         term: int,
         database_id: str,
         lock: TermLock | None = None,
-        ground: DatabaseFiles | None = None,
+        files: DatabaseFiles | None = None,
     ) -> None:
         self.term = term
         #: Random, made with the database: a master of another one continues another history.
@@ -69,8 +69,8 @@ class Ledger:
         self._lock = lock
         #: Each is used once, whatever becomes of its commit, and all are larger than those of earlier terms.
         self._commit_ids = count(term * COMMITS_OF_A_TERM + 1)
-        #: The files that everything of this master has to stand on; None for PostgreSQL.
-        self.ground = ground
+        #: The files that this master writes to, checked after each commit; None for PostgreSQL.
+        self.files = files
 
     @classmethod
     def open(
@@ -94,8 +94,8 @@ class Ledger:
         """
         database = parse_database(url)
         _check_place(database)
-        ground = DatabaseFiles(database.name, database.path) if database.kind == "sqlite" else None
-        engine, term = writing_engine(database, timeout_s, ground), 0
+        files = DatabaseFiles(database.name, database.path) if database.kind == "sqlite" else None
+        engine, term = writing_engine(database, timeout_s, files), 0
         database_id = ""
         try:
             with transaction(engine, database) as connection:
@@ -104,23 +104,23 @@ class Ledger:
                 migrate(connection, database.name)
                 term = take_term(connection, holder, succeeds, silent_since)
                 database_id = read_database_id(connection)
-                if ground is not None:
-                    ground.logged()
+                if files is not None:
+                    files.logged()
                 if lock is not None:
                     _lock(lock, term, database_id, database.name)
                 hit("term.before")
             hit("term.after")
-            if ground is not None:
-                ground.check()
+            if files is not None:
+                files.check()
         except BaseException:
             engine.dispose()
             if lock is not None:
                 lock.withdraw()
                 lock.release(term)
-            if ground is not None:
-                ground.close()
+            if files is not None:
+                files.close()
             raise
-        return cls(database, engine, term, database_id, lock, ground)
+        return cls(database, engine, term, database_id, lock, files)
 
     def commit(self, changes: Changes) -> None:
         """Writes all of it, durably, or nothing.
@@ -153,7 +153,7 @@ class Ledger:
 
     def renewal(self, timeout_s: float = LOCK_TIMEOUT_S) -> Renewal:
         """What gives signs of life to whoever waits for this master's end; to be closed before the ledger."""
-        return Renewal(self._address, self.term, self.database_id, self._lock, timeout_s, self.ground)
+        return Renewal(self._address, self.term, self.database_id, self._lock, timeout_s, self.files)
 
     def announce(self, address: str) -> None:
         """Tells whoever finds the database at which address (host:port) its master serves now."""
@@ -214,16 +214,16 @@ class Ledger:
 
     def rescue(self) -> str:
         """Brings to safety what a lost database holds (see DatabaseLost); what became of it, for people."""
-        return rescue(self._engine, self.ground, self._address) if self.ground is not None else ""
+        return rescue(self._engine, self.files, self._address) if self.files is not None else ""
 
     def close(self) -> None:
         """Lets go of the database. The term stays taken; the next master takes a larger one."""
-        if self._lock is not None and self.ground is not None and not self.ground.lost:
+        if self._lock is not None and self.files is not None and not self.files.lost:
             # Before the files of the log go, which are not to be missed as if they had been deleted.
             self._lock.withdraw()
         self._engine.dispose()
-        if self.ground is not None:
-            self.ground.close()
+        if self.files is not None:
+            self.files.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -236,7 +236,7 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, engine: Engine | None = None) -> Iterator[Connection]:
-        with standing(engine or self._engine, self._address, self.ground) as connection:
+        with master_transaction(engine or self._engine, self._address, self.files) as connection:
             check_term(connection, self.term, self.database_id)
             yield connection
 

@@ -19,7 +19,7 @@ from ..experiment.changes import Changes
 from ..experiment.records import Batch
 from ..ledger.engine import parse_database
 from ..ledger.files.backup import copy
-from ..ledger.files.ground import drop_log
+from ..ledger.files.database_files import drop_log
 from ..ledger.files.presence import check_alone
 from ..ledger.leadership.candidate import sole_ledger
 

@@ -49,8 +49,8 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     def _info(self, core: Core, now: Now) -> MasterInfo:
         workers = core.workers(now)
         return MasterInfo(
-            core.terms.version,
-            core.terms.term,
+            core.parameters.version,
+            core.parameters.term,
             self._start_time,
             self._database,
             sum(experiment.active for experiment in core.experiments.values()),
@@ -58,5 +58,5 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             sum(worker.slots for worker in workers),
             sum(worker.slots_used for worker in workers),
             self._holder,
-            database_id=core.terms.database_id,
+            database_id=core.parameters.database_id,
         )

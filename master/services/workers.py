@@ -222,7 +222,7 @@ def _connect(core: Core, now: Now, hello: Hello, connection: StreamConnection, i
     if len(core.sessions) >= MAX_SESSIONS and hello.session_id not in core.sessions:
         raise LimitExceeded(f"this master serves at most {MAX_SESSIONS:,} workers at once")
     core.connect(hello, connection, now, identity)
-    return core.terms.database_id
+    return core.parameters.database_id
 
 
 async def _make_room(under_way: deque[asyncio.Future[None]]) -> None:

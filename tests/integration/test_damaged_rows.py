@@ -33,8 +33,8 @@ async def until_held(line: Line, leases: int) -> list[LeaseRef]:
 
 async def serve(ledger: Ledger, thread: ThreadPoolExecutor, *, begin: bool) -> dict[int, tuple[str, str]]:
     """One life of a master, in which a worker asks for two trials; states of the experiments at its end."""
-    terms = SessionParameters(ledger.term, 30.0, 10.0, "test", ledger.database_id)
-    writer = Writer(LedgerStore(ledger), terms, thread)
+    parameters = SessionParameters(ledger.term, 30.0, 10.0, "test", ledger.database_id)
+    writer = Writer(LedgerStore(ledger), parameters, thread)
     await writer.start()
     running = asyncio.create_task(writer.run())
     line, name = Line(), str(begin)
@@ -56,8 +56,8 @@ async def serve(ledger: Ledger, thread: ThreadPoolExecutor, *, begin: bool) -> d
 
 async def cancel(ledger: Ledger, thread: ThreadPoolExecutor, experiment_id: int) -> None:
     """The life of a master in which a person cancels what was paused, and with it go its trials."""
-    terms = SessionParameters(ledger.term, 30.0, 10.0, "test", ledger.database_id)
-    writer = Writer(LedgerStore(ledger), terms, thread)
+    parameters = SessionParameters(ledger.term, 30.0, 10.0, "test", ledger.database_id)
+    writer = Writer(LedgerStore(ledger), parameters, thread)
     await writer.start()
     running = asyncio.create_task(writer.run())
     while True:

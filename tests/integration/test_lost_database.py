@@ -23,9 +23,9 @@ from sqlalchemy import text
 from rungmaster.client import Client
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.engine import parse_database, transaction, writing_engine
-from rungmaster.master.ledger.files import ground as ground_module
+from rungmaster.master.ledger.files import database_files
 from rungmaster.master.ledger.files.backup import back_up
-from rungmaster.master.ledger.files.ground import DatabaseFiles
+from rungmaster.master.ledger.files.database_files import DatabaseFiles
 from rungmaster.master.ledger.leadership.candidate import BEFORE, Candidate
 from rungmaster.master.ledger.leadership.mastership import MastershipHolder
 from rungmaster.master.ledger.ledger import Ledger
@@ -143,7 +143,7 @@ def test_nothing_that_is_written_to_lost_files_is_acknowledged_or_read(
     path: Path, harm: Callable[[Path], None], told: str
 ) -> None:
     ledger = Ledger.open(str(path), holder="me")
-    reader = Reader(str(path), ground=ledger.ground)
+    reader = Reader(str(path), files=ledger.files)
     with closing(ledger), closing(reader), closing(ledger.renewal()) as renewal:
         ledger.commit(created())
         renewal.renew()
@@ -304,53 +304,53 @@ def test_a_database_may_be_known_by_a_link_and_is_lost_when_that_leads_elsewhere
     assert names_in(path) == ["digits"]
 
 
-class TestGround:
+class TestDatabaseFiles:
     """What a file system says, and what it means."""
 
     @pytest.fixture
-    def ground(self, path: Path) -> Iterator[DatabaseFiles]:
+    def files(self, path: Path) -> Iterator[DatabaseFiles]:
         path.write_bytes(b"content")
-        ground = DatabaseFiles("search.db", path)
-        ground.opened()
-        yield ground
-        ground.close()
+        files = DatabaseFiles("search.db", path)
+        files.opened()
+        yield files
+        files.close()
 
     def test_numbers_that_change_stop_nobody_as_long_as_it_is_the_same_file(
-        self, ground: DatabaseFiles, path: Path
+        self, files: DatabaseFiles, path: Path
     ) -> None:
         # As if the file system had said so when it was opened.
-        ground._files[0].number, ground._numbers = (1, 1), [(str(path), (1, 1))]
-        ground.check()
-        assert ground._files[0].number == (path.stat().st_dev, path.stat().st_ino)
+        files._files[0].number, files._numbers = (1, 1), [(str(path), (1, 1))]
+        files.check()
+        assert files._files[0].number == (path.stat().st_dev, path.stat().st_ino)
 
-    def test_a_copy_with_the_same_content_and_times_is_another_file(self, ground: DatabaseFiles, path: Path) -> None:
+    def test_a_copy_with_the_same_content_and_times_is_another_file(self, files: DatabaseFiles, path: Path) -> None:
         copy = path.with_name("copy")
         shutil.copy2(path, copy)
         copy.rename(path)
         with pytest.raises(DatabaseLost):
-            ground.check()
+            files.check()
 
-    def test_what_was_lost_stays_lost(self, ground: DatabaseFiles, path: Path) -> None:
+    def test_what_was_lost_stays_lost(self, files: DatabaseFiles, path: Path) -> None:
         away = path.rename(path.with_name("away"))
         with pytest.raises(DatabaseLost):
-            ground.check()
+            files.check()
         away.rename(path)
         with pytest.raises(DatabaseLost):
-            ground.check()
+            files.check()
 
     def test_a_file_system_that_does_not_answer_proves_nothing(
-        self, ground: DatabaseFiles, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, files: DatabaseFiles, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(path: Path) -> None:
             raise Unavailable(f"{path} cannot be looked at (Input/output error); check the disk")
 
         with monkeypatch.context() as patched:
-            patched.setattr(ground_module, "_look", broken)
-            patched.setattr(ground, "_numbers", [(str(path / "beyond"), (1, 1))])
+            patched.setattr(database_files, "_look", broken)
+            patched.setattr(files, "_numbers", [(str(path / "beyond"), (1, 1))])
             with pytest.raises(Unavailable, match="cannot be looked at") as error:
-                ground.check()
+                files.check()
             assert not isinstance(error.value, DatabaseLost)
-        ground.check()
+        files.check()
 
 
 def test_a_database_that_was_put_back_to_an_earlier_state_under_its_master_ends_it(

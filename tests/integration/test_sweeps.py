@@ -250,8 +250,8 @@ def with_sweeper(ledger: Ledger, reader: Reader, story: Callable[[Writer, Sweepe
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as thread:
-            terms = SessionParameters(ledger.term, 20.0, 1.0, "test", ledger.database_id)
-            writer = Writer(LedgerStore(ledger), terms, thread)
+            parameters = SessionParameters(ledger.term, 20.0, 1.0, "test", ledger.database_id)
+            writer = Writer(LedgerStore(ledger), parameters, thread)
             await writer.start()
             tasks = [asyncio.create_task(work) for work in (writer.run(), _look(writer))]
             try:

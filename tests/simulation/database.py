@@ -44,10 +44,12 @@ class Database:
         """Takes a new term."""
         return Ledger.open(str(self.path), holder=holder)
 
-    def start(self, ledger: Ledger, terms: SessionParameters, now: Now, look_interval_s: float, portion: int) -> Core:
+    def start(
+        self, ledger: Ledger, parameters: SessionParameters, now: Now, look_interval_s: float, portion: int
+    ) -> Core:
         """A core from the ledger; raises AssertionError where it is not the one that the model gives."""
-        core = Core(terms, LedgerStore(ledger).recover(), now, look_interval_s, portion)
-        check_memory(core, Core(terms, self.model.recover(), now, look_interval_s))
+        core = Core(parameters, LedgerStore(ledger).recover(), now, look_interval_s, portion)
+        check_memory(core, Core(parameters, self.model.recover(), now, look_interval_s))
         return core
 
     def commit(self, ledger: Ledger, changes: Changes, core: Core, now: Now) -> None:
@@ -61,7 +63,7 @@ class Database:
         if changes != Changes():
             self.oracle.check()
         if self.commits % COMPARE_EVERY == 0:
-            check_memory(core, Core(core.terms, self.model.recover(), now))
+            check_memory(core, Core(core.parameters, self.model.recover(), now))
 
     def check_tables(self) -> None:
         """Compares every row of the database with the model's, and replays its journals."""

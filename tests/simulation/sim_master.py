@@ -42,7 +42,7 @@ class SimMaster:
         self._world = world
         self._clockwork = world.clockwork
         self._ledger = world.database.open("simulation")
-        self.terms = SessionParameters(self._ledger.term, LEASE_TTL, HEARTBEAT, "simulated")
+        self.parameters = SessionParameters(self._ledger.term, LEASE_TTL, HEARTBEAT, "simulated")
         #: Each boot of a machine begins its monotonic clock somewhere else.
         self._base = self._clockwork.random.uniform(0, 1e6)
         self.alive, self.stopped = True, False
@@ -54,7 +54,7 @@ class SimMaster:
         self.next_fault = ""
         self.next_commit_takes = 0.0
         self.core = self._recover()
-        self._clockwork.tell("master starts", f"term {self.terms.term}")
+        self._clockwork.tell("master starts", f"term {self.parameters.term}")
         self._look()
         self._clean_up()
 
@@ -64,7 +64,7 @@ class SimMaster:
         return Now(self._base + self._clockwork.now, self._world.wall)
 
     def _recover(self) -> Core:
-        core = self._world.database.start(self._ledger, self.terms, self.now, LOOK_INTERVAL_S, self._world.portion)
+        core = self._world.database.start(self._ledger, self.parameters, self.now, LOOK_INTERVAL_S, self._world.portion)
         if core.endings.by_experiment:
             self._clockwork.happened("ending taken up again")
         return core
@@ -92,7 +92,7 @@ class SimMaster:
         if not self.alive:
             return
         self.alive, self.stopped = False, False
-        self._clockwork.tell("master is gone", f"term {self.terms.term}")
+        self._clockwork.tell("master is gone", f"term {self.parameters.term}")
         self._ledger.close()
         for stream in list(self._waiting):
             stream.cut(master_notices=False)

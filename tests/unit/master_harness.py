@@ -109,7 +109,7 @@ class Master:
         self.store: Store = store or RowStore()
         self.oracle = Oracle(self.store.rows)
         self.monotonic, self.wall = 1_000.0, 1_700_000_000.0
-        self.terms = SessionParameters(1, lease_ttl_s, lease_ttl_s / 3, "test")
+        self.parameters = SessionParameters(1, lease_ttl_s, lease_ttl_s / 3, "test")
         #: What the next commits do instead of succeeding: "before" raises, "after" raises although all was written.
         self.commit_faults: list[str] = []
         #: Rows that the ending of an experiment may take in one batch.
@@ -122,7 +122,7 @@ class Master:
         return Now(self.monotonic, self.wall)
 
     def _rebuilt(self) -> Core:
-        return Core(self.terms, self.store.recover(), self.now, LOOK_INTERVAL_S, self.portion)
+        return Core(self.parameters, self.store.recover(), self.now, LOOK_INTERVAL_S, self.portion)
 
     def do(self, command: Callable[[Core], T]) -> T:
         """Applies a command, commits and delivers. Raises Unavailable where the commit failed."""

@@ -217,7 +217,7 @@ def test_an_experiment_whose_rows_contradict_each_other_is_kept_out_and_can_be_c
     worker = master.worker()
     worker.work()
     master.store.rows.trials[1, 0].state = "nonsense"
-    core = Core(master.terms, master.store.recover(), master.now)
+    core = Core(master.parameters, master.store.recover(), master.now)
     assert list(core.isolation.broken) == [1]
     assert list(core.experiments) == [2]
     core.suspend(1, master.store.experiment(1))

@@ -19,7 +19,7 @@ def with_slots(count: int, story: Callable[[SlotPool], None], devices: tuple[str
     asyncio.run(run())
 
 
-def seated(slot_request: SlotRequest | None) -> GrantedSlots:
+def granted(slot_request: SlotRequest | None) -> GrantedSlots:
     assert slot_request is not None
     assert slot_request.taken is not None
     return slot_request.taken
@@ -27,7 +27,7 @@ def seated(slot_request: SlotRequest | None) -> GrantedSlots:
 
 def test_free_slots_are_taken_at_once_with_their_devices() -> None:
     def story(slot_pool: SlotPool) -> None:
-        assert seated(slot_pool.admit(2)) == GrantedSlots((0, 1), ("5", "6"))
+        assert granted(slot_pool.admit(2)) == GrantedSlots((0, 1), ("5", "6"))
         assert slot_pool.offered == 1
 
     with_slots(3, story, devices=("5", "6", "7"))
@@ -36,11 +36,11 @@ def test_free_slots_are_taken_at_once_with_their_devices() -> None:
 def test_the_lowest_slots_are_given_first() -> None:
     def story(slot_pool: SlotPool) -> None:
         first, second = slot_pool.admit(2), slot_pool.admit(1)
-        assert (seated(first).slots, seated(second).slots) == ((0, 1), (2,))
+        assert (granted(first).slots, granted(second).slots) == ((0, 1), (2,))
         assert first is not None
         slot_pool.leave(first)
         assert slot_pool.free == 3
-        assert seated(slot_pool.admit(3)).slots == (0, 1, 3)
+        assert granted(slot_pool.admit(3)).slots == (0, 1, 3)
 
     with_slots(4, story)
 
@@ -52,7 +52,7 @@ def test_slots_given_back_twice_count_once() -> None:
         slot_pool.leave(first)
         slot_pool.leave(first)
         assert slot_pool.free == 2
-        assert seated(slot_pool.admit(1)).slots == (0,)
+        assert granted(slot_pool.admit(1)).slots == (0,)
         slot_pool.leave(first)
         assert slot_pool.free == 1, "nor are they those of whoever has them now"
 
@@ -72,23 +72,23 @@ def test_each_slot_stands_for_a_gpu_and_more_slots_share_them(
     count: int, devices: tuple[str, ...], behind: list[tuple[str, ...]]
 ) -> None:
     def story(slot_pool: SlotPool) -> None:
-        assert [seated(slot_pool.admit(min(2, slot_pool.free))).devices for _ in behind] == behind
+        assert [granted(slot_pool.admit(min(2, slot_pool.free))).devices for _ in behind] == behind
 
     with_slots(count, story, devices)
 
 
 def test_the_slots_of_one_trial_may_stand_for_one_gpu_and_without_gpus_for_none() -> None:
     def sharing(slot_pool: SlotPool) -> None:
-        assert seated(slot_pool.admit(1)).slots == (0,)
+        assert granted(slot_pool.admit(1)).slots == (0,)
         odd = slot_pool.admit(1), slot_pool.admit(1), slot_pool.admit(1)
-        assert [seated(each).devices for each in odd] == [("1",), ("0",), ("1",)]
+        assert [granted(each).devices for each in odd] == [("1",), ("0",), ("1",)]
         for each in (odd[0], odd[2]):
             assert each is not None
             slot_pool.leave(each)
-        assert seated(slot_pool.admit(2)) == GrantedSlots((1, 3), ("1",))
+        assert granted(slot_pool.admit(2)) == GrantedSlots((1, 3), ("1",))
 
     with_slots(4, sharing, ("0", "1"))
-    with_slots(2, lambda slot_pool: _assert(seated(slot_pool.admit(1)).devices is None))
+    with_slots(2, lambda slot_pool: _assert(granted(slot_pool.admit(1)).devices is None))
 
 
 @pytest.mark.parametrize("wanted", [0, 3])
@@ -113,7 +113,7 @@ def test_the_slots_of_a_trial_that_is_about_to_end_are_offered_once() -> None:
         assert slot_pool.offered == 0
         assert slot_pool.admit(1) is None
         slot_pool.leave(ending)
-        assert seated(follower).slots == (0,)
+        assert granted(follower).slots == (0,)
 
     with_slots(1, story)
 
@@ -147,7 +147,7 @@ def test_nobody_overtakes_a_trial_that_waits_for_more_slots() -> None:
         slot_pool.leave(first)
         assert slot_pool.admit(1) is None
         slot_pool.leave(second)
-        assert seated(wide).slots == (0, 1)
+        assert granted(wide).slots == (0, 1)
 
     with_slots(2, story)
 

@@ -155,10 +155,10 @@ async def _read(call: Any, peer: Peer) -> None:
         peer.received(session_response_from_proto(message))
 
 
-async def _write(call: Any, peer: Peer, terms: Welcome) -> None:
+async def _write(call: Any, peer: Peer, welcome: Welcome) -> None:
     """Sends what has gathered, and at least one message in each interval."""
     loop = asyncio.get_running_loop()
-    interval_s = max(_SHORTEST_BEAT_S, terms.heartbeat_interval_s)
+    interval_s = max(_SHORTEST_BEAT_S, welcome.heartbeat_interval_s)
     beat_at = loop.time() + interval_s
     while not peer.finished:
         due = loop.time() >= beat_at
@@ -167,7 +167,7 @@ async def _write(call: Any, peer: Peer, terms: Welcome) -> None:
             beat_at = loop.time() + interval_s
         bundle = peer.outbox.bundle()
         if bundle is not None or due:
-            await call.write(session_request_to_proto(bundle or SessionRequest(), terms.exit_outcomes))
+            await call.write(session_request_to_proto(bundle or SessionRequest(), welcome.exit_outcomes))
             continue
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(peer.wake.wait(), max(0.0, beat_at - loop.time()))

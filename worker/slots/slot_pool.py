@@ -59,8 +59,9 @@ class SlotPool:
         self._devices = tuple(devices)
         self._free = list(range(count))
         self._waiting: list[SlotRequest] = []
-        self._seated: set[SlotRequest] = set()
-        #: Those of the seated that are about to leave.
+        #: Those that have their slots.
+        self._holders: set[SlotRequest] = set()
+        #: Those of them that are about to leave.
         self._leaving: set[SlotRequest] = set()
 
     @property
@@ -85,12 +86,12 @@ class SlotPool:
             return None
         slot_request = SlotRequest(wanted)
         self._waiting.append(slot_request)
-        self._seat_who_waits()
+        self._grant_to_waiting()
         return slot_request
 
     def leaving(self, slot_request: SlotRequest) -> None:
         """The trial was told to end: its slots will be free in a moment."""
-        if slot_request in self._seated:
+        if slot_request in self._holders:
             self._leaving.add(slot_request)
 
     def stays(self, slot_request: SlotRequest) -> None:
@@ -102,7 +103,7 @@ class SlotPool:
         if slot_request in self._waiting:
             self._waiting.remove(slot_request)
             slot_request.settle(None)
-            self._seat_who_waits()
+            self._grant_to_waiting()
 
     def turn_away(self) -> None:
         """Nobody waits any longer."""
@@ -113,16 +114,16 @@ class SlotPool:
         """The trial is gone, and its slots are free; said again it means nothing."""
         self.give_up(slot_request)
         self._leaving.discard(slot_request)
-        if slot_request in self._seated and slot_request.taken is not None:
-            self._seated.remove(slot_request)
+        if slot_request in self._holders and slot_request.taken is not None:
+            self._holders.remove(slot_request)
             self._free = sorted([*self._free, *slot_request.taken.slots])
-            self._seat_who_waits()
+            self._grant_to_waiting()
 
-    def _seat_who_waits(self) -> None:
+    def _grant_to_waiting(self) -> None:
         while self._waiting and self._waiting[0].wanted <= self.free:
             slot_request = self._waiting.pop(0)
             slots, self._free = tuple(self._free[: slot_request.wanted]), self._free[slot_request.wanted :]
-            self._seated.add(slot_request)
+            self._holders.add(slot_request)
             slot_request.settle(GrantedSlots(slots, self._devices_of(slots)))
 
     def _devices_of(self, slots: Sequence[int]) -> tuple[str, ...] | None:

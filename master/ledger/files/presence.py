@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....shared.errors import Unavailable
-from .ground import identity
+from .database_files import identity
 
 #: Bits of the parts of a byte's number; together they stay below what a file's length may be.
 _NAME, _FILES, _TERM = 20, 18, 24

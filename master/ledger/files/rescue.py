@@ -16,12 +16,12 @@ from sqlalchemy import Engine
 from ....shared.errors import RungmasterError
 from ..engine import Database
 from .backup import fill
-from .ground import DatabaseFiles
+from .database_files import DatabaseFiles
 
 _SAVED = "-rescued-"
 
 
-def rescue(engine: Engine, ground: DatabaseFiles, database: Database) -> str:
+def rescue(engine: Engine, files: DatabaseFiles, database: Database) -> str:
     """Puts all into the file where that still lies somewhere, and otherwise into another one beside its place.
 
     What was done, or why it could not be, and what to do now: one sentence for people.
@@ -32,9 +32,9 @@ def rescue(engine: Engine, ground: DatabaseFiles, database: Database) -> str:
         with closing(engine.raw_connection()) as pooled:
             connection = pooled.driver_connection
             assert isinstance(connection, sqlite3.Connection)
-            place = ground.place
+            place = files.place
             # The log is left empty: whoever opens the file that lies beside it now would take it for that one's.
-            emptied = (not place or ground.log_is_ours) and _empty_log(connection)
+            emptied = (not place or files.log_is_ours) and _empty_log(connection)
             if not place or not emptied:
                 fill(target, connection, database)
     except (sqlite3.Error, OSError, RungmasterError) as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 
 from ...failpoints import hit
-from ..engine import Database, losing, standing, writing_engine
-from ..files.ground import DatabaseFiles
+from ..engine import Database, losing, master_transaction, writing_engine
+from ..files.database_files import DatabaseFiles
 from .lock import TermLock
 from .mastership import renew_term
 
@@ -28,12 +28,12 @@ class Renewal:
         database_id: str,
         lock: TermLock | None,
         timeout_s: float,
-        ground: DatabaseFiles | None = None,
+        files: DatabaseFiles | None = None,
     ) -> None:
         """`lock` is the term's, which is kept alive too; `timeout_s` bounds the wait for other programs, in seconds."""
         self._database = database
-        self._ground = ground
-        self._engine = writing_engine(database, timeout_s, ground)
+        self._files = files
+        self._engine = writing_engine(database, timeout_s, files)
         self._term = term
         self._id = database_id
         self._lock = lock
@@ -44,7 +44,7 @@ class Renewal:
         """Gives a sign of life. Raises MastershipLost where another master took over or the database is gone,
         Unavailable after its wait."""
         now = time.time()
-        with standing(self._engine, self._database, self._ground) as connection:
+        with master_transaction(self._engine, self._database, self._files) as connection:
             renew_term(connection, self._term, self._id, now, self._given)
             if self._given:
                 self._given = [*self._given, now] if len(self._given) < _REMEMBERED else []
@@ -57,8 +57,8 @@ class Renewal:
 
     def look(self) -> None:
         """Raises DatabaseLost where the files of the database were deleted or replaced. Any thread may ask that."""
-        if self._ground is not None:
-            self._ground.check()
+        if self._files is not None:
+            self._files.check()
 
     def close(self) -> None:
         """Lets go of the connection; the lock stays with the ledger."""

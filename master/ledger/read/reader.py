@@ -27,7 +27,7 @@ from ...experiment.changes import StoredRows, ThinningRow
 from ...experiment.orphans import is_orphan
 from ...experiment.retention import Measured
 from ..engine import parse_database, reading_engine, transaction
-from ..files.ground import DatabaseFiles
+from ..files.database_files import DatabaseFiles
 from ..leadership.lock import is_held
 from ..leadership.mastership import MastershipHolder, read_owner
 from . import experiment_queries, orphan_queries, recovery, report_queries, retention, trial_queries, trouble_queries
@@ -57,13 +57,13 @@ class Reader:
         *,
         timeout_s: float = READ_TIMEOUT_S,
         from_outside: bool = False,
-        ground: DatabaseFiles | None = None,
+        files: DatabaseFiles | None = None,
     ) -> None:
         """Connects when it is first used; `Ledger.open` must have made the database. `timeout_s` is in seconds.
 
         With `from_outside` nothing is made or changed, not even files beside it. Then DatabaseError is raised where it
-        is no database of this version. With a `ground` nothing is read that does not stand on it: DatabaseLost is
-        raised then.
+        is no database of this version. With `files` nothing is read from others than those: DatabaseLost is raised
+        where they are not there any more.
         """
         self.database = parse_database(url)
         self._unchanged: Callable[[], AbstractContextManager[None]]
@@ -72,8 +72,8 @@ class Reader:
             self._engine, self._unchanged, self._close = source.engine, source.unchanged, source.close
             source.check_schema()
         else:
-            self._engine = reading_engine(self.database, timeout_s, ground)
-            self._unchanged = partial(_grounded, ground)
+            self._engine = reading_engine(self.database, timeout_s, files)
+            self._unchanged = partial(_checking, files)
             self._close = self._engine.dispose
 
     def owner(self) -> MastershipHolder | None:
@@ -247,7 +247,7 @@ class Reader:
 
 
 @contextmanager
-def _grounded(ground: DatabaseFiles | None) -> Iterator[None]:
+def _checking(files: DatabaseFiles | None) -> Iterator[None]:
     yield
-    if ground is not None:
-        ground.check()
+    if files is not None:
+        files.check()
