@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..shared.spec.spec import Spec
 
 #: Seconds between two looks at something of which a master gives no stream.
-_LOOK_SECONDS = 0.2
+_POLL_INTERVAL_S = 0.2
 
 
 class TrialDetails(NamedTuple):
@@ -305,7 +305,7 @@ class Client:
     def wait_until_left(self, worker: Worker) -> None:
         """Returns when a worker is not connected any more and none of its leases is held for it."""
         while any(other.session_id == worker.session_id for other in self.workers()):
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_INTERVAL_S)
 
     def master_info(self) -> MasterInfo:
         """The master that answers: its version, term, database and how busy it is."""

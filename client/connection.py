@@ -24,10 +24,10 @@ from ..shared.wire.convert import from_number
 from ..shared.wire.model import ExperimentState
 from .failures import is_perhaps_tls, is_temporary, to_error
 
-STREAM_SECONDS = 3600.0
+STREAM_TIMEOUT_S = 3600.0
 """A stream is opened anew after this long, so that none waits for ever on a master that hangs."""
 
-HEALTHY_SECONDS = KEEPALIVE_S + 15.0
+HEALTHY_AFTER_S = KEEPALIVE_S + 15.0
 """A silent stream that stood this long had a live master at its other end, or keepalive would have broken it."""
 
 
@@ -37,16 +37,16 @@ class MasterConnection:
     A request is a message of `proto/v1`, which says by its type which method is called; an answer is that method's.
 
     One attempt goes to one address; when it is out of reach the next one is tried, and after each round a wait with
-    jitter. All of that together takes at most `timeout` seconds. What no repetition mends, such as a certificate that
+    jitter. All of that together takes at most `timeout_s` seconds. What no repetition mends, such as a certificate that
     cannot be trusted, fails at once.
     """
 
-    def __init__(self, addresses: tuple[str, ...], timeout: float, credentials: Credentials = NO_CREDENTIALS) -> None:
+    def __init__(self, addresses: tuple[str, ...], timeout_s: float, credentials: Credentials = NO_CREDENTIALS) -> None:
         """Raises InvalidInput where a token would leave this machine in plain text."""
         for address in addresses:
             check_secrecy(address, credentials)
         self.addresses = addresses
-        self.timeout = timeout
+        self.timeout_s = timeout_s
         self.credentials = credentials
         #: Held for what is below: one connection may serve several threads.
         self._lock = threading.Lock()
@@ -59,9 +59,9 @@ class MasterConnection:
         """The address that the next attempt goes to."""
         return self.addresses[self._current % len(self.addresses)]
 
-    def with_timeout(self, timeout: float) -> MasterConnection:
+    def with_timeout(self, timeout_s: float) -> MasterConnection:
         """Another connection to the same addresses with the same credentials."""
-        return MasterConnection(self.addresses, timeout, self.credentials)
+        return MasterConnection(self.addresses, timeout_s, self.credentials)
 
     def close(self) -> None:
         """Closes all channels; calls that run fail, and so do later ones.
@@ -103,7 +103,7 @@ class MasterConnection:
         """The answers to WatchExperiment or WatchReports, each once and in order, until the experiment has ended.
 
         A stream that breaks or ends before is opened again after the last answer. Raises Unavailable once nothing has
-        arrived for `timeout` seconds of trying.
+        arrived for `timeout_s` seconds of trying.
         """
         asked, attempts = deepcopy(request), None
         while True:
@@ -118,7 +118,7 @@ class MasterConnection:
                         return
             except grpc.RpcError as error:
                 failure = error
-            if attempts is None or time.monotonic() - opened > HEALTHY_SECONDS:
+            if attempts is None or time.monotonic() - opened > HEALTHY_AFTER_S:
                 attempts = Attempts(self)
             attempts.failed(address, failure)
 
@@ -142,7 +142,7 @@ class MasterConnection:
 def _open(channel: grpc.Channel, request: Message) -> Iterator[Any]:
     method = method_of(request.DESCRIPTOR)
     opening = channel.unary_stream(method.path, type(request).SerializeToString, method.answer.FromString)
-    call: Any = opening(request, timeout=STREAM_SECONDS)
+    call: Any = opening(request, timeout=STREAM_TIMEOUT_S)
     try:
         yield from call
     finally:
@@ -203,16 +203,16 @@ class Attempts:
         return time.monotonic() - self._start
 
     def _left(self) -> float:
-        return self._connection.timeout - self._waited()
+        return self._connection.timeout_s - self._waited()
 
     def _wait(self, address: str) -> bool:
         self._failures += 1
         self._connection.turn(address)
         whole_round = self._failures % len(self._connection.addresses) == 0
-        pause = self._backoff.next() if whole_round else 0.0
-        if pause >= self._left():
+        pause_s = self._backoff.next() if whole_round else 0.0
+        if pause_s >= self._left():
             return False
-        time.sleep(pause)
+        time.sleep(pause_s)
         return True
 
 

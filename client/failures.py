@@ -36,11 +36,11 @@ def is_perhaps_tls(error: grpc.RpcError) -> bool:
     return code_of(error) is grpc.StatusCode.UNAVAILABLE and may_be_tls(_text_of(error))
 
 
-def to_error(error: grpc.RpcError, address: str, waited: float) -> RungmasterError:
-    """The error that a caller sees for a call to `address` that failed after `waited` seconds in all."""
+def to_error(error: grpc.RpcError, address: str, waited_s: float) -> RungmasterError:
+    """The error that a caller sees for a call to `address` that failed after `waited_s` seconds in all."""
     code, text = code_of(error), _text_of(error)
     if kind_of(code) is Unavailable:
-        return Unavailable(_out_of_reach(code, text, address, waited))
+        return Unavailable(_out_of_reach(code, text, address, waited_s))
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return RungmasterError(f"what answers at {address} is no rungmaster master, or one of another version: {text}")
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (sizes := _TOO_LARGE.search(text)):
@@ -67,10 +67,12 @@ def _text_of(error: grpc.RpcError) -> str:
     return visible_block((error.details() if isinstance(error, grpc.Call) else None) or "no reason given")
 
 
-def _out_of_reach(code: grpc.StatusCode, text: str, address: str, waited: float) -> str:
+def _out_of_reach(code: grpc.StatusCode, text: str, address: str, waited_s: float) -> str:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"the master at {address} did not answer within {waited:.0f} s; is it overloaded, or the address wrong?"
-    return f"no master answers at {address} (tried for {waited:.0f} s); is it running, and the address right? {text}"
+        return (
+            f"the master at {address} did not answer within {waited_s:.0f} s; is it overloaded, or the address wrong?"
+        )
+    return f"no master answers at {address} (tried for {waited_s:.0f} s); is it running, and the address right? {text}"
 
 
 def _status(error: grpc.RpcError) -> status_pb2.Status | None:

@@ -15,13 +15,13 @@ from .client import Client
 from .fetching import model_of
 from .results import other_metrics
 
-PATIENCE_SECONDS = 600.0
+PATIENCE_S = 600.0
 """A master may be away this long before following it ends with Unavailable."""
 
-_LONGEST_PAUSE = 1.0
-_SHORTEST_PAUSE = 0.25
-_ATTEMPT_SECONDS = 5.0
-_FIRST_SECONDS = 60.0
+_LONGEST_PAUSE_S = 1.0
+_SHORTEST_PAUSE_S = 0.25
+_ATTEMPT_TIMEOUT_S = 5.0
+_FIRST_TIMEOUT_S = 60.0
 _EVENTS_KEPT = 1000
 
 
@@ -30,7 +30,7 @@ class Snapshot:
     """An experiment and the master's workers at one moment, with the events seen since the snapshot before.
 
     `workers` is None where a database is read, which does not know them.
-    `away_for` is 0, or for how many seconds the master has not answered; the rest is then as it was before. Once the
+    `away_s` is 0, or for how many seconds the master has not answered; the rest is then as it was before. Once the
     experiment has ended, `other_metrics` are those of the best trial beside the searcher's, `model` is its checkpoint,
     and `troubles` what went wrong.
     """
@@ -38,7 +38,7 @@ class Snapshot:
     experiment: Experiment
     workers: tuple[Worker, ...] | None
     events: tuple[Event, ...] = ()
-    away_for: float = 0.0
+    away_s: float = 0.0
     other_metrics: Mapping[str, float] = field(default_factory=dict)
     model: Checkpoint | None = None
     troubles: tuple[Trouble, ...] = ()
@@ -63,9 +63,9 @@ def follow(client: Client, experiment_id: int) -> Iterator[Snapshot]:
     Events from before the first snapshot are left out. While the master is away, snapshots say so. Raises NotFound, or
     Unavailable after ten minutes without a master.
     """
-    with client.with_timeout(_FIRST_SECONDS) as patient:
+    with client.with_timeout(_FIRST_TIMEOUT_S) as patient:
         last = _take(patient, experiment_id)
-    with client.with_timeout(_ATTEMPT_SECONDS) as brief, _Watcher(client, last.experiment) as watcher:
+    with client.with_timeout(_ATTEMPT_TIMEOUT_S) as brief, _Watcher(client, last.experiment) as watcher:
         yield last
         while not last.experiment.over:
             watcher.pause()
@@ -100,17 +100,17 @@ def _next(client: Client, last: Snapshot, events: tuple[Event, ...]) -> Snapshot
     try:
         return _take(client, last.experiment.experiment_id, events)
     except Unavailable:
-        away = last.away_for + time.monotonic() - started
-        if away > PATIENCE_SECONDS:
+        away_s = last.away_s + time.monotonic() - started
+        if away_s > PATIENCE_S:
             raise
-        return Snapshot(last.experiment, last.workers, events, away)
+        return Snapshot(last.experiment, last.workers, events, away_s)
 
 
 class _Watcher:
     """Reads the event stream in a thread of its own, so that it wakes whoever pauses; the stream cannot be held up."""
 
     def __init__(self, client: Client, start: Experiment) -> None:
-        self._client = client.with_timeout(PATIENCE_SECONDS)
+        self._client = client.with_timeout(PATIENCE_S)
         self._start = start
         self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
         self._changed = threading.Event()
@@ -127,8 +127,8 @@ class _Watcher:
 
     def pause(self) -> None:
         """Waits until something happened, not too short and not too long. Raises what ended the stream."""
-        time.sleep(_SHORTEST_PAUSE)
-        self._changed.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE)
+        time.sleep(_SHORTEST_PAUSE_S)
+        self._changed.wait(_LONGEST_PAUSE_S - _SHORTEST_PAUSE_S)
         self._changed.clear()
         if self._failure is not None:
             raise self._failure

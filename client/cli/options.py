@@ -20,7 +20,7 @@ from ...shared.wire.model import Experiment, ExperimentState
 from ..client import Client
 from ..local.database import DEFAULT_DATABASE, DatabaseClient, shown
 from ..requests import list_experiments
-from ..target import TIMEOUT, TRY_TIMEOUT, Target
+from ..target import TIMEOUT_S, TRY_TIMEOUT_S, Target
 
 UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
 _SHOWN = 5
@@ -56,9 +56,11 @@ def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -
     )
     @click.option(
         "--timeout",
+        "timeout_s",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help=f"How long to try while no master answers.  [default: {TIMEOUT:.0f}; {TRY_TIMEOUT:.0f} if none is named]",
+        help="How long to try while no master answers.  "
+        f"[default: {TIMEOUT_S:.0f}; {TRY_TIMEOUT_S:.0f} if none is named]",
     )
     @credential_options
     @functools.wraps(function)
@@ -66,23 +68,23 @@ def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -
         *args: Any,
         addresses: str | None,
         database: str | None,
-        timeout: float | None,
+        timeout_s: float | None,
         credentials: Credentials,
         **kwargs: Any,
     ) -> Any:
-        target = _target(addresses, database, timeout, credentials)
+        target = _target(addresses, database, timeout_s, credentials)
         with target.to_look() if looks else target.to_steer() as client:
             return function(*args, client=client, **kwargs)
 
     return command
 
 
-def _target(addresses: str | None, database: str | None, timeout: float | None, credentials: Credentials) -> Target:
+def _target(addresses: str | None, database: str | None, timeout_s: float | None, credentials: Credentials) -> Target:
     if addresses is not None and database is not None:
         raise click.UsageError("--master and --db: who is to be asked, that master or that database? Leave one out")
     if addresses is None and database is None:
         addresses = os.environ.get("RUNGMASTER_MASTER") or None
-    return Target(addresses, database, credentials, timeout)
+    return Target(addresses, database, credentials, timeout_s)
 
 
 def say_if_at_rest(client: Client) -> bool:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-LINE_SECONDS = 5.0
+LINE_INTERVAL_S = 5.0
 """Lines about how things stand come at most this often."""
 
-SILENCE_SECONDS = 60.0
+SILENCE_S = 60.0
 """Without anything noteworthy, one line comes after this long."""
 
 _LINES_AT_ONCE = 5
@@ -76,7 +76,7 @@ class PlainDisplay:
         if self._last_time is None:
             return True
         silent = now - self._last_time
-        return silent >= SILENCE_SECONDS or (silent >= LINE_SECONDS and news != self._last_news)
+        return silent >= SILENCE_S or (silent >= LINE_INTERVAL_S and news != self._last_news)
 
 
 class LiveDisplay:
@@ -95,7 +95,7 @@ class LiveDisplay:
         """Draws how things stand. In a small window the rungs are left out before the best, and then what is new."""
         self._recent.extend(_shortened([*self._told.lines(snapshot.events)]))
         experiment, now = snapshot.experiment, datetime.now(UTC)
-        away = [_away(snapshot)] if snapshot.away_for else []
+        away = [_away(snapshot)] if snapshot.away_s else []
         news = [*([""] if self._recent or away else []), *self._recent, *away]
         full = text.overview(experiment, now, snapshot.workers)
         brief = text.overview(experiment, now, snapshot.workers, rungs=False)
@@ -120,12 +120,12 @@ def status_line(snapshot: Snapshot) -> str:
     experiment = snapshot.experiment
     age = text.duration(text.elapsed(experiment, datetime.now(UTC)))
     parts = [text.counts(experiment), text.trained(experiment), text.best_so_far(experiment)]
-    parts.append(_away(snapshot) if snapshot.away_for else text.workers_line(snapshot.workers))
+    parts.append(_away(snapshot) if snapshot.away_s else text.workers_line(snapshot.workers))
     return f"[{age}] " + "; ".join(parts)
 
 
 def _away(snapshot: Snapshot) -> str:
-    return f"the master has not answered for {text.duration(snapshot.away_for)}"
+    return f"the master has not answered for {text.duration(snapshot.away_s)}"
 
 
 def _shortened(lines: list[str]) -> list[str]:
@@ -143,5 +143,5 @@ def _news(snapshot: Snapshot) -> Any:
         [(rung.promoted, rung.failed) for bracket in experiment.brackets for rung in bracket.rungs],
         experiment.trial_counts.get(TrialState.COMPLETED),
         len(snapshot.workers or ()),
-        snapshot.away_for > 0,
+        snapshot.away_s > 0,
     )

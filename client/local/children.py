@@ -14,18 +14,18 @@ from pathlib import Path
 
 from ...shared.errors import RungmasterError
 
-READY_SECONDS = 60.0
+READY_TIMEOUT_S = 60.0
 """A master that has not said that it is ready by then has failed."""
 
 DEATHS = 5
-"""A child that ends this often within `DEATHS_WITHIN` seconds is not started again."""
+"""A child that ends this often within `DEATHS_WITHIN_S` seconds is not started again."""
 
-DEATHS_WITHIN = 60.0
+DEATHS_WITHIN_S = 60.0
 
-LEASE_SECONDS = "15"
+LEASE_TTL_S = 15.0
 """On one machine a worker that is silent this long is dead, and another takes its trials."""
 
-TAKEOVER_SECONDS = 15.0
+TAKEOVER_TIMEOUT_S = 15.0
 """The master of a run that was killed takes at most this long to end."""
 
 _READY = re.compile(r"rungmaster master ready on (\S+) \(term (\d+)\)")
@@ -134,7 +134,7 @@ class LocalProcess:
     def start_again(self) -> None:
         """Starts it after it died. Raises RungmasterError where it dies again and again."""
         now = time.monotonic()
-        self._deaths = [*(death for death in self._deaths if now - death < DEATHS_WITHIN), now]
+        self._deaths = [*(death for death in self._deaths if now - death < DEATHS_WITHIN_S), now]
         if len(self._deaths) >= DEATHS:
             raise RungmasterError(f"the {self.name} ended {DEATHS} times within a minute: {self.last_words()}")
         self.start()
@@ -144,11 +144,11 @@ class LocalProcess:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, timeout_s: float) -> bool:
         """Waits for its end, at most this long; whether it has ended."""
         try:
             if self._process is not None:
-                self._process.wait(max(0.0, seconds))
+                self._process.wait(max(0.0, timeout_s))
         except subprocess.TimeoutExpired:
             return False
         return True
@@ -189,7 +189,7 @@ class MasterProcess(LocalProcess):
             "master",
             [
                 *("master", "--no-standby", "--db", database, "--holder", run_name()),
-                *("--lease-ttl", LEASE_SECONDS, "--listen", "127.0.0.1:0"),
+                *("--lease-ttl", f"{LEASE_TTL_S:g}", "--listen", "127.0.0.1:0"),
             ],
             log,
         )
@@ -205,19 +205,19 @@ class MasterProcess(LocalProcess):
 
     def wait_until_ready(self) -> str:
         """The address at which it serves. Raises DatabaseTaken, or RungmasterError where it fails or takes too long."""
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_TIMEOUT_S
         while not self._ready.wait(0.05):
             if self.ended():
                 if taken := next(filter(None, map(_TAKEN.search, reversed(self.last_lines()))), None):
                     raise DatabaseTaken(taken.group(1))
                 raise RungmasterError(f"the master could not start: {self.last_words()}")
             if time.monotonic() > deadline:
-                raise RungmasterError(f"the master was not ready after {READY_SECONDS:.0f} s: {self.last_words()}")
+                raise RungmasterError(f"the master was not ready after {READY_TIMEOUT_S:.0f} s: {self.last_words()}")
         return self.address
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, timeout_s: float) -> bool:
         """Waits for its end and that of its output, at most this long; whether it has ended."""
-        ended = super().wait(seconds)
+        ended = super().wait(timeout_s)
         if ended and self._reader is not None:
             self._reader.join(1.0)
         return ended

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...shared.errors import FailedPrecondition, RungmasterError
-from .children import TAKEOVER_SECONDS, DatabaseTaken, LocalProcess, MasterProcess
+from .children import TAKEOVER_TIMEOUT_S, DatabaseTaken, LocalProcess, MasterProcess
 from .database import shown
 
-DRAIN_SECONDS = 30.0
+DRAIN_TIMEOUT_S = 30.0
 """Workers get this long to save checkpoints, when all is told to end."""
 
-_CHECK_SECONDS = 0.2
+_CHECK_INTERVAL_S = 0.2
 
 
 class LocalCluster:
@@ -67,8 +67,8 @@ class LocalCluster:
         self._closing.set()
         try:
             self._keeper.join()
-            self._end(self._workers, DRAIN_SECONDS)
-            self._end([self._master], DRAIN_SECONDS)
+            self._end(self._workers, DRAIN_TIMEOUT_S)
+            self._end([self._master], DRAIN_TIMEOUT_S)
         except BaseException:
             self.kill()
             raise
@@ -86,7 +86,7 @@ class LocalCluster:
             child.send_kill()
 
     def _start_master(self) -> str:
-        deadline = time.monotonic() + TAKEOVER_SECONDS
+        deadline = time.monotonic() + TAKEOVER_TIMEOUT_S
         while True:
             self._master.start()
             try:
@@ -94,7 +94,7 @@ class LocalCluster:
             except DatabaseTaken as error:
                 if not error.leaves or time.monotonic() > deadline:
                     raise FailedPrecondition(error.advice(shown(self._database))) from None
-                time.sleep(_CHECK_SECONDS)
+                time.sleep(_CHECK_INTERVAL_S)
 
     def start_workers(self, experiment_id: int | None) -> None:
         """Starts the workers, for this experiment only, or for any."""
@@ -112,7 +112,7 @@ class LocalCluster:
         return [self._master, *self._workers]
 
     def _keep(self) -> None:
-        while not self._closing.wait(_CHECK_SECONDS):
+        while not self._closing.wait(_CHECK_INTERVAL_S):
             try:
                 for child in self._children():
                     if child.ended() and (child is self._master or not child.left):
@@ -126,8 +126,8 @@ class LocalCluster:
                 return
 
     @staticmethod
-    def _end(children: list[LocalProcess], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+    def _end(children: list[LocalProcess], timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
         for child in children:
             child.stop()
         for child in children:

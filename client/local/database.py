@@ -24,11 +24,11 @@ from .children import child_environment
 DEFAULT_DATABASE = "rungmaster.db"
 """What a run or a master uses, in the folder in which it is started, unless it is told otherwise."""
 
-FIND_SECONDS = 3.0
+FIND_TIMEOUT_S = 3.0
 """A master that was found through its database has to answer within this time."""
 
 _LONGEST_SOCKET_PATH = 100
-_END_SECONDS = 5.0
+_END_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class DatabaseClient(Client):
             raise Unavailable(
                 f"{owner.holder}, the master of {shown(self.database)}, does not serve yet; try again in a moment"
             )
-        client = Client(owner.address, timeout=min(timeout, FIND_SECONDS), credentials=credentials)
+        client = Client(owner.address, timeout=min(timeout, FIND_TIMEOUT_S), credentials=credentials)
         try:
             info = client.master_info()
             if (info.database_id, info.holder, info.term) != (owner.database_id, owner.holder, owner.term):
@@ -152,7 +152,7 @@ def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
         if pipe is not None:
             pipe.close()
     try:
-        process.wait(_END_SECONDS)
+        process.wait(_END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

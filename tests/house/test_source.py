@@ -69,25 +69,28 @@ def test_commands_print_only_where_nothing_can_act_on_a_terminal() -> None:
 
 #: A name with one of these words is a duration, but for a point in time (`…_at`).
 DURATION = re.compile(
-    r"(?:^|_)(age|delay|duration|elapsed|grace|interval|lifetime|pace|patience|pause|period|silence|timeout|ttl|wait)(?:_|$)",
+    r"(?:^|_)(age|delay|duration|elapsed|grace|interval|lifetime|pace|patience|pause|period|silence|timeout|ttl|wait|waited|within)(?:_|$)"
+    r"|_seconds$|(?:^|_)away_for$",
     re.IGNORECASE,
 )
 UNIT = re.compile(r"_(s|ms|ns|minutes|hours|days|at)$", re.IGNORECASE)
-#: What users write in a spec, and a speed in units of virtual time.
+#: What users write in a spec and in Python, and a speed in units of virtual time.
 NO_SECONDS = {f"shared/spec/spec.py {field}" for field in ("interval", "progress_timeout")}
 NO_SECONDS |= {"shared/spec/searchers.py interval", "master/simulation/virtual_time.py pace"}
+NO_SECONDS |= {"client/client.py timeout", "client/local/database.py timeout"}
+HAVE_DURATIONS = ("master", "worker", "shared", "client")
 
 
 def test_durations_that_are_numbers_have_their_unit_in_their_name() -> None:
     """What is annotated as a number, what is a constant number, and what is given a name of such a kind as a value."""
-    found = {f"{module.place} {name}" for module in modules("master", "worker", "shared") for name in _numbers(module)}
+    found = {f"{module.place} {name}" for module in modules(*HAVE_DURATIONS) for name in _numbers(module)}
     assert {place for place in found if DURATION.search(place.split()[1]) and not UNIT.search(place)} == NO_SECONDS
 
 
 def test_what_takes_over_a_duration_takes_over_its_unit() -> None:
     found = [
         f"{module.place}:{node.lineno} {ast.unparse(node)}"
-        for module in modules("master", "worker", "shared")
+        for module in modules(*HAVE_DURATIONS)
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Assign)
         and re.search(r"\w_s$", _last_name(node.value), re.IGNORECASE)

@@ -292,7 +292,7 @@ def test_what_went_wrong_is_told_at_the_end_with_how_often() -> None:
 
 def test_progress_tells_that_the_master_is_away() -> None:
     stream = io.StringIO()
-    PlainDisplay(stream, Clock()).show(Snapshot(SEARCH, (), (), away_for=75))
+    PlainDisplay(stream, Clock()).show(Snapshot(SEARCH, (), (), away_s=75))
     assert "the master has not answered for 1:15" in stream.getvalue()
 
 

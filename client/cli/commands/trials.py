@@ -13,7 +13,7 @@ from ....shared.wire.convert import from_message, from_messages
 from ....shared.wire.model import Checkpoint, Lease, Report, TrialInfo, TrialOrder, TrialState
 from ...client import Client
 from ...fetching import model_of
-from ...follow import PATIENCE_SECONDS
+from ...follow import PATIENCE_S
 from ...requests import PAGE_SIZE, list_trials
 from ...results import other_metrics
 from .. import text
@@ -193,7 +193,7 @@ def _streamed(
 ) -> Iterator[experiment_pb2.Report]:
     """The reports of all trials or of one, until the experiment has ended, or else those that are there."""
     request = experiment_pb2.WatchReportsRequest(experiment_id=experiment_id, after=after)
-    with client.with_timeout(PATIENCE_SECONDS) as patient:
+    with client.with_timeout(PATIENCE_S) as patient:
         for answer in patient.connection.watch(request):
             yield from (report for report in answer.reports if trial_id in (None, report.trial_id))
             if answer.caught_up and not to_its_end:

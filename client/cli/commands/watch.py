@@ -14,7 +14,7 @@ from ....shared.text.printing import say, say_lines
 from ....shared.wire.convert import from_messages, to_message
 from ....shared.wire.model import Event
 from ...client import Client
-from ...follow import PATIENCE_SECONDS, Snapshot, follow
+from ...follow import PATIENCE_S, Snapshot, follow
 from .. import text
 from ..options import choose, experiment_argument, json_option, looking_options, say_if_at_rest
 from ..output import outcome, print_document, print_json_lines
@@ -88,7 +88,7 @@ def _events(client: Client, experiment_id: int, after: int, last: int | None) ->
     request = experiment_pb2.WatchExperimentRequest(experiment_id=experiment_id, after_event_id=after)
     if last is not None and last <= after:
         return
-    with client.with_timeout(PATIENCE_SECONDS) as patient:
+    with client.with_timeout(PATIENCE_S) as patient:
         for event in (event for answer in patient.connection.watch(request) for event in answer.events):
             yield event
             if last is not None and event.event_id >= last:
