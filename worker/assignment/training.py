@@ -247,9 +247,8 @@ class Training:
 
     async def _train(self, start: Start, conversation: Conversation, granted: GrantedSlots) -> int:
         if self.assignment.command and (alone := without_variable(start.hparams)):
-            which = ", ".join(alone)
             self._log.warning(
-                "trial %s: no variable of their own, only RUNGMASTER_HPARAMS, have: %s", self._name, which
+                "trial %s: no variable of their own, only RUNGMASTER_HPARAMS, have: %s", self._name, ", ".join(alone)
             )
         job = Job(
             self.assignment.entrypoint,
@@ -259,6 +258,7 @@ class Training:
             trial_environment(start, self._folder / "socket", granted.devices),
             self._place.logs / self.assignment.database_id / f"{self._name}.log",
             self._place.allowed.preload(self.assignment.preload),
+            self._log.extra or {},
         )
         self._printed_before = await asyncio.to_thread(output.size_of, job.log)
         self._child = await self._place.launcher.start(job)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...shared.checkpoints.storage import address_in
 from ...shared.errors import RungmasterError
 from ...shared.idle_threads import in_thread
+from ...shared.text.logs import about
 from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import CheckpointSaved
 from ..trial.takeover import take_over
@@ -120,4 +121,6 @@ class Uploads:
         try:
             self._store.delete(uri)
         except RungmasterError as error:
-            logger.warning("%s is left in the store: %s", uri, error)
+            logger.warning(
+                "%s is left in the store: %s", uri, error, extra=about(self._lease.experiment_id, self._lease.trial_id)
+            )

@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 from ...shared.errors import Unavailable
+from ...shared.text.logs import about
 from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import LeaseEvent
 
@@ -59,7 +60,12 @@ class SpillFile:
         try:
             self._write(record)
         except OSError as error:
-            logger.warning("%s cannot be written (%s): reports wait until the master is back", self._path, error)
+            logger.warning(
+                "%s cannot be written (%s): reports wait until the master is back",
+                self._path,
+                error,
+                extra=about(self._lease.experiment_id, self._lease.trial_id),
+            )
             self._broken = True
             return False
         self._end += len(record)

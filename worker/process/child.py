@@ -7,8 +7,9 @@ import contextlib
 import logging
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..assignment import output
 from .processes import Process
@@ -30,7 +31,7 @@ class Job:
 
     `base` are the variables that all training processes have, `told` those of this one beside them. `preload` are the
     libraries to import before its process is forked: None for those that the entrypoint's source names, and with none
-    the process is fresh.
+    the process is fresh. `about` are the fields of log entries about it (`shared/text/logs.py`).
     """
 
     entrypoint: str
@@ -40,6 +41,7 @@ class Job:
     told: Mapping[str, str]
     log: Path
     preload: tuple[str, ...] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def arguments(self) -> list[str]:
@@ -60,15 +62,16 @@ class Job:
 class TrainingProcess:
     """A running training process, with all that it starts."""
 
-    def __init__(self, process: Process, log: Path) -> None:
+    def __init__(self, process: Process, job: Job) -> None:
         self._process = process
-        self._log = log
+        self._log = job.log
+        self._about = job.about
 
     @classmethod
     async def start(cls, job: Job, guard: ReaperClient) -> TrainingProcess:
         """Starts a fresh process. Raises OSError where the system cannot, Unavailable where the worker does not."""
         environment = {**job.base, **job.told}
-        return cls(await guard.run("child_main", job.arguments, job.directory, environment, job.log), job.log)
+        return cls(await guard.run("child_main", job.arguments, job.directory, environment, job.log), job)
 
     @property
     def pid(self) -> int:
@@ -91,7 +94,7 @@ class TrainingProcess:
             async with asyncio.timeout(grace_s + _STUCK_S):
                 await self._process.over()
         except TimeoutError:
-            logger.error("process %d does not end; what it was started from is ended", self.pid)
+            logger.error("process %d does not end; what it was started from is ended", self.pid, extra=self._about)
             await self._process.give_up()
 
     def tail(self, length: int, since: int = 0) -> str:
@@ -109,7 +112,7 @@ class TrainingProcess:
         try:
             await asyncio.to_thread(output.shorten, self._log)
         except OSError as error:
-            logger.warning("the log %s cannot be shortened: %s", self._log, error)
+            logger.warning("the log %s cannot be shortened: %s", self._log, error, extra=self._about)
 
 
 _HINTS = {

@@ -56,7 +56,9 @@ class Launcher:
             except OSError as error:
                 if error.errno not in TRANSIENT or asyncio.get_running_loop().time() > until:
                     raise
-                logger.warning("a training process cannot be started now, and is tried again: %s", error.strerror)
+                logger.warning(
+                    "a training process cannot be started now, and is tried again: %s", error.strerror, extra=job.about
+                )
             await asyncio.sleep(backoff.next())
 
     async def _start(self, job: Job) -> TrainingProcess:
@@ -92,7 +94,7 @@ class Launcher:
         await asyncio.to_thread(job.begin_log, fork_client.output)
         process = await fork_client.fork(job)
         self._refusals.forget(kind)
-        return TrainingProcess(process, job.log)
+        return TrainingProcess(process, job)
 
     async def _fork_client(self, kind: _Kind, job: Job) -> ForkClient:
         """The running one, or a new one; several trials that begin at once wait for the same."""

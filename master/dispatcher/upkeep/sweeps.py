@@ -16,6 +16,7 @@ from dataclasses import replace
 from ....shared.checkpoints.paths import CheckpointPath
 from ....shared.checkpoints.storage import address_in
 from ....shared.errors import MastershipLost, RungmasterError
+from ....shared.text.logs import about
 from ....shared.wire.session import Sweep, Swept, TrialRef
 from ...ledger.ledger import Ledger
 from ...ledger.read.reader import Reader
@@ -109,14 +110,15 @@ class Sweeper:
         """What some worker finds; None where nobody could look."""
         asked: set[str] = set()
         for _ in range(ATTEMPTS):
-            session_id = await self._writer.execute(lambda core, _: core.worker_tasks.idlest(asked))
-            if session_id is None:
+            session = await self._writer.execute(lambda core, _: core.worker_tasks.idlest(asked))
+            if session is None:
                 break
-            asked.add(session_id)
-            answer = await self._ask(sweep, session_id)
+            asked.add(session.session_id)
+            answer = await self._ask(sweep, session.session_id)
             if answer is not None and not answer.error:
                 return answer
-            log.info("a worker could not look through %s: %s", sweep.storage, answer.error if answer else "no answer")
+            why = answer.error if answer else "no answer"
+            log.info("a worker could not look through %s: %s", sweep.storage, why, extra=about(worker=session.worker))
         return None
 
     async def _ask(self, sweep: Sweep, session_id: str) -> Swept | None:

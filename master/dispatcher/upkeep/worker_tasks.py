@@ -25,10 +25,10 @@ class WorkerTasks:
         """The sessions that can be asked."""
         return [each.session_id for each in self._sessions.values() if each.connection and not each.draining]
 
-    def idlest(self, others_than: Container[str]) -> str | None:
+    def idlest(self, others_than: Container[str]) -> Session | None:
         """Of those that can be asked the one that trains least; None where there is none."""
         able = [self._sessions[session_id] for session_id in self.able() if session_id not in others_than]
-        return min(able, key=lambda session: session.slots_used).session_id if able else None
+        return min(able, key=lambda session: session.slots_used) if able else None
 
     def sweep(self, session_id: str, sweep: Sweep) -> None:
         """Asks a session what lies in a storage, or which logs it keeps; the answer before is forgotten."""
