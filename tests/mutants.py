@@ -837,6 +837,27 @@ MUTANTS = (
         "dict(os.environ)",
         ALLOWED + "test_no_secret_of_the_worker_is_in_the_environment_of_training_or_of_what_it_hangs_from",
     ),
+    Mutant(
+        "a trial of a population is replaced though nothing better can take its place",
+        "master/search/population.py",
+        "return best != trial and",
+        "return",
+        UNIT + "test_pbt.py::test_nobody_starts_from_a_trial_that_is_trained_in_full",
+    ),
+    Mutant(
+        "children are replaced by others from the same checkpoint",
+        "master/search/population.py",
+        " and self._members[best].rung >= self._members[trial].first_rung",
+        "",
+        UNIT + "test_pbt.py::test_a_child_is_not_replaced_by_another_from_the_same_checkpoint",
+    ),
+    Mutant(
+        "a population goes on from one that failed",
+        "master/search/pbt.py",
+        "        self._population.leave(trial)\n        self._vacated += 1\n        return Step(None,",
+        "        self._vacated += 1\n        return Step(None,",
+        UNIT + "test_pbt.py::test_the_place_of_a_trial_that_failed_is_taken",
+    ),
 )
 
 

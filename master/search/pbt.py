@@ -54,7 +54,7 @@ class Running(NamedTuple):
     child: bool
 
 
-class Behind(NamedTuple):
+class Waiting(NamedTuple):
     """What could be trained next, from which resource: a trial that waits, or a new one, from this parent or of the
     first ones (None)."""
 
@@ -117,17 +117,17 @@ class Pbt:
     @property
     def done(self) -> bool:
         """Whether nothing runs and nothing can start."""
-        return not self._running and self._furthest_behind() is None
+        return not self._running and self._first_in_line() is None
 
     def next(self) -> Step:
-        """Trains the one furthest behind: a first trial of the population, one that waits, or a child."""
+        """Trains a first trial of the population, a child, or the one furthest behind of those that wait."""
         limit = self._plan.max_concurrent_trials
         if limit is not None and len(self._running) >= limit:
             return Step(Wait())
-        behind = self._furthest_behind()
-        if behind is None:
+        first = self._first_in_line()
+        if first is None:
             return Step(Wait() if self._running else Done())
-        resource, trial, is_parent = behind
+        resource, trial, is_parent = first
         if trial is None:
             self._initial += 1
             return Step(self._made(0, 0, None))
@@ -140,17 +140,16 @@ class Pbt:
         train = Train(trial, 0, rung + 1, resource, self._rungs[rung + 1], new=False)
         return Step(train, (Promoted(0, rung, trial),))
 
-    def _furthest_behind(self) -> Behind | None:
-        """What trains next, of all that could: what has the least resource; there children come first, for a parent
-        that trains on may soon be trained in full, and then the trials that wait by their numbers."""
+    def _first_in_line(self) -> Waiting | None:
+        """What trains next, of all that could: first the population is made whole; then children come first, for a
+        parent that trains on may soon be trained in full, and nobody could start from it; then what waits with the
+        least resource, by number."""
         if self.draws:
-            return Behind(0, None)
-        waiting = Behind(*self._paused[0]) if self._paused else None
+            return Waiting(0, None)
         parent = self._next_parent()
-        if parent is None:
-            return waiting
-        start = self._population[parent].resource
-        return waiting if waiting is not None and waiting.resource < start else Behind(start, parent, is_parent=True)
+        if parent is not None:
+            return Waiting(self._population[parent].resource, parent, is_parent=True)
+        return Waiting(*self._paused[0]) if self._paused else None
 
     def _next_parent(self) -> int | None:
         """The parent of the next trial, if a place is vacant for it and one of the best can be its parent."""
@@ -207,10 +206,11 @@ class Pbt:
                 return SearchDecision(trial, Action.STOP, reason=reason, standing=Standing(rank + 1, entered, quota))
             quota, reason = entered, f"{reason}, but nothing better could take its place"
         standing = Standing(rank + 1, entered, quota)
-        behind = self._furthest_behind()
-        if behind is not None and behind.resource < member.resource:
+        first = self._first_in_line()
+        if first is not None and (first.is_parent or first.resource < member.resource):
             self._paused.add((member.resource, trial))
-            return SearchDecision(trial, Action.PAUSE, reason=f"{reason}; others are behind it", standing=standing)
+            why = "a new trial takes its turn" if first.is_parent else "others are behind it"
+            return SearchDecision(trial, Action.PAUSE, reason=f"{reason}; {why}", standing=standing)
         effects.append(Promoted(0, member.rung, trial))
         self._running[trial] = Running(member.rung + 1, child=False)
         target = self._rungs[member.rung + 1]

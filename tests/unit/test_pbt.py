@@ -227,7 +227,7 @@ def test_a_child_with_invalid_hyperparameters_is_made_anew_and_one_with_a_result
 def test_with_fewer_workers_the_one_furthest_behind_trains_next() -> None:
     pbt = search(max_concurrent_trials=1)
     seen = []
-    for metric in (0.1, 0.2, 0.3, 0.4, 0.35, 0.1, 0.36, 0.3, 0.2):
+    for metric in (0.1, 0.2, 0.3, 0.4, 0.35, 0.1, 0.36, 0.2, 0.3):
         work = train(pbt.next())
         assert pbt.next() == Step(Wait())
         action = decision(pbt.report(work.trial, work.target, metric)).action
@@ -242,8 +242,8 @@ def test_with_fewer_workers_the_one_furthest_behind_trains_next() -> None:
         (4, 0, 10, 20, "pause"),
         (0, None, 10, 20, "pause"),
         (1, None, 10, 20, "stop"),
-        (2, None, 10, 20, "continue"),
         (5, 0, 20, 30, "stop"),
+        (2, None, 10, 20, "continue"),
     ]
 
 

@@ -83,10 +83,6 @@ class Oracle:
     def donors(self) -> list[int]:
         return [t for t in self.members() if self.lives[t].state != "completed"]
 
-    def starts(self) -> list[int]:
-        """Where a child could start."""
-        return [self.lives[trial].resource for trial in self.donors()[: max(1, self.worst())]]
-
     def budget(self) -> int:
         return (self.spec.max_trials or self.spec.population * len(self.spec.rungs)) - self.spec.population
 
@@ -120,7 +116,7 @@ class Oracle:
         if not train.new:
             assert (train.start, train.trial) == min(paused), "the one furthest behind trains next"
             assert not self.first_left()
-            assert not self.vacant() > 0 or max(self.starts(), default=math.inf) > train.start, "children go first"
+            assert not (self.vacant() > 0 and self.donors()), "children go first"
             self.lives[train.trial].state = "running"
             return
         if train.parent is None:
@@ -132,7 +128,6 @@ class Oracle:
             assert train.parent in self.donors()[: max(1, self.worst())], "a parent is one of the best"
             parent = self.lives[train.parent]
             assert (train.start, train.rung) == (parent.resource, parent.rung + 1)
-            assert all(train.start <= resource for resource, _ in paused), "the one furthest behind trains next"
         self.lives[train.trial] = Life(train.parent is not None)
 
     def see_nothing(self, answer: Wait | Done) -> None:
@@ -177,12 +172,8 @@ class Oracle:
         assert decision.action in (Action.CONTINUE, Action.PAUSE)
         assert decision.save == goes_on == (decision.action is Action.CONTINUE)
         paused = [other.resource for other in self.lives.values() if other.state == "paused"]
-        behind = min([*paused, math.inf]) < life.resource or self.first_left() > 0
-        if decision.action is Action.CONTINUE:
-            assert not behind
-        elif not behind:
-            assert self.vacant() > 0, "it goes on unless another is behind it"
-            assert min(self.starts()) < life.resource
+        behind = min([*paused, math.inf]) < life.resource or self.first_left() > 0 or self.vacant() > 0
+        assert behind == (decision.action is Action.PAUSE), "it goes on unless another is behind it"
         if decision.action is Action.PAUSE:
             life.state = "paused"
 
