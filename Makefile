@@ -26,7 +26,7 @@ help:
 	@echo 'make check   lint, types, the wire contract and the rules of the house'
 	@echo 'make proto   the Python code of proto/v1/*.proto, made anew (make baseline: what the next changes may not break)'
 	@echo 'make bench   speed, measured: all, or make bench ONLY=throughput (make bench-peers: beside its peers)'
-	@echo 'make chaos   faults against a real search, and what was lost (SECONDS=120 SEED=… DB=sqlite|postgresql)'
+	@echo 'make chaos   faults against a real search, and what was lost (SECONDS=120 SEED=… DB=sqlite|postgresql SEARCHER=…)'
 	@echo 'make soak    thousands of seeds of the simulation, then long chaos (SEEDS=5000 SECONDS=600)'
 	@echo 'make attack  floods against a master over loopback, and what others felt meanwhile (ATTACK=half-open: one alone)'
 	@echo 'make mutants deliberate defects in a copy of the product, each of which must turn a test red'
@@ -93,7 +93,8 @@ bench-peers: $(READY)
 chaos: SECONDS ?= 120
 chaos: DB ?= sqlite
 chaos: $(READY)
-	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db $(DB) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db $(DB) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SEARCHER),--searcher $(SEARCHER))
 
 soak: SEEDS ?= 5000
 soak: SECONDS ?= 600

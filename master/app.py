@@ -21,7 +21,7 @@ from ..shared.version import __version__
 from .dispatcher.core import Core
 from .dispatcher.recovered import SessionParameters
 from .dispatcher.store import LedgerStore
-from .dispatcher.upkeep.cleanup import end_little_by_little
+from .dispatcher.upkeep.cleanup import go_on_in_portions
 from .dispatcher.upkeep.retention import Upkeep
 from .dispatcher.upkeep.sweeps import Sweeper
 from .dispatcher.writer import Writer
@@ -151,7 +151,7 @@ async def _serve(
             background = [
                 Upkeep(writer, ledger, reader, thread, options.keep_reports_days).run(),
                 Sweeper(writer, ledger, reader, thread).run(),
-                end_little_by_little(writer),
+                go_on_in_portions(writer),
             ]
             await _run(writer, server, background, renewing, options, stopping.told)
 

@@ -93,8 +93,8 @@ class Writer:
         self._written = False
         #: Tells those who watch experiments.
         self.broadcast = Broadcast()
-        #: Set when something is committed that leaves work for the background: for the upkeep, for the cleanup.
-        self.chores, self.endings = asyncio.Event(), asyncio.Event()
+        #: Set when what is committed leaves work for the background: for the upkeep, or more of what goes in portions.
+        self.chores, self.more = asyncio.Event(), asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -236,8 +236,8 @@ class Writer:
         self.broadcast.committed(turn.changes)
         if turn.changes.asks_for_upkeep:
             self.chores.set()
-        if any(turn.changes.endings.values()):
-            self.endings.set()
+        if turn.changes.goes_on:
+            self.more.set()
         for (_, done), (result, subject) in zip(batch, results, strict=True):
             _answer(done, core.isolation.refusal(subject) or result)
         hit("answer.after")

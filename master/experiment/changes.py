@@ -267,6 +267,8 @@ class Changes:
 
     #: Experiments that have ended, and whether some of their trials, leases or checkpoints are still to follow.
     endings: dict[int, bool] = field(default_factory=dict)
+    #: Experiments whose searchers have more to decide about trials that wait, and maybe no event that brings it about.
+    deciding: dict[int, bool] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
         """Takes in what another part of the same batch changed."""
@@ -304,6 +306,11 @@ class Changes:
     def asks_for_upkeep(self) -> bool:
         """Whether there is something to do in the background from now on."""
         return bool(self.new_thinnings or self.deleted_experiments)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more to do of what is done in portions."""
+        return any(self.endings.values()) or bool(self.deciding)
 
 
 @dataclass(slots=True)

@@ -54,6 +54,8 @@ class LiveExperiment:
         self.storage_used = any(map(lies_in_its_part, chain.from_iterable(records.checkpoints.values())))
         #: Why the search cannot go on, once that is known.
         self.hopeless = ""
+        #: Whether its searcher, asked last, had no work but decisions about trials that wait: it may have more.
+        self.deciding = False
 
     @property
     def experiment_id(self) -> int:
@@ -93,6 +95,7 @@ class LiveExperiment:
 
     def _search(self, batch: Batch) -> bool:
         """Asks the searcher what to train; whether there is anything."""
+        self.deciding = False
         if self.records.trials_left and self.searcher.draws and not self.next_trial.drawn():
             # It may want a new trial, and then the hyperparameters must be there.
             self.hopeless = self.hopeless or self.next_trial.failure
@@ -101,6 +104,8 @@ class LiveExperiment:
         self.records.apply(step.effects, batch)
         self._settle_others(step, batch)
         if not isinstance(step.answer, Train):
+            if step.decisions:
+                self.deciding = batch.changes.deciding[self.experiment_id] = True
             return False
         self._target(step.answer, batch)
         return True
@@ -259,8 +264,7 @@ class LiveExperiment:
         return decision_on(lease, self.records.trials[lease.trial_id]) if lease.decision else None
 
     def _settle_others(self, step: Step, batch: Batch) -> None:
-        """Writes what an event decided about paused trials other than its own, after what it did to that one: a replay
-        meets both in this order."""
+        """Writes what an event decided about other, paused trials, after its own: a replay meets them in this order."""
         for verdict in step.decisions:
             trial = self.records.trials[verdict.trial]
             data = verdict_data(trial, verdict, trial.metric_resource, trial.metric)

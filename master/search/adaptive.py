@@ -10,16 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ...shared.spec.searchers import AdaptiveAshaSpec, AshaSpec
-from .arithmetic import (
-    asha_brackets,
-    bracket_sizes,
-    capped_rungs,
-    expected_entries,
-    expected_resource,
-    extended_shares,
-    full_resource,
-    limited,
-)
+from .arithmetic import asha_brackets, bracket_sizes, capped_rungs, expected_cost, extended_shares, limited
 from .asha import AshaBracket
 from .asha_promotions import AshaPromotions
 from .interface import (
@@ -72,10 +63,7 @@ class AdaptiveAsha:
 
     def expected_cost(self) -> ExpectedCost:
         """The cost where nothing fails and no early promotion turns out to be wrong."""
-        entries = tuple(expected_entries(bracket, self._eta) for bracket in self._plan)
-        resource = sum(expected_resource(bracket, n) for bracket, n in zip(self._plan, entries, strict=True))
-        divisor = int(self._eta) if self._eta.denominator == 1 else float(self._eta)
-        return ExpectedCost(entries, resource, full_resource(self._plan), _ASSUMPTION, f"divisor {divisor}")
+        return expected_cost(self._plan, self._eta, _ASSUMPTION)
 
     def promotion_rule(self) -> AshaPromotions:
         """Whether a promoted trial was in its rung's quota, or the winner of its bracket."""

@@ -5,15 +5,14 @@ Throughout, `eta` is the divisor, a Fraction greater than 1.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from heapq import heapify, heapreplace
 
-from ...shared.spec.searchers import Mode, max_rungs_that_fit
-from .interface import BracketPlan
+from ...shared.spec.searchers import Mode, hyperband_trials, max_rungs_that_fit
+from .interface import BracketPlan, ExpectedCost
 
 
 def quota(entered: int, eta: Fraction) -> int:
@@ -119,10 +118,10 @@ def limited(plan: Sequence[BracketPlan], max_concurrent_trials: int | None) -> t
 
 def hyperband_brackets(max_resource: int, eta: Fraction) -> tuple[BracketPlan, ...]:
     """Plans Hyperband's grid of brackets: s = s_max … 0 with ⌈(s_max+1)/(s+1)·η^s⌉ trials from R·η^-s each."""
-    most = max_rungs_that_fit(eta, max_resource)
+    trials = hyperband_trials(eta, max_resource)
     return tuple(
-        BracketPlan(rung_resources(max_resource, eta, rungs), math.ceil(most * eta ** (rungs - 1) / rungs), None)
-        for rungs in range(most, 0, -1)
+        BracketPlan(rung_resources(max_resource, eta, rungs), number, None)
+        for rungs, number in zip(range(len(trials), 0, -1), trials, strict=True)
     )
 
 
@@ -143,3 +142,11 @@ def expected_resource(bracket: BracketPlan, entries: Sequence[int]) -> int:
 def full_resource(plan: Sequence[BracketPlan]) -> int:
     """The resource that training every trial to the last rung of its bracket costs."""
     return sum(bracket.max_trials * bracket.rungs[-1] for bracket in plan)
+
+
+def expected_cost(plan: Sequence[BracketPlan], eta: Fraction, assumption: str) -> ExpectedCost:
+    """The cost where exactly the top ⌊n/η⌋ of each rung go on, and at least the winner; `assumption` says so."""
+    entries = tuple(expected_entries(bracket, eta) for bracket in plan)
+    resource = sum(expected_resource(bracket, n) for bracket, n in zip(plan, entries, strict=True))
+    divisor = int(eta) if eta.denominator == 1 else float(eta)
+    return ExpectedCost(entries, resource, full_resource(plan), assumption, f"divisor {divisor}")

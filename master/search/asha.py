@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from .interface import Action, BracketPlan, Effect, Entered, Goal, Promoted, SearchDecision, Standing, Train
+from .reasons import go_on, place, trained_to_the_end
 from .rung import WORST, RankedRung, Result
 
 
@@ -136,13 +137,14 @@ class AshaBracket:
             rung = self.rungs[k]
             rank = rung.enter(result, resource)
             effects.append(Entered(self.index, k, trial, resource, metric if finite else None))
+            where = place(rank, len(rung), k, finite=finite)
             if k == self._top:
-                reason = f"trained to the last rung at {rung.resource}: {self._place(rank, k, finite)}"
+                reason = trained_to_the_end(rung.resource, where)
                 standing = Standing(rank + 1, len(rung), None)
                 return SearchDecision(trial, Action.STOP, completed=True, reason=reason, standing=standing)
             passing = self._passing(rung)
             standing = Standing(rank + 1, len(rung), passing)
-            reason = f"{self._place(rank, k, finite)}, {_go_on(passing)}"
+            reason = f"{where}, {go_on(passing)}"
             if not finite or rank >= passing:
                 action = Action.STOP if self._stop_once else Action.PAUSE
                 return SearchDecision(trial, action, reason=reason, standing=standing)
@@ -154,11 +156,6 @@ class AshaBracket:
 
     def _passing(self, rung: RankedRung) -> int:
         return max(1, rung.quota) if self._stop_once else rung.quota
-
-    def _place(self, rank: int, k: int, finite: bool) -> str:
-        if finite:
-            return f"rank {rank + 1} of {len(self.rungs[k])} at rung {k}"
-        return f"its metric is not finite, which is the worst place of {len(self.rungs[k])} at rung {k}"
 
     def _promote(self, k: int, result: Result, effects: list[Effect]) -> int:
         effects.append(Promoted(self.index, k, result[1]))
@@ -189,7 +186,3 @@ class AshaBracket:
                 assert here <= passed, f"trials came to {where} without a promotion: {here - passed}"
                 assert self._stop_once or here == passed, f"promoted trials were lost before {where}: {passed - here}"
             passed = rung.promoted
-
-
-def _go_on(passing: int) -> str:
-    return {0: "none goes on yet", 1: "the best goes on"}.get(passing, f"the top {passing} go on")

@@ -70,7 +70,9 @@ class Train:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to train now; something may come of the trials that run."""
+    """Nothing to train now; something may come of the trials that run, or where decisions came with it of asking again.
+
+    So a searcher may decide about a large rung in portions."""
 
 
 @dataclass(frozen=True, slots=True)

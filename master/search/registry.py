@@ -11,6 +11,7 @@ from .adaptive import build_adaptive_asha, build_asha
 from .full_training import build_grid, build_random
 from .interface import Goal, SearchContext, Searcher
 from .pbt import build_pbt
+from .synchronous.searcher import build_hyperband, build_sha
 
 BUILDERS: dict[str, Callable[[Any, SearchContext], Searcher]] = {
     "asha": build_asha,
@@ -18,6 +19,8 @@ BUILDERS: dict[str, Callable[[Any, SearchContext], Searcher]] = {
     "random": build_random,
     "grid": build_grid,
     "pbt": build_pbt,
+    "sha": build_sha,
+    "hyperband": build_hyperband,
 }
 
 

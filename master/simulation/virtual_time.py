@@ -157,6 +157,8 @@ class Simulation:
             step = self._searcher.next()
             self._count(step)
             if not isinstance(step.answer, Train):
+                if step.decisions:
+                    continue
                 break
             train = step.answer
             self._trials += train.new

@@ -24,7 +24,8 @@ _NO_STEPS = "not here: list the values, `{type: ordinal, sequence: […]}`"
 _LOWEST = "not a field: fewer or more `searcher.max_rungs` move the lowest rung up or down"
 _CLOCK = "`stop: {time: 8h}`; a number there is in seconds"
 _STOPPING = "`searcher: {name: asha, stop_once: true, …}`"
-_HYPERBAND = "`searcher: {name: adaptive_asha, …}`"
+_HYPERBAND = "`searcher: {name: hyperband, …}`"
+_ADAPTIVE = "`searcher: {name: adaptive_asha, …}`"
 
 FIELDS: tuple[Foreign, ...] = (
     Foreign("max_t", (RAY, SYNE), "`searcher.max_resource`"),
@@ -141,8 +142,7 @@ SEARCHERS: tuple[Foreign, ...] = (
     Foreign("async_hyperband", (RAY,), _STOPPING),
     Foreign("HyperBandScheduler", (RAY,), _HYPERBAND),
     Foreign("SuccessiveHalvingPruner", (OPTUNA,), _STOPPING),
-    Foreign("HyperbandPruner", (OPTUNA,), _HYPERBAND),
-    Foreign("hyperband", (WANDB,), _HYPERBAND),
+    Foreign("HyperbandPruner", (OPTUNA,), _ADAPTIVE),
     Foreign("PopulationBasedTraining", (RAY, SYNE), "`pbt`"),
     Foreign("ASHA", (SYNE,), "`asha`"),
 )

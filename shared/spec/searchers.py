@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -38,6 +39,9 @@ MAX_POPULATION = 10_000
 MAX_INTERVALS = 10_000
 """The most intervals of a PBT search, each of which is a rung."""
 
+Divisor = Annotated[int | float, number(above=1, maximum=1e6)]
+"""One in this many goes on from a rung."""
+
 Goal = Literal["minimize", "maximize"]
 Mode = Literal["aggressive", "standard", "conservative"]
 
@@ -52,6 +56,18 @@ def max_rungs_that_fit(eta: Fraction, value: int, limit: int = 10 * MAX_RUNGS) -
     while power <= scale and rungs < limit:
         rungs, power, scale = rungs + 1, power * eta.numerator, scale * eta.denominator
     return rungs
+
+
+def hyperband_trials(eta: Fraction, max_resource: int) -> tuple[int, ...]:
+    """How many trials each bracket of Hyperband's grid makes: ⌈(s_max+1)/(s+1)·η^s⌉ for s = s_max … 0 (Li et al. 2018,
+    algorithm 1)."""
+    most = max_rungs_that_fit(eta, max_resource)
+    return tuple(math.ceil(most * eta ** (rungs - 1) / rungs) for rungs in range(most, 0, -1))
+
+
+def exact_divisor(divisor: float) -> Fraction:
+    """A divisor, exactly as it was written: 2.5 is 5/2."""
+    return Fraction(str(divisor))
 
 
 class SearcherSpec(Model):
@@ -81,19 +97,17 @@ class SearcherSpec(Model):
 
 
 class RungSearcher(SearcherSpec):
-    """What `asha` and `adaptive_asha` share.
+    """What `sha`, `asha` and `adaptive_asha` share.
 
     `max_trials`: trials to make, at least 1. `max_resource`: how far a trial trains at most, in the spec's unit.
     `divisor`: one in this many is promoted from each rung; more than 1, may be fractional.
     `max_rungs`: the most rungs in a bracket.
-    `stop_once`: stop trials at rungs for good instead of pausing them.
     """
 
     max_trials: Annotated[int, whole(1, MAX_TRIALS)]
     max_resource: Annotated[int, whole(1)]
-    divisor: Annotated[int | float, number(above=1, maximum=1e6)] = 4
+    divisor: Divisor = 4
     max_rungs: Annotated[int, whole(1, MAX_RUNGS)] = 5
-    stop_once: Annotated[bool, flag()] = False
 
     @property
     def trials(self) -> int:
@@ -102,8 +116,8 @@ class RungSearcher(SearcherSpec):
 
     @property
     def eta(self) -> Fraction:
-        """The divisor, exactly as it was written: 2.5 is 5/2."""
-        return Fraction(str(self.divisor))
+        """The divisor, exactly."""
+        return exact_divisor(self.divisor)
 
     @property
     def rungs_that_fit(self) -> int:
@@ -143,13 +157,22 @@ class GridSpec(SearcherSpec):
         return grid_problems(hyperparameters, forbidden)
 
 
-class AshaSpec(RungSearcher):
+class AsynchronousSearcher(RungSearcher):
+    """What `asha` and `adaptive_asha` share.
+
+    `stop_once`: stop trials at rungs for good instead of pausing them.
+    """
+
+    stop_once: Annotated[bool, flag()] = False
+
+
+class AshaSpec(AsynchronousSearcher):
     """One bracket with as many rungs as fit, up to `max_rungs`."""
 
     name: Annotated[str, one_of("asha")] = "asha"
 
 
-class AdaptiveAshaSpec(RungSearcher):
+class AdaptiveAshaSpec(AsynchronousSearcher):
     """Several brackets at once, from cautious to bold.
 
     `mode` chooses their sizes; `bracket_rungs` names the number of rungs of each outright.
@@ -216,7 +239,7 @@ class PbtSpec(SearcherSpec):
     max_resource: Annotated[int, whole(1)]
     truncation: Annotated[int | float, number(above=0, maximum=0.5)] = 0.25
     resample: Annotated[int | float, number(minimum=0, maximum=1)] = 0.25
-    max_trials: Annotated[int, whole(1, 10**9)] | None = None
+    max_trials: Annotated[int, whole(1, MAX_TRIALS)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> PbtSpec:
@@ -259,12 +282,64 @@ def _pbt_problems(spec: PbtSpec) -> list[Problem]:
     return problems
 
 
+class ShaSpec(RungSearcher):
+    """One bracket with a barrier at each rung, and as many rungs as fit, up to `max_rungs`."""
+
+    name: Annotated[str, one_of("sha")] = "sha"
+
+
+class HyperbandSpec(SearcherSpec):
+    """A grid of brackets with barriers, from one with most trials and rungs to one that trains all of its in full.
+
+    `max_resource`: how far a trial trains at most, in the spec's unit. `divisor`: one in this many is promoted from
+    each rung; more than 1, may be fractional. `iterations`: how often the whole grid is run.
+    """
+
+    name: Annotated[str, one_of("hyperband")] = "hyperband"
+    max_resource: Annotated[int, whole(1)]
+    divisor: Divisor = 4
+    iterations: Annotated[int, whole(1, MAX_BRACKETS)] = 1
+
+    @model_validator(mode="after")
+    def _grid_is_bounded(self) -> HyperbandSpec:
+        if limits_hold() and (problem := self._too_large()):
+            raise FieldProblems([problem])
+        return self
+
+    def _too_large(self) -> Problem | None:
+        brackets = max_rungs_that_fit(self.eta, self.max_resource, limit=MAX_BRACKETS + 1)
+        why = f"max_resource {self.max_resource} and divisor {self.divisor}"
+        if brackets > MAX_BRACKETS:
+            what = f"must be larger: max_resource {self.max_resource} makes more than {MAX_BRACKETS} brackets with it"
+            return Problem("divisor", f"{what}, got {self.divisor}")
+        if brackets * self.iterations > MAX_BRACKETS:
+            most = MAX_BRACKETS // brackets
+            what = f"must be at most {most} with {why}, which make {brackets} brackets each time"
+            return Problem("iterations", f"{what}, got {self.iterations}")
+        if self.trials > MAX_TRIALS:
+            what = f"make {self.trials:,} trials with iterations {self.iterations}, at most {MAX_TRIALS:,} are possible"
+            return Problem("max_resource", f"must be smaller: {why} {what}")
+        return None
+
+    @property
+    def trials(self) -> int:
+        """How many trials all its brackets make."""
+        return self.iterations * sum(hyperband_trials(self.eta, self.max_resource))
+
+    @property
+    def eta(self) -> Fraction:
+        """The divisor, exactly."""
+        return exact_divisor(self.divisor)
+
+
 SEARCHERS: dict[str, type[SearcherSpec]] = {
     "asha": AshaSpec,
     "adaptive_asha": AdaptiveAshaSpec,
     "random": RandomSpec,
     "grid": GridSpec,
     "pbt": PbtSpec,
+    "sha": ShaSpec,
+    "hyperband": HyperbandSpec,
 }
 """Every searcher by the name that a spec gives it."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .databases import Postgresql, Sqlite
 from .run import Outcome, chaos
+from .specs import SEARCHERS
 
 
 def main() -> int:
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=120.0, help="how long faults are injected")
     parser.add_argument("--seed", type=int, help="which faults, to whom, in what order (the moments are the machine's)")
     parser.add_argument("--db", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--searcher", choices=SEARCHERS, default=SEARCHERS[0], help="that of the searches")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--keep", action="store_true", help="keep the logs also when all is well")
     options = parser.parse_args()
@@ -30,9 +32,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = options.seed if options.seed is not None else int(time.time())
     folder = Path(tempfile.mkdtemp(prefix="rungmaster-chaos-"))
-    print(f"chaos: {options.seconds:g} s of faults on {options.db}, seed {seed}, in {folder}", flush=True)
+    told = f"{options.seconds:g} s of faults on {options.db}, searcher {options.searcher}, seed {seed}, in {folder}"
+    print(f"chaos: {told}", flush=True)
     with _database(options.db, folder) as database:
-        outcome = chaos(folder, database, seconds=options.seconds, seed=seed, workers=options.workers)
+        outcome = chaos(
+            folder,
+            database,
+            seconds=options.seconds,
+            seed=seed,
+            workers=options.workers,
+            searcher=options.searcher,
+        )
         _show(outcome)
     if outcome.problems or options.keep:
         print(f"the logs are in {folder}")

@@ -19,7 +19,7 @@ from rungmaster.shared.errors import RungmasterError
 from .databases import Postgresql, Sqlite
 from .faults import KILLED_TRAINING, faults_for
 from .processes import End
-from .specs import marathon
+from .specs import SEARCHERS, marathon
 from .store import differences, undeleted
 from .storm import Storm
 from .verdict import Evidence, Verdict, judge
@@ -57,13 +57,14 @@ def chaos(
     seed: int,
     workers: int = 3,
     seconds_per_epoch: float = 0.2,
+    searcher: str = SEARCHERS[0],
     without: tuple[str, ...] = (),
 ) -> Outcome:
     """Lets searches run through a storm of so many seconds; whenever one ends early the next is submitted."""
     world = World(folder, database, workers=workers)
     try:
         storm = Storm(world, [f for f in faults_for(database) if f.name not in without], seed)
-        customer = Customer(world, seed, max(12, int(seconds)), seconds_per_epoch)
+        customer = Customer(world, seed, max(12, int(seconds)), seconds_per_epoch, searcher)
         wait_for("the first epochs", lambda: world.epochs.exists() and len(world.epochs.read_bytes()) > 1000, 120)
         began = time.monotonic()
         storm.rage(seconds)
@@ -95,7 +96,7 @@ def chaos(
 class Customer(threading.Thread):
     """Submits a search, and whenever one has ended the next, so that there is something to harm all the time."""
 
-    def __init__(self, world: World, seed: int, max_trials: int, seconds_per_epoch: float) -> None:
+    def __init__(self, world: World, seed: int, max_trials: int, seconds_per_epoch: float, searcher: str) -> None:
         super().__init__(daemon=True)
         self.served = 0
         self.refusals: list[str] = []
@@ -103,6 +104,7 @@ class Customer(threading.Thread):
         self._seed = seed
         self._max_trials = max_trials
         self._seconds_per_epoch = seconds_per_epoch
+        self._searcher = searcher
         self._leaving = False
         self.start()
 
@@ -120,6 +122,7 @@ class Customer(threading.Thread):
             max_trials=self._max_trials,
             seconds_per_epoch=self._seconds_per_epoch,
             seed=self._seed + self.served,
+            searcher=self._searcher,
         )
         search = self._world.submit(spec)
         wait_for(f"the end of search {search}", lambda: self._world.ended(search), PEACE)

@@ -15,7 +15,23 @@ MARATHON, HASTY, WRONG = "marathon", "hasty", "wrong"
 UNREADABLE, UNDRAWABLE = "unreadable", "undrawable"
 
 
-def marathon(storage: Path, *, max_trials: int, seconds_per_epoch: float, seed: int) -> str:
+#: The trials that Hyperband's grid for nine epochs and a divisor of three has.
+HYPERBAND_TRIALS = 9 + 5 + 3
+#: The searchers that a marathon can have.
+SEARCHERS = ("adaptive_asha", "sha", "hyperband")
+
+
+def _searcher(name: str, max_trials: int) -> dict[str, Any]:
+    """One that makes about so many trials."""
+    fields: dict[str, Any] = {"name": name, "max_resource": 9, "divisor": 3}
+    if name == "hyperband":
+        return fields | {"iterations": max(1, max_trials // HYPERBAND_TRIALS)}
+    return fields | {"max_trials": max_trials}
+
+
+def marathon(
+    storage: Path, *, max_trials: int, seconds_per_epoch: float, seed: int, searcher: str = SEARCHERS[0]
+) -> str:
     """A spec over the marathon program. Nothing that chaos does may count as poison or as broken training code."""
     return yaml.safe_dump(
         {
@@ -27,7 +43,7 @@ def marathon(storage: Path, *, max_trials: int, seconds_per_epoch: float, seed: 
                 "quality": {"type": "float", "low": 0.0, "high": 1.0},
                 "seconds_per_epoch": seconds_per_epoch,
             },
-            "searcher": {"name": "adaptive_asha", "max_trials": max_trials, "max_resource": 9, "divisor": 3},
+            "searcher": _searcher(searcher, max_trials),
             "checkpoints": {"storage": str(storage), "interval": 0},
             "max_restarts": 1_000_000,
             "max_workers_lost": 1_000_000,

@@ -125,7 +125,7 @@ def test_an_ending_goes_on_after_a_commit_that_failed(large: str, where: str, mo
     async def story(ledger: Ledger, thread: ThreadPoolExecutor) -> None:
         writer = Writer(Store(ledger, where), SessionParameters(ledger.term, 20.0, 1.0, "test"), thread)
         await writer.start()
-        working = [asyncio.create_task(writer.run()), asyncio.create_task(cleanup.end_little_by_little(writer))]
+        working = [asyncio.create_task(writer.run()), asyncio.create_task(cleanup.go_on_in_portions(writer))]
         await writer.execute(lambda core, _: core.cancel(1))
         await asyncio.to_thread(wait_for, "the end of the ending", lambda: left(large)[1:] == (0, 0))
         for task in working:

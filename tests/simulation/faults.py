@@ -58,6 +58,8 @@ def kill_worker(world: World) -> bool:
     worker = _connected(world)
     if worker is None:
         return False
+    if world.at_barriers() & {training.assignment.lease.experiment_id for training in worker.trainings.values()}:
+        world.clockwork.happened("a worker killed before a barrier")
     world.replace(worker)
     return True
 
@@ -91,6 +93,8 @@ def kill_master(world: World) -> bool:
     master = _running_master(world)
     if master is None:
         return False
+    if world.at_barriers():
+        world.clockwork.happened("a master killed at a barrier")
     master.crash()
     _restart_later(world)
     return True

@@ -13,6 +13,7 @@ from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.dispatcher.recovered import SessionParameters
 from rungmaster.master.dispatcher.sessions.outbox import Outgoing
 from rungmaster.master.dispatcher.store import LedgerStore
+from rungmaster.master.dispatcher.upkeep.cleanup import take_turn
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.shared.errors import MastershipLost, RungmasterError, Unavailable
 from rungmaster.shared.wire.session import SessionRequest
@@ -105,7 +106,7 @@ class SimMaster:
     def _clean_up(self) -> None:
         """Goes on with what ended experiments left behind."""
         if self.alive:
-            self.when_running(lambda: self.execute(Command(lambda core, _: core.endings.take_turn(), self._cleaned_up)))
+            self.when_running(lambda: self.execute(Command(lambda core, _: take_turn(core), self._cleaned_up)))
             self._clockwork.after(CLEANUP_INTERVAL, self._clean_up)
 
     def _cleaned_up(self, went_on: object) -> None:

@@ -20,6 +20,8 @@ CHUNK = 10
 #: Beside the faults themselves: what they must have led to somewhere, or the seeds prove nothing.
 MUST_HAPPEN = {
     *FAULTS,
+    "a master killed at a barrier",
+    "a worker killed before a barrier",
     "assignment repeated",
     "checkpoint deleted",
     "crash once applied",
@@ -33,6 +35,7 @@ MUST_HAPPEN = {
     "journal: experiment_cancelled",
     "journal: experiment_completed",
     "journal: experiment_paused",
+    "journal: passed",
     "journal: promoted",
     "journal: trial_discarded",
     "journal: trial_failed",

@@ -8,11 +8,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from unit.barrier_oracle import has_barriers
 from unit.master_harness import make_spec
 
 from rungmaster.master.dispatcher.setup import set_up
+from rungmaster.master.search.synchronous import searcher as synchronous
 from rungmaster.shared.checkpoints.storage import address_in
-from rungmaster.shared.spec.spec import Spec
+from rungmaster.shared.spec.searchers import SEARCHERS
+from rungmaster.shared.spec.spec import Spec, stored_spec
 from rungmaster.shared.wire.model import LeaseRef
 from rungmaster.shared.wire.session import Assignment, CheckpointSaved
 
@@ -30,6 +33,9 @@ EXPERIMENTS = 2
 #: What is wrong with an experiment that is submitted beside them, in some of the runs: nobody can run it.
 WRONG = ("", "", "cannot start", "raises")
 
+#: The searchers of the experiments.
+TRIED = ("asha", "adaptive_asha", "sha", "hyperband")
+
 NATURES = ("plain",) * 8 + ("slow", "coarse", "diverges", "invalid", "fails", "flaky", "poison")
 
 
@@ -45,7 +51,7 @@ class World:
         self._cut_off: dict[str, float] = {}
         self._incarnations = 0
         self.stormy = True
-        #: Rows of an ended experiment that are done with in one batch.
+        #: Rows of an ended experiment that are done with in one batch, and trials at barriers decided with one event.
         self.portion = self.clockwork.random.choice((1, 3, 1000))
         self.master: SimMaster | None = SimMaster(self)
         self.specs = [self._spec() for _ in range(EXPERIMENTS)]
@@ -57,13 +63,15 @@ class World:
     def _spec(self, **fields: Any) -> Spec:
         random = self.clockwork.random
         searcher = {
-            "name": random.choice(("asha", "adaptive_asha")),
+            "name": random.choice(TRIED),
             "max_trials": random.randint(4, 14),
             "max_resource": random.choice((3, 9, 10)),
             "divisor": random.choice((2, 3, 2.5)),
             "max_concurrent_trials": random.choice((None, None, 3, 6)),
             "stop_once": random.random() < 0.25,
         }
+        fields_of = SEARCHERS[searcher["name"]].model_fields
+        searcher = {name: value for name, value in searcher.items() if name in fields_of}
         return make_spec(
             searcher,
             hyperparameters={"x": {"type": "float", "low": 0.0, "high": 1.0}},
@@ -86,6 +94,7 @@ class World:
 
     def run(self) -> None:
         """Everything, with all checks. Raises AssertionError with the seed where something does not hold."""
+        usual, synchronous.PORTION = synchronous.PORTION, self.portion
         try:
             for number, spec in enumerate(self.specs):
                 self.clockwork.after(number % EXPERIMENTS * 30.0, lambda n=number, s=spec: self._submit(n, s))
@@ -101,6 +110,7 @@ class World:
             error.add_note(f"replay it: python -P tests/simulation/replay.py {self.seed}")
             raise
         finally:
+            synchronous.PORTION = usual
             if self.master is not None:
                 self.master.crash()
         for event in self.database.model.events:
@@ -156,6 +166,12 @@ class World:
     def _left(self) -> list[Any]:
         rows = self.database.model.trials.values()
         return [row for row in rows if row.end_time is None] or list(self.database.model.experiments.values())
+
+    def at_barriers(self) -> set[int]:
+        """The experiments in which trials wait at a barrier."""
+        waiting = {row.experiment_id for row in self.database.model.trials.values() if row.state == "paused"}
+        rows = (self.database.model.experiments[number] for number in waiting)
+        return {row.experiment_id for row in rows if has_barriers(stored_spec(row.spec))}
 
     def _plan_fault(self) -> None:
         self.clockwork.after(self.clockwork.random.expovariate(1 / FAULT_INTERVAL), self._fault)

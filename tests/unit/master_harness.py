@@ -19,6 +19,7 @@ from rungmaster.master.experiment.extension import reopened
 from rungmaster.master.experiment.records import Batch
 from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import Unavailable
+from rungmaster.shared.spec.searchers import SEARCHERS
 from rungmaster.shared.spec.spec import Spec, spec_from_json
 from rungmaster.shared.wire.model import LeaseRef
 from rungmaster.shared.wire.session import (
@@ -48,8 +49,11 @@ LOOK_INTERVAL_S = 1.0
 
 def make_spec(searcher: dict[str, Any] | None = None, **fields: Any) -> Spec:
     """A spec that is valid as it is: by default ASHA with rungs at 1, 3 and 9 and divisor 3, minimizing `error`,
-    and patient with code that has not run yet."""
+    and patient with code that has not run yet. Of these values, another searcher takes those that it has fields for."""
     defaults = {"name": "asha", "max_trials": 9, "max_resource": 9, "divisor": 3}
+    if searcher and "name" in searcher:
+        fields_of = SEARCHERS[searcher["name"]].model_fields
+        defaults = {name: value for name, value in defaults.items() if name in fields_of}
     document = {
         "name": "toy",
         "entrypoint": "toy:train",

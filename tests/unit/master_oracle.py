@@ -21,11 +21,13 @@ from rungmaster.master.experiment.changes import Changes, ExperimentRow, Key, Ru
 from rungmaster.master.experiment.experiment import LiveExperiment
 from rungmaster.master.experiment.records import ExperimentRecords
 from rungmaster.master.search.adaptive import AdaptiveAsha
-from rungmaster.shared.spec.searchers import RungSearcher
+from rungmaster.master.search.synchronous.searcher import SynchronousHalving
+from rungmaster.shared.spec.searchers import AsynchronousSearcher
 from rungmaster.shared.spec.spec import Spec, spec_from_json
 from rungmaster.shared.wire.model import ExperimentState, LeaseRef, TrialState
 from rungmaster.shared.wire.session import CheckpointSaved, Exit, LeaseEvent, Measurement
 
+from .barrier_oracle import best_of_rung, check_all_went_on, has_barriers, memory_of
 from .master_store import MemoryStore
 
 
@@ -53,7 +55,15 @@ class Oracle:
                 self._extended(event.experiment_id)
         for n, key in enumerate(changes.promoted):
             experiment_id, bracket, rung, trial = key
-            if not isinstance(self._spec(experiment_id).searcher, RungSearcher):
+            if has_barriers(self._spec(experiment_id)):
+                best = best_of_rung(
+                    self._store, self._spec(experiment_id), (experiment_id, bracket, rung), changes.new_results
+                )
+                assert best is not None, (
+                    f"trial {trial} was promoted from rung {rung} of bracket {bracket}, which waits"
+                )
+                assert trial in best, f"trial {trial} was promoted from rung {rung} of bracket {bracket}, not {best}"
+            if not isinstance(self._spec(experiment_id).searcher, AsynchronousSearcher):
                 continue
             entered = [r for r in changes.new_results if (r.experiment_id, r.bracket_id, r.rung_id) == key[:3]]
             seen = [r for k, r in self._store.results.items() if k[:3] == key[:3]]
@@ -83,7 +93,7 @@ class Oracle:
 
     def _passes(self, results: Iterable[RungResultRow], experiment_id: int, trial: int) -> bool:
         spec = self._spec(experiment_id)
-        assert isinstance(spec.searcher, RungSearcher)
+        assert isinstance(spec.searcher, AsynchronousSearcher)
         ranked = sorted((_rank(row, spec), row.trial_id) for row in results)
         passing = math.floor(len(ranked) / spec.searcher.eta)
         if spec.searcher.stop_once:
@@ -103,7 +113,7 @@ class Oracle:
     ) -> Key | None:
         """The rung and the trial that goes on so that its bracket ends with one trained in full."""
         spec = self._spec(experiment_id)
-        assert isinstance(spec.searcher, RungSearcher)
+        assert isinstance(spec.searcher, AsynchronousSearcher)
         rungs = [[] for key in self._store.rungs if key[:2] == (experiment_id, bracket)]
         for row in results:
             rungs[row.rung_id].append(row)
@@ -262,7 +272,11 @@ class Oracle:
     def _check_top_fraction_went_on(self, row: ExperimentRow) -> None:
         """I4, the other half: when a search has ended by itself, everything that deserved a promotion had it."""
         searcher = self._spec(row.experiment_id).searcher
-        if row.state != ExperimentState.COMPLETED or not isinstance(searcher, RungSearcher) or searcher.stop_once:
+        if row.state == ExperimentState.COMPLETED and has_barriers(self._spec(row.experiment_id)):
+            check_all_went_on(self._store, self._spec(row.experiment_id), row.experiment_id)
+        if row.state != ExperimentState.COMPLETED or not isinstance(searcher, AsynchronousSearcher):
+            return
+        if searcher.stop_once:
             return
         tops = {key[1]: key[2] for key in sorted(self._store.rungs) if key[0] == row.experiment_id}
         for key in self._store.rungs:
@@ -357,6 +371,8 @@ def _plain(value: Any) -> Any:
 
 
 def _searcher(searcher: Any) -> Any:
+    if isinstance(searcher, SynchronousHalving):
+        return memory_of(searcher)
     if not isinstance(searcher, AdaptiveAsha):
         return _plain(searcher)
     return [

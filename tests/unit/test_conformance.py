@@ -1,21 +1,20 @@
 """The cases in tests/conformance: bracket plans, and whole searches event by event, with every expected answer."""
 
 import json
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rungmaster.master.cli.drive import Driver
-from rungmaster.master.search.arithmetic import hyperband_brackets
 from rungmaster.master.search.interface import BracketPlan, Goal, SearchContext
 from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.spec.searchers import SEARCHERS, SearcherSpec
 
 CASES = Path(__file__).parents[1] / "conformance"
 PLANS = json.loads((CASES / "brackets.json").read_text())
-TRACES = [trace for name in ("traces.json", "winners.json") for trace in json.loads((CASES / name).read_text())]
+SEARCHES = ("traces.json", "winners.json", "barriers.json")
+TRACES = [trace for name in SEARCHES for trace in json.loads((CASES / name).read_text())]
 
 
 def searcher_spec(document: dict[str, Any]) -> SearcherSpec:
@@ -23,8 +22,6 @@ def searcher_spec(document: dict[str, Any]) -> SearcherSpec:
 
 
 def plan_of(document: dict[str, Any]) -> tuple[BracketPlan, ...]:
-    if document["name"] == "hyperband":
-        return hyperband_brackets(document["max_resource"], Fraction(document["divisor"]))
     return build_searcher(searcher_spec(document), SearchContext(Goal.MINIMIZE)).plan
 
 

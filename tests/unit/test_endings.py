@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rungmaster.master.dispatcher.core import Core
+from rungmaster.master.dispatcher.upkeep.cleanup import take_turn
 from rungmaster.master.experiment.changes import ROWS_AT_ONCE, Changes
 from rungmaster.shared.errors import FailedPrecondition
 from rungmaster.shared.wire.model import ExperimentState, TrialState
@@ -44,7 +45,7 @@ def held(master: Master) -> int:
 
 
 def go_on(master: Master) -> bool:
-    return master.do(lambda core: core.endings.take_turn())
+    return master.do(take_turn)
 
 
 def finish(master: Master, portion: int) -> None:

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.master_harness import Master, make_spec
+from unit.search_ledger import Event, Ledger, events, finish, happen
 from unit.test_new_searcher import BesideLedger
-from unit.test_search_properties import Event, Ledger, events, finish, happen
 
 from rungmaster.master.cli import plan, simulate
 from rungmaster.master.maintenance.check import check_database

@@ -15,12 +15,10 @@ from typing import Annotated
 
 import pytest
 from click.testing import CliRunner
-from unit.master_harness import Master, RowStore, make_spec
+from unit.beside_ledger import BesideLedger
+from unit.master_harness import Master, make_spec
 
 from rungmaster.master.cli import plan, simulate
-from rungmaster.master.dispatcher.store import LedgerStore
-from rungmaster.master.experiment.changes import Changes
-from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.maintenance.check import check_database
 from rungmaster.master.search.arithmetic import expected_resource, full_resource
 from rungmaster.master.search.interface import (
@@ -210,18 +208,6 @@ class Duel:
 
     def check(self) -> None:
         assert self.made <= self.spec.entrants
-
-
-class BesideLedger(RowStore):
-    """Rows in memory, and the same in a database."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._ledger = LedgerStore(Ledger.open(str(path), holder="test"))
-
-    def commit(self, changes: Changes) -> None:
-        super().commit(changes)
-        self._ledger.commit(changes)
 
 
 @pytest.fixture(autouse=True)

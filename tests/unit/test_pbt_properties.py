@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.test_search_properties import Event, Ledger, events, finish, happen
+from unit.search_ledger import Event, Ledger, events, finish, happen
 
 from rungmaster.master.search.interface import (
     Action,

@@ -1,0 +1,1 @@
+"""Synchronous successive halving, with a barrier at each rung: one bracket (SHA), or a grid of them (Hyperband)."""
