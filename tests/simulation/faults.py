@@ -150,10 +150,12 @@ def jump(world: World) -> bool:
 
 
 def steer(world: World) -> bool:
-    """Somebody pauses or resumes an experiment, or, rarely, cancels it."""
+    """Somebody pauses, resumes or extends an experiment, or, rarely, cancels it."""
     random = world.clockwork.random
-    what = random.choice(("pause", "resume", "pause", "resume", "cancel"))
+    what = random.choice(("pause", "resume", "pause", "resume", "cancel", "extend"))
     number = random.randint(1, 2)
+    if what == "extend":
+        return world.extend(number)
     if what == "cancel" and random.random() < 0.7:
         return False
 

@@ -34,6 +34,7 @@ MUST_HAPPEN = {
     "failed before the commit",
     "journal: experiment_cancelled",
     "journal: experiment_completed",
+    "journal: experiment_extended",
     "journal: experiment_paused",
     "journal: passed",
     "journal: promoted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,9 +12,13 @@ from typing import Any
 from unit.barrier_oracle import has_barriers
 from unit.master_harness import make_spec
 
+from rungmaster.master.dispatcher.archive import Extension
 from rungmaster.master.dispatcher.setup import set_up
+from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.search.synchronous import searcher as synchronous
+from rungmaster.master.services.extending import Reopened, taken_up
 from rungmaster.shared.checkpoints.storage import address_in
+from rungmaster.shared.errors import FailedPrecondition
 from rungmaster.shared.spec.searchers import SEARCHERS
 from rungmaster.shared.spec.spec import Spec, stored_spec
 from rungmaster.shared.wire.model import LeaseRef
@@ -51,6 +56,8 @@ class World:
         self._cut_off: dict[str, float] = {}
         self._incarnations = 0
         self.stormy = True
+        #: Extensions that were asked for and are not answered.
+        self._extending = 0
         #: Rows of an ended experiment that are done with in one batch, and trials at barriers decided with one event.
         self.portion = self.clockwork.random.choice((1, 3, 1000))
         self.master: SimMaster | None = SimMaster(self)
@@ -103,6 +110,7 @@ class World:
             self._calm_down()
             self.clockwork.run(STORMY + CALM, enough=self.ended)
             assert self.ended(), f"no end after {CALM} s without faults: {self._left()}"
+            self._go_on_after_the_end()
             self.database.oracle.check_all_acknowledged()
             self.database.check_tables()
             self._check_wrong()
@@ -117,6 +125,40 @@ class World:
             self.clockwork.counters[f"journal: {event.kind}"] += 1
         for lease in self.database.model.leases.values():
             self.clockwork.counters[f"lease {lease.outcome}"] += 1
+
+    def _go_on_after_the_end(self) -> None:
+        """In some of the runs, what has completed is extended, and ends again."""
+        if self.clockwork.random.random() < 0.5:
+            return
+        for number in range(1, EXPERIMENTS + 1):
+            self.extend(number)
+        self.clockwork.run(self.clockwork.now + CALM, enough=lambda: not self._extending and self.ended())
+        assert self.ended(), f"no end after {CALM} s without faults: {self._left()}"
+
+    def extend(self, number: int) -> bool:
+        """Somebody gives an experiment more trials, as the service does it; whether there is one."""
+        brackets = [row for key, row in self.database.model.brackets.items() if key[0] == number]
+        if not brackets or self.is_wrong(number):
+            return False
+        max_trials = sum(row.max_trials for row in brackets) + self.clockwork.random.randint(1, 6)
+        self._extending += 1
+
+        def asked(result: object) -> None:
+            found = self._taken_up(number, max_trials) if isinstance(result, Extension) else None
+            if isinstance(result, Extension) and found is not None:
+                self.execute(Command(lambda core, _: core.reopen(result, *found), answered))
+            else:
+                answered(result)
+
+        def answered(result: object) -> None:
+            self._extending -= 1
+
+        self.execute(Command(lambda core, _: core.extend(number, max_trials), asked))
+        return True
+
+    def _taken_up(self, number: int, max_trials: int) -> Reopened | None:
+        with closing(Reader(str(self.database.path))) as reader, suppress(FailedPrecondition):
+            return taken_up(reader.stored(number), max_trials)
 
     def is_wrong(self, experiment_id: int) -> bool:
         """Whether this is the experiment that nobody can run. Numbers are given in the order of arrival."""

@@ -370,6 +370,15 @@ class MasterMachine(RuleBasedStateMachine):
         for client in self.clients:
             client.take_in()
 
+    @rule(number=st.integers(1, 3), more=st.integers(0, 5))
+    def extend(self, number: int, more: int) -> None:
+        brackets = [row for key, row in self.master.store.rows.brackets.items() if key[0] == number]
+        if brackets:
+            with contextlib.suppress(FailedPrecondition, Unavailable):
+                self.master.extend(sum(row.max_trials for row in brackets) + more, number)
+            for client in self.clients:
+                client.take_in()
+
     @rule(number=st.integers(0, WORKERS - 1))
     def delete_garbage(self, number: int) -> None:
         client = self.client(number)
