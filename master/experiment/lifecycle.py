@@ -65,8 +65,11 @@ def create(
 
 def restore(stored_rows: StoredRows, spec: Spec, searcher: Searcher, draw: Draw) -> LiveExperiment:
     """Takes an experiment up where the ledger says it stood."""
-    records = restored_records(stored_rows)
-    take_up(searcher, stored_rows.row, stored_rows.trials, stored_rows.results, set(records.checkpoints))
+    row = stored_rows.row
+    kept = {checkpoint.trial_id for checkpoint in stored_rows.checkpoints}
+    take_up(searcher, row, stored_rows.trials, stored_rows.results, kept)
+    goes_on = row.max_trials is not None and not ExperimentState(row.state).ended
+    records = restored_records(stored_rows, _waiting(searcher) if goes_on else frozenset())
     experiment = LiveExperiment(records, spec, searcher, draw)
     experiment.next_trial.number = max((row.trial_id + 1 for row in stored_rows.trials), default=0)
     line_up(experiment)
@@ -74,8 +77,16 @@ def restore(stored_rows: StoredRows, spec: Spec, searcher: Searcher, draw: Draw)
     return experiment
 
 
-def restored_records(stored_rows: StoredRows) -> ExperimentRecords:
-    """An experiment's rows alone, without its search; its spec need not be readable."""
+def _waiting(searcher: Searcher) -> set[int]:
+    """The trials that wait at rungs."""
+    waiting: set[int] = set()
+    searcher.keep_waiting(lambda trial: waiting.add(trial) is None)
+    return waiting
+
+
+def restored_records(stored_rows: StoredRows, waiting: Container[int] = frozenset()) -> ExperimentRecords:
+    """An experiment's rows alone, without its search; its spec need not be readable. Of a search that was extended
+    after its end, trials that stopped then are among the `waiting`, and may go on."""
     records = ExperimentRecords(stored_rows.row, essentials(stored_rows.row.spec).goal)
     records.brackets = {row.bracket_id: row for row in stored_rows.brackets}
     records.rungs = {(row.bracket_id, row.rung_id): row for row in stored_rows.rungs}
@@ -85,11 +96,8 @@ def restored_records(stored_rows: StoredRows) -> ExperimentRecords:
         records.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
     for kept in records.checkpoints.values():
         kept.sort(key=lambda row: (row.resource, row.token, row.sequence))
-    extended = stored_rows.row.max_trials is not None and not records.state.ended
     for row in stored_rows.trials:
-        state = TrialState(row.state)
-        may_go_on = extended and state is TrialState.STOPPED and row.trial_id in records.checkpoints
-        if state.ended and row.trial_id not in records.leases and not may_go_on:
+        if TrialState(row.state).ended and row.trial_id not in records.leases and row.trial_id not in waiting:
             records.remember(row)
         else:
             records.adopt(row)

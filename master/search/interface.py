@@ -311,8 +311,8 @@ class Searcher(Protocol):
 
     def keep_waiting(self, kept: Callable[[int], bool]) -> None:
         """The search had ended, and goes on: of the trials that wait at rungs only those can still be promoted for
-        which `kept` is true. The others count in their rungs as before. A restored searcher knows it from its
-        records."""
+        which `kept` is true, which is asked once of each. The others count in their rungs as before. A restored
+        searcher knows it from its records."""
         ...
 
     def check(self) -> None:

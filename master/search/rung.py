@@ -117,10 +117,12 @@ class RankedRung:
 
     def keep_waiting(self, kept: Callable[[int], bool]) -> None:
         """Of the candidates only those stay for whose trial this is true."""
-        self._changed = True
-        self._left |= {trial for _, trial in self._candidates if not kept(trial)}
-        self._candidates = SortedList(result for result in self._candidates if result[1] not in self._left)
-        self._overshoot = {trial: at for trial, at in self._overshoot.items() if trial not in self._left}
+        left = {trial for _, trial in self._candidates if not kept(trial)}
+        if left:
+            self._changed = True
+            self._left |= left
+            self._candidates = SortedList(result for result in self._candidates if result[1] not in left)
+            self._overshoot = {trial: at for trial, at in self._overshoot.items() if trial not in left}
 
     @property
     def promoted(self) -> set[int]:
