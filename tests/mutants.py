@@ -39,6 +39,7 @@ RETENTION = "tests/integration/test_retention.py::"
 KEPT = "tests/unit/test_retention.py::test_those_stay_that_decided_and_each_trials_best_and_last"
 UNIT = "tests/unit/"
 VISIBLE = "tests/unit/test_visible.py::"
+EXTENSION = "tests/unit/test_extension.py::"
 HOSTILE = "tests/integration/test_hostile_text.py::"
 REQUESTS = "tests/integration/test_request_ids.py::"
 ALLOWED = "tests/integration/test_worker_allowed.py::"
@@ -69,6 +70,27 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant(
+        "a trial whose checkpoint went is a candidate again in an extended search",
+        "master/search/restoration.py",
+        "elif record.ended and not record.kept:",
+        "elif record.ended and record.kept:",
+        EXTENSION + "test_trials_whose_checkpoints_went_are_no_candidates_and_still_count",
+    ),
+    Mutant(
+        "what was read of an ended search before another change to it is used",
+        "master/dispatcher/archive.py",
+        "if self._extensions.get(extension.experiment_id) is not extension:",
+        "if extension.experiment_id not in self._extensions and False:",
+        EXTENSION + "test_a_deleted_one_does_not_exist",
+    ),
+    Mutant(
+        "trials that an end stopped on their way to a rung are lost",
+        "master/experiment/extension.py",
+        "for trial in under_way.values():",
+        "for trial in ():",
+        EXTENSION + "test_trials_that_were_stopped_on_their_way_go_on",
+    ),
     Mutant(
         "a worker gets work of experiments that it is not for",
         "master/dispatcher/scheduling/scheduler.py",
