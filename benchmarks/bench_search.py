@@ -1,8 +1,10 @@
 """What one decision of the search costs when a rung already holds 10^3, 10^4, 10^5 and 10^6 results.
 
-A decision is what a master does for one result: take it in (`report`) and find the next work (`next`). Each size is a
-fresh searcher restored from as many results, as after a restart (making the records included); its time, and its
-memory, are told too. All times are CPU time, so that what else runs on the machine makes little difference.
+A decision is what a master does for one result: take it in (`report`) and find the next work (`next`), without barriers
+(`asha`) and before one that waits for more results (`sha`). Where the last of them opens it, a portion of the trials
+that wait is decided with each event; the notes say what each of these costs. Each size is a fresh searcher restored
+from as many results, as after a restart (making the records included); its time, and its memory, are told too. All
+times are CPU time, so that what else runs on the machine makes little difference.
 
 How it could mislead: a thousand results lie in the processor's caches and a million do not; that is part of the growth.
 """
@@ -14,7 +16,7 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from figures import Figure, Plot, Result
@@ -28,7 +30,7 @@ from rungmaster.master.search.interface import (
     TrialRecord,
 )
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.shared.spec.searchers import AshaSpec
+from rungmaster.shared.spec.searchers import AshaSpec, ShaSpec
 
 GROWTH_AIM = 1.5
 ETA, MAX_RESOURCE = 4, 256
@@ -41,6 +43,10 @@ class Size:
     repeats: int = 3
 
 
+#: Makes a searcher with so many results, and room for so many trials more; gives it with the seconds to restore it.
+Restored = Callable[[int, int, random.Random], tuple[Searcher, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """`decision_us` and its `worst_us` of all decisions are per decision; `peak_mib` is the process's so far."""
@@ -51,7 +57,7 @@ class Cost:
     peak_mib: float
 
 
-def restored(size: int, extra: int, metrics: random.Random) -> tuple[Searcher, float]:
+def asha(size: int, extra: int, metrics: random.Random) -> tuple[Searcher, float]:
     """A searcher whose first rung holds `size` results, the best quarter of them promoted and since failed."""
     searcher = build_searcher(
         AshaSpec(max_trials=size + extra, max_resource=MAX_RESOURCE, divisor=ETA), SearchContext(Goal.MINIMIZE)
@@ -76,6 +82,35 @@ def restored(size: int, extra: int, metrics: random.Random) -> tuple[Searcher, f
     return searcher, time.process_time() - start
 
 
+def sha(size: int, extra: int, metrics: random.Random) -> tuple[Searcher, float]:
+    """A searcher whose first rung holds `size` results, all of which wait for `extra` more."""
+    spec = ShaSpec(max_trials=size + extra, max_resource=MAX_RESOURCE, divisor=ETA)
+    searcher = build_searcher(spec, SearchContext(Goal.MINIMIZE))
+    trials = (TrialRecord(trial, 0, 0, 1, running=False, ended=False) for trial in range(size))
+    results = (RungRecord(0, 0, trial, metrics.random(), promoted=False) for trial in range(size))
+    start = time.process_time()
+    searcher.restore(trials, results)
+    return searcher, time.process_time() - start
+
+
+SEARCHES: dict[str, Restored] = {"asha": asha, "sha": sha}
+
+
+def opened(size: int, metrics: random.Random) -> tuple[float, float]:
+    """Of the events after a barrier of `size` results has opened: µs for each trial that is decided, and the longest
+    event in ms."""
+    searcher, _ = sha(size - 1, 1, metrics)
+    work = searcher.next().answer
+    assert isinstance(work, Train)
+    took, decided = [], 0
+    for event in (lambda: searcher.report(work.trial, work.target, 2.0), *[searcher.next] * 5):
+        start = time.process_time()
+        step = event()
+        took.append(time.process_time() - start)
+        decided += len(step.decisions)
+    return sum(took) / decided * 1e6, max(took) * 1e3
+
+
 def decide(searcher: Searcher, decisions: int, metrics: random.Random) -> list[float]:
     """Seconds that each of some decisions took."""
     step, took = searcher.next(), []
@@ -91,7 +126,7 @@ def decide(searcher: Searcher, decisions: int, metrics: random.Random) -> list[f
     return took
 
 
-def cost(size: int, decisions: int, repeats: int) -> Cost:
+def cost(restored: Restored, size: int, decisions: int, repeats: int) -> Cost:
     """The least of the repeats, the worst of all, seconds to restore, and MiB at the peak."""
     means, worst, restore_s = [], 0.0, 0.0
     for repeat in range(repeats):
@@ -107,11 +142,24 @@ def cost(size: int, decisions: int, repeats: int) -> Cost:
 
 def measure(size: Size) -> Result:
     result = Result("search", __doc__ or "")
-    costs = {results: cost(results, size.decisions, size.repeats) for results in size.results}
+    lines = {name: _measured(name, size, result) for name in SEARCHES}
+    for results in size.results:
+        each_us, worst_ms = opened(results, random.Random(0))
+        result.notes.append(
+            f"sha, a barrier of {results:,} results has opened: {each_us:.1f} µs for each trial that is decided, "
+            f"{worst_ms:.1f} ms for the longest event"
+        )
+    result.plots.append(Plot("A decision of the search", "results in the rung", "µs of CPU", lines))
+    return result
+
+
+def _measured(name: str, size: Size, result: Result) -> list[tuple[float, float]]:
+    """Adds the figures of one searcher; gives µs a decision by results in the rung."""
+    costs = {results: cost(SEARCHES[name], results, size.decisions, size.repeats) for results in size.results}
     least = costs[min(costs)].decision_us
     for results, found in costs.items():
         figure = Figure(
-            f"one decision, {results:,} results in the rung",
+            f"one decision of {name}, {results:,} results in the rung",
             found.decision_us,
             "µs",
             higher_is_better=False,
@@ -122,12 +170,10 @@ def measure(size: Size) -> Result:
         )
         result.figures.append(figure)
         result.notes.append(
-            f"{results:,} results: the slowest decision took {found.worst_us:,.0f} µs, restoring "
+            f"{name}, {results:,} results: the slowest decision took {found.worst_us:,.0f} µs, restoring "
             f"{found.restore_s:.2f} s, peak memory {found.peak_mib:,.0f} MiB"
         )
-    points = [(float(results), found.decision_us) for results, found in costs.items()]
-    result.plots.append(Plot("A decision of the search", "results in the rung", "µs of CPU", {"decision": points}))
-    return result
+    return [(float(results), found.decision_us) for results, found in costs.items()]
 
 
 FULL = Size()
