@@ -45,11 +45,12 @@ _POLL_INTERVAL_S = 0.2
 
 
 class TrialDetails(NamedTuple):
-    """A trial with its assignments and its checkpoints, both oldest first."""
+    """A trial with its assignments and its checkpoints, both oldest first, and how many trials started from those."""
 
     trial: TrialInfo
     leases: tuple[Lease, ...]
     checkpoints: tuple[Checkpoint, ...]
+    children: int = 0
 
 
 class Client:
@@ -240,6 +241,7 @@ class Client:
             from_message(answer.trial, TrialInfo),
             tuple(from_messages(answer.leases, Lease)),
             tuple(from_messages(answer.checkpoints, Checkpoint)),
+            answer.children,
         )
 
     def metrics(self, experiment_id: int, trial_id: int) -> Iterator[Report]:

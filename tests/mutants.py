@@ -31,6 +31,7 @@ MASTERSHIP = "tests/integration/test_ledger_mastership.py::"
 LOST = "tests/integration/test_lost_database.py::"
 WRITER = "tests/unit/test_dispatcher_writer.py::"
 CHECKPOINTS = "tests/unit/test_checkpoints.py::"
+LINEAGE = "tests/unit/test_lineage.py::"
 OUTBOX = "tests/unit/test_worker_outbox.py::"
 ACCESS = "tests/integration/test_access.py::"
 TLS = "tests/integration/test_tls.py::"
@@ -515,10 +516,45 @@ MUTANTS = (
     ),
     Mutant(
         "the model of the best result goes with its trial",
-        "master/experiment/records.py",
-        "if row.resource == resource]:",
-        "if False]:",
+        "master/experiment/checkpoints.py",
+        "if row.resource == leads or row in pinned]:",
+        "if row in pinned]:",
         SEARCHES + "test_the_model_of_the_best_result_stays_where_its_trial_fails_or_its_search_is_cancelled",
+    ),
+    Mutant(
+        "a parent that trains on gives up what its child starts from",
+        "master/experiment/checkpoints.py",
+        "if row.resource != best and row.uri not in self._pins]:",
+        "if row.resource != best]:",
+        LINEAGE + "test_what_a_child_starts_from_is_kept_until_it_has_a_checkpoint_of_its_own",
+    ),
+    Mutant(
+        "the first of two children gives up what both start from",
+        "master/experiment/checkpoints.py",
+        "if self._pins[row.uri] == 0:",
+        "if self._pins[row.uri] < 2:",
+        LINEAGE + "test_what_two_children_start_from_is_kept_until_both_have_one_of_their_own",
+    ),
+    Mutant(
+        "a child does not wait for the checkpoint that its parent is just saving",
+        "master/experiment/starts.py",
+        "return (own[-1].resource if own else 0) < parent.metric_resource == parent.resource",
+        "return False",
+        LINEAGE + "test_a_child_waits_for_the_checkpoint_that_its_parent_was_asked_for",
+    ),
+    Mutant(
+        "what a child had trained before its start was lost counts twice",
+        "master/experiment/starts.py",
+        "trial.resource - resource - before, MAX_TOTAL)",
+        "trial.resource - resource, MAX_TOTAL)",
+        LINEAGE + "test_what_a_child_had_trained_counts_from_where_it_starts_in_the_end",
+    ),
+    Mutant(
+        "a worker loads the checkpoints of other experiments",
+        "worker/checkpoints/store.py",
+        "if experiment_id not in (None, place.experiment_id):",
+        "if experiment_id == place:",
+        CHECKPOINTS + "test_another_trials_checkpoint_is_loaded_and_another_experiments_is_not",
     ),
     Mutant(
         "a checkpoint's files are not verified",

@@ -347,8 +347,8 @@ class _Reporter:
     def saved(self, checkpoint: CheckpointSaved) -> None:
         self._agent.record_checkpoint(self._lease, checkpoint)
 
-    def checkpoints_broken(self, text: str, uris: tuple[str, ...]) -> None:
-        self._agent.outbox.checkpoints_broken(self._lease, text, uris)
+    def checkpoints_broken(self, text: str, uris: tuple[str, ...], started_from: str) -> None:
+        self._agent.outbox.checkpoints_broken(self._lease, text, uris, started_from)
 
     def ending(self) -> None:
         self._agent.leaving(self._slot_request)

@@ -291,9 +291,31 @@ def trial_lines(experiment: Experiment, trial: TrialInfo, other_metrics: Mapping
         *(f"  {name} {number(value)}" for name, value in other_metrics.items()),
         *_other_result(experiment, trial),
         *([f"hyperparameters from: {trial.origin}"] if trial.origin else []),
+        *_took_over(trial, unit),
         "with",
         *listing(trial.hparams),
+        *schedule_lines(trial, unit),
     ]
+
+
+def _took_over(trial: TrialInfo, unit: str) -> list[str]:
+    """From which trial's checkpoint it started; nothing where it had no parent."""
+    if trial.parent is None:
+        return []
+    start = f"its checkpoint at {trial.start_resource} {unit}" if trial.start_resource else "nothing"
+    return [f"parent: trial {trial.parent}; started from {start}"]
+
+
+def schedule_lines(trial: TrialInfo, unit: str) -> list[str]:
+    """With which hyperparameters its model was trained, from where to where; nothing where it had no parent."""
+    if not trial.schedule:
+        return []
+    rows = [
+        (str(entry.from_resource), str(entry.to_resource), str(entry.trial_id), hparams(entry.hparams))
+        for entry in trial.schedule
+    ]
+    shown = table(("from", "to", "trial", "hyperparameters"), rows, left=frozenset({3}))
+    return [f"schedule of its model, in {unit}", *(f"  {line}" for line in shown)]
 
 
 def _other_result(experiment: Experiment, trial: TrialInfo) -> list[str]:

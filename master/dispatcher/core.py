@@ -14,12 +14,13 @@ from typing import TypeVar
 
 from ...shared.spec.settings import ExperimentSettings
 from ...shared.wire.model import LeaseRef, Worker
-from ...shared.wire.session import CheckpointRef, Hello, LeaseLost, SessionRequest, Welcome, WorkRequest
+from ...shared.wire.session import Hello, LeaseLost, SessionRequest, Welcome, WorkRequest
 from ..experiment import extension, lifecycle
 from ..experiment.changes import ROWS_AT_ONCE, Changes, LeaseRow, StoredRows
 from ..experiment.experiment import LiveExperiment
 from ..experiment.next_trial import Draw, patiently
 from ..experiment.records import Batch
+from ..experiment.starts import find_start
 from .archive import Archive, Extension
 from .clock import Now
 from .isolation import Isolation, Turn
@@ -155,8 +156,7 @@ class Core:
     def _grant(
         self, session: Session, experiment: LiveExperiment, lease: LeaseRow, request: WorkRequest | None = None
     ) -> None:
-        kept = experiment.records.checkpoints.get(lease.trial_id, ())
-        refs = tuple(CheckpointRef(row.uri, row.resource, row.checksum) for row in reversed(kept))
+        refs = experiment.records.checkpoints.refs(experiment.records.trials[lease.trial_id])
         session.hold(lease.ref, lease.request_id, lease.slots)
         granted = Granted(
             lease,
@@ -222,7 +222,8 @@ class Core:
         """An assignment was lost on the way, and with it what the master has wished since."""
         experiment = self.experiments.get(ref.experiment_id)
         if experiment is not None:
-            lease = experiment.records.leases[ref.trial_id]
+            lease, trial = experiment.records.leases[ref.trial_id], experiment.records.trials[ref.trial_id]
+            self.isolation.do(experiment, find_start, experiment.records, trial)
             self._grant(session, experiment, lease)
             self._repeat_decision(session, experiment, lease)
 

@@ -214,7 +214,7 @@ class Isolation:
         """Begins an experiment."""
         draw, batch = self._ahead(experiment_id, setup.draw), self.parts.of(experiment_id)
         self.live[experiment_id] = lifecycle.create(
-            experiment_id, request_id, setup.spec, setup.searcher, draw, batch, code, owner
+            experiment_id, request_id, setup.spec, setup.searcher, draw, batch, code, owner, setup.explore
         )
 
     def reopen(self, experiment: LiveExperiment, draw: Draw, changes: Changes) -> None:
@@ -242,7 +242,7 @@ class Isolation:
         if isinstance(setup, Refused):
             raise setup.error
         draw = self._ahead(stored_rows.row.experiment_id, setup.draw)
-        return lifecycle.restore(stored_rows, setup.spec, setup.searcher, draw)
+        return lifecycle.restore(stored_rows, setup.spec, setup.searcher, draw, setup.explore)
 
     def set_aside(self, experiment_id: int, error: Exception) -> None:
         """Forgets an experiment with its part of the batch; one whose suspension was not even written stays out."""

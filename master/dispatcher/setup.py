@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...shared.space.space import DRAW_RULES, Space
-from ...shared.space.variation import completed
+from ...shared.space.variation import completed, explored
 from ...shared.spec.spec import SPEC_RULES, Spec, stored_spec
-from ..experiment.next_trial import Draw, patiently
+from ..experiment.next_trial import Draw, Explore, no_explore, patiently
 from ..search.interface import Searcher
 from ..search.registry import searcher_of
 
@@ -21,6 +21,7 @@ class ExperimentSetup:
     spec: Spec
     searcher: Searcher
     draw: Draw
+    explore: Explore = no_explore
 
 
 class Portions:
@@ -64,7 +65,8 @@ def _space(spec: Spec, rules: int) -> Space:
 
 
 def _set_up(spec: Spec, draw: Draw) -> ExperimentSetup:
-    return ExperimentSetup(spec, searcher_of(spec), _after_initial(spec, draw) if spec.initial_trials else draw)
+    draw = _after_initial(spec, draw) if spec.initial_trials else draw
+    return ExperimentSetup(spec, searcher_of(spec), draw, _explore_of(spec))
 
 
 def _after_initial(spec: Spec, draw: Draw) -> Draw:
@@ -76,6 +78,17 @@ def _after_initial(spec: Spec, draw: Draw) -> Draw:
         return completed(spec.hyperparameters, spec.forbidden, spec.initial_trials[trial], spec.seed, trial)
 
     return drawn
+
+
+def _explore_of(spec: Spec) -> Explore:
+    if not spec.searcher.inherits:
+        return no_explore
+    resample: float = getattr(spec.searcher, "resample", 0.0)
+
+    def explore(trial: int, parent: Mapping[str, Any]) -> Mapping[str, Any]:
+        return explored(spec.hyperparameters, spec.forbidden, parent, spec.seed, trial, resample)
+
+    return explore
 
 
 def setup_from_json(spec: Mapping[str, Any], draw_rules: int, spec_rules: int = SPEC_RULES) -> ExperimentSetup:

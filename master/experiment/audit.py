@@ -60,6 +60,7 @@ def audit(rows: Rows, searcher: Searcher, goal: Goal) -> Iterator[str]:
     yield from _sequences(rows)
     yield from _states(rows)
     yield from _checkpoints(rows)
+    yield from _lineage(rows)
     yield from _journal(rows)
 
 
@@ -71,7 +72,8 @@ def _experiment(rows: Rows, full: int) -> Iterator[str]:
         yield f"its counts say {kept}, its trials {dict(counted)}"
     if (row.end_time is not None) != ExperimentState(row.state).ended:
         yield f"it is {row.state} with end_time {row.end_time}"
-    spent = min(sum(_furthest(rows).values()), MAX_TOTAL)
+    starts = sum(trial.start_resource for trial in rows.trials)
+    spent = min(sum(_furthest(rows).values()) - starts, MAX_TOTAL)
     if row.resource_spent != spent:
         yield f"resource_spent is {row.resource_spent}, its trials trained {spent}"
     if row.resource_full != full:
@@ -139,12 +141,15 @@ def _climbs(rows: Rows) -> Iterator[str]:
         name = f"trial {trial.trial_id}"
         if any(result.bracket_id != trial.bracket_id for result in results):
             yield f"{name} of bracket {trial.bracket_id} has results in another bracket"
-        if [result.rung_id for result in results] != list(range(len(results))):
+        # A trial that starts from another's checkpoint begins above the rungs that it need not reach any more.
+        first = results[0].rung_id if results and trial.parent is not None else 0
+        if [result.rung_id for result in results] != list(range(first, first + len(results))):
             yield f"{name} entered rungs {[result.rung_id for result in results]}"
         if not all(result.promoted for result in results[:-1]):
             yield f"{name} entered a rung without a promotion from the one below"
         last = results[-1] if results else None
-        expected = (last.rung_id + last.promoted, last.metric, last.resource) if last else (0, None, 0)
+        begun = 0 if trial.parent is None else trial.rung_id
+        expected = (last.rung_id + last.promoted, last.metric, last.resource) if last else (begun, None, 0)
         if (trial.rung_id, trial.metric, trial.metric_resource) != expected:
             have = (trial.rung_id, trial.metric, trial.metric_resource)
             yield f"{name} says {have} (rung, metric, metric_resource), its results {expected}"
@@ -228,13 +233,37 @@ def _states(rows: Rows) -> Iterator[str]:
 
 
 def _checkpoints(rows: Rows) -> Iterator[str]:
-    needed = Counter(row.trial_id for row in rows.checkpoints if row.delete_time is None)
+    pinned = {trial.start_uri for trial in rows.trials if trial.start_uri}
+    needed = Counter(row.trial_id for row in rows.checkpoints if row.delete_time is None and row.uri not in pinned)
     for trial_id, number in needed.items():
         if number > 3:
             yield f"trial {trial_id} keeps {number} checkpoints, three are needed at most"
     for row in rows.checkpoints:
         if row.deleted and row.delete_time is None:
             yield f"the files of a checkpoint of trial {row.trial_id} at {row.resource} are gone, and it is needed"
+
+
+def _lineage(rows: Rows) -> Iterator[str]:
+    """Trials start from the checkpoints of older ones, which stay until they have one of their own or have ended."""
+    by_uri = {row.uri: row for row in rows.checkpoints}
+    owners = {row.trial_id for row in rows.checkpoints if row.delete_time is None}
+    for trial in rows.trials:
+        name = f"trial {trial.trial_id}"
+        if trial.parent is None:
+            if trial.start_resource or trial.start_uri:
+                yield f"{name} has no parent, and starts at {trial.start_resource} from {trial.start_uri!r}"
+            continue
+        if not 0 <= trial.parent < trial.trial_id:
+            yield f"{name} has the parent {trial.parent}, which is no older trial"
+        if not 0 <= trial.start_resource <= trial.resource:
+            yield f"{name} starts at {trial.start_resource}, and has trained to {trial.resource}"
+        if not trial.start_uri:
+            continue
+        start = by_uri.get(trial.start_uri)
+        if trial.end_time is not None or trial.trial_id in owners:
+            yield f"{name} has ended or has a checkpoint of its own, and keeps {trial.start_uri} of another"
+        elif start is None or start.delete_time is not None or start.resource != trial.start_resource:
+            yield f"{name} starts at {trial.start_resource} from {trial.start_uri}, which is not kept"
 
 
 def _journal(rows: Rows) -> Iterator[str]:

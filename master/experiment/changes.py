@@ -92,7 +92,8 @@ class TrialRow:
     `resource` is the furthest reported, written when something else of the row is (the reports have it at any time).
     `best_metric` is the best finite result of any of its reports, the first of equal ones, at `best_resource`; written
     at once where it is the best of the experiment, and otherwise a moment later. A discarded trial has none.
-    `origin` is where its hyperparameters came from.
+    `origin` is where its hyperparameters came from. `parent` is the trial from whose checkpoint it started, trained to
+    `start_resource`; `start_uri` is that checkpoint until the trial has one of its own, or has ended.
     """
 
     experiment_id: int
@@ -114,6 +115,9 @@ class TrialRow:
     best_metric: float | None = None
     best_resource: int = 0
     origin: str = "random"
+    parent: int | None = None
+    start_resource: int = 0
+    start_uri: str = ""
 
     def improve(self, metric: float, resource: int, sign: float) -> bool:
         """Takes in a result, where less is better once multiplied with `sign`; whether it is its best so far."""
@@ -126,7 +130,8 @@ class TrialRow:
 
 @dataclass(slots=True)
 class LeaseRow:
-    """A lease as stored; held while `end_time` is None. `last_sequence` is written when it ends."""
+    """A lease as stored; held while `end_time` is None. `last_sequence` is written when it ends. `save`: whether the
+    decision, to continue, asks for a checkpoint."""
 
     experiment_id: int
     trial_id: int
@@ -144,6 +149,7 @@ class LeaseRow:
     outcome: str
     error: str
     last_sequence: int
+    save: bool = False
 
     @property
     def ref(self) -> LeaseRef:
@@ -317,7 +323,8 @@ class Changes:
 class StoredRows:
     """What the ledger has of an experiment that has not ended, or that is to go on.
 
-    `trials` has every trial, ended ones too, with `hparams` None and `resource` up to date. `leases` has the held
+    `trials` has every trial, ended ones too, with `resource` up to date, and `hparams` None but where trials inherit
+    them and have not ended. `leases` has the held
     ones, with `last_sequence` the last event that was applied. `checkpoints` has those still needed. `unreadable` is
     what kept the rows from being read; then there is none but its own.
     """

@@ -85,6 +85,6 @@ class Ending:
         return rows
 
     def _drop_checkpoints(self, trial_id: int, batch: Batch) -> int:
-        kept = len(self._records.checkpoints.get(trial_id, ()))
+        kept = len(self._records.checkpoints.by_trial.get(trial_id, ()))
         self._records.drop_checkpoints(trial_id, batch)
         return kept

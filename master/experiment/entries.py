@@ -14,6 +14,13 @@ from .changes import CheckpointRow, LeaseRow, TrialRow
 from .ranks import finite
 
 
+class Answer(NamedTuple):
+    """What the worker is told: the sequence that is now recorded, and a decision where there is one."""
+
+    acknowledged: int
+    decision: Decision | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """The worker's session that takes a lease."""
@@ -22,13 +29,6 @@ class Holder:
     worker: str
     #: Whether no other worker is there.
     alone: bool = True
-
-
-class Answer(NamedTuple):
-    """What the worker is told: the sequence that is now recorded, and a decision where there is one."""
-
-    acknowledged: int
-    decision: Decision | None = None
 
 
 def new_lease(
@@ -53,6 +53,11 @@ def new_lease(
         error="",
         last_sequence=0,
     )
+
+
+def asks_to_save(lease: LeaseRow, trial: TrialRow) -> bool:
+    """Whether what was decided about a trial under its lease asks for a checkpoint."""
+    return lease.save or lease.decision == DecisionKind.PAUSE or trial.state == TrialState.COMPLETED
 
 
 def verdict_data(trial: TrialRow, verdict: SearchDecision, resource: int, metric: float | None) -> dict[str, Any]:
@@ -81,7 +86,7 @@ def decision_on(lease: LeaseRow, trial: TrialRow, reason: str = "") -> Decision:
         lease.decision_sequence,
         kind,
         target=lease.target if kind is DecisionKind.CONTINUE else 0,
-        save_checkpoint=kind is DecisionKind.PAUSE or trial.state == TrialState.COMPLETED,
+        save_checkpoint=asks_to_save(lease, trial),
         reason=reason or trial.state_reason,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...shared.spec.searchers import SEARCHERS
 from ..search.interface import Goal
 
 
@@ -21,6 +22,8 @@ class Essentials:
     storage: str = "."
     #: The metric at which the search ends early.
     stop_metric: float | None = None
+    #: Whether new trials may take after others, whose hyperparameters must be at hand then.
+    inherits: bool = False
 
 
 #: Of a spec that cannot be read: no result is better than another, and no checkpoint is needless.
@@ -39,10 +42,18 @@ def essentials(spec: Mapping[str, Any]) -> Essentials:
     if best_is not in ("any", "last") or keep not in ("all", "best", "promotable"):
         return UNKNOWN
     storage = checkpoints.get("storage")
-    return Essentials(name, Goal(goal), best_is, keep, storage if isinstance(storage, str) else ".", _stop_metric(spec))
+    known = storage if isinstance(storage, str) else "."
+    inherits = _inherits(spec.get("searcher"))
+    return Essentials(name, Goal(goal), best_is, keep, known, _stop_metric(spec), inherits)
 
 
 def _stop_metric(spec: Mapping[str, Any]) -> float | None:
     stop = spec.get("stop")
     wanted = stop.get("metric") if isinstance(stop, Mapping) else None
     return wanted if isinstance(wanted, int | float) else None
+
+
+def _inherits(searcher: Any) -> bool:
+    name = searcher.get("name") if isinstance(searcher, Mapping) else None
+    found = SEARCHERS.get(name) if isinstance(name, str) else None
+    return found is not None and found.inherits

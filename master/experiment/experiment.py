@@ -29,18 +29,21 @@ from .changes import LeaseRow, TrialRow
 from .early_end import early_end
 from .entries import Answer, Holder, decision_on, failure_of, lies_in_its_part, new_lease, verdict_data
 from .first_attempts import FirstAttempts
-from .next_trial import Draw, NextTrial
+from .next_trial import Draw, Explore, NextTrial, no_explore
 from .records import Batch, ExperimentRecords
+from .starts import drop_broken, find_start, waits
 
 
 class LiveExperiment:
     """Trials and leases around a searcher. Begun, restored and ended by `lifecycle.py`."""
 
-    def __init__(self, records: ExperimentRecords, spec: Spec, searcher: Searcher, draw: Draw) -> None:
+    def __init__(
+        self, records: ExperimentRecords, spec: Spec, searcher: Searcher, draw: Draw, explore: Explore = no_explore
+    ) -> None:
         self.records = records
         self.spec = spec
         self.searcher = searcher
-        self.next_trial = NextTrial(draw, len(spec.initial_trials))
+        self.next_trial = NextTrial(draw, len(spec.initial_trials), explore)
         #: Trials that have a target and no lease, in the order in which they are handed out.
         self.ready: deque[int] = deque()
         #: Of trials whose training code failed, the session in which it did last.
@@ -49,9 +52,9 @@ class LiveExperiment:
         self.last_error = ""
         self._first_attempts = FirstAttempts(spec.fail_fast)
         #: Whether a checkpoint of it was saved, as far as is known.
-        self.saved = bool(records.checkpoints)
+        self.saved = bool(records.checkpoints.by_trial)
         #: Whether one of them lies in the database's own part of the storage.
-        self.storage_used = any(map(lies_in_its_part, chain.from_iterable(records.checkpoints.values())))
+        self.storage_used = any(map(lies_in_its_part, chain.from_iterable(records.checkpoints.by_trial.values())))
         #: Why the search cannot go on, once that is known.
         self.hopeless = ""
         #: Whether its searcher, asked last, had no work but decisions about trials that wait: it may have more.
@@ -88,7 +91,7 @@ class LiveExperiment:
         """Whether a trial is ready to be handed out; asks the searcher for one if none is."""
         if not self._goes_on(batch.now):
             return False
-        while not self.ready:
+        while self._place() is None:
             if not self._search(batch):
                 return False
         return True
@@ -113,7 +116,8 @@ class LiveExperiment:
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
-            self.records.create_trial(train, *self.next_trial.take(train), batch)
+            hparams = self.next_trial.take(train, self.records.hparams_of(train.parent))
+            self.records.create_trial(train, *hparams, batch)
         else:
             trial = self.records.trials[train.trial]
             before = trial.state_reason
@@ -131,6 +135,7 @@ class LiveExperiment:
         if not self.prepare(batch):
             return None
         trial = self.records.trials[self._take(holder, batch)]
+        find_start(self.records, trial, batch)
         trial.token += 1
         if trial.token == 1 and not self.proven:
             self._first_attempts.begun(trial.trial_id)
@@ -140,7 +145,7 @@ class LiveExperiment:
             holder,
             request_id,
             slots=self.spec.resources.slots_per_trial,
-            from_resource=self._saved_at(trial),
+            from_resource=self.records.checkpoints.saved_at(trial),
             now=batch.now,
         )
         self.records.open_lease(lease, batch)
@@ -153,12 +158,13 @@ class LiveExperiment:
         Before anything was reported, what failed anywhere waits for what was never tried: the code may be to blame, and
         other trials show that sooner.
         """
-        place = self._other_than_failed(holder)
+        place = self._place(holder)
         if place is None and (self._doubtful or not holder.alone):
             self._search(batch)
-            place = self._other_than_failed(holder)
-        trial_id = self.ready[place or 0]
-        del self.ready[place or 0]
+            place = self._place(holder)
+        place = self._place() or 0 if place is None else place
+        trial_id = self.ready[place]
+        del self.ready[place]
         self._failed_in.pop(trial_id, None)
         return trial_id
 
@@ -166,12 +172,14 @@ class LiveExperiment:
     def _doubtful(self) -> bool:
         return bool(self.spec.fail_fast) and not self.proven
 
-    def _other_than_failed(self, holder: Holder) -> int | None:
-        """The place in line of the first trial that did not fail on this worker; in doubt, that did not fail at all."""
+    def _place(self, holder: Holder | None = None) -> int | None:
+        """The place in line of the first trial that need not wait for its parent and did not fail on this worker; in
+        doubt, that did not fail at all."""
         doubtful = self._doubtful
-        for place, trial in enumerate(self.ready):
-            failed_in = self._failed_in.get(trial)
-            if failed_in is None or (failed_in != holder.session_id and not doubtful):
+        for place, trial_id in enumerate(self.ready):
+            failed_in = self._failed_in.get(trial_id)
+            may = holder is None or failed_in is None or (failed_in != holder.session_id and not doubtful)
+            if may and not waits(self.records, self.records.trials[trial_id]):
                 return place
         return None
 
@@ -197,7 +205,7 @@ class LiveExperiment:
             if event.broken_uris:
                 data["uris"] = list(event.broken_uris)
             self.records.note("checkpoint_broken", trial.trial_id, data, batch)
-            self.records.drop_broken(trial.trial_id, event.broken_uris, batch)
+            drop_broken(self.records, trial, event.broken_uris, event.started_from, batch)
         decision = None
         if isinstance(event.event, Measurement):
             self.records.add_report(trial, event.lease, event.sequence, event.event, batch)
@@ -245,6 +253,7 @@ class LiveExperiment:
         return self.tell(lease, DecisionKind.STOP, why, batch)
 
     def _decide(self, lease: LeaseRow, verdict: SearchDecision, batch: Batch) -> Decision:
+        lease.save = verdict.save
         if verdict.action is Action.CONTINUE:
             assert verdict.target is not None
             lease.target = verdict.target
@@ -310,12 +319,7 @@ class LiveExperiment:
 
     def _cannot_go_on(self, trial: TrialRow) -> bool:
         """Whether a promoted trial would have to repeat training, and has no restart left for it."""
-        return self._worn_out(trial) and self._saved_at(trial) < trial.metric_resource
-
-    def _saved_at(self, trial: TrialRow) -> int:
-        """The resource of the checkpoint that it would start from; 0 for none."""
-        checkpoints = self.records.checkpoints.get(trial.trial_id)
-        return checkpoints[-1].resource if checkpoints else 0
+        return self._worn_out(trial) and self.records.checkpoints.saved_at(trial) < trial.metric_resource
 
     def _worn_out(self, trial: TrialRow) -> bool:
         """Whether it has failed as often as it may be restarted, and once more."""

@@ -19,7 +19,7 @@ from .changes import RungResultRow, StoredRows, TrialRow
 from .early_end import early_end
 from .experiment import LiveExperiment
 from .lifecycle import restore, restored_records
-from .next_trial import Draw
+from .next_trial import Draw, Explore, no_explore
 from .records import Batch, ExperimentRecords
 
 
@@ -63,7 +63,13 @@ def check_state(experiment_id: int, state: ExperimentState, reason: str) -> None
 
 
 def reopened(
-    stored_rows: StoredRows, spec: Spec, searcher: Searcher, draw: Draw, max_trials: int, batch: Batch
+    stored_rows: StoredRows,
+    spec: Spec,
+    searcher: Searcher,
+    draw: Draw,
+    max_trials: int,
+    batch: Batch,
+    explore: Explore = no_explore,
 ) -> LiveExperiment | None:
     """Lets a completed experiment go on, as the ledger has it, with this many trials in all and a fresh searcher. It
     takes a while where there are very many trials; the batch has a few rows however many there are.
@@ -80,13 +86,13 @@ def reopened(
     check_early_end(row.experiment_id, early_end(spec, row, records.lead, batch.now))
     _extend_searcher(searcher, row.experiment_id, max_trials)
     under_way = _under_way(stored_rows.trials, stored_rows.results)
-    waiting = _waiting(stored_rows.trials, under_way, records.checkpoints)
+    waiting = _waiting(stored_rows.trials, under_way, records.checkpoints.by_trial)
     _write(records, searcher, max_trials, {"rules": RULES, **waiting}, batch)
     records.move(ExperimentState.ACTIVE, "", batch)
     for trial in under_way.values():
         records.move_trial(trial, TrialState.PENDING, "its search was extended", batch)
         records.note("trial_reopened", trial.trial_id, {"rung": trial.rung_id, "target": trial.target}, batch)
-    return restore(stored_rows, spec, searcher, draw)
+    return restore(stored_rows, spec, searcher, draw, explore)
 
 
 def _under_way(trials: list[TrialRow], results: list[RungResultRow]) -> dict[int, TrialRow]:

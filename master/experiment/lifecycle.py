@@ -19,7 +19,7 @@ from .changes import ExperimentRow, RungResultRow, StoredRows, TrialRow
 from .ending import begin
 from .essentials import essentials
 from .experiment import LiveExperiment
-from .next_trial import Draw
+from .next_trial import Draw, Explore, no_explore
 from .records import Batch, ExperimentRecords
 
 #: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
@@ -35,6 +35,7 @@ def create(
     batch: Batch,
     code: Mapping[str, str] = MappingProxyType({}),
     owner: str = "",
+    explore: Explore = no_explore,
 ) -> LiveExperiment:
     """Begins an experiment from a valid spec; `code` is the fingerprint of its training code, for its journal, and
     `owner` who submitted it."""
@@ -60,17 +61,19 @@ def create(
     records.add_brackets(searcher.plan, batch)
     known = {"code": dict(code)} if code else {}
     records.note("experiment_created", None, {"name": spec.name, "rules": RULES, **known}, batch)
-    return LiveExperiment(records, spec, searcher, draw)
+    return LiveExperiment(records, spec, searcher, draw, explore)
 
 
-def restore(stored_rows: StoredRows, spec: Spec, searcher: Searcher, draw: Draw) -> LiveExperiment:
+def restore(
+    stored_rows: StoredRows, spec: Spec, searcher: Searcher, draw: Draw, explore: Explore = no_explore
+) -> LiveExperiment:
     """Takes an experiment up where the ledger says it stood."""
     row = stored_rows.row
     kept = {checkpoint.trial_id for checkpoint in stored_rows.checkpoints}
     take_up(searcher, row, stored_rows.trials, stored_rows.results, kept)
     goes_on = row.max_trials is not None and not ExperimentState(row.state).ended
     records = restored_records(stored_rows, _waiting(searcher) if goes_on else frozenset())
-    experiment = LiveExperiment(records, spec, searcher, draw)
+    experiment = LiveExperiment(records, spec, searcher, draw, explore)
     experiment.next_trial.number = max((row.trial_id + 1 for row in stored_rows.trials), default=0)
     line_up(experiment)
     experiment.last_error = _last_error(stored_rows.trials)
@@ -92,10 +95,7 @@ def restored_records(stored_rows: StoredRows, waiting: Container[int] = frozense
     records.rungs = {(row.bracket_id, row.rung_id): row for row in stored_rows.rungs}
     records.leases = {row.trial_id: row for row in stored_rows.leases}
     records.trials_left = sum(row.max_trials - row.trials_created for row in stored_rows.brackets)
-    for checkpoint in stored_rows.checkpoints:
-        records.checkpoints.setdefault(checkpoint.trial_id, []).append(checkpoint)
-    for kept in records.checkpoints.values():
-        kept.sort(key=lambda row: (row.resource, row.token, row.sequence))
+    records.checkpoints.restore(stored_rows.checkpoints, stored_rows.trials)
     for row in stored_rows.trials:
         if TrialState(row.state).ended and row.trial_id not in records.leases and row.trial_id not in waiting:
             records.remember(row)
@@ -143,6 +143,8 @@ def trial_record(row: TrialRow, kept: bool = False) -> TrialRecord:
         ended=state.ended,
         discarded=state is TrialState.DISCARDED,
         kept=kept and state is TrialState.STOPPED,
+        parent=row.parent,
+        start=row.start_resource,
     )
 
 

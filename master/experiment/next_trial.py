@@ -10,6 +10,14 @@ from ..search.interface import Train
 #: Draws the hyperparameters of the trial with this number; None while they are still being drawn: ask again.
 Draw = Callable[[int], Mapping[str, Any] | None]
 
+#: Makes the hyperparameters of the trial with this number from those of its parent.
+Explore = Callable[[int, Mapping[str, Any]], Mapping[str, Any]]
+
+
+def no_explore(trial: int, parent: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where no trial takes after another."""
+    raise AssertionError(f"trial {trial} is to take after {parent}, in a search whose trials do not")
+
 
 def patiently(draw: Draw) -> Draw:
     """The same draw, for those who wait until the hyperparameters are there."""
@@ -25,13 +33,14 @@ def patiently(draw: Draw) -> Draw:
 class NextTrial:
     """They are there before the searcher is asked for a new trial, so that nothing has changed where they cannot be."""
 
-    def __init__(self, draw: Draw, initial: int = 0) -> None:
+    def __init__(self, draw: Draw, initial: int = 0, explore: Explore = no_explore) -> None:
         """`initial` trials have hyperparameters that the spec gives."""
         self.number = 0
         #: Why its hyperparameters cannot be drawn.
         self.failure = ""
         self._draw = draw
         self._initial = initial
+        self._explore = explore
         self._hparams: Mapping[str, Any] | None = None
 
     def draw_by(self, draw: Draw) -> None:
@@ -47,11 +56,14 @@ class NextTrial:
                 self.failure = f"no hyperparameters could be drawn for trial {self.number}: {error}"
         return self._hparams is not None
 
-    def take(self, train: Train) -> tuple[Mapping[str, Any], str]:
+    def take(self, train: Train, parent: Mapping[str, Any] | None = None) -> tuple[Mapping[str, Any], str]:
         """The hyperparameters of the new trial that the searcher wants, which is this one, and where they came from;
-        the next one follows."""
+        the next one follows. `parent` has those of its parent."""
         hparams, origin = train.hparams, train.origin
-        if hparams is None:
+        if train.parent is not None:
+            assert parent is not None, f"the hyperparameters of trial {train.parent} are not there"
+            hparams, origin = self._explore(train.trial, parent), f"trial {train.parent}"
+        elif hparams is None:
             hparams, origin = self._hparams, "initial" if train.trial < self._initial else "random"
         assert train.trial == self.number, f"trial {train.trial} is created before {self.number}"
         assert hparams is not None, f"the hyperparameters of trial {train.trial} are not there"

@@ -6,7 +6,7 @@ noted in the batch's `Changes`, so that nothing can be changed in memory and for
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from .changes import (
     RungRow,
     TrialRow,
 )
+from .checkpoints import KeptCheckpoints
 from .essentials import essentials
 from .ranks import Rank, least
 from .states import check_experiment_move, check_trial_move
@@ -51,7 +52,6 @@ class ExperimentRecords:
         self.rungs: dict[tuple[int, int], RungRow] = {}
         self.trials: dict[int, TrialRow] = {}
         self.leases: dict[int, LeaseRow] = {}
-        self.checkpoints: dict[int, list[CheckpointRow]] = {}
         self.completed: set[int] = set()
         #: Trials that its brackets may still create.
         self.trials_left = 0
@@ -64,9 +64,9 @@ class ExperimentRecords:
         self._unwritten: set[int] = set()
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         known = essentials(row.spec)
-        self._metric, self._best_is, self._keep = known.metric, known.best_is, known.keep
-        self._storage = known.storage
-        self._keeps_best_result = self._keep == "best" and self._best_is == "any"
+        self._metric, self._best_is, self._storage = known.metric, known.best_is, known.storage
+        self._inherits = known.inherits
+        self.checkpoints = KeptCheckpoints(known, self)
 
     @property
     def experiment_id(self) -> int:
@@ -125,10 +125,19 @@ class ExperimentRecords:
         """Adds a journal entry."""
         batch.changes.new_events.append(EventRow(self.experiment_id, trial_id, batch.now, kind, data))
 
+    def hparams_of(self, parent: int | None) -> Mapping[str, Any] | None:
+        """The hyperparameters of a trial after which another is to take; None where there is none, or it has ended."""
+        trial = None if parent is None else self.trials.get(parent)
+        return None if trial is None else trial.hparams
+
     def create_trial(self, train: Train, hparams: Mapping[str, Any], origin: str, batch: Batch) -> None:
-        """Adds a pending trial. Its hyperparameters go to the ledger and are not kept here."""
-        assert train.parent is None, "experiments do not start trials from the checkpoints of others yet"
+        """Adds a pending trial. Its hyperparameters go to the ledger, and are kept only where others may inherit them.
+
+        One that has a parent starts from the latest checkpoint of that, and where there is none from nothing.
+        """
         trial_id, bracket = train.trial, train.bracket
+        start = None if train.parent is None else self.checkpoints.latest(train.parent, train.target)
+        resource = 0 if start is None else start.resource
         trial = TrialRow(
             self.experiment_id,
             trial_id,
@@ -136,7 +145,7 @@ class ExperimentRecords:
             "new",
             bracket,
             rung_id=train.rung,
-            resource=train.start,
+            resource=resource,
             target=train.target,
             metric=None,
             metric_resource=0,
@@ -146,15 +155,22 @@ class ExperimentRecords:
             create_time=batch.now,
             end_time=None,
             origin=origin,
+            hparams=hparams if self._inherits else None,
+            parent=train.parent,
+            start_resource=resource,
+            start_uri="" if start is None else start.uri,
         )
         self.trials[trial_id] = trial
+        if start is not None:
+            self.checkpoints.pin(trial_id, start)
         batch.changes.new_trials.append(replace(trial, hparams=hparams))
         self._count(TrialState.PENDING, 1, batch)
         row = self.brackets[bracket]
         row.trials_created += 1
         self.trials_left -= 1
         batch.changes.brackets[self.experiment_id, bracket] = row
-        self.note("trial_created", trial_id, {"bracket": bracket, "target": train.target}, batch)
+        taken_over = {} if train.parent is None else {"parent": train.parent, "from": resource}
+        self.note("trial_created", trial_id, {"bracket": bracket, "target": train.target, **taken_over}, batch)
 
     def uncount_created(self, bracket: int, batch: Batch) -> None:
         """A discarded trial does not count toward its bracket's max_trials."""
@@ -173,8 +189,18 @@ class ExperimentRecords:
         trial.end_time = batch.now if state.ended else None
         if state is TrialState.DISCARDED:
             self._discount(trial)
+        if state.ended:
+            trial.hparams = None
+            self._release(trial, batch)
         self._forget_if_over(trial.trial_id)
         self.touch_trial(trial, batch)
+
+    def _release(self, trial: TrialRow, batch: Batch) -> None:
+        """The trial does not start from another's checkpoint any more."""
+        if trial.start_uri:
+            trial.start_uri = ""
+            self.checkpoints.release(trial.trial_id, batch.now, batch.changes)
+            self.touch_trial(trial, batch)
 
     def _discount(self, trial: TrialRow) -> None:
         """What a discarded trial reported is no result of the experiment."""
@@ -277,66 +303,40 @@ class ExperimentRecords:
     def add_checkpoint(
         self, trial: TrialRow, ref: LeaseRef, sequence: int, saved: CheckpointSaved, batch: Batch
     ) -> None:
-        """Records a checkpoint, once: the worker says the path, and the spec where that begins.
-
-        The one before stays, for when this one turns out to be broken; older ones go."""
+        """Records a checkpoint, once: the worker says the path, and the spec where that begins."""
         uri = address_in(self._storage, saved.path)
-        if any(row.uri == uri for row in self.checkpoints.get(trial.trial_id, ())):
+        if any(row.uri == uri for row in self.checkpoints.by_trial.get(trial.trial_id, ())):
             return
         row = CheckpointRow(
             *ref, sequence, uri, saved.resource, saved.size_bytes, saved.checksum, create_time=batch.now
         )
-        batch.changes.new_checkpoints.append(row)
-        kept = self.checkpoints.setdefault(trial.trial_id, [])
-        kept.append(row)
-        kept.sort(key=lambda checkpoint: (checkpoint.resource, checkpoint.token, checkpoint.sequence))
-        needless = [row for row in kept[:-2] if not self._has_best_result(row, trial)]
-        for row in needless:
-            kept.remove(row)
-            self._drop(row, batch)
+        self.checkpoints.add(row, batch.now, batch.changes)
+        self._release(trial, batch)
         if trial.state in (TrialState.FAILED, TrialState.DISCARDED):
             self.drop_checkpoints(trial.trial_id, batch)
 
-    def _has_best_result(self, row: CheckpointRow, trial: TrialRow) -> bool:
-        """Whether it holds the model of its trial's best result, where that of the experiment's best is kept."""
-        return self._keeps_best_result and trial.best_metric is not None and row.resource == trial.best_resource
+    def best_at(self, trial_id: int) -> int | None:
+        """The resource of a trial's best result; of one that has left, only where that leads."""
+        trial = self.trials.get(trial_id)
+        if trial is None:
+            return self.leads_at(trial_id)
+        return None if trial.best_metric is None else trial.best_resource
+
+    def leads_at(self, trial_id: int) -> int | None:
+        """The resource of the best result of any report; None where that is another trial's."""
+        return self.lead[2] if self.lead is not None and self.lead[1] == trial_id else None
 
     def drop_checkpoints(self, trial_id: int, batch: Batch) -> None:
-        """The trial needs no checkpoint any more. What the spec keeps stays: all, or the model of the best result."""
-        if self._keep == "all":
-            return
-        leads = self.lead if self._keeps_best_result and self.lead and self.lead[1] == trial_id else None
-        resource = leads[2] if leads else None
-        rows = self.checkpoints.pop(trial_id, [])
-        if stay := [row for row in rows if row.resource == resource]:
-            self.checkpoints[trial_id] = stay
-        for row in rows:
-            if row.resource != resource:
-                self._drop(row, batch)
+        """The trial needs no checkpoint any more. What the spec keeps stays, and what others start from."""
+        self.checkpoints.give_up(trial_id, batch.now, batch.changes)
 
     def needless(self) -> list[int]:
         """Whose checkpoints go once the experiment has ended, however it did: of all but the best trial, the one that
         reached the metric asked for, and unless only those are kept all that were trained in full."""
-        if self._keep == "all":
-            return []
-        needed = {self.best()} | (self.completed if self._keep == "promotable" else set())
+        needed = {self.best()}
         if self.lead and reaches(self.best_metric, essentials(self.row.spec).stop_metric, self.goal):
             needed.add(self.lead[1])
-        return [trial_id for trial_id in self.checkpoints if trial_id not in needed]
-
-    def drop_broken(self, trial_id: int, uris: Collection[str], batch: Batch) -> None:
-        """A worker found these checkpoints of the trial broken: none is offered again, or kept for a whole one."""
-        rows = self.checkpoints.pop(trial_id, [])
-        if whole := [row for row in rows if row.uri not in uris]:
-            self.checkpoints[trial_id] = whole
-        for row in rows:
-            if row.uri in uris:
-                self._drop(row, batch)
-
-    @staticmethod
-    def _drop(row: CheckpointRow, batch: Batch) -> None:
-        row.delete_time = batch.now
-        batch.changes.unneeded_checkpoints[row.uri] = batch.now
+        return self.checkpoints.needless(needed, self.completed)
 
     def apply(self, effects: Iterable[Effect], batch: Batch) -> None:
         """Writes what the searcher changed in its rungs."""

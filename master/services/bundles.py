@@ -116,6 +116,8 @@ def _check_event(index: int, happened: LeaseEvent, database_id: str) -> None:
         check_count(f"events[{index}].broken_uris", len(happened.broken_uris), MAX_BROKEN)
         for uri in happened.broken_uris:
             _check_uri(f"events[{index}].broken_uris", uri)
+        if happened.started_from:
+            _check_uri(f"events[{index}].started_from", happened.started_from)
 
 
 def _check_checkpoint(path: str, saved: CheckpointSaved, lease: LeaseRef, database_id: str) -> None:

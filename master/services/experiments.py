@@ -237,11 +237,12 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         del context
 
         def query() -> pb.GetTrialResponse:
-            trial, leases, checkpoints = self._reader.get_trial(request.experiment_id, request.trial_id)
+            trial, leases, checkpoints, children = self._reader.get_trial(request.experiment_id, request.trial_id)
             return pb.GetTrialResponse(
                 trial=convert.to_message(trial),
                 leases=map(convert.to_message, leases),
                 checkpoints=map(convert.to_message, checkpoints),
+                children=children,
             )
 
         return await self._read(query)

@@ -66,5 +66,5 @@ def taken_up(stored_rows: StoredRows, max_trials: int) -> Reopened | None:
     except RungmasterError as error:
         text = f"experiment {row.experiment_id} cannot be extended: {why(row.experiment_id, error)}"
         raise FailedPrecondition(text, experiment_id=row.experiment_id) from error
-    experiment = reopened(stored_rows, setup.spec, setup.searcher, setup.draw, max_trials, batch)
+    experiment = reopened(stored_rows, setup.spec, setup.searcher, setup.draw, max_trials, batch, setup.explore)
     return None if experiment is None else (experiment, setup.draw, batch.changes)

@@ -185,7 +185,7 @@ class Rung(_message.Message):
     def __init__(self, rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., entered: _Optional[int] = ..., promoted: _Optional[int] = ..., failed: _Optional[int] = ..., best_metric: _Optional[float] = ...) -> None: ...
 
 class Trial(_message.Message):
-    __slots__ = ("experiment_id", "trial_id", "state", "hparams_json", "bracket_id", "rung_id", "resource", "target", "metric", "metric_resource", "restarts", "workers_lost", "state_reason", "create_time", "end_time", "worker", "best_metric", "best_resource", "origin")
+    __slots__ = ("experiment_id", "trial_id", "state", "hparams_json", "bracket_id", "rung_id", "resource", "target", "metric", "metric_resource", "restarts", "workers_lost", "state_reason", "create_time", "end_time", "worker", "best_metric", "best_resource", "origin", "parent", "start_resource", "schedule")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -205,6 +205,9 @@ class Trial(_message.Message):
     BEST_METRIC_FIELD_NUMBER: _ClassVar[int]
     BEST_RESOURCE_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    START_RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
     trial_id: int
     state: TrialState
@@ -224,7 +227,22 @@ class Trial(_message.Message):
     best_metric: float
     best_resource: int
     origin: str
-    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., hparams_json: _Optional[str] = ..., bracket_id: _Optional[int] = ..., rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., target: _Optional[int] = ..., metric: _Optional[float] = ..., metric_resource: _Optional[int] = ..., restarts: _Optional[int] = ..., workers_lost: _Optional[int] = ..., state_reason: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ..., best_metric: _Optional[float] = ..., best_resource: _Optional[int] = ..., origin: _Optional[str] = ...) -> None: ...
+    parent: int
+    start_resource: int
+    schedule: _containers.RepeatedCompositeFieldContainer[ScheduleEntry]
+    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., hparams_json: _Optional[str] = ..., bracket_id: _Optional[int] = ..., rung_id: _Optional[int] = ..., resource: _Optional[int] = ..., target: _Optional[int] = ..., metric: _Optional[float] = ..., metric_resource: _Optional[int] = ..., restarts: _Optional[int] = ..., workers_lost: _Optional[int] = ..., state_reason: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ..., best_metric: _Optional[float] = ..., best_resource: _Optional[int] = ..., origin: _Optional[str] = ..., parent: _Optional[int] = ..., start_resource: _Optional[int] = ..., schedule: _Optional[_Iterable[_Union[ScheduleEntry, _Mapping]]] = ...) -> None: ...
+
+class ScheduleEntry(_message.Message):
+    __slots__ = ("trial_id", "from_resource", "to_resource", "hparams_json")
+    TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    TO_RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    HPARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
+    trial_id: int
+    from_resource: int
+    to_resource: int
+    hparams_json: str
+    def __init__(self, trial_id: _Optional[int] = ..., from_resource: _Optional[int] = ..., to_resource: _Optional[int] = ..., hparams_json: _Optional[str] = ...) -> None: ...
 
 class Lease(_message.Message):
     __slots__ = ("token", "worker", "from_resource", "target", "start_time", "end_time", "outcome", "error")
@@ -503,14 +521,16 @@ class GetTrialRequest(_message.Message):
     def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ...) -> None: ...
 
 class GetTrialResponse(_message.Message):
-    __slots__ = ("trial", "leases", "checkpoints")
+    __slots__ = ("trial", "leases", "checkpoints", "children")
     TRIAL_FIELD_NUMBER: _ClassVar[int]
     LEASES_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_FIELD_NUMBER: _ClassVar[int]
     trial: Trial
     leases: _containers.RepeatedCompositeFieldContainer[Lease]
     checkpoints: _containers.RepeatedCompositeFieldContainer[Checkpoint]
-    def __init__(self, trial: _Optional[_Union[Trial, _Mapping]] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., checkpoints: _Optional[_Iterable[_Union[Checkpoint, _Mapping]]] = ...) -> None: ...
+    children: int
+    def __init__(self, trial: _Optional[_Union[Trial, _Mapping]] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., checkpoints: _Optional[_Iterable[_Union[Checkpoint, _Mapping]]] = ..., children: _Optional[int] = ...) -> None: ...
 
 class ListMetricsRequest(_message.Message):
     __slots__ = ("experiment_id", "trial_id", "page_size", "page_token")

@@ -177,7 +177,7 @@ class WorkRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., free_slots: _Optional[int] = ...) -> None: ...
 
 class LeaseEvent(_message.Message):
-    __slots__ = ("lease", "sequence", "measurement", "checkpoint_saved", "exit", "broken_checkpoints", "broken_uris")
+    __slots__ = ("lease", "sequence", "measurement", "checkpoint_saved", "exit", "broken_checkpoints", "broken_uris", "started_from")
     LEASE_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +185,7 @@ class LeaseEvent(_message.Message):
     EXIT_FIELD_NUMBER: _ClassVar[int]
     BROKEN_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
     BROKEN_URIS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FROM_FIELD_NUMBER: _ClassVar[int]
     lease: LeaseRef
     sequence: int
     measurement: Measurement
@@ -192,7 +193,8 @@ class LeaseEvent(_message.Message):
     exit: Exit
     broken_checkpoints: str
     broken_uris: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., sequence: _Optional[int] = ..., measurement: _Optional[_Union[Measurement, _Mapping]] = ..., checkpoint_saved: _Optional[_Union[CheckpointSaved, _Mapping]] = ..., exit: _Optional[_Union[Exit, _Mapping]] = ..., broken_checkpoints: _Optional[str] = ..., broken_uris: _Optional[_Iterable[str]] = ...) -> None: ...
+    started_from: str
+    def __init__(self, lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., sequence: _Optional[int] = ..., measurement: _Optional[_Union[Measurement, _Mapping]] = ..., checkpoint_saved: _Optional[_Union[CheckpointSaved, _Mapping]] = ..., exit: _Optional[_Union[Exit, _Mapping]] = ..., broken_checkpoints: _Optional[str] = ..., broken_uris: _Optional[_Iterable[str]] = ..., started_from: _Optional[str] = ...) -> None: ...
 
 class Measurement(_message.Message):
     __slots__ = ("resource", "metrics")

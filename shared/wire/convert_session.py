@@ -145,6 +145,7 @@ def _event_to_proto(happened: LeaseEvent, exit_outcomes: int) -> pb.LeaseEvent:
         sequence=happened.sequence,
         broken_checkpoints=last_of(happened.broken_checkpoints) if happened.broken_checkpoints else "",
         broken_uris=happened.broken_uris,
+        started_from=happened.started_from,
         **what,
     )
 
@@ -164,7 +165,7 @@ def _event_from_proto(message: pb.LeaseEvent) -> LeaseEvent:
     else:
         happened = _what_else(message, kind)
     lease, uris = _ref(message.lease), tuple(message.broken_uris)
-    return LeaseEvent(lease, message.sequence, happened, message.broken_checkpoints, uris)
+    return LeaseEvent(lease, message.sequence, happened, message.broken_checkpoints, uris, message.started_from)
 
 
 def _ref(message: pb.LeaseRef) -> LeaseRef:

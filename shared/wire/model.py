@@ -98,6 +98,16 @@ class Bracket:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleEntry:
+    """One part of a model's training: which trial, from which resource to which, with which hyperparameters."""
+
+    trial_id: int
+    from_resource: int
+    to_resource: int
+    hparams: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TrialInfo:
     """One set of hyperparameters and how far it was trained."""
 
@@ -122,6 +132,11 @@ class TrialInfo:
     best_resource: int = 0
     #: Where its hyperparameters came from.
     origin: str = ""
+    #: The trial from whose checkpoint it started, and the resource of that.
+    parent: int | None = None
+    start_resource: int = 0
+    #: Of a trial with a parent, how its model was trained, from nothing on; known where one trial is asked for.
+    schedule: tuple[ScheduleEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,8 @@ class LeaseEvent(NamedTuple):
     broken_checkpoints: str = ""
     #: With it, the URIs of those that were broken.
     broken_uris: tuple[str, ...] = ()
+    #: And the URI of the checkpoint from which the training starts instead; empty: from nothing.
+    started_from: str = ""
 
 
 class TrialRef(NamedTuple):

@@ -116,7 +116,7 @@ def test_an_ended_lease_keeps_what_was_written(ledger: Ledger, reader: Reader) -
     ended = lease(0, end_time=START + 9, outcome="failed", error="boom", last_sequence=12)
     ledger.commit(Changes(new_leases=[ended], new_reports=[report(0, 1)]))
     assert ledger.load().experiments[0].leases == []
-    _, [found], _ = reader.get_trial(1, 0)
+    _, [found], _, _ = reader.get_trial(1, 0)
     assert (found.outcome, found.error) == ("failed", "boom")
 
 

@@ -107,7 +107,7 @@ def test_a_trial_is_shown_with_its_worker_leases_and_checkpoints(ledger: Ledger,
             new_checkpoints=[checkpoint(0, 3, token=2), checkpoint(0, 2, delete_time=START, deleted=True)],
         )
     )
-    found, leases, checkpoints = reader.get_trial(1, 0)
+    found, leases, checkpoints, _ = reader.get_trial(1, 0)
     assert found.state is TrialState.RUNNING
     assert found.worker == "host-2"
     assert found.resource == 4
@@ -117,6 +117,30 @@ def test_a_trial_is_shown_with_its_worker_leases_and_checkpoints(ledger: Ledger,
     assert checkpoints[0].delete_time == datetime.fromtimestamp(START, UTC)
     ledger.commit(Changes(new_reports=[report(0, 6, token=2)]))
     assert reader.get_trial(1, 0)[0].resource == 6
+
+
+def test_a_trial_is_shown_with_its_children_and_the_schedule_of_its_model(ledger: Ledger, reader: Reader) -> None:
+    batch = created(trials=0)
+    batch.new_trials = [
+        trial(0, resource=30),
+        trial(1, parent=0, start_resource=10, resource=20),
+        trial(2, parent=1, start_resource=10, resource=10),
+        trial(3, parent=2, start_resource=10, resource=25),
+        trial(4, parent=3, start_resource=0, resource=7),
+    ]
+    ledger.commit(batch)
+    shown = {number: reader.get_trial(1, number) for number in range(5)}
+    assert [(found[0].parent, found[3]) for found in shown.values()] == [(None, 1), (0, 1), (1, 1), (2, 1), (3, 0)]
+    parts = {n: [(p.trial_id, p.from_resource, p.to_resource) for p in found[0].schedule] for n, found in shown.items()}
+    assert parts == {
+        0: [],
+        1: [(0, 0, 10), (1, 10, 20)],
+        2: [(0, 0, 10)],
+        3: [(0, 0, 10), (3, 10, 25)],
+        4: [(4, 0, 7)],
+    }
+    assert shown[3][0].schedule[1].hparams == {"width": 19, "solver": "sgd"}
+    assert reader.list_trials(1)[0][3].schedule == (), "only where one is asked for"
 
 
 def test_a_trial_is_shown_with_the_origin_of_its_hyperparameters(ledger: Ledger, reader: Reader) -> None:

@@ -65,7 +65,7 @@ def _copy_rows(source: sqlite3.Connection, target: Connection, table: str) -> No
         target.execute(text(f"INSERT INTO {table} ({', '.join(kinds)}) VALUES ({names})"), values)
 
 
-@pytest.fixture(params=["0001", "0002", "0003", "0007"])
+@pytest.fixture(params=["0001", "0002", "0003", "0007", "0009"])
 def revision(request: pytest.FixtureRequest) -> str:
     """The schema of an old database."""
     return request.param

@@ -203,7 +203,7 @@ class Master:
             return
         stored_rows, setup = self.store.rows.taken_up(experiment_id)
         batch = Batch(Changes(), self.wall)
-        found = reopened(stored_rows, setup.spec, setup.searcher, setup.draw, max_trials, batch)
+        found = reopened(stored_rows, setup.spec, setup.searcher, setup.draw, max_trials, batch, setup.explore)
         if found is not None:
             self.do(lambda core: core.reopen(asked, found, setup.draw, batch.changes))
 

@@ -183,7 +183,8 @@ class Oracle:
             climbed[key[0], key[3]].append(key[2])
             by_rung[key[:3]].append(result)
         for key, rungs in climbed.items():
-            assert rungs == list(range(len(rungs))), f"I2, I3: trial {key} entered rungs {rungs}"
+            first = 0 if self._store.trials[key].parent is None else rungs[0]
+            assert rungs == list(range(first, first + len(rungs))), f"I2, I3: trial {key} entered rungs {rungs}"
             assert rungs[-1] <= self._store.trials[key].rung_id, f"I2: trial {key} is below a rung that it entered"
             for rung in rungs[:-1]:
                 row = self._store.results[key[0], self._store.trials[key].bracket_id, rung, key[1]]
@@ -215,7 +216,8 @@ class Oracle:
         for experiment_id, row in self._store.experiments.items():
             counts = {state: n for state, n in row.counts.items() if n}
             assert counts == states[experiment_id], f"counts {counts}, trials {states[experiment_id]}"
-            spent = sum(resource for key, resource in furthest.items() if key[0] == experiment_id)
+            trials = {key: trial for key, trial in self._store.trials.items() if key[0] == experiment_id}
+            spent = sum(max(furthest[key] - trial.start_resource, 0) for key, trial in trials.items())
             assert row.resource_spent == spent, f"spent {row.resource_spent}, reported {spent}"
         for key, bracket in self._store.brackets.items():
             assert bracket.trials_created == created[key], f"{bracket}, trials {created[key]}"
@@ -300,6 +302,11 @@ class Oracle:
             order = (row.resource, row.token, row.sequence)
             newest[key[:2]] = max(newest.get(key[:2], ((-1, 0, 0), None)), (order, row.delete_time), key=lambda n: n[0])
             assert not row.deleted or row.delete_time is not None, f"deleted, but needed: {row}"
+        for trial in self._store.trials.values():
+            if trial.start_uri:
+                (row,) = (row for row in self._store.checkpoints.values() if row.uri == trial.start_uri)
+                assert row.delete_time is None, f"it is given up, and another trial starts from it: {row}"
+                assert row.resource == trial.start_resource < trial.target, f"{trial} does not start from {row}"
         for key, (_, delete_time) in newest.items():
             trial = self._store.trials.get(key)
             if trial is not None and not TrialState(trial.state).ended:
@@ -349,7 +356,8 @@ def _rows(records: ExperimentRecords) -> dict[str, Any]:
         "rungs": records.rungs,
         "trials": records.trials,
         "leases": records.leases,
-        "checkpoints": {k: v for k, v in records.checkpoints.items() if v},
+        "checkpoints": {k: v for k, v in records.checkpoints.by_trial.items() if v},
+        "starts": records.checkpoints.starts,
         "completed": records.completed,
         "best": records.best(),
     }

@@ -30,6 +30,7 @@ from rungmaster.master.experiment.changes import (
 from rungmaster.master.search.interface import Step
 from rungmaster.master.search.registry import searcher_of
 from rungmaster.shared.errors import InvalidSpec, Problem
+from rungmaster.shared.spec.searchers import SEARCHERS
 from rungmaster.shared.spec.spec import Spec, spec_from_json
 from rungmaster.shared.wire.model import ExperimentState
 
@@ -43,11 +44,15 @@ def plain_blueprint(spec: Spec) -> ExperimentSetup:
     searcher = searcher_of(spec)
     if spec.name == RAISING:
         _make_raise(searcher)
-    return ExperimentSetup(spec, searcher, _undrawable if spec.name == UNDRAWABLE else _plainly)
+    return ExperimentSetup(spec, searcher, _undrawable if spec.name == UNDRAWABLE else _plainly, _inherited)
 
 
 def _plainly(trial: int) -> dict[str, Any]:
     return {"trial": trial}
+
+
+def _inherited(trial: int, parent: Mapping[str, Any]) -> dict[str, Any]:
+    return {"trial": trial, "after": parent["trial"]}
 
 
 def _undrawable(trial: int) -> dict[str, Any]:
@@ -194,8 +199,11 @@ class MemoryStore:
         under = [(lease.experiment_id, lease.trial_id, lease.token) for lease in held]
         ids = (trial.experiment_id, trial.trial_id)
         reported = [row.resource for key, row in self.reports.items() if key[:2] == ids and key[:3] in under]
-        recovered = replace(trial, hparams=None, resource=max([trial.resource, *reported]))
-        metric = self.experiments[trial.experiment_id].spec["metric"]
+        spec = self.experiments[trial.experiment_id].spec
+        inherits = SEARCHERS[spec["searcher"]["name"]].inherits and trial.end_time is None
+        hparams = trial.hparams if inherits else None
+        recovered = replace(trial, hparams=hparams, resource=max([trial.resource, *reported]))
+        metric = spec["metric"]
         for key in sorted(key for key in self.reports if key[:2] == ids and key[:3] in under):
             row = self.reports[key]
             if metric["name"] in row.metrics:

@@ -197,6 +197,19 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_taken(
     assert read(tmp_path / "loaded") == CONTENT
 
 
+def test_another_trials_checkpoint_is_loaded_and_another_experiments_is_not(
+    store: CheckpointStore, storage: str, folder: Path, tmp_path: Path
+) -> None:
+    refs = {}
+    for lease in (LEASE, LeaseRef(1, 8, 1), LeaseRef(2, 7, 1)):
+        saved = store.save(storage, DATABASE, lease, 9, folder)
+        refs[lease[:2]] = CheckpointRef(address_in(storage, saved.path), 9, saved.checksum)
+    loaded = store.load(storage, [refs[2, 7], refs[1, 8], refs[1, 7]], tmp_path / "loaded", experiment_id=1)
+    assert (loaded.source, loaded.broken_uris) == (refs[1, 8], (refs[2, 7].uri,))
+    assert loaded.broken[0].endswith("it is one of experiment 2, not of 1")
+    assert read(tmp_path / "loaded") == CONTENT
+
+
 def test_where_all_are_broken_nothing_is_loaded(
     store: CheckpointStore, storage: str, folder: Path, tmp_path: Path
 ) -> None:

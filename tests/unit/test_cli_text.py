@@ -22,6 +22,7 @@ from rungmaster.shared.wire.model import (
     Experiment,
     ExperimentState,
     Rung,
+    ScheduleEntry,
     TrialInfo,
     TrialState,
     Trouble,
@@ -181,6 +182,20 @@ def test_why_a_search_ended_early_is_in_its_heading() -> None:
     assert text.heading(replace(ended, state_reason="the search has ended"), START) == (
         "experiment 1 (digits) completed, 0:00"
     )
+
+
+def test_a_trial_with_a_parent_is_told_with_the_schedule_of_its_model() -> None:
+    schedule = (ScheduleEntry(3, 0, 10, {"rate": 0.01}), ScheduleEntry(17, 10, 27, {"rate": 0.0123456789}))
+    lines = text.trial_lines(SEARCH, replace(BEST, parent=3, start_resource=10, schedule=schedule), {})
+    assert "parent: trial 3; started from its checkpoint at 10 epochs" in lines
+    assert lines[-4:] == [
+        "schedule of its model, in epochs",
+        "  from  to  trial  hyperparameters",
+        "     0  10      3  rate=0.01",
+        "    10  27     17  rate=0.0123457",
+    ]
+    from_nothing = text.trial_lines(SEARCH, replace(BEST, parent=3), {})
+    assert "parent: trial 3; started from nothing" in from_nothing
 
 
 def test_an_overview_before_the_first_result_says_so() -> None:

@@ -86,6 +86,17 @@ def test_a_report_that_ends_the_search_waits_for_its_decision_below_the_target()
     asyncio.run(story())
 
 
+def test_a_trial_that_goes_on_is_asked_once_for_the_checkpoint_that_the_master_wants() -> None:
+    async def story() -> None:
+        talk = Talk()
+        reply = await waiting(talk.report(3))
+        talk.conversation.decide(Decision(LEASE, 1, DecisionKind.CONTINUE, target=9, save_checkpoint=True))
+        assert await reply == {"decision": "continue", "target": 9, "save": True}
+        assert await talk.report(4) == {"decision": "continue", "target": 9, "save": False}
+
+    asyncio.run(story())
+
+
 def test_a_wish_of_the_master_answers_the_next_report() -> None:
     async def story() -> None:
         talk = Talk()

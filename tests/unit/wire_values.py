@@ -28,6 +28,7 @@ MESSAGES: Mapping[Any, Any] = {
     model.MasterInfo: cluster_pb2.GetMasterInfoResponse,
     model.Report: experiment_pb2.Report,
     model.Rung: experiment_pb2.Rung,
+    model.ScheduleEntry: experiment_pb2.ScheduleEntry,
     model.Thinning: experiment_pb2.Thinning,
     model.TrialInfo: experiment_pb2.Trial,
     model.Trouble: experiment_pb2.Trouble,

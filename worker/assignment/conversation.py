@@ -39,6 +39,8 @@ class Conversation:
         self._ends_search = ends_search
         self._lock = asyncio.Lock()
         self._wish: Decision | None = None
+        #: Whether the master wants a checkpoint of a trial that goes on.
+        self._asked_to_save = False
         self._waiting: tuple[int, asyncio.Event] | None = None
         self._answering = 0
         self.resource = start.resource
@@ -82,6 +84,7 @@ class Conversation:
         elif answers or decision.sequence == 0:
             self._wish = None
             self.target = max(self.target, decision.target)
+            self._asked_to_save = self._asked_to_save or decision.save_checkpoint
         if self._waiting is not None and (answers or self._wish is not None):
             self._waiting[1].set()
 
@@ -150,8 +153,9 @@ class Conversation:
             self._waiting = None
 
     def _answer(self, improved: bool) -> Reply:
+        asked, self._asked_to_save = self._asked_to_save, False
         if self._wish is None:
-            return Reply("continue", self.target, improved or self._wants_checkpoint())
+            return Reply("continue", self.target, improved or asked or self._wants_checkpoint())
         save = improved or self._wish.kind is DecisionKind.PAUSE or self._wish.save_checkpoint
         self.told = Reply("pause" if self._wish.kind is DecisionKind.PAUSE else "stop", self.target, save)
         return self.told

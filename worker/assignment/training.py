@@ -81,8 +81,8 @@ class Listener(Protocol):
         """A checkpoint is in the store."""
         ...
 
-    def checkpoints_broken(self, text: str, uris: tuple[str, ...]) -> None:
-        """The trial starts from an earlier checkpoint than it should, or from nothing."""
+    def checkpoints_broken(self, text: str, uris: tuple[str, ...], started_from: str) -> None:
+        """The trial starts from another checkpoint than it should (its URI), or from nothing."""
         ...
 
     def ending(self) -> None:
@@ -224,15 +224,15 @@ class Training:
         assignment = self.assignment
         folder = self._folder / "checkpoint"
         storage = assignment.checkpoint_storage
+        load = partial(self._place.store.load, experiment_id=assignment.lease.experiment_id)
         loaded = await self._place.outages.bridge(
-            storage,
-            lambda: in_thread(self._place.store.load, storage, assignment.checkpoints, folder),
-            self._to_end,
+            storage, lambda: in_thread(load, storage, assignment.checkpoints, folder), self._to_end
         )
         if loaded.broken:
             told = _describe_broken(loaded)
             self._log.error("trial %s: %s", self._name, "; ".join(told.split("\n")))
-            self._listener.checkpoints_broken(told, loaded.broken_uris)
+            source = "" if loaded.source is None else loaded.source.uri
+            self._listener.checkpoints_broken(told, loaded.broken_uris, source)
         return Start(
             hparams=dict(assignment.hparams),
             experiment_id=assignment.lease.experiment_id,

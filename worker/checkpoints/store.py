@@ -104,16 +104,24 @@ class CheckpointStore:
             raise Unavailable(f"the checkpoint store {storage!r} cannot be written: {text_of(error)}") from error
         return CheckpointSaved(str(place), resource, manifest.size_bytes, hashlib.sha256(content).hexdigest())
 
-    def load(self, storage: str, checkpoints: Sequence[CheckpointRef], folder: Path) -> Loaded:
+    def load(
+        self,
+        storage: str,
+        checkpoints: Sequence[CheckpointRef],
+        folder: Path,
+        *,
+        experiment_id: int | None = None,
+    ) -> Loaded:
         """Copies the first whole checkpoint into a folder that it makes; broken ones are passed over and named.
 
+        One of another experiment than `experiment_id`, where that is given, is taken for broken.
         Raises Unavailable where the store cannot be reached, for then nothing is known about the checkpoint, and
         OSError where this machine's own disk is full. Nothing is left of the folder then.
         """
         broken: dict[str, str] = {}
         for checkpoint in checkpoints:
             try:
-                self._check_inside(storage, checkpoint.uri)
+                self._check_inside(storage, checkpoint.uri, experiment_id)
                 self._fetch(checkpoint, folder)
             except BrokenCheckpoint as error:
                 broken[checkpoint.uri] = f"{checkpoint.uri}: {error}"
@@ -141,7 +149,7 @@ class CheckpointStore:
         check_allowed(self._resolve(sweep.storage), self._allowed)
         return look_through(sweep.storage, sweep.database_id, sweep.after, sweep.least_age_s, self._directory)
 
-    def _check_inside(self, storage: str, uri: str) -> None:
+    def _check_inside(self, storage: str, uri: str, experiment_id: int | None) -> None:
         """Raises BrokenCheckpoint for an address that is none of a checkpoint in this storage.
 
         What older versions saved has no database's id, and may have the whole path of the folder that was theirs.
@@ -150,6 +158,8 @@ class CheckpointStore:
         inside = place is not None and self._resolve(uri) == self._resolve(address_in(storage, str(place)))
         if place is None or not (inside or (not place.database_id and not self._allowed)):
             raise BrokenCheckpoint(f"it is no checkpoint in the storage {storage!r}")
+        if experiment_id not in (None, place.experiment_id):
+            raise BrokenCheckpoint(f"it is one of experiment {place.experiment_id}, not of {experiment_id}")
 
     def _fetch(self, checkpoint: CheckpointRef, folder: Path) -> None:
         try:

@@ -67,7 +67,7 @@ class LeaseLog:
         self._ready = 0
         #: Why what was on disk, and all after it, is lost.
         self._lost = ""
-        self._broken: tuple[str, tuple[str, ...]] = ("", ())
+        self._broken: tuple[str, tuple[str, ...], str] = ("", (), "")
         self._acknowledged = 0
         self._sent = 0
         self._exited = False
@@ -94,16 +94,16 @@ class LeaseLog:
         self._exited = isinstance(event, Exit)
         if not self._lost:
             self._keep(LeaseEvent(self.lease, self._recorded + 1, event, *self._broken))
-        self._broken = ("", ())
+        self._broken = ("", (), "")
         return self._recorded
 
     @property
     def _recorded(self) -> int:
         return self._acknowledged + len(self._events)
 
-    def checkpoints_broken(self, text: str, uris: tuple[str, ...]) -> None:
+    def checkpoints_broken(self, text: str, uris: tuple[str, ...], started_from: str) -> None:
         """The next event says that the training starts from an earlier checkpoint than it should, or from nothing."""
-        self._broken = (text, uris)
+        self._broken = (text, uris, started_from)
 
     def unsent(self, limit: int) -> list[LeaseEvent]:
         """What is to be sent now, in sequence, at most `limit` events, as far as they are in memory."""

@@ -91,11 +91,11 @@ class Outbox:
         log = self._logs.get(lease)
         return 0 if log is None else log.record(event)
 
-    def checkpoints_broken(self, lease: LeaseRef, text: str, uris: tuple[str, ...]) -> None:
+    def checkpoints_broken(self, lease: LeaseRef, text: str, uris: tuple[str, ...], started_from: str) -> None:
         """The lease's next event tells of broken checkpoints."""
         log = self._logs.get(lease)
         if log is not None:
-            log.checkpoints_broken(text, uris)
+            log.checkpoints_broken(text, uris, started_from)
 
     def acknowledge(self, lease: LeaseRef, sequence: int) -> list[LeaseEvent]:
         """Everything of the lease up to `sequence` is durable; returns the events of which that is news."""
@@ -197,7 +197,8 @@ class Outbox:
 
 def _size(event: LeaseEvent) -> int:
     """About how many bytes an event takes in a message; never less than it does."""
-    note = 4 * len(event.broken_checkpoints) + sum(16 + 4 * len(uri) for uri in event.broken_uris)
+    uris = (*event.broken_uris, event.started_from)
+    note = 4 * len(event.broken_checkpoints) + sum(16 + 4 * len(uri) for uri in uris)
     match event.event:
         case Measurement(metrics=metrics):
             return note + 64 + sum(4 * len(name) + 16 for name in metrics)

@@ -72,7 +72,8 @@ def best(experiment: int | None, top: int, only_hparams: bool, client: Client, a
     """Show the best trial of an experiment so far, or the N best; with --json one a line.
 
     The best has the best result of any of its reports, or with `metric: {best: last}` in the specification the best at
-    the last rung that it entered. Exit code 1 where there is no result yet.
+    the last rung that it entered. Exit code 1 where there is no result yet. Where its model has passed from trial to
+    trial (PBT), also with which hyperparameters it was trained from which resource to which.
     Without EXPERIMENT (its id), of the only unfinished one, or where all have ended of the newest.
     """
     chosen = choose(client, experiment)
@@ -81,6 +82,8 @@ def best(experiment: int | None, top: int, only_hparams: bool, client: Client, a
     if not messages:
         say(f"Error: experiment {chosen} has no result yet", err=True)
         return 1
+    if as_json or top == 1:
+        messages = [_with_schedule(client, message) for message in messages]
     found = list(from_messages(messages, TrialInfo))
     if only_hparams:
         print_values([trial.hparams for trial in found], as_json)
@@ -95,6 +98,13 @@ def best(experiment: int | None, top: int, only_hparams: bool, client: Client, a
     return 0
 
 
+def _with_schedule(client: Client, trial: experiment_pb2.Trial) -> experiment_pb2.Trial:
+    if not trial.HasField("parent"):
+        return trial
+    request = experiment_pb2.GetTrialRequest(experiment_id=trial.experiment_id, trial_id=trial.trial_id)
+    return client.connection.call(request).trial
+
+
 @click.command("trial")
 @click.argument("experiment", type=EXPERIMENT_ID)
 @trial_argument
@@ -107,6 +117,7 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
         print_document(answer)
         return
     _print_trial(client, from_message(answer.trial, TrialInfo))
+    say_lines([f"children: {answer.children}"] if answer.children else [])
     say_lines(text.thinned_lines(client.get(experiment)))
     say()
     say_lines(text.table(_LEASE_HEADER, map(_lease_row, from_messages(answer.leases, Lease)), left=frozenset({1, 6})))

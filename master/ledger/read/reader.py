@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import Connection
@@ -30,7 +31,16 @@ from ..engine import parse_database, reading_engine, transaction
 from ..files.database_files import DatabaseFiles
 from ..leadership.lock import is_held
 from ..leadership.mastership import MastershipHolder, read_owner
-from . import experiment_queries, orphan_queries, recovery, report_queries, retention, trial_queries, trouble_queries
+from . import (
+    experiment_queries,
+    lineage_queries,
+    orphan_queries,
+    recovery,
+    report_queries,
+    retention,
+    trial_queries,
+    trouble_queries,
+)
 from .experiment_queries import ExperimentStatus
 from .paging import parse_page
 from .read_only import ReadOnly
@@ -127,14 +137,16 @@ class Reader:
             goal, best = experiment_queries.order_of(connection, experiment_id)
             return trial_queries.list_trials(connection, experiment_id, goal, best, states, order, page)
 
-    def get_trial(self, experiment_id: int, trial_id: int) -> tuple[TrialInfo, list[Lease], list[Checkpoint]]:
-        """One trial with its leases and checkpoints, oldest first. Raises NotFound."""
+    def get_trial(self, experiment_id: int, trial_id: int) -> tuple[TrialInfo, list[Lease], list[Checkpoint], int]:
+        """One trial with its leases and checkpoints, oldest first, and how many children it has. Raises NotFound."""
         with self._snapshot() as connection:
             experiment_queries.order_of(connection, experiment_id)
+            trial = trial_queries.get_trial(connection, experiment_id, trial_id)
             return (
-                trial_queries.get_trial(connection, experiment_id, trial_id),
+                replace(trial, schedule=lineage_queries.schedule_of(connection, trial)),
                 trial_queries.leases_of(connection, experiment_id, trial_id),
                 trial_queries.checkpoints_of(connection, experiment_id, trial_id),
+                lineage_queries.children_of(connection, trial),
             )
 
     def list_reports(

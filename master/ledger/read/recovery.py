@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
     func,
     null,
     or_,
@@ -39,7 +40,7 @@ from ...experiment.essentials import essentials
 from ...search.interface import Goal
 from ..schema import tables
 from ..schema.tables import columns_of
-from ..schema.values import load_metric
+from ..schema.values import JsonText, load_metric
 
 Row = TypeVar("Row")
 _PART = 10_000
@@ -141,7 +142,11 @@ def _experiment(connection: Connection, row: ExperimentRow) -> StoredRows:
 
 
 def _records(connection: Connection, row: ExperimentRow) -> StoredRows:
-    trials = rows_of(connection, tables.trials, TrialRow, row.experiment_id, hparams=null())
+    inherited: ColumnElement[Any] = null()
+    if essentials(row.spec).inherits:
+        live = tables.trials.c.end_time.is_(None)
+        inherited = type_coerce(case((live, tables.trials.c.hparams), else_=null()), JsonText)
+    trials = rows_of(connection, tables.trials, TrialRow, row.experiment_id, hparams=inherited)
     leases = _held_leases(connection, row.experiment_id)
     furthest = {lease.trial_id: resource for lease, resource in leases}
     for trial in trials:

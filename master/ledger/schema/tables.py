@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     and_,
     column,
+    false,
     text,
     values,
 )
@@ -122,6 +123,7 @@ trials = _table(
         hparams=Column("hparams", JsonText, nullable=False),
         best_metric=_best_metric,
         best_resource=BigInteger,
+        start_resource=BigInteger,
     ),
     Index("ix_trials_state", "experiment_id", "state", "trial_id"),
     # One for each goal: equal metrics go by the lower trial id in both, which one index read backwards would not give.
@@ -129,6 +131,7 @@ trials = _table(
     _partial("ix_trials_highest", "experiment_id", "state", _metric.desc(), "trial_id", where="metric IS NOT NULL"),
     _partial("ix_trials_best_lowest", *_OF_STATE, "best_metric", "trial_id", where="best_metric IS NOT NULL"),
     _partial("ix_trials_best_highest", *_OF_STATE, _best_metric.desc(), "trial_id", where="best_metric IS NOT NULL"),
+    _partial("ix_trials_parent", "experiment_id", "parent", where="parent IS NOT NULL"),
 )
 
 leases = _table(
@@ -142,6 +145,7 @@ leases = _table(
         decision_sequence=BigInteger,
         outcome=String(16),
         last_sequence=BigInteger,
+        save=Column("save", Boolean, nullable=False, server_default=false()),
     ),
     # A trial is trained under one lease at a time, and a work request is answered by one lease.
     _partial("uq_leases_held", "experiment_id", "trial_id", where="end_time IS NULL", unique=True),

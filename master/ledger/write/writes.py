@@ -123,9 +123,10 @@ _TRIALS = Update(
     *("state", "state_reason", "rung_id", "resource", "target", "metric", "metric_resource"),
     *("best_metric", "best_resource"),
     *("restarts", "workers_lost", "token", "end_time"),
+    *("start_resource", "start_uri"),
 )
 _LEASES = Update(
-    tables.leases, "target", "decision", "decision_sequence", "end_time", "outcome", "error", "last_sequence"
+    tables.leases, "target", "decision", "decision_sequence", "save", "end_time", "outcome", "error", "last_sequence"
 )
 
 _results, _checkpoints, _experiments = tables.rung_results.c, tables.checkpoints.c, tables.experiments.c
