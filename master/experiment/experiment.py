@@ -29,7 +29,7 @@ from .changes import LeaseRow, TrialRow
 from .early_end import early_end
 from .entries import Answer, Holder, decision_on, failure_of, lies_in_its_part, new_lease, verdict_data
 from .first_attempts import FirstAttempts
-from .next_trial import Draw, Explore, NextTrial, no_explore
+from .next_trial import Draw, Explore, NextTrial
 from .records import Batch, ExperimentRecords
 from .starts import drop_broken, find_start, waits
 
@@ -38,7 +38,7 @@ class LiveExperiment:
     """Trials and leases around a searcher. Begun, restored and ended by `lifecycle.py`."""
 
     def __init__(
-        self, records: ExperimentRecords, spec: Spec, searcher: Searcher, draw: Draw, explore: Explore = no_explore
+        self, records: ExperimentRecords, spec: Spec, searcher: Searcher, draw: Draw, explore: Explore
     ) -> None:
         self.records = records
         self.spec = spec
@@ -116,8 +116,7 @@ class LiveExperiment:
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
-            hparams = self.next_trial.take(train, self.records.hparams_of(train.parent))
-            self.records.create_trial(train, *hparams, batch)
+            self.records.create_trial(train, *self.next_trial.take(train, self.records.hparams_of(train.parent)), batch)
         else:
             trial = self.records.trials[train.trial]
             before = trial.state_reason
@@ -140,14 +139,8 @@ class LiveExperiment:
         if trial.token == 1 and not self.proven:
             self._first_attempts.begun(trial.trial_id)
         self.records.move_trial(trial, TrialState.RUNNING, f"trained by {holder.worker}", batch)
-        lease = new_lease(
-            trial,
-            holder,
-            request_id,
-            slots=self.spec.resources.slots_per_trial,
-            from_resource=self.records.checkpoints.saved_at(trial),
-            now=batch.now,
-        )
+        slots, saved_at = self.spec.resources.slots_per_trial, self.records.checkpoints.saved_at(trial)
+        lease = new_lease(trial, holder, request_id, slots=slots, from_resource=saved_at, now=batch.now)
         self.records.open_lease(lease, batch)
         return lease
 
@@ -173,8 +166,7 @@ class LiveExperiment:
         return bool(self.spec.fail_fast) and not self.proven
 
     def _place(self, holder: Holder | None = None) -> int | None:
-        """The place in line of the first trial that need not wait for its parent and did not fail on this worker; in
-        doubt, that did not fail at all."""
+        """The place of the first that need not wait and did not fail on this worker; in doubt, that did not at all."""
         doubtful = self._doubtful
         for place, trial_id in enumerate(self.ready):
             failed_in = self._failed_in.get(trial_id)

@@ -250,7 +250,7 @@ def _trials(evidence: Evidence) -> Iterator[str]:
         key = (row.experiment_id, row.trial_id)
         if row.state not in ("completed", "stopped"):
             yield f"trial {key} is {row.state}: {row.state_reason}"
-        if row.resource != furthest[key]:
+        if row.resource != max(furthest[key], row.start_resource):
             yield f"trial {key} stands at {row.resource}, its reports at {furthest[key]}"
         if row.restarts != failures[key]:
             yield f"trial {key} counts {row.restarts} restarts, its leases {failures[key]} failures"
@@ -261,25 +261,37 @@ def _rungs(evidence: Evidence) -> Iterator[str]:
     results: defaultdict[Key, list[Row[Any]]] = defaultdict(list)
     for row in evidence.rows["rung_results"]:
         results[row.experiment_id, row.bracket_id, row.rung_id].append(row)
+    lowest: dict[Key, int] = {}
+    for row in evidence.rows["rung_results"]:
+        trial = (row.experiment_id, row.bracket_id, row.trial_id)
+        lowest[trial] = min(lowest.get(trial, row.rung_id), row.rung_id)
+    begun: defaultdict[Key, set[int]] = defaultdict(set)
+    for row in evidence.rows["trials"]:
+        if row.parent is not None:
+            bracket = (row.experiment_id, row.bracket_id)
+            begun[*bracket, lowest.get((*bracket, row.trial_id), row.rung_id)].add(row.trial_id)
     for rung in evidence.rows["rungs"]:
         key = (rung.experiment_id, rung.bracket_id, rung.rung_id)
         inside = results[key]
         promoted = {row.trial_id for row in inside if row.promoted}
         if (rung.entered, rung.promoted, rung.failed) != (len(inside), len(promoted), 0):
             yield f"rung {key} counts {rung}, in it are {len(inside)}, promoted {len(promoted)}"
-        above = {row.trial_id for row in results[*key[:2], key[2] + 1]}
+        # A trial that starts from another's checkpoint begins above the rungs that the other has passed.
+        above = {row.trial_id for row in results[*key[:2], key[2] + 1]} - begun[*key[:2], key[2] + 1]
         if above != promoted:
             yield f"from rung {key} were promoted {sorted(promoted)}, and into the next came {sorted(above)}"
 
 
 def _unpromoted(evidence: Evidence) -> Iterator[str]:
-    """At the end of a search the best third of every rung but the last has been promoted."""
+    """At the end of a search the best third of every rung but the last has been promoted; in a population the worst of
+    all latest results are replaced instead."""
+    populations = {r.experiment_id for r in evidence.rows["experiments"] if r.spec["searcher"]["name"] == "pbt"}
     top = Counter[Key]()
     for rung in evidence.rows["rungs"]:
         top[rung.experiment_id, rung.bracket_id] = max(top[rung.experiment_id, rung.bracket_id], rung.rung_id)
     inside: defaultdict[Key, list[Row[Any]]] = defaultdict(list)
     for row in evidence.rows["rung_results"]:
-        if row.rung_id < top[row.experiment_id, row.bracket_id]:
+        if row.rung_id < top[row.experiment_id, row.bracket_id] and row.experiment_id not in populations:
             inside[row.experiment_id, row.bracket_id, row.rung_id].append(row)
     for key, rows in inside.items():
         best = sorted(rows, key=lambda row: (row.metric, row.trial_id))[: len(rows) // 3]
@@ -350,6 +362,10 @@ def _passed_over(evidence: Evidence) -> Iterator[str]:
     for row in evidence.rows["checkpoints"]:
         if row.uri not in evidence.broken:
             whole[_lease(row)[:2]].add(row.resource)
+    for row in sorted(evidence.rows["trials"], key=lambda row: row.trial_id):
+        if row.parent is not None:
+            # It may start from its parent's, from what that one started from, or where all are broken from nothing.
+            whole[row.experiment_id, row.trial_id] |= whole[row.experiment_id, row.parent] | {0}
     for lease, uris in _broken(evidence):
         for uri in {*uris} - evidence.broken:
             yield f"checkpoint {uri} was found broken under lease {lease}, and nobody had damaged it"
@@ -366,8 +382,12 @@ def _experiments(evidence: Evidence) -> Iterator[str]:
             yield f"experiment {row.experiment_id} is {row.state}: {row.state_reason}"
         if {state: n for state, n in row.counts.items() if n} != counts:
             yield f"experiment {row.experiment_id} counts {row.counts}, its trials are {counts}"
-        if row.resource_spent != sum(trial.resource for trial in its):
+        if row.resource_spent != sum(trial.resource - trial.start_resource for trial in its):
             yield f"experiment {row.experiment_id} counts {row.resource_spent} spent, not what its trials were trained"
         planned = sum(b.max_trials for b in evidence.rows["brackets"] if b.experiment_id == row.experiment_id)
+        children = sum(trial.parent is not None for trial in its)
+        # How many take the place of others depends on the results; each of the first ones is made.
+        if row.spec["searcher"]["name"] == "pbt":
+            planned = row.spec["searcher"]["population"] + children
         if len(list(its)) != planned:
             yield f"experiment {row.experiment_id} has {len(list(its))} trials of {planned}"

@@ -219,7 +219,9 @@ class SimTraining:
         self._world, self._worker, self.assignment = world, worker, assignment
         self._random = world.clockwork.random
         self.over = False
-        self.resource = world.load_checkpoint(assignment)
+        self.resource, broken, started_from = world.load_checkpoint(assignment)
+        if broken:
+            worker.outbox.checkpoints_broken(assignment.lease, "cut short", tuple(broken), started_from)
         self.target = assignment.target
         self._wish: Decision | None = None
         self._waiting_for = 0
@@ -285,6 +287,16 @@ class SimTraining:
     def _save(self) -> None:
         self._record(self._world.save_checkpoint(self.assignment, self.resource))
 
+    def _save_beside(self) -> None:
+        """The checkpoint is on its way to the store while the training goes on."""
+        resource, takes = self.resource, self._random.expovariate(1.0)
+
+        def saved() -> None:
+            if not self.over:
+                self._record(self._world.save_checkpoint(self.assignment, resource))
+
+        self._worker.after(takes, saved)
+
     def decide(self, decision: Decision) -> None:
         """What the master, or the draining worker, wants."""
         if self.over:
@@ -299,6 +311,8 @@ class SimTraining:
             self.target = max(self.target, decision.target)
             if answers:
                 self._waiting_for = 0
+                if decision.save_checkpoint:
+                    self._save_beside()
                 self._next()
 
     def _obey(self, decision: Decision) -> None:

@@ -23,6 +23,7 @@ MUST_HAPPEN = {
     "a master killed at a barrier",
     "a worker killed before a barrier",
     "assignment repeated",
+    "broken checkpoint",
     "checkpoint deleted",
     "crash once applied",
     "deletion failed",
@@ -37,6 +38,7 @@ MUST_HAPPEN = {
     "journal: experiment_extended",
     "journal: experiment_paused",
     "journal: passed",
+    "journal: checkpoint_broken",
     "journal: promoted",
     "journal: trial_discarded",
     "journal: trial_failed",
@@ -57,6 +59,7 @@ MUST_HAPPEN = {
     "repeated event",
     "report waits for room",
     "stale event",
+    "started from another's checkpoint",
     "zombie told to stop",
 }
 

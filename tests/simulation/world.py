@@ -53,6 +53,7 @@ class World:
         self.database = Database(folder / f"{seed}.db")
         self._wall_offset = 1.8e9
         self._checkpoints: dict[str, int] = {}
+        self._broken: set[str] = set()
         self._cut_off: dict[str, float] = {}
         self._incarnations = 0
         self.stormy = True
@@ -69,7 +70,7 @@ class World:
 
     def _spec(self, **fields: Any) -> Spec:
         random = self.clockwork.random
-        searcher = {
+        searcher: dict[str, Any] = {
             "name": random.choice(TRIED),
             "max_trials": random.randint(4, 14),
             "max_resource": random.choice((3, 9, 10)),
@@ -79,6 +80,15 @@ class World:
         }
         fields_of = SEARCHERS[searcher["name"]].model_fields
         searcher = {name: value for name, value in searcher.items() if name in fields_of}
+        if random.random() < 0.3:
+            searcher = {
+                "name": "pbt",
+                "population": random.randint(2, 6),
+                "interval": random.choice((1, 2, 3)),
+                "max_resource": random.choice((6, 9, 10)),
+                "truncation": random.choice((0.25, 0.5)),
+                "max_concurrent_trials": random.choice((None, None, 2, 3)),
+            }
         return make_spec(
             searcher,
             hyperparameters={"x": {"type": "float", "low": 0.0, "high": 1.0}},
@@ -123,6 +133,8 @@ class World:
                 self.master.crash()
         for event in self.database.model.events:
             self.clockwork.counters[f"journal: {event.kind}"] += 1
+        for trial in self.database.model.trials.values():
+            self.clockwork.counters["started from another's checkpoint"] += trial.start_resource > 0
         for lease in self.database.model.leases.values():
             self.clockwork.counters[f"lease {lease.outcome}"] += 1
 
@@ -316,14 +328,22 @@ class World:
         self._checkpoints[address_in(assignment.checkpoint_storage, path)] = resource
         return CheckpointSaved(path, resource, 1, "sum")
 
-    def load_checkpoint(self, assignment: Assignment) -> int:
-        """The resource to go on from. What the master names must be there as long as the lease is held."""
-        if not assignment.checkpoints:
-            return 0
-        best = assignment.checkpoints[0]
-        if self._is_held(assignment.lease):
-            assert best.uri in self._checkpoints, f"{best.uri} was deleted, but is needed"
-        return self._checkpoints.get(best.uri, 0)
+    def load_checkpoint(self, assignment: Assignment) -> tuple[int, list[str], str]:
+        """The resource to go on from, which checkpoints were found broken, and the one that was not.
+
+        What the master names first must be there as long as the lease is held, unless it turned out to be broken.
+        """
+        broken: list[str] = []
+        for place, ref in enumerate(assignment.checkpoints):
+            if place == 0 and self._is_held(assignment.lease) and ref.uri not in self._broken:
+                assert ref.uri in self._checkpoints, f"{ref.uri} was deleted, but is needed"
+            if self.stormy and self.clockwork.random.random() < 0.05:
+                self._broken.add(ref.uri)
+            if ref.uri in self._checkpoints and ref.uri not in self._broken:
+                return ref.resource, broken, ref.uri
+            self.clockwork.happened("broken checkpoint")
+            broken.append(ref.uri)
+        return 0, broken, ""
 
     def _is_held(self, lease: LeaseRef) -> bool:
         row = self.database.model.leases[lease.experiment_id, lease.trial_id, lease.token]

@@ -177,6 +177,9 @@ class Relay:
     def follow(self, rules: int) -> None:
         pass
 
+    def keep_waiting(self, kept: object) -> None:
+        pass
+
     def extend(self, max_trials: int) -> None:
         raise NotExtendable(f"it makes no {max_trials} trials")
 

@@ -59,7 +59,7 @@ def make_spec(searcher: dict[str, Any] | None = None, **fields: Any) -> Spec:
         "entrypoint": "toy:train",
         "metric": {"name": "error", "goal": "minimize"},
         "hyperparameters": {"x": 1},
-        "searcher": defaults | (searcher or {}),
+        "searcher": searcher if searcher and searcher.get("name") == "pbt" else defaults | (searcher or {}),
         "fail_fast": 0,
     }
     return spec_from_json(document | fields)
