@@ -945,6 +945,13 @@ MUTANTS = (
         UNIT + "test_pbt.py::test_a_child_is_not_replaced_by_another_from_the_same_checkpoint",
     ),
     Mutant(
+        "a member that is not replaced saves no checkpoint",
+        "master/search/pbt.py",
+        "standing=standing, save=True)",
+        "standing=standing)",
+        UNIT + "test_pbt_experiment.py::test_each_interval_is_saved_and_the_worst_is_replaced_from_there",
+    ),
+    Mutant(
         "a population goes on from one that failed",
         "master/search/pbt.py",
         "        self._population.leave(trial)\n        self._vacated += 1\n        return Step(None,",
