@@ -18,11 +18,13 @@ UNREADABLE, UNDRAWABLE = "unreadable", "undrawable"
 #: The trials that Hyperband's grid for nine epochs and a divisor of three has.
 HYPERBAND_TRIALS = 9 + 5 + 3
 #: The searchers that a marathon can have.
-SEARCHERS = ("adaptive_asha", "sha", "hyperband")
+SEARCHERS = ("adaptive_asha", "sha", "hyperband", "pbt")
 
 
 def _searcher(name: str, max_trials: int) -> dict[str, Any]:
     """One that makes about so many trials."""
+    if name == "pbt":
+        return {"name": name, "population": max(2, max_trials // 3), "interval": 3, "max_resource": 9}
     fields: dict[str, Any] = {"name": name, "max_resource": 9, "divisor": 3}
     if name == "hyperband":
         return fields | {"iterations": max(1, max_trials // HYPERBAND_TRIALS)}
