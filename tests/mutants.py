@@ -440,9 +440,9 @@ MUTANTS = (
     Mutant(
         "a winner is crowned while others still train",
         "master/search/asha.py",
-        "(self.running or self.can_create or",
-        "(self.can_create or",
-        UNIT + "test_search.py::test_a_bracket_has_no_winner_while_it_may_make_or_train_another_trial",
+        "(self.running or not self.pool.all_in or",
+        "(not self.pool.all_in or",
+        UNIT + "test_search.py::test_a_bracket_has_no_winner_while_one_that_was_promoted_trains",
     ),
     Mutant(
         "a barrier opens before its last trial is in",

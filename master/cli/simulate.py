@@ -12,16 +12,18 @@ from ...shared.text.printing import say_block, say_json
 from ...shared.text.visible import visible
 from ..search.interface import Goal
 from ..search.registry import searcher_of
+from ..simulation.curves import CURVES
 from ..simulation.virtual_time import Outcome, RungCount, simulate
 from .searcher_file import load_searcher
 
 
-def _document(path: Path, seed: int, outcome: Outcome) -> dict[str, Any]:
+def _document(path: Path, seed: int, curves: str, outcome: Outcome) -> dict[str, Any]:
     """The outcome in the shape that scripts get."""
     return {
         "spec": str(path),
         "workers": outcome.workers,
         "seed": seed,
+        "curves": curves,
         "trials": outcome.trials,
         "assignments": outcome.assignments,
         "brackets": [{"rungs": [asdict(rung) for rung in bracket]} for bracket in outcome.rungs],
@@ -68,19 +70,28 @@ def _table(rungs: tuple[RungCount, ...]) -> list[str]:
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--workers", type=click.IntRange(1, 10**6), required=True, help="How many trials train at once.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the learning curves.")
+@click.option(
+    "--curves",
+    type=click.Choice(list(CURVES)),
+    default="model",
+    show_default=True,
+    help="How trials learn: as modelled, or so that early results tell the truth, or so that they mislead.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(spec: Path, workers: int, seed: int, as_json: bool) -> None:
+def command(spec: Path, workers: int, seed: int, curves: str, as_json: bool) -> None:
     """Runs the real search of SPEC in virtual time, on learning curves drawn from a model: nothing is trained.
 
     SPEC is a whole spec, or a file that holds just {"searcher": {…}}. The error of trial i falls by a power law towards
     a floor, as (seed, i) alone decides: floor, speed, noise and the time for one unit of resource differ by trial.
     Same seed, same trials, whatever the searcher; so different searchers can be compared. The numbers tell how a search
     behaves (how many trials reach each rung, how long it takes, how busy the workers are), not how your model learns.
+    With `--curves truthful` all curves have one shape and only the floor differs; with `crossing` those that end best
+    start worst.
     """
     document = load_searcher(spec)
     goal = Goal(document.metric.goal) if document.metric is not None else Goal.MINIMIZE
-    outcome = simulate(searcher_of(document), goal, workers, seed)
+    outcome = simulate(searcher_of(document), goal, workers, seed, curves)
     if as_json:
-        say_json(_document(spec, seed, outcome))
+        say_json(_document(spec, seed, curves, outcome))
     else:
         say_block(_text(spec, seed, outcome))

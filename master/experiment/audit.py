@@ -98,9 +98,13 @@ def _brackets(rows: Rows, plan: Sequence[BracketPlan]) -> Iterator[str]:
     if stored != planned:
         yield f"its rungs are {stored}, its spec says {planned}"
     made = Counter(trial.bracket_id for trial in rows.trials if trial.state != TrialState.DISCARDED)
+    total = sum(bracket.max_trials for bracket in plan)
+    if sum(made.values()) > total:
+        yield f"it has {sum(made.values())} trials and may have {total}"
+    pooled = plan[0].pooled
     for bracket in rows.brackets:
         number = made[bracket.bracket_id]
-        if bracket.trials_created != number or number > bracket.max_trials:
+        if bracket.trials_created != number or (number > bracket.max_trials and not pooled):
             yield (
                 f"bracket {bracket.bracket_id} has {number} trials, counts {bracket.trials_created} "
                 f"and may have {bracket.max_trials}"

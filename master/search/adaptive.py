@@ -10,8 +10,17 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ...shared.spec.searchers import AdaptiveAshaSpec, AshaSpec
-from .arithmetic import asha_brackets, bracket_sizes, capped_rungs, expected_cost, extended_shares, limited
-from .asha import AshaBracket
+from .arithmetic import (
+    asha_brackets,
+    bracket_sizes,
+    capped_rungs,
+    equal_cost_weights,
+    expected_cost,
+    extended_shares,
+    limited,
+    pooled_brackets,
+)
+from .asha import AshaBracket, TrialPool
 from .asha_promotions import AshaPromotions
 from .interface import (
     Action,
@@ -28,7 +37,9 @@ from .interface import (
     TrialRecord,
     UnknownTrial,
     Wait,
+    planned_trials,
 )
+from .learned_shares import LearnedShares, first_weights
 from .restoration import Restoration
 from .rung import Result
 
@@ -37,6 +48,7 @@ _ASSUMPTION = (
     "from each rung exactly the top 1/divisor of the trials that entered it go on, rounded down but at least the best "
     "one, and no training is repeated; asynchronous promotion may pass more, and failures save the rest of a trial"
 )
+_ASSUMPTION_LEARNED = "trials are shared out as before anything is learned; "
 
 
 class AdaptiveAsha:
@@ -47,7 +59,15 @@ class AdaptiveAsha:
         #: How many trials each bracket makes by the spec.
         self._shares = [bracket.max_trials for bracket in self._plan]
         self._eta, self._goal, self._stop_once = eta, goal, stop_once
-        self._brackets = tuple(AshaBracket(b, p, eta, goal, stop_once=stop_once) for b, p in enumerate(self._plan))
+        #: In a pool trials are shared out as they are made, by what was learned so far.
+        self._learned = LearnedShares([len(b.rungs) for b in self._plan], eta) if self._plan[0].pooled else None
+        pools = [TrialPool(bracket.max_trials) for bracket in self._plan]
+        if self._learned:
+            pools = [TrialPool(planned_trials(self._plan))] * len(self._plan)
+        self._brackets = tuple(
+            AshaBracket(b, plan, eta, goal, pool, stop_once=stop_once)
+            for b, (plan, pool) in enumerate(zip(self._plan, pools, strict=True))
+        )
         self._home: dict[int, AshaBracket] = {}
         self._next_trial = 0
 
@@ -63,7 +83,14 @@ class AdaptiveAsha:
 
     def expected_cost(self) -> ExpectedCost:
         """The cost where nothing fails and no early promotion turns out to be wrong."""
-        return expected_cost(self._plan, self._eta, _ASSUMPTION)
+        cost = expected_cost(self._plan, self._eta, _ASSUMPTION)
+        if self._learned is None:
+            return cost
+        return replace(
+            cost,
+            assumption=_ASSUMPTION_LEARNED + cost.assumption,
+            traits=f"{cost.traits}, shared out by what is learned",
+        )
 
     def promotion_rule(self) -> AshaPromotions:
         """Whether a promoted trial was in its rung's quota, or the winner of its bracket."""
@@ -98,24 +125,31 @@ class AdaptiveAsha:
         """The bracket with room, its rung, and the result there, whose promotion leads to the largest resource."""
         furthest, largest = None, 0
         for bracket in self._brackets:
-            if bracket.has_room and (found := bracket.promotable()) is not None:
+            if self._has_room(bracket) and (found := bracket.promotable()) is not None:
                 resource = bracket.rungs[found[0] + 1].resource
                 if resource > largest:
                     furthest, largest = (bracket, *found), resource
         return furthest
 
+    def _has_room(self, bracket: AshaBracket) -> bool:
+        limit = bracket.plan.max_concurrent_trials
+        return bracket.has_room and (not self._learned or limit is None or len(self._home) < limit)
+
     def _created(self) -> Train | None:
-        """Starts a trial in the bracket with room that has created the smallest part of its trials."""
-        least: AshaBracket | None = None
-        for bracket in self._brackets:
-            if not (bracket.has_room and bracket.can_create):
-                continue
-            if least is None or bracket.created * least.plan.max_trials < least.created * bracket.plan.max_trials:
-                least = bracket
+        """Starts a trial in the bracket with room that is furthest behind its share."""
+        open_brackets = [b for b in self._brackets if b.can_create and self._has_room(b)]
+        least = self._least_by_learning() if self._learned and open_brackets else _least_complete(open_brackets)
         if least is None:
             return None
         self._next_trial += 1
         return least.create(self._next_trial - 1)
+
+    def _least_by_learning(self) -> AshaBracket:
+        """The bracket of the pool with the smallest (trials + 1) / weight, the first of equal ones."""
+        assert self._learned is not None
+        weights = self._learned.weights([bracket.rungs[-1] for bracket in self._brackets])
+        behind = [(b.created + 1) / weight for b, weight in zip(self._brackets, weights, strict=True)]
+        return self._brackets[behind.index(min(behind))]
 
     def report(self, trial: int, resource: int, metric: float) -> Step:
         """A running trial reached `resource` with this metric. Raises UnknownTrial where it is not running."""
@@ -173,7 +207,9 @@ class AdaptiveAsha:
 
     def extend(self, max_trials: int) -> None:
         """Shares the further trials out by the brackets' weights."""
-        shares = extended_shares(self._shares, [len(bracket.rungs) for bracket in self._plan], max_trials, self._eta)
+        sizes = [len(bracket.rungs) for bracket in self._plan]
+        weights = (first_weights if self._learned else equal_cost_weights)(sizes, self._eta)
+        shares = extended_shares(self._shares, weights, max_trials)
         self._plan = tuple(replace(plan, max_trials=share) for plan, share in zip(self._plan, shares, strict=True))
         for bracket, share in zip(self._brackets, shares, strict=True):
             bracket.extend(share)
@@ -192,6 +228,15 @@ class AdaptiveAsha:
         assert all(trial < self._next_trial for trial in self._home), "a running trial has a number not given yet"
 
 
+def _least_complete(brackets: Sequence[AshaBracket]) -> AshaBracket | None:
+    """The bracket that has created the smallest part of its trials, the first of equal ones."""
+    least: AshaBracket | None = None
+    for bracket in brackets:
+        if least is None or bracket.created * least.plan.max_trials < least.created * bracket.plan.max_trials:
+            least = bracket
+    return least
+
+
 def build_asha(spec: AshaSpec, context: SearchContext) -> AdaptiveAsha:
     """One bracket with as many rungs as fit, up to `max_rungs`."""
     return _build(spec, context.goal, [_capped(spec)])
@@ -199,7 +244,22 @@ def build_asha(spec: AshaSpec, context: SearchContext) -> AdaptiveAsha:
 
 def build_adaptive_asha(spec: AdaptiveAshaSpec, context: SearchContext) -> AdaptiveAsha:
     """The brackets that `bracket_rungs` names, or those of the `mode`."""
+    if spec.mode == "learned" and not spec.bracket_rungs:
+        return _build_learned(spec, context.goal)
     return _build(spec, context.goal, spec.bracket_rungs or bracket_sizes(spec.mode, _capped(spec)))
+
+
+def _build_learned(spec: AdaptiveAshaSpec, goal: Goal) -> AdaptiveAsha:
+    sizes = bracket_sizes(spec.mode, _capped(spec))
+    plan = pooled_brackets(
+        sizes,
+        first_weights(sizes, spec.eta),
+        max_resource=spec.max_resource,
+        max_trials=spec.max_trials,
+        max_concurrent_trials=spec.max_concurrent_trials,
+        eta=spec.eta,
+    )
+    return AdaptiveAsha(plan, spec.eta, goal, stop_once=spec.stop_once)
 
 
 def _capped(spec: AshaSpec | AdaptiveAshaSpec) -> int:

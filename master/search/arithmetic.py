@@ -34,7 +34,7 @@ def rung_resources(max_resource: int, eta: Fraction, rungs: int) -> tuple[int, .
 
 def bracket_sizes(mode: Mode, rungs: int) -> tuple[int, ...]:
     """The number of rungs of each bracket, most first, where the largest may have `rungs`."""
-    smallest = {"aggressive": rungs, "standard": (rungs - 1) // 2 + 1, "conservative": 1}[mode]
+    smallest = {"aggressive": rungs, "standard": (rungs - 1) // 2 + 1, "conservative": 1, "learned": 1}[mode]
     return tuple(range(rungs, smallest - 1, -1))
 
 
@@ -62,14 +62,18 @@ def _take_back(shares: list[int], excess: int) -> None:
         excess -= given
 
 
-def extended_shares(shares: Sequence[int], sizes: Sequence[int], max_trials: int, eta: Fraction) -> tuple[int, ...]:
+def equal_cost_weights(sizes: Sequence[int], eta: Fraction) -> list[Fraction]:
+    """The weights of `split_trials`: brackets whose numbers of trials are in these proportions cost about the same."""
+    return [eta ** (size - 1) / size for size in sizes]
+
+
+def extended_shares(shares: Sequence[int], weights: Sequence[Fraction], max_trials: int) -> tuple[int, ...]:
     """Shares out more trials than `shares` has: each further one goes to the bracket with the smallest (trials + 1) /
-    weight, the first of equal ones. The weights are those of `split_trials`.
+    weight, the first of equal ones.
 
     So no bracket gets fewer, and the way to a number, in one step or in several, does not matter (the method of
     Jefferson, which is house-monotone: Balinski and Young, Fair Representation, 1982).
     """
-    weights = [eta ** (size - 1) / size for size in sizes]
     extended, back = list(shares), 0
     while back < max_trials:
         # Up to a common level the method fills all brackets; a level that is too high is taken back.
@@ -110,8 +114,27 @@ def asha_brackets(
     )
 
 
+def pooled_brackets(
+    sizes: Sequence[int],
+    weights: Sequence[Fraction],
+    *,
+    max_resource: int,
+    max_trials: int,
+    max_concurrent_trials: int | None,
+    eta: Fraction,
+) -> tuple[BracketPlan, ...]:
+    """Plans one bracket for each of `sizes`, most rungs first. Together they make `max_trials`: at first by the
+    weights, at least one each."""
+    return tuple(
+        BracketPlan(rung_resources(max_resource, eta, size), share, max_concurrent_trials, pooled=True)
+        for size, share in zip(sizes, extended_shares([1] * len(sizes), weights, max_trials), strict=True)
+    )
+
+
 def limited(plan: Sequence[BracketPlan], max_concurrent_trials: int | None) -> tuple[BracketPlan, ...]:
     """The same brackets with another limit on the trials that train at once."""
+    if plan[0].pooled:
+        return tuple(replace(bracket, max_concurrent_trials=max_concurrent_trials) for bracket in plan)
     shares = split_concurrency(max_concurrent_trials, len(plan))
     return tuple(replace(bracket, max_concurrent_trials=share) for bracket, share in zip(plan, shares, strict=True))
 

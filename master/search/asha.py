@@ -24,12 +24,31 @@ class Running(NamedTuple):
     resource: int
 
 
+class TrialPool:
+    """The trials that a bracket makes, or several make together: how many in all, how many so far, and how many of
+    those have come to their lowest rung."""
+
+    __slots__ = ("created", "entered", "max_trials")
+
+    def __init__(self, max_trials: int) -> None:
+        self.max_trials = max_trials
+        self.created = self.entered = 0
+
+    @property
+    def all_in(self) -> bool:
+        """Whether all trials have been made and have come to their lowest rung."""
+        return self.entered >= self.max_trials
+
+
 class AshaBracket:
     """One ASHA run. Trials that neither run nor wait for a promotion live on only as results in its rungs."""
 
-    def __init__(self, index: int, plan: BracketPlan, eta: Fraction, goal: Goal, *, stop_once: bool) -> None:
+    def __init__(
+        self, index: int, plan: BracketPlan, eta: Fraction, goal: Goal, pool: TrialPool, *, stop_once: bool
+    ) -> None:
         self.index = index
         self.plan = plan
+        self.pool = pool
         self.created = 0
         self.running: dict[int, Running] = {}
         #: As many ran when the limit was last set: more than it allows, where it was lowered.
@@ -56,6 +75,7 @@ class AshaBracket:
 
     def extend(self, max_trials: int) -> None:
         """Makes this many trials in all."""
+        self.pool.max_trials += max_trials - self.plan.max_trials
         self.plan = replace(self.plan, max_trials=max_trials)
 
     def keep_waiting(self, kept: Callable[[int], bool]) -> None:
@@ -65,8 +85,8 @@ class AshaBracket:
 
     @property
     def can_create(self) -> bool:
-        """Whether some of its trials were not created yet."""
-        return self.created < self.plan.max_trials
+        """Whether some of its trials, or of its pool's, were not created yet."""
+        return self.pool.created < self.pool.max_trials
 
     def promotable(self) -> tuple[int, Result] | None:
         """The highest rung that has a trial to promote, and that trial's result there."""
@@ -81,14 +101,20 @@ class AshaBracket:
     @property
     def _winner_goes_on(self) -> bool:
         """Whether the best trial that waits goes on, in the top 1/divisor or not: no other trial runs or will be
-        created, and none was trained in full."""
-        return self.crowns_winner and not (self.running or self.can_create or self.rungs[-1].has_finite)
+        created, and none was trained in full. Where brackets share a pool, all of its trials must be in."""
+        return self.crowns_winner and not (self.running or not self.pool.all_in or self.rungs[-1].has_finite)
 
     def create(self, trial: int) -> Train:
         """Starts a new trial."""
-        self.created += 1
+        self.count(1)
         self.running[trial] = Running(rung=0, resource=0)
         return Train(trial, self.index, 0, start=0, target=self.rungs[0].resource, new=True)
+
+    def count(self, created: int, entered: int = 0) -> None:
+        """So many more trials were made, and have come to the lowest rung."""
+        self.created += created
+        self.pool.created += created
+        self.pool.entered += entered
 
     def promote(self, k: int, result: Result, effects: list[Effect]) -> Train | SearchDecision:
         """Promotes the trial with this result at rung k, as `promotable` gave them.
@@ -118,7 +144,7 @@ class AshaBracket:
     def fail(self, trial: int, effects: list[Effect]) -> None:
         """A running trial takes the worst place in the rung it was heading for, and is never promoted."""
         run = self.running.pop(trial)
-        self.rungs[run.rung].enter((WORST, trial), run.resource)
+        self._enter(run.rung, (WORST, trial), run.resource)
         effects.append(Entered(self.index, run.rung, trial, run.resource, metric=None))
 
     def discard(self, trial: int, effects: list[Effect]) -> None:
@@ -127,7 +153,7 @@ class AshaBracket:
             self.fail(trial, effects)
         else:
             del self.running[trial]
-            self.created -= 1
+            self.count(-1)
 
     def _climb(self, trial: int, k: int, resource: int, metric: float, effects: list[Effect]) -> SearchDecision:
         """Enters rung k and those above that `resource` has reached, until the trial pauses, stops or has to train."""
@@ -135,7 +161,7 @@ class AshaBracket:
         finite = result[0] != WORST
         while True:
             rung = self.rungs[k]
-            rank = rung.enter(result, resource)
+            rank = self._enter(k, result, resource)
             effects.append(Entered(self.index, k, trial, resource, metric if finite else None))
             where = place(rank, len(rung), k, finite=finite)
             if k == self._top:
@@ -154,6 +180,10 @@ class AshaBracket:
                 self.running[trial] = Running(k, resource)
                 return SearchDecision(trial, Action.CONTINUE, target, reason=reason, standing=standing)
 
+    def _enter(self, k: int, result: Result, resource: int) -> int:
+        self.count(0, entered=k == 0)
+        return self.rungs[k].enter(result, resource)
+
     def _passing(self, rung: RankedRung) -> int:
         return max(1, rung.quota) if self._stop_once else rung.quota
 
@@ -171,7 +201,8 @@ class AshaBracket:
         assert limit is None or len(self.running) <= max(limit, self._ran), (
             f"bracket {self.index} trains more trials than it may"
         )
-        assert self.created <= self.plan.max_trials, f"bracket {self.index} made more trials than it may"
+        pool = self.pool
+        assert self.created <= pool.created <= pool.max_trials, f"bracket {self.index} made more trials than it may"
         passed: set[int] | None = None
         for k, rung in enumerate(self.rungs):
             rung.check()

@@ -63,10 +63,12 @@ class AshaPromotions:
 
     def _wins(self, place: Place, key: Result) -> bool:
         """Whether this result is the best of those that wait in their bracket's highest rung, while all its trials are
-        in and none has come to the end."""
+        in (of a pool all that it has) and none has come to the end."""
         plan = self._plan[place[0]]
         rungs = [(place[0], rung) for rung in range(len(plan.rungs))]
-        came = [plan.max_trials, *(self._climbs[lower] for lower in rungs[:-1])]
-        all_in = came == [len(self._ranked[each]) for each in rungs]
+        together = range(len(self._plan)) if plan.pooled else [place[0]]
+        made = sum(self._plan[bracket].max_trials - len(self._ranked[bracket, 0]) for bracket in together) == 0
+        climbed = [self._climbs[lower] for lower in rungs[:-1]]
+        all_in = made and climbed == [len(self._ranked[each]) for each in rungs[1:]]
         highest = next((each for each in reversed(rungs) if self._waiting[each]), None)
         return all_in and highest == place and self._waiting[place][0] == key

@@ -186,11 +186,16 @@ class RungRecord:
 @dataclass(frozen=True, slots=True)
 class BracketPlan:
     """One bracket before it runs: its rungs' resources, and how many trials it makes (those that its lowest rung waits
-    for) and trains at once."""
+    for) and trains at once.
+
+    The brackets of a search are all `pooled` or none is. Those that are make their trials together: one may make fewer
+    than planned and another more, and `max_concurrent_trials` is how many all of them train at once.
+    """
 
     rungs: tuple[int, ...]
     max_trials: int
     max_concurrent_trials: int | None
+    pooled: bool = False
 
 
 def planned_trials(plan: Sequence[BracketPlan]) -> int:

@@ -20,7 +20,7 @@ class Restoration:
 
     def take_trial(self, record: TrialRecord) -> None:
         """Takes in a trial that was made, and not discarded."""
-        self._bracket.created += 1
+        self._bracket.count(1)
         if record.running:
             self._bracket.running[record.trial] = Running(record.rung, record.resource)
         elif record.ended and not record.kept:
@@ -33,6 +33,7 @@ class Restoration:
         content = self._contents[record.rung]
         result = (self._bracket.key(record.metric), record.trial)
         content.results.append(result)
+        self._bracket.count(0, entered=record.rung == 0)
         if record.promoted or result[0] == WORST:
             return
         if record.trial in self._over:

@@ -1,14 +1,6 @@
 """The real searcher in virtual time: workers that train nothing, on learning curves drawn from a model.
 
-The model. Trial i of a simulation with seed s has a learning curve that depends on (s, i) alone, so that different
-searchers can be compared on the same trials. Its error after resource r is
-
-    error(r) = floor + (start - floor) · (1 + r / scale) ^ -power   + noise
-
-a power law, the shape that learning curves of neural networks are commonly found to have. `floor` (what it would reach
-in the end), `scale` and `power` (how fast) differ by trial, so curves cross; the noise is normal and shrinks as
-training goes on. One unit of resource takes a trial's own `pace` (log-normal around 1), in units of virtual time: one
-is what a unit of resource takes on a median trial. Where the goal is to maximize, the metric is 1 - error.
+The trials' learning curves are drawn from a model (`curves`). Where the goal is to maximize, the metric is 1 - error.
 Saving, loading and asking for work take no time. A trial that goes on from another's checkpoint (PBT) follows the curve
 of its own number from there: what it inherits is the resource, not the error.
 """
@@ -18,66 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from statistics import NormalDist
 
 from ..search.interface import Action, Entered, Goal, SearchDecision, Searcher, Step, Train
-
-_MASK = 2**64 - 1
-_NORMAL = NormalDist()
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """How one trial learns: error by resource, and the virtual time that one unit of resource takes."""
-
-    start: float
-    floor: float
-    scale: float
-    power: float
-    noise: float
-    pace: float
-
-    def error(self, resource: float) -> float:
-        """The error after training to `resource`, without noise."""
-        return self.floor + (self.start - self.floor) * (1 + resource / self.scale) ** -self.power
-
-
-class Curves:
-    """The learning curves of all trials of one simulation; each is a function of (seed, trial) alone."""
-
-    def __init__(self, seed: int, max_resource: int) -> None:
-        self._seed = _scrambled(seed & _MASK)
-        self._max_resource = max_resource
-
-    def curve(self, trial: int) -> Curve:
-        """How this trial learns."""
-        floor, speed, power, noise, pace = (self._uniform(trial, k) for k in range(5))
-        return Curve(
-            start=0.9,
-            floor=0.02 + 0.6 * floor**1.5,
-            scale=self._max_resource * 10 ** (-3 + 2 * speed),
-            power=0.4 + power,
-            noise=0.002 + 0.02 * noise,
-            pace=math.exp(0.35 * _NORMAL.inv_cdf(pace)),
-        )
-
-    def measured(self, trial: int, curve: Curve, resource: int) -> float:
-        """The error that the trial reports at `resource`, noise included: the same each time it is asked for."""
-        noise = _NORMAL.inv_cdf(self._uniform(trial, 5 + resource))
-        return curve.error(resource) + curve.noise * noise / math.sqrt(1 + 9 * resource / self._max_resource)
-
-    def _uniform(self, trial: int, which: int) -> float:
-        """A number strictly between 0 and 1."""
-        bits = _scrambled(_scrambled(self._seed ^ trial) + which)
-        return ((bits >> 11) + 0.5) / 2**53
-
-
-def _scrambled(x: int) -> int:
-    """SplitMix64 (Steele, Lea & Flood 2014): a fast bijection of 64 bits that passes for random."""
-    x = (x + 0x9E3779B97F4A7C15) & _MASK
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
-    return x ^ (x >> 31)
+from .curves import Curve, Curves
 
 
 @dataclass(slots=True)
@@ -126,12 +61,12 @@ class Outcome:
 class Simulation:
     """One search, with `workers` that train one trial each at a time. To be run once."""
 
-    def __init__(self, searcher: Searcher, goal: Goal, workers: int, seed: int) -> None:
+    def __init__(self, searcher: Searcher, goal: Goal, workers: int, seed: int, curves: str = "model") -> None:
         self._searcher = searcher
         self._goal = goal
         self._workers = workers
         self._max_resource = max(bracket.rungs[-1] for bracket in searcher.plan)
-        self._curves = Curves(seed, self._max_resource)
+        self._curves = Curves(seed, self._max_resource, curves)
         self._rungs = [[RungCount(resource) for resource in bracket.rungs] for bracket in searcher.plan]
         #: When which trial will reach which resource.
         self._arrivals: list[tuple[float, int, int]] = []
@@ -150,6 +85,18 @@ class Simulation:
             idle = self._hand_out(idle + self._arrived(trial, resource))
         assert self._searcher.done, "the search stands still without having ended"
         return self._outcome()
+
+    def time_to(self, error: float, longest: float) -> float:
+        """Runs the search until a trial was trained in full that has at most this error then; gives the time."""
+        idle = self._hand_out(self._workers)
+        while self._arrivals:
+            self._now, trial, resource = heappop(self._arrivals)
+            if self._now > longest:
+                break
+            if resource >= self._max_resource and self._training[trial].error(self._max_resource) <= error:
+                return self._now
+            idle = self._hand_out(idle + self._arrived(trial, resource))
+        return math.inf
 
     def _hand_out(self, idle: int) -> int:
         """Lets idle workers ask for work until there is none; gives how many stay idle."""
@@ -216,6 +163,12 @@ class Simulation:
         )
 
 
-def simulate(searcher: Searcher, goal: Goal, workers: int, seed: int = 0) -> Outcome:
+def simulate(searcher: Searcher, goal: Goal, workers: int, seed: int = 0, curves: str = "model") -> Outcome:
     """Runs a fresh searcher to its end in virtual time; the same arguments give the same outcome on any machine."""
-    return Simulation(searcher, goal, workers, seed).run()
+    return Simulation(searcher, goal, workers, seed, curves).run()
+
+
+def time_to(error: float, searcher: Searcher, workers: int, seed: int, curves: str, longest: float) -> float:
+    """The virtual time at which a trial was trained in full that has at most this error then, without noise; infinite
+    where it is more than `longest`, or none was."""
+    return Simulation(searcher, Goal.MINIMIZE, workers, seed, curves).time_to(error, longest)

@@ -43,7 +43,7 @@ Divisor = Annotated[int | float, number(above=1, maximum=1e6)]
 """One in this many goes on from a rung."""
 
 Goal = Literal["minimize", "maximize"]
-Mode = Literal["aggressive", "standard", "conservative"]
+Mode = Literal["aggressive", "standard", "conservative", "learned"]
 
 
 def max_rungs_that_fit(eta: Fraction, value: int, limit: int = 10 * MAX_RUNGS) -> int:
@@ -179,7 +179,7 @@ class AdaptiveAshaSpec(AsynchronousSearcher):
     """
 
     name: Annotated[str, one_of("adaptive_asha")] = "adaptive_asha"
-    mode: Annotated[Mode, one_of("aggressive", "standard", "conservative")] = "standard"
+    mode: Annotated[Mode, one_of("aggressive", "standard", "conservative", "learned")] = "standard"
     bracket_rungs: Annotated[tuple[Annotated[int, whole(1, MAX_RUNGS)], ...], BeforeValidator(listed)] | None = None
 
     @model_validator(mode="after")
@@ -195,7 +195,7 @@ class AdaptiveAshaSpec(AsynchronousSearcher):
         if self.bracket_rungs is not None:
             return len(self.bracket_rungs)
         rungs = min(self.max_rungs, self.rungs_that_fit)
-        return {"aggressive": 1, "standard": rungs - (rungs - 1) // 2, "conservative": rungs}[self.mode]
+        return {"aggressive": 1, "standard": rungs - (rungs - 1) // 2}.get(self.mode, rungs)
 
 
 def _rungs_do_not_fit(spec: AdaptiveAshaSpec) -> list[Problem]:

@@ -88,7 +88,11 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """One ASHA run with its own number of rungs."""
+    """One ASHA run with its own number of rungs.
+
+    `max_trials` is how many trials it makes; in a search that learns (`mode: learned`) as many as it would without
+    having learned anything, and `trials_created` may come to more.
+    """
 
     bracket_id: int
     max_trials: int

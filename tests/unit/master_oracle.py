@@ -22,7 +22,7 @@ from rungmaster.master.experiment.experiment import LiveExperiment
 from rungmaster.master.experiment.records import ExperimentRecords
 from rungmaster.master.search.adaptive import AdaptiveAsha
 from rungmaster.master.search.synchronous.searcher import SynchronousHalving
-from rungmaster.shared.spec.searchers import AsynchronousSearcher
+from rungmaster.shared.spec.searchers import AdaptiveAshaSpec, AsynchronousSearcher
 from rungmaster.shared.spec.spec import Spec, spec_from_json
 from rungmaster.shared.wire.model import ExperimentState, LeaseRef, TrialState
 from rungmaster.shared.wire.session import CheckpointSaved, Exit, LeaseEvent, Measurement
@@ -118,8 +118,9 @@ class Oracle:
         for row in results:
             rungs[row.rung_id].append(row)
         went_on = [[(experiment_id, bracket, k, row.trial_id) in promoted for row in r] for k, r in enumerate(rungs)]
-        came = [self._store.brackets[experiment_id, bracket].max_trials, *map(sum, went_on[:-1])]
-        if spec.searcher.stop_once or came != [len(rung) for rung in rungs]:
+        if spec.searcher.stop_once or [*map(sum, went_on[:-1])] != [len(rung) for rung in rungs[1:]]:
+            return None
+        if not self._all_in(experiment_id, bracket, len(rungs[0])):
             return None
         if any(row.metric is not None for row in rungs[-1]):
             return None
@@ -129,6 +130,15 @@ class Oracle:
             if waiting:
                 return k, min((_rank(row, spec), row.trial_id) for row in waiting)[1]
         return None
+
+    def _all_in(self, experiment_id: int, bracket: int, entered: int) -> bool:
+        """Whether all trials of the bracket, or of all that share a pool, have come to their lowest rung."""
+        searcher = self._spec(experiment_id).searcher
+        if not (isinstance(searcher, AdaptiveAshaSpec) and searcher.mode == "learned"):
+            return entered == self._store.brackets[experiment_id, bracket].max_trials
+        first = [key for key in self._store.results if (key[0], key[2]) == (experiment_id, 0)]
+        made = sum(row.max_trials for key, row in self._store.brackets.items() if key[0] == experiment_id)
+        return entered == made - sum(key[1] != bracket for key in first)
 
     def _is_left(self, row: RungResultRow) -> bool:
         return (row.experiment_id, row.trial_id) in self._left
@@ -221,7 +231,9 @@ class Oracle:
             assert row.resource_spent == spent, f"spent {row.resource_spent}, reported {spent}"
         for key, bracket in self._store.brackets.items():
             assert bracket.trials_created == created[key], f"{bracket}, trials {created[key]}"
-            assert bracket.trials_created <= bracket.max_trials, f"more trials than planned: {bracket}"
+            searcher = self._spec(key[0]).searcher
+            if not (isinstance(searcher, AdaptiveAshaSpec) and searcher.mode == "learned"):
+                assert bracket.trials_created <= bracket.max_trials, f"more trials than planned: {bracket}"
 
     def _check_sequences(self) -> None:
         sequences: dict[tuple[int, int, int], list[int]] = defaultdict(list)

@@ -36,15 +36,17 @@ from rungmaster.shared.wire.session import (
 WORKERS = 4
 METRICS = st.one_of(st.integers(0, 6).map(float), st.sampled_from([math.nan, math.inf, -math.inf, RAISES]))
 NAMES = st.sampled_from(["toy", "toy", UNDRAWABLE, RAISING])
-SPECS = st.fixed_dictionaries(
-    {
-        "name": st.sampled_from(["asha", "adaptive_asha"]),
-        "max_trials": st.integers(3, 12),
-        "max_resource": st.sampled_from([1, 3, 4, 9]),
-        "divisor": st.sampled_from([2, 2.5, 3]),
-        "max_concurrent_trials": st.sampled_from([None, None, 2, 4]),
-        "stop_once": st.booleans(),
-    }
+FIELDS = {
+    "max_trials": st.integers(3, 12),
+    "max_resource": st.sampled_from([1, 3, 4, 9]),
+    "divisor": st.sampled_from([2, 2.5, 3]),
+    "max_concurrent_trials": st.sampled_from([None, None, 2, 4]),
+    "stop_once": st.booleans(),
+}
+MODES = st.sampled_from(["standard", "learned"])
+SPECS = st.one_of(
+    st.fixed_dictionaries({"name": st.just("asha"), **FIELDS}),
+    st.fixed_dictionaries({"name": st.just("adaptive_asha"), "mode": MODES, **FIELDS}),
 )
 
 

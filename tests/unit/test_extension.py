@@ -285,8 +285,22 @@ def test_a_commit_that_fails_leaves_it_ended_or_extended_as_a_whole(fault: str) 
     assert replayed(master) == []
 
 
-def test_brackets_never_get_fewer_trials_and_one_step_is_as_good_as_several() -> None:
-    spec = make_spec({"name": "adaptive_asha", "max_trials": 20, "max_resource": 81})
+def test_a_search_that_learns_makes_as_many_trials_as_it_was_extended_to_and_is_replayed() -> None:
+    master, worker = completed({"name": "adaptive_asha", "mode": "learned", "max_trials": 30, "divisor": 2})
+    created = [bracket.trials_created for bracket in master.store.rows.brackets.values()]
+    assert sum(created) == 30
+    assert created != [bracket.max_trials for bracket in master.store.rows.brackets.values()]
+    assert replayed(master) == []
+    master.extend(60)
+    worker.connect()
+    search_to_its_end(master, worker)
+    assert sum(bracket.trials_created for bracket in master.store.rows.brackets.values()) == 60
+    assert replayed(master) == []
+
+
+@pytest.mark.parametrize("mode", ["standard", "learned"])
+def test_brackets_never_get_fewer_trials_and_one_step_is_as_good_as_several(mode: str) -> None:
+    spec = make_spec({"name": "adaptive_asha", "mode": mode, "max_trials": 20, "max_resource": 81})
     once, twice = (searcher_of(spec) for _ in range(2))
     once.extend(100)
     before = twice.plan

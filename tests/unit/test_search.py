@@ -200,6 +200,13 @@ def test_a_bracket_has_no_winner_while_it_may_make_or_train_another_trial() -> N
     assert train(searcher.next()).trial == 0
 
 
+def test_a_bracket_has_no_winner_while_one_that_was_promoted_trains() -> None:
+    searcher = search(rungs=(1, 2), trials=2)
+    _, second = enter(searcher, 0.5, 0.4)
+    assert second.action is Action.CONTINUE
+    assert searcher.next().answer == Wait()
+
+
 @pytest.mark.parametrize("metric", [None, math.nan, math.inf])
 def test_where_the_winner_fails_the_next_best_goes_on(metric: float | None) -> None:
     searcher = small(0.5, 0.4, 0.6)

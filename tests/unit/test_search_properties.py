@@ -32,7 +32,7 @@ def specs(draw: st.DrawFn) -> AdaptiveAshaSpec:
         max_resource=draw(st.integers(1, 100)),
         divisor=draw(st.sampled_from([2, 2, 3, 4, 2.5, 1.75])),
         max_rungs=draw(st.integers(1, 5)),
-        mode=draw(st.sampled_from(["aggressive", "standard", "conservative"])),
+        mode=draw(st.sampled_from(["aggressive", "standard", "conservative", "learned"])),
         max_concurrent_trials=draw(st.one_of(st.none(), st.integers(1, 6))),
         stop_once=draw(st.booleans()),
     )
@@ -74,14 +74,16 @@ class Oracle:
 
     def winner(self, bracket: int) -> int | None:
         """The trial that has to go on so that the bracket ends with one trained in full."""
-        plan, last = self.plan[bracket], len(self.plan[bracket].rungs) - 1
+        last = len(self.plan[bracket].rungs) - 1
         entered = [self.rungs.get((bracket, k), []) for k in range(last + 1)]
         waiting = [
             [r for r in rung if r[0] != math.inf and (bracket, k, r[1]) not in self.promoted]
             for k, rung in enumerate(entered)
         ]
-        came = [plan.max_trials, *(sum((bracket, k, r[1]) in self.promoted for r in entered[k]) for k in range(last))]
-        if self.spec.stop_once or waiting[last] or came != [len(rung) for rung in entered]:
+        together = range(len(self.plan)) if self.spec.mode == "learned" else [bracket]
+        first = sum(self.plan[b].max_trials - len(self.rungs.get((b, 0), [])) for b in together)
+        came = [sum((bracket, k, r[1]) in self.promoted for r in entered[k]) for k in range(last)]
+        if self.spec.stop_once or waiting[last] or first or came != [len(rung) for rung in entered[1:]]:
             return None
         return next((min(rung)[1] for rung in reversed(waiting) if rung), None)
 
@@ -108,12 +110,14 @@ def test_every_search_keeps_the_rules_and_ends(spec: AdaptiveAshaSpec, goal: Goa
         step = happen(searcher, ledger, event)
         oracle.see(step)
         for b, bracket in enumerate(searcher.plan):
-            running = sum(ledger.trials[trial].bracket == b for trial in ledger.running)
+            together = range(len(searcher.plan)) if bracket.pooled else [b]
+            running = sum(ledger.trials[trial].bracket in together for trial in ledger.running)
             limit = bracket.max_concurrent_trials
             assert limit is None or running <= limit
             if isinstance(step.answer, Wait | Done) and (limit is None or running < limit):
-                created = sum(t.bracket == b and not t.discarded for t in ledger.trials.values())
-                assert created == bracket.max_trials, "no worker waits while a trial could be made"
+                created = sum(t.bracket in together and not t.discarded for t in ledger.trials.values())
+                most = sum(searcher.plan[k].max_trials for k in together)
+                assert created == most, "no worker waits while a trial could be made"
                 assert not oracle.promotable(b), "no worker waits while one could be promoted"
     seen = len(ledger.calls)
     finish(searcher, ledger)

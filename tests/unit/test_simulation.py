@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from rungmaster.master.search.interface import Goal, SearchContext
 from rungmaster.master.search.registry import build_searcher
-from rungmaster.master.simulation.virtual_time import Curves, Outcome, simulate
+from rungmaster.master.simulation.curves import Curves
+from rungmaster.master.simulation.virtual_time import Outcome, simulate
 from rungmaster.shared.spec.searchers import AdaptiveAshaSpec
 
 
