@@ -118,7 +118,7 @@ def measure(size: Size) -> Result:
                 met=rate / peer >= OPTUNA_AIM if peer and workers == max(size.workers) else None,
             )
         )
-    ours = bench_search.cost(size.results, size.decisions, 1).decision_us
+    ours = bench_search.cost(bench_search.asha, size.results, size.decisions, 1).decision_us
     for peer_name, script in (("Ray Tune", "ray"), ("Syne Tune", "syne")):
         answer = _ask(result, "asha_peers.py", script, size.results, size.decisions)
         theirs = answer["seconds"] * 1e6 if answer else None

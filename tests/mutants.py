@@ -52,7 +52,7 @@ BEST_STAYS = (
 )
 
 EXPERIMENT = "master/experiment/experiment.py"
-DELETIONS, ORPHANS = "master/dispatcher/upkeep/deletions.py", "master/experiment/orphans.py"
+DELETIONS, ORPHANS = "master/dispatcher/upkeep/deletions.py", "master/experiment/saved/orphans.py"
 LEFTOVERS = "shared/checkpoints/leftovers.py"
 CORE, BLAME = "master/dispatcher/core.py", "master/dispatcher/scheduling/blame.py"
 HELD = "if lease is None or lease.token != ref.token or lease.session_id != session_id:"
@@ -481,7 +481,7 @@ MUTANTS = (
     ),
     Mutant(
         "a search of old is replayed by the rules of today",
-        "master/experiment/replay.py",
+        "master/experiment/checking/replay.py",
         'data.get("rules", 1)',
         'data.get("rules", 2)',
         UNIT + "test_replay.py::test_a_search_that_ended_by_the_rules_of_old_is_not_called_wrong",
@@ -516,35 +516,35 @@ MUTANTS = (
     ),
     Mutant(
         "the model of the best result goes with its trial",
-        "master/experiment/checkpoints.py",
+        "master/experiment/saved/kept.py",
         "if row.resource == leads or row in pinned]:",
         "if row in pinned]:",
         SEARCHES + "test_the_model_of_the_best_result_stays_where_its_trial_fails_or_its_search_is_cancelled",
     ),
     Mutant(
         "a parent that trains on gives up what its child starts from",
-        "master/experiment/checkpoints.py",
+        "master/experiment/saved/kept.py",
         "if row.resource != best and row.uri not in self._pins]:",
         "if row.resource != best]:",
         LINEAGE + "test_what_a_child_starts_from_is_kept_until_it_has_a_checkpoint_of_its_own",
     ),
     Mutant(
         "the first of two children gives up what both start from",
-        "master/experiment/checkpoints.py",
+        "master/experiment/saved/kept.py",
         "if self._pins[row.uri] == 0:",
         "if self._pins[row.uri] < 2:",
         LINEAGE + "test_what_two_children_start_from_is_kept_until_both_have_one_of_their_own",
     ),
     Mutant(
         "a child does not wait for the checkpoint that its parent is just saving",
-        "master/experiment/starts.py",
+        "master/experiment/saved/starts.py",
         "return (own[-1].resource if own else 0) < parent.metric_resource == parent.resource",
         "return False",
         LINEAGE + "test_a_child_waits_for_the_checkpoint_that_its_parent_was_asked_for",
     ),
     Mutant(
         "what a child had trained before its start was lost counts twice",
-        "master/experiment/starts.py",
+        "master/experiment/saved/starts.py",
         "trial.resource - resource - before, MAX_TOTAL)",
         "trial.resource - resource, MAX_TOTAL)",
         LINEAGE + "test_what_a_child_had_trained_counts_from_where_it_starts_in_the_end",
@@ -770,7 +770,7 @@ MUTANTS = (
     ),
     Mutant(
         "what was thinned away is not counted",
-        "master/experiment/audit.py",
+        "master/experiment/checking/audit.py",
         "    if missing != dropped:",
         "    if False:",
         RETENTION + "test_what_was_not_thinned_away_is_missed",

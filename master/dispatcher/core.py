@@ -20,7 +20,7 @@ from ..experiment.changes import ROWS_AT_ONCE, Changes, LeaseRow, StoredRows
 from ..experiment.experiment import LiveExperiment
 from ..experiment.next_trial import Draw, patiently
 from ..experiment.records import Batch
-from ..experiment.starts import find_start
+from ..experiment.saved.starts import find_start
 from .archive import Archive, Extension
 from .clock import Now
 from .isolation import Isolation, Turn

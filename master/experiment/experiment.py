@@ -31,7 +31,7 @@ from .entries import Answer, Holder, decision_on, failure_of, lies_in_its_part, 
 from .first_attempts import FirstAttempts
 from .next_trial import Draw, Explore, NextTrial
 from .records import Batch, ExperimentRecords
-from .starts import drop_broken, find_start, waits
+from .saved.starts import drop_broken, find_start, waits
 
 
 class LiveExperiment:

@@ -28,9 +28,9 @@ from .changes import (
     RungRow,
     TrialRow,
 )
-from .checkpoints import KeptCheckpoints
 from .essentials import essentials
 from .ranks import Rank, least
+from .saved.kept import KeptCheckpoints
 from .states import check_experiment_move, check_trial_move
 
 

@@ -1,6 +1,7 @@
 """`db sweep`: finds what nothing can need in the stores of a database, and deletes it, from this machine.
 
-The rules are those of a master that has workers sweep: `experiment/orphans.py`, `shared/checkpoints/leftovers.py`.
+The rules are those of a master that has workers sweep: `experiment/saved/orphans.py` and
+`shared/checkpoints/leftovers.py`.
 """
 
 from __future__ import annotations

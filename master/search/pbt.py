@@ -47,7 +47,7 @@ _ASSUMPTION = (
 )
 
 
-class Running(NamedTuple):
+class RunningMember(NamedTuple):
     """A trial in training: the rung that it heads for, and whether it is a child without a result yet."""
 
     rung: int
@@ -74,7 +74,7 @@ class Pbt:
         self._rungs = spec.rungs
         self._top = len(spec.rungs) - 1
         self._population = self._fresh()
-        self._running: dict[int, Running] = {}
+        self._running: dict[int, RunningMember] = {}
         #: As many ran when the limit was last set: more than it allows, where it was lowered.
         self._ran = 0
         #: Members that wait for a worker: (resource, trial).
@@ -136,7 +136,7 @@ class Pbt:
             self._children += 1
             return Step(self._made(rung + 1, resource, trial))
         self._paused.remove((resource, trial))
-        self._running[trial] = Running(rung + 1, child=False)
+        self._running[trial] = RunningMember(rung + 1, child=False)
         train = Train(trial, 0, rung + 1, resource, self._rungs[rung + 1], new=False)
         return Step(train, (Promoted(0, rung, trial),))
 
@@ -159,7 +159,7 @@ class Pbt:
 
     def _made(self, rung: int, start: int, parent: int | None) -> Train:
         trial, self._next_trial = self._next_trial, self._next_trial + 1
-        self._running[trial] = Running(rung, child=parent is not None)
+        self._running[trial] = RunningMember(rung, child=parent is not None)
         return Train(trial, 0, rung, start, self._rungs[rung], new=True, parent=parent)
 
     def report(self, trial: int, resource: int, metric: float) -> Step:
@@ -212,7 +212,7 @@ class Pbt:
             why = "a new trial takes its turn" if first.is_parent else "others are behind it"
             return SearchDecision(trial, Action.PAUSE, reason=f"{reason}; {why}", standing=standing)
         effects.append(Promoted(0, member.rung, trial))
-        self._running[trial] = Running(member.rung + 1, child=False)
+        self._running[trial] = RunningMember(member.rung + 1, child=False)
         target = self._rungs[member.rung + 1]
         return SearchDecision(trial, Action.CONTINUE, target, reason=reason, standing=standing, save=True)
 
@@ -237,7 +237,7 @@ class Pbt:
             self._initial -= 1
         return Step(None)
 
-    def _run(self, trial: int) -> Running:
+    def _run(self, trial: int) -> RunningMember:
         try:
             return self._running[trial]
         except KeyError:
@@ -263,7 +263,7 @@ class Pbt:
         for trial, record in live.items():
             if record.running:
                 child = record.parent is not None and trial not in self._population
-                self._running[trial] = Running(record.rung, child)
+                self._running[trial] = RunningMember(record.rung, child)
             else:
                 self._paused.add((record.resource, trial))
         self._ran = len(self._running)

@@ -28,14 +28,13 @@ from ...shared.wire import convert
 from ...shared.wire.model import Experiment, ExperimentState, TrialOrder, TrialState
 from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast
-from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.setup import ExperimentSetup, set_up
 from ..experiment.retention import thinner
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text
 from .callers import caller_name
-from .extending import extend
+from .extending import Executor, extend
 from .watching import Journals, ReportStreams, Streams, Watches
 
 T = TypeVar("T")
@@ -47,14 +46,10 @@ READERS = 4
 DEFAULT_PAGE, DEFAULT_REPORTS = 100, 1000
 
 
-class Commands(Protocol):
+class Commands(Executor, Protocol):
     """What these services need of the writer."""
 
     broadcast: Broadcast
-
-    async def execute(self, command: Callable[[Core, Now], T]) -> T:
-        """Applies a command and gives its result once it is durable."""
-        ...
 
 
 class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):

@@ -26,7 +26,7 @@ T = TypeVar("T")
 Reopened = tuple[LiveExperiment, Draw, Changes]
 
 
-class Commands(Protocol):
+class Executor(Protocol):
     """What this needs of the writer."""
 
     async def execute(self, command: Callable[[Core, Now], T]) -> T:
@@ -35,7 +35,7 @@ class Commands(Protocol):
 
 
 async def extend(
-    commands: Commands,
+    commands: Executor,
     reader: Reader,
     experiment: Experiment,
     max_trials: int,

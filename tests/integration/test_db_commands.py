@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import make_url
 
 from rungmaster.client import Client
-from rungmaster.master.experiment.audit import TOKEN_STEP
+from rungmaster.master.experiment.checking.audit import TOKEN_STEP
 from rungmaster.master.ledger.files.backup import EXPERIMENT_STEP, TERM_STEP, back_up
 from rungmaster.master.maintenance.check import check_database
 

@@ -338,7 +338,7 @@ def test_a_call_beyond_those_that_a_server_takes_at_once_is_tried_again() -> Non
 
 
 def _ask(address: str) -> None:
-    connection = MasterConnection((address,), timeout=30)
+    connection = MasterConnection((address,), timeout_s=30)
     try:
         connection.call(cluster_pb2.GetMasterInfoRequest())
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from rungmaster.master.experiment.orphans import KnownCheckpoints, is_orphan
+from rungmaster.master.experiment.saved.orphans import KnownCheckpoints, is_orphan
 from rungmaster.shared.checkpoints.leftovers import look_through, remove_old_logs
 from rungmaster.shared.checkpoints.paths import CheckpointPath
 from rungmaster.shared.checkpoints.removal import remove

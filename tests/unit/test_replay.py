@@ -10,7 +10,7 @@ import pytest
 from unit.master_harness import make_spec
 
 from rungmaster.master.experiment.changes import RungResultRow
-from rungmaster.master.experiment.replay import Entry, Replay
+from rungmaster.master.experiment.checking.replay import Entry, Replay
 from rungmaster.master.search.interface import (
     RULES,
     Done,

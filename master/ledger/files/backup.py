@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 from ....shared.errors import DatabaseError, InvalidInput
 from ....shared.files import written_whole
 from ....shared.wire.model import ExperimentState, TrialState
-from ...experiment.audit import TOKEN_STEP
+from ...experiment.checking.audit import TOKEN_STEP
 from ..engine import Database, parse_database
 from ..failures import explain
 from ..schema.tables import endings, events, experiments, mastership, trials

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, and_, func, select, text, tuple_
 
 from ....shared.errors import DatabaseError, NotFound
-from ...experiment.audit import Contents, Rows
 from ...experiment.changes import (
     BracketRow,
     CheckpointRow,
@@ -22,7 +21,8 @@ from ...experiment.changes import (
     ThinningRow,
     TrialRow,
 )
-from ...experiment.replay import Entry
+from ...experiment.checking.audit import Contents, Rows
+from ...experiment.checking.replay import Entry
 from ..engine import parse_database, read_in_order, reading_engine, transaction
 from ..schema import tables
 from ..schema.revisions import check_current

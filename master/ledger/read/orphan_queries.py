@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import Connection, delete, exists, select
 
 from ....shared.checkpoints.paths import CheckpointPath
-from ...experiment.orphans import KnownCheckpoints
+from ...experiment.saved.orphans import KnownCheckpoints
 from ..leadership.mastership import read_database_id
 from ..schema import tables
 from ..schema.tables import wanted_trials

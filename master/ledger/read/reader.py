@@ -25,8 +25,8 @@ from ....shared.wire.model import (
 )
 from ....shared.wire.positions import ReportPosition
 from ...experiment.changes import StoredRows, ThinningRow
-from ...experiment.orphans import is_orphan
 from ...experiment.retention import Measured
+from ...experiment.saved.orphans import is_orphan
 from ..engine import parse_database, reading_engine, transaction
 from ..files.database_files import DatabaseFiles
 from ..leadership.lock import is_held

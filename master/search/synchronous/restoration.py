@@ -6,15 +6,15 @@ from ..asha import Running
 from ..interface import RungRecord, TrialRecord
 from ..rung import Result
 from .bracket import SynchronousBracket
-from .rung import Content
+from .rung import BarrierContent
 
 
-class Restoration:
+class SynchronousRestoration:
     """Fills one fresh bracket: first all its trials, then all its results, then `finish`."""
 
     def __init__(self, bracket: SynchronousBracket) -> None:
         self._bracket = bracket
-        self._contents = [Content() for _ in bracket.rungs]
+        self._contents = [BarrierContent() for _ in bracket.rungs]
         #: Of paused trials, the resource at which they entered their last rung.
         self._resources: dict[int, int] = {}
         #: The last rung that each of them entered, its result there, and whether it was promoted.

@@ -17,7 +17,7 @@ from ..rung import WORST, Result
 
 
 @dataclass(slots=True)
-class Content:
+class BarrierContent:
     """What a rung holds, in any order: all results; those of trials that wait for a decision, or promoted for their
     turn; the resource of the waiting ones that are past the rung; how many were promoted."""
 
@@ -82,7 +82,7 @@ class BarrierRung:
         """Whether one of those that wait for a decision goes on, now that all are in."""
         return bool(self._undecided) and self.passes(cast(Result, self._undecided[0]))
 
-    def load(self, content: Content) -> None:
+    def load(self, content: BarrierContent) -> None:
         """Fills an empty rung at once, which takes far less time than one result after the other."""
         self._results, self._undecided = SortedList(content.results), SortedList(content.undecided)
         self._queue, self._past, self.promoted = SortedList(content.queue), content.past, content.promoted

@@ -28,7 +28,7 @@ from ..interface import (
 )
 from .bracket import PendingStep, SynchronousBracket
 from .promotions import BarrierPromotions
-from .restoration import Restoration
+from .restoration import SynchronousRestoration
 
 PORTION = 1_000
 """About how many trials that wait at barriers an event decides. Journals are replayed with the same number, so another
@@ -145,7 +145,7 @@ class SynchronousHalving:
 
     def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:
         """Takes up, on a fresh searcher, what a ledger recorded: all trials ever made, and all rung results."""
-        restorations = [Restoration(bracket) for bracket in self._brackets]
+        restorations = [SynchronousRestoration(bracket) for bracket in self._brackets]
         for record in trials:
             self._next_trial = max(self._next_trial, record.trial + 1)
             if not record.discarded:

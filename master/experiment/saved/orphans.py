@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from ...shared.checkpoints.paths import CheckpointPath
+from ....shared.checkpoints.paths import CheckpointPath
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
-from ...shared.wire.model import TrialState
-from ...shared.wire.session import CheckpointRef
-from .changes import Changes, CheckpointRow, TrialRow
-from .essentials import Essentials
+from ....shared.wire.model import TrialState
+from ....shared.wire.session import CheckpointRef
+from ..changes import Changes, CheckpointRow, TrialRow
+from ..essentials import Essentials
 
 
 class Results(Protocol):

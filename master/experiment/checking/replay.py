@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..search.interface import (
+from ...search.interface import (
     Effect,
     Entered,
     NotExtendable,
@@ -22,8 +22,8 @@ from ..search.interface import (
     Train,
     UnknownTrial,
 )
-from .changes import RungResultRow
-from .extension import kept_of
+from ..changes import RungResultRow
+from ..extension import kept_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ...shared.checkpoints.paths import CheckpointPath
-from ...shared.limits import MAX_TOTAL
-from .changes import CheckpointRow, TrialRow
-from .entries import asks_to_save
-from .records import Batch, ExperimentRecords
+from ....shared.checkpoints.paths import CheckpointPath
+from ....shared.limits import MAX_TOTAL
+from ..changes import CheckpointRow, TrialRow
+from ..entries import asks_to_save
+from ..records import Batch, ExperimentRecords
 
 
 def waits(records: ExperimentRecords, trial: TrialRow) -> bool:

@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...shared.limits import MAX_TOTAL
-from ...shared.wire.model import ExperimentState, TrialState
-from ...shared.wire.session import ExitOutcome
-from ..search.interface import BracketPlan, Goal, Searcher
-from .changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, ThinningRow, TrialRow
+from ....shared.limits import MAX_TOTAL
+from ....shared.wire.model import ExperimentState, TrialState
+from ....shared.wire.session import ExitOutcome
+from ...search.interface import BracketPlan, Goal, Searcher
+from ..changes import BracketRow, CheckpointRow, ExperimentRow, LeaseRow, RungResultRow, RungRow, ThinningRow, TrialRow
 
 #: How far the tokens of all live trials are advanced when a database was restored from a backup.
 TOKEN_STEP = 1000
