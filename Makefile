@@ -3,7 +3,7 @@
 # Needed: Python 3.11 or later, make, a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check proto baseline bench bench-peers chaos soak attack mutants clean
+.PHONY: help demo test storms check proto baseline bench bench-peers chaos soak attack mutants clean
 .DELETE_ON_ERROR:
 
 # A python that is named but does not run (a version manager's placeholder, say) is passed over.
@@ -22,7 +22,8 @@ JOBS ?= 2
 
 help:
 	@echo 'make demo    a search over a real training program, on this machine (sets up 400 MB of its own, once)'
-	@echo 'make test    all tests'
+	@echo 'make test    all tests but the long ones'
+	@echo 'make storms  the long ones: each fault by itself against real processes, minutes of it'
 	@echo 'make check   lint, types, the wire contract and the rules of the house'
 	@echo 'make proto   the Python code of proto/v1/*.proto, made anew (make baseline: what the next changes may not break)'
 	@echo 'make bench   speed, measured: all, or make bench ONLY=throughput (make bench-peers: beside its peers)'
@@ -60,7 +61,10 @@ demo: $(DEMO)/ready
 	cd .demo && ../$(DEMO)/bin/python examples/digits/verify.py rungmaster.db
 
 test: $(READY)
-	$(BIN)/python -P -m pytest $(TESTS) -n $(JOBS) --dist worksteal --quiet
+	$(BIN)/python -P -m pytest $(TESTS) -n $(JOBS) --dist worksteal --quiet -m 'not storm'
+
+storms: $(READY)
+	$(BIN)/python -P -m pytest tests -n $(JOBS) --dist worksteal --quiet -m storm
 
 check: $(READY) build/typing/ready
 	$(BIN)/ruff check --quiet
@@ -98,7 +102,7 @@ chaos: $(READY)
 
 soak: SEEDS ?= 5000
 soak: SECONDS ?= 600
-soak: $(READY)
+soak: storms
 	RUNGMASTER_SIMULATION_SEEDS=$(SEEDS) $(BIN)/python -P -m pytest tests/simulation -n $(JOBS) --quiet
 	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db sqlite
 	PYTHONPATH=tests $(BIN)/python -P -m chaos --seconds $(SECONDS) --db postgresql

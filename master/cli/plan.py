@@ -22,10 +22,18 @@ MOST_SHOWN = 100
 """Of the rungs of a bracket."""
 
 
+def _bracket(plan: BracketPlan) -> dict[str, Any]:
+    """A bracket in the shape that scripts get; `pooled` is there only where it holds."""
+    shown = asdict(plan)
+    if not plan.pooled:
+        del shown["pooled"]
+    return shown
+
+
 def _document(path: Path, plan: tuple[BracketPlan, ...], cost: ExpectedCost, limits: tuple[str, ...]) -> dict[str, Any]:
     return {
         "spec": str(path),
-        "brackets": [asdict(bracket) for bracket in plan],
+        "brackets": [_bracket(bracket) for bracket in plan],
         "expected_entries": cost.entries,
         "expected_resource": cost.resource,
         "full_resource": cost.full,

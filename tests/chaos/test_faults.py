@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MakeWorld = Callable[..., World]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.storm, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

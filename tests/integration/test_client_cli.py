@@ -150,7 +150,7 @@ def test_a_trial_is_shown_with_its_leases_and_checkpoints(
     out = printed(capsys, "trial", "1", "2")
     assert "ValueError: too wide" in out
     assert "file:///c/1" in out
-    assert set(document(capsys, "trial", "1", "2")) == {"trial", "leases", "checkpoints"}
+    assert set(document(capsys, "trial", "1", "2")) == {"trial", "leases", "checkpoints", "children"}
 
 
 def test_the_metrics_of_all_trials_are_followed_in_the_order_of_their_commits(

@@ -97,6 +97,7 @@ def search(tmp_path: Path) -> Iterator[Search]:
     cluster.close()
 
 
+@pytest.mark.storm
 @pytest.mark.parametrize("names", [BEGINNING, BATCHES, ANSWERS], ids=["beginning", "batches", "answers"])
 @pytest.mark.timeout(240)
 def test_a_master_may_die_anywhere(search: Search, names: Sequence[str]) -> None:
@@ -125,6 +126,7 @@ def line_tells_of(name: str, line: str) -> bool:
     return f"FailpointReached: {name}" in line or f"FailpointReached({name!r})" in line
 
 
+@pytest.mark.storm
 @pytest.mark.timeout(240)
 def test_a_store_that_fails_before_or_after_its_commits_costs_nothing_but_time(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch

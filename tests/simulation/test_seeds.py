@@ -14,7 +14,7 @@ from simulation.faults import FAULTS
 from simulation.world import World
 
 #: `make soak` asks for thousands.
-SEEDS = int(os.environ.get("RUNGMASTER_SIMULATION_SEEDS", "200"))
+SEEDS = int(os.environ.get("RUNGMASTER_SIMULATION_SEEDS", "100"))
 CHUNK = 10
 
 #: Beside the faults themselves: what they must have led to somewhere, or the seeds prove nothing.

@@ -93,7 +93,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("searcher.divisor", 1, "searcher.divisor: must be more than 1, got 1"),
     ("searcher.divisor", "3", 'searcher.divisor: must be a number, got text "3"'),
     ("searcher.stop_once", "yes", 'searcher.stop_once: must be true or false, got text "yes"'),
-    ("searcher.mode", "agressive", "searcher.mode: must be one of aggressive, standard, conservative; got text"),
+    (
+        "searcher.mode",
+        "agressive",
+        "searcher.mode: must be one of aggressive, standard, conservative, learned; got text",
+    ),
     ("searcher", "asha", 'searcher: must be a mapping, got text "asha"'),
     ("searcher", {"max_trials": 1}, "searcher.name: is missing; it must be one of asha, adaptive_asha"),
     (
