@@ -105,13 +105,22 @@ class Oracle:
         entered = [r for r in changes.new_results if (r.experiment_id, r.bracket_id) == key[:2]]
         seen = [r for k, r in self._store.results.items() if k[:2] == key[:2]]
         promoted = {k for k, row in self._store.results.items() if row.promoted} | set(before)
+        elsewhere = sum(
+            (r.experiment_id, r.rung_id) == (key[0], 0) and r.bracket_id != key[1] for r in changes.new_results
+        )
         moments = (seen + entered[:n] for n in range(len(entered) + 1))
-        return any(self._winner(key[0], key[1], results, promoted) == key[2:] for results in moments)
+        return any(self._winner(key[0], key[1], results, promoted, elsewhere) == key[2:] for results in moments)
 
     def _winner(
-        self, experiment_id: int, bracket: int, results: Iterable[RungResultRow], promoted: Collection[Key]
+        self,
+        experiment_id: int,
+        bracket: int,
+        results: Iterable[RungResultRow],
+        promoted: Collection[Key],
+        elsewhere: int = 0,
     ) -> Key | None:
-        """The rung and the trial that goes on so that its bracket ends with one trained in full."""
+        """The rung and the trial that goes on so that its bracket ends with one trained in full; `elsewhere` trials
+        came to the lowest rungs of the other brackets in this batch."""
         spec = self._spec(experiment_id)
         assert isinstance(spec.searcher, AsynchronousSearcher)
         rungs = [[] for key in self._store.rungs if key[:2] == (experiment_id, bracket)]
@@ -120,7 +129,7 @@ class Oracle:
         went_on = [[(experiment_id, bracket, k, row.trial_id) in promoted for row in r] for k, r in enumerate(rungs)]
         if spec.searcher.stop_once or [*map(sum, went_on[:-1])] != [len(rung) for rung in rungs[1:]]:
             return None
-        if not self._all_in(experiment_id, bracket, len(rungs[0])):
+        if not self._all_in(experiment_id, bracket, len(rungs[0]), elsewhere):
             return None
         if any(row.metric is not None for row in rungs[-1]):
             return None
@@ -131,14 +140,15 @@ class Oracle:
                 return k, min((_rank(row, spec), row.trial_id) for row in waiting)[1]
         return None
 
-    def _all_in(self, experiment_id: int, bracket: int, entered: int) -> bool:
-        """Whether all trials of the bracket, or of all that share a pool, have come to their lowest rung."""
+    def _all_in(self, experiment_id: int, bracket: int, entered: int, elsewhere: int) -> bool:
+        """Whether all trials of the bracket, or of all that share a pool, have come to their lowest rung: of the other
+        brackets' those that are stored, and `elsewhere` more."""
         searcher = self._spec(experiment_id).searcher
         if not (isinstance(searcher, AdaptiveAshaSpec) and searcher.mode == "learned"):
             return entered == self._store.brackets[experiment_id, bracket].max_trials
         first = [key for key in self._store.results if (key[0], key[2]) == (experiment_id, 0)]
         made = sum(row.max_trials for key, row in self._store.brackets.items() if key[0] == experiment_id)
-        return entered == made - sum(key[1] != bracket for key in first)
+        return entered == made - elsewhere - sum(key[1] != bracket for key in first)
 
     def _is_left(self, row: RungResultRow) -> bool:
         return (row.experiment_id, row.trial_id) in self._left

@@ -10,6 +10,7 @@ from statistics import median
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.master_harness import Master, make_spec
 
 from rungmaster.master.search.arithmetic import bracket_sizes
 from rungmaster.master.search.interface import Goal, SearchContext, Searcher, Train
@@ -140,6 +141,24 @@ def test_any_number_of_rungs_will_do(rungs: int) -> None:
     tops = [RankedRung(256, ETA, keeps_candidates=False) for _ in sizes]
     tops[0].enter((0.5, 1), 256)
     assert all(weight > 0 for weight in learned.weights(tops))
+
+
+def test_the_last_result_of_a_pool_lets_the_winner_of_another_bracket_train_on() -> None:
+    master = Master()
+    master.submit(make_spec({"name": "adaptive_asha", "mode": "learned", "max_trials": 3, "max_resource": 3}))
+    one, other = master.worker("one"), master.worker("other")
+    first = one.work()
+    one.report(first, 1, 0.1)
+    one.exit(first)
+    held = other.work()
+    assert (master.trial(1).bracket_id, held.target) == (1, 3)
+    last = one.work()
+    one.report(last, 1, 0.2)
+    one.exit(last)
+    assert one.ask() is None, "a result of the pool is missing, and no trial is in the top third of its rung"
+    other.report(held, 3, 0.3)
+    winner = one.received().assignments[0]
+    assert (winner.lease.trial_id, winner.target) == (0, 3)
 
 
 def test_learned_finds_a_good_configuration_soon_whether_early_results_tell_the_truth_or_mislead() -> None:
