@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...shared.errors import InvalidSpec, Problem
 from ...shared.space.space import DRAW_RULES, Space
 from ...shared.space.variation import completed, explored
 from ...shared.spec.spec import SPEC_RULES, Spec, stored_spec
@@ -52,12 +53,22 @@ class Refused:
 
 
 def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
-    """Builds the searcher of a valid spec, and its search space where there is none yet."""
+    """Builds the searcher of a valid spec, and its search space where there is none yet.
+
+    Raises InvalidSpec where its hyperparameters cannot be had.
+    """
+    _check_drawn_here(spec)
     setup = _set_up(spec, Portions(space or _space(spec, DRAW_RULES), spec.seed))
     if setup.searcher.draws:
         # What nothing can be drawn from is refused rather than begun.
         patiently(setup.draw)(len(spec.initial_trials))
     return setup
+
+
+def _check_drawn_here(spec: Spec) -> None:
+    if spec.sampler.name != "random":
+        what = f"{spec.sampler.name} is not available in this version of the master; leave it out to draw at random"
+        raise InvalidSpec([Problem("sampler", what)])
 
 
 def _space(spec: Spec, rules: int) -> Space:

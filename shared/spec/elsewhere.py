@@ -148,6 +148,25 @@ SEARCHERS: tuple[Foreign, ...] = (
 )
 """Searchers."""
 
+SAMPLERS: tuple[Foreign, ...] = (
+    Foreign("TPESampler", (OPTUNA,), "`{name: optuna, sampler: TPESampler}`"),
+    Foreign("GPSampler", (OPTUNA,), "`{name: optuna, sampler: GPSampler}`"),
+    Foreign("CmaEsSampler", (OPTUNA,), "`{name: optuna, sampler: CmaEsSampler}`"),
+    Foreign("RandomSampler", (OPTUNA,), "`random`"),
+    Foreign("QMCSampler", (OPTUNA,), "`quasi_random`"),
+    Foreign("OptunaSearch", (RAY,), "`optuna`"),
+    Foreign("HyperOptSearch", (RAY,), "`{name: optuna, sampler: TPESampler}`, the same method"),
+    Foreign("HEBOSearch", (RAY,), "`hebo`"),
+    Foreign("TuneBOHB", (RAY,), "`bohb`"),
+    Foreign("BasicVariantGenerator", (RAY,), "`random`"),
+    Foreign("BOHB", (SYNE,), "`bohb`"),
+    Foreign("KDE", (SYNE,), "`bohb`, the same method"),
+    Foreign("CQR", (SYNE,), "`cqr`"),
+    Foreign("RandomSearch", (SYNE,), "`random`"),
+    Foreign("bayes", (WANDB,), "`{name: optuna, sampler: GPSampler}`, the same method"),
+)
+"""Samplers."""
+
 
 def known_as(name: object, table: tuple[Foreign, ...]) -> str:
     """`; "max_t" is the name of Ray Tune: here it is …` where another system has the name, else nothing."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,7 @@ from ..space.hyperparameters import TYPES
 from . import elsewhere
 from .fields import FieldProblems, did_you_mean, got
 from .paths import dotted, joined
+from .samplers import SAMPLERS, unknown_sampler
 from .searchers import SEARCHERS
 
 Location = tuple[int | str, ...]
@@ -20,7 +22,7 @@ Location = tuple[int | str, ...]
 MAX_PROBLEMS = 100
 """The most problems that are told of one document."""
 
-_VARIANTS = {"hyperparameters": 2, "searcher": 1}
+_VARIANTS = {"hyperparameters": 2, "searcher": 1, "sampler": 1}
 """Where pydantic puts the name of the chosen variant into a location, by the location's first part."""
 
 
@@ -85,6 +87,8 @@ def _model_at(location: Location, root: type[BaseModel]) -> type[BaseModel]:
     match location:
         case ("searcher", str(name), *below):
             model: type[BaseModel] = SEARCHERS[name]
+        case ("sampler", str(name), *below):
+            model = SAMPLERS[name]
         case ("hyperparameters", _, str(kind), *below):
             model = TYPES[kind]
         case _:
@@ -101,17 +105,43 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(each)
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A place of a spec where one of several models stands, which one of its fields tells."""
+
+    field: str
+    models: Mapping[str, type[BaseModel]]
+    #: What may stand there.
+    wanted: str
+    #: What is said of a name that is unknown.
+    unknown: Callable[[object], str]
+
+
+def _unknown_searcher(name: object) -> str:
+    return _unknown("searcher", name, SEARCHERS, elsewhere.SEARCHERS)
+
+
+def _unknown_type(name: object) -> str:
+    return _unknown("type", name, TYPES, elsewhere.TYPES)
+
+
+def _unknown(what: str, name: object, known: Iterable[str], table: tuple[elsewhere.Foreign, ...]) -> str:
+    suggestion = elsewhere.known_as(name, table) or did_you_mean(name, [*known])
+    return f"unknown {what} {got(name).removeprefix('text ')}{suggestion}; known: {', '.join(known)}"
+
+
+_CHOICES = {
+    "searcher": _Choice("name", SEARCHERS, "a mapping", _unknown_searcher),
+    "sampler": _Choice("name", SAMPLERS, "a name, or a mapping with a name", unknown_sampler),
+}
+_TYPE = _Choice("type", TYPES, "a plain value, or a mapping with a type", _unknown_type)
+
+
 def _unknown_variant(path: str, location: Location, value: Any) -> Problem:
-    searcher = location[0] == "searcher"
-    field, names = ("name", tuple(SEARCHERS)) if searcher else ("type", tuple(TYPES))
-    choice = ", ".join(names)
+    choice = _CHOICES.get(str(location[0]), _TYPE)
     if not isinstance(value, Mapping):
-        wanted = "a mapping" if searcher else "a plain value, or a mapping with a type"
-        return Problem(path, f"must be {wanted}, got {got(value)}")
-    if field not in value:
-        return Problem(joined(path, field), f"is missing; it must be one of {choice}")
-    named = value[field]
-    what = f"unknown {'searcher' if searcher else 'type'} {got(named).removeprefix('text ')}"
-    table = elsewhere.SEARCHERS if searcher else elsewhere.TYPES
-    suggestion = elsewhere.known_as(named, table) or did_you_mean(named, names)
-    return Problem(joined(path, field), f"{what}{suggestion}; known: {choice}")
+        return Problem(path, f"must be {choice.wanted}, got {got(value)}")
+    at = joined(path, choice.field)
+    if choice.field not in value:
+        return Problem(at, f"is missing; it must be one of {', '.join(choice.models)}")
+    return Problem(at, choice.unknown(value[choice.field]))

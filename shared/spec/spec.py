@@ -56,6 +56,7 @@ from .fields import (
 from .initial import initial_problems
 from .plain import plain_document
 from .problems import MAX_PROBLEMS, problems_of
+from .samplers import AnySampler, RandomSamplerSpec, SamplerSpec
 from .searchers import AdaptiveAshaSpec, AnySearcher, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
 from .settings import ExperimentSettings, Priority, Weight
 from .stopping import StopSpec, limits_told
@@ -129,12 +130,6 @@ class MetricSpec(Model):
     best: Annotated[Literal["any", "last"], one_of("any", "last")] = "any"
 
 
-class SamplerSpec(Model):
-    """Where new hyperparameters come from."""
-
-    name: Annotated[Literal["random"], one_of("random")] = "random"
-
-
 class ResourcesSpec(Model):
     """What one trial needs: slots on one worker, and labels that the worker must have."""
 
@@ -191,7 +186,7 @@ class Spec(Model):
     initial_trials: Annotated[tuple[dict[Any, Any], ...], BeforeValidator(listed)] = ()
     searcher: AnySearcher
     stop: StopSpec = StopSpec()
-    sampler: SamplerSpec = SamplerSpec()
+    sampler: AnySampler = RandomSamplerSpec()
     resources: ResourcesSpec = ResourcesSpec()
     checkpoints: CheckpointsSpec = CheckpointsSpec()
     max_restarts: Annotated[int, whole(0, 10**6)] = 3
@@ -236,6 +231,8 @@ def _with_fitting_space(document: _S) -> _S:
         problems = space_problems(document.hyperparameters, document.forbidden)
     if not problems:
         problems = document.searcher.space_problems(document.hyperparameters, document.forbidden)
+    if not problems and isinstance(document, Spec):
+        problems = document.sampler.searcher_problems(document.searcher)
     if not problems and isinstance(document, Spec) and document.initial_trials:
         space = (document.hyperparameters, document.forbidden, document.seed)
         problems = initial_problems(document.initial_trials, *space, document.searcher.trials)

@@ -54,8 +54,9 @@ def _reads_as(text: str, document: Mapping[str, Any]) -> bool:
 
 
 def _with_names(brief: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
-    """With the searcher's name and each hyperparameter's type, in the order of the whole spec."""
-    brief["searcher"] = {"name": whole["searcher"]["name"]} | brief["searcher"]
+    """With the searcher's and the sampler's name and each hyperparameter's type, in the order of the whole spec."""
+    for part in {"searcher", "sampler"} & brief.keys():
+        brief[part] = {"name": whole[part]["name"]} | brief[part]
     for name, declared in whole["hyperparameters"].items():
         if isinstance(declared, Mapping):
             brief["hyperparameters"][name] = {"type": declared["type"]} | brief["hyperparameters"][name]

@@ -76,7 +76,11 @@ DURATION = re.compile(
 UNIT = re.compile(r"_(s|ms|ns|minutes|hours|days|at)$", re.IGNORECASE)
 #: What users write in a spec and in Python, and a speed in units of virtual time.
 NO_SECONDS = {f"shared/spec/spec.py {field}" for field in ("interval", "progress_timeout")}
-NO_SECONDS |= {"shared/spec/searchers.py interval", "master/simulation/curves.py pace"}
+NO_SECONDS |= {
+    "shared/spec/samplers.py patience",
+    "shared/spec/searchers.py interval",
+    "master/simulation/curves.py pace",
+}
 NO_SECONDS |= {"client/client.py timeout", "client/local/database.py timeout"}
 HAVE_DURATIONS = ("master", "worker", "shared", "client")
 

@@ -9,6 +9,7 @@ import pytest
 
 from rungmaster.shared.errors import InvalidSpec
 from rungmaster.shared.spec import elsewhere
+from rungmaster.shared.spec.samplers import SAMPLERS
 from rungmaster.shared.spec.spec import Spec, spec_from_json
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from.md"
@@ -27,7 +28,7 @@ def problem(**changes: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("table", [elsewhere.FIELDS, elsewhere.TYPES, elsewhere.SEARCHERS])
+@pytest.mark.parametrize("table", [elsewhere.FIELDS, elsewhere.TYPES, elsewhere.SEARCHERS, elsewhere.SAMPLERS])
 def test_the_page_has_every_name_of_the_table(table: tuple[elsewhere.Foreign, ...]) -> None:
     lines = PAGE.read_text().splitlines()
     for row in table:
@@ -36,7 +37,7 @@ def test_the_page_has_every_name_of_the_table(table: tuple[elsewhere.Foreign, ..
 
 def test_the_page_has_no_other_names() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
-    assert len(rows) == sum(map(len, (elsewhere.FIELDS, elsewhere.TYPES, elsewhere.SEARCHERS)))
+    assert len(rows) == sum(map(len, (elsewhere.FIELDS, elsewhere.TYPES, elsewhere.SEARCHERS, elsewhere.SAMPLERS)))
 
 
 @pytest.mark.parametrize("name", ["max_time", "max_length", "max_t"])
@@ -57,11 +58,28 @@ def test_another_systems_searcher_and_goal_are_told_in_ours() -> None:
     assert "here it is metric.goal: minimize" in problem(metric={"name": "loss", "goal": "min"})
 
 
+@pytest.mark.parametrize("sampler", ["TuneBOHB", {"name": "TuneBOHB"}])
+def test_another_systems_sampler_is_told_in_ours(sampler: Any) -> None:
+    assert 'unknown sampler "TuneBOHB"; "TuneBOHB" is the name of Ray Tune: here it is bohb' in problem(sampler=sampler)
+
+
 @pytest.mark.parametrize("name", ["timeout", "time_budget_s", "max_wallclock_time"])
 def test_another_systems_limit_of_time_is_told_in_ours(name: str) -> None:
     assert "here it is stop: {time: 8h}" in problem(**{name: 3600})
 
 
 def test_names_of_our_own_are_in_no_table() -> None:
-    ours = {*Spec.model_fields, *SPEC["searcher"], "float", "int", "categorical", "low", "high", "log_", "choices"}
-    assert ours.isdisjoint(row.name for row in (*elsewhere.FIELDS, *elsewhere.TYPES, *elsewhere.SEARCHERS))
+    ours = {
+        *Spec.model_fields,
+        *SPEC["searcher"],
+        "float",
+        "int",
+        "categorical",
+        "low",
+        "high",
+        "log_",
+        "choices",
+        *SAMPLERS,
+    }
+    tables = (elsewhere.FIELDS, elsewhere.TYPES, elsewhere.SEARCHERS, elsewhere.SAMPLERS)
+    assert (ours | {*SAMPLERS}).isdisjoint(row.name for table in tables for row in table)
