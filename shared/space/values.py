@@ -16,7 +16,13 @@ def value_problem(spec: Hyperparameter, value: Any) -> str:
             return ""
         some = ", ".join(shown(each) for each in spec.values[:8])
         return f"cannot be {shown(value)}; it can be {some}{', …' if len(spec.values) > 8 else ''}"
-    numeric = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not numeric or (isinstance(spec, IntSpec) and value != int(value)):
+    if not _is_number(value) or (isinstance(spec, IntSpec) and value != int(value)):
         return f"must be a {'whole ' * isinstance(spec, IntSpec)}number, got {got(value)}"
     return "" if spec.low <= value <= spec.high else f"must be from {spec.low} to {spec.high}, got {got(value)}"
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    # An int may be larger than any float.
+    return isinstance(value, int) and not isinstance(value, bool)

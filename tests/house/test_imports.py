@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ ALLOWED = {
     "shared": ("proto",),
     "worker": ("shared", "proto"),
     "master": ("shared", "proto"),
+    "sampler": ("shared",),
     "client": ("shared", "proto"),
 }
 #: From pure to impure: each layer of the master imports only itself and what stands left of it.
@@ -135,6 +137,34 @@ def test_a_room_does_not_know_what_lies_behind_its_borders(room: str) -> None:
     found = modules(room)
     assert found
     assert wrong_imports(found, *BORDERS[room]) == []
+
+
+#: What a sampler program may know of ours: its environment has nothing that we depend on.
+PROTOCOL = PART_OF("shared.sampling.protocol")
+#: What of `sampler` runs where the command line does, and not in a sampler's own environment.
+AT_HOME = {"sampler/cli.py", "sampler/installing.py", "sampler/trying.py"}
+
+
+def test_the_protocol_of_samplers_needs_python_alone() -> None:
+    """Sampler programs run in environments of their own."""
+    found = [module for module in modules("shared/sampling") if module.name == PROTOCOL]
+    assert [name for module in found for _, name in module.imports() if not _is_python(name)] == []
+    assert found
+
+
+def test_sampler_programs_know_the_protocol_and_nothing_else_of_the_house() -> None:
+    programs = [module for module in modules("sampler") if module.place not in AT_HOME]
+    ours = [(module, name) for module in programs for _, name in module.imports() if is_within(name, "rungmaster")]
+    assert [
+        f"{module.place} imports {name}" for module, name in ours if not is_within(name, *_ALLOWED_IN_PROGRAMS)
+    ] == []
+
+
+_ALLOWED_IN_PROGRAMS = (PROTOCOL, PART_OF("sampler"))
+
+
+def _is_python(name: str) -> bool:
+    return name.split(".")[0] in sys.stdlib_module_names
 
 
 def test_training_alone_knows_no_master() -> None:

@@ -1,0 +1,1 @@
+"""Samplers that are programs of their own: they get results, and suggest hyperparameters."""
