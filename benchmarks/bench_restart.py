@@ -119,7 +119,7 @@ def fill(path: Path, trials: int) -> int:
         plan = setup_from_json(document(trials), DRAW_RULES)
         plan = replace(plan, draw=lambda number: {**HPARAMS, "width": 16 + number % 497})
         batch = Batch(Changes(), 1.7e9)
-        experiment = lifecycle.create(1, "", plan.spec, plan.searcher, plan.draw, batch)
+        experiment = lifecycle.create(1, "", plan, batch)
         filling = Filling(experiment)
         while experiment.records.brackets[0].trials_created < trials:
             for _ in range(CHUNK):

@@ -21,6 +21,7 @@ from ..experiment.experiment import LiveExperiment
 from ..experiment.next_trial import Draw, patiently
 from ..experiment.records import Batch
 from ..experiment.saved.starts import find_start
+from ..experiment.setup import ExperimentSetup
 from .archive import Archive, Extension
 from .clock import Now
 from .isolation import Isolation, Turn
@@ -31,7 +32,7 @@ from .scheduling.scheduler import Scheduler
 from .sessions.outbox import Granted, Outgoing
 from .sessions.owners import SessionOwners
 from .sessions.sessions import Session, Watch, WorkerConnection, named, shown, stored
-from .setup import ExperimentSetup, Refused
+from .setup import Refused
 from .upkeep.endings import PORTION, Endings
 from .upkeep.worker_tasks import WorkerTasks
 
@@ -112,12 +113,12 @@ class Core:
             experiment = self.experiments.get(experiment_id)
             if experiment is not None:
                 for session_id, decision in self.isolation.do(experiment, lifecycle.settle, experiment) or ():
-                    self._out(session_id).decisions.append(decision)
+                    self._outbox[session_id].decisions.append(decision)
                 if experiment_id in self.experiments and experiment.records.state.ended:
                     self._ended(experiment)
         self._touched.clear()
         self.endings.go_on(self.isolation.parts, self.set_aside)
-        self.worker_tasks.hand_out(self.isolation.parts.unneeded_checkpoints(), now, self._out)
+        self.worker_tasks.hand_out(self.isolation.parts.unneeded_checkpoints(), now, self._outbox.__getitem__)
         outbox, self._outbox = self._outbox, defaultdict(Outgoing)
         return self.isolation.turn(outbox)
 
@@ -142,7 +143,7 @@ class Core:
 
     def _lose(self, lost: Iterable[tuple[str, LeaseLost]]) -> None:
         for session_id, lease_lost in lost:
-            unanswered, session = self._out(session_id).lose(lease_lost), self.sessions.get(session_id)
+            unanswered, session = self._outbox[session_id].lose(lease_lost), self.sessions.get(session_id)
             if session is not None:
                 session.release(lease_lost.lease)
             self._ask_again(session, unanswered)
@@ -167,7 +168,7 @@ class Core:
             experiment.storage_used,
             request,
         )
-        self._out(session.session_id).granted.append(granted)
+        self._outbox[session.session_id].granted.append(granted)
 
     def _ended(self, experiment: LiveExperiment) -> None:
         """From now on nothing of it is handed out or taken in."""
@@ -177,9 +178,6 @@ class Core:
         for session in self.sessions.values():
             session.forget(number)
         self._lose(self.endings.begin(experiment.records))
-
-    def _out(self, session_id: str) -> Outgoing:
-        return self._outbox[session_id]
 
     def connect(self, hello: Hello, connection: WorkerConnection, now: Now, identity: str = "") -> None:
         """A worker opened a stream: it is told what it still holds, what it lost, and what it never learnt of.
@@ -198,7 +196,7 @@ class Core:
         session.last_seen, session.last_seen_wall = now.monotonic, now.wall
         self._record_worker(session)
         self.worker_tasks.deletions.ask_others(hello.session_id)
-        out = self._out(hello.session_id)
+        out = self._outbox[hello.session_id]
         own = self.parameters
         out.welcome = Welcome(
             own.term, own.lease_ttl_s, own.heartbeat_interval_s, own.version, database_id=own.database_id
@@ -230,7 +228,7 @@ class Core:
     def _repeat_decision(self, session: Session, experiment: LiveExperiment, lease: LeaseRow) -> None:
         decision = self.isolation.do(experiment, lambda _: experiment.decision_of(lease))
         if decision is not None:
-            self._out(session.session_id).decisions.append(decision)
+            self._outbox[session.session_id].decisions.append(decision)
 
     def _record_worker(self, session: Session) -> None:
         common = self.isolation.parts.common
@@ -247,7 +245,7 @@ class Core:
         if request.waiting is not None:
             session.held_up = request.waiting
         if request.events:
-            self._recording.take_in(session, request.events, self._out(session_id), now)
+            self._recording.take_in(session, request.events, self._outbox[session_id], now)
         if request.answers_errands:
             gone = self.worker_tasks.answered(session_id, request, now)
             self.isolation.parts.common.changes.deleted_checkpoints.extend(gone)
@@ -328,7 +326,7 @@ class Core:
         """Pauses an experiment; raises FailedPrecondition where it has ended."""
         if experiment_id not in self.isolation.suspended:
             for session_id, decision in self._steer(experiment_id, lifecycle.pause):
-                self._out(session_id).decisions.append(decision)
+                self._outbox[session_id].decisions.append(decision)
 
     def resume(self, experiment_id: int) -> None:
         """Lets a paused experiment go on; raises FailedPrecondition where it has ended or cannot."""
@@ -346,12 +344,12 @@ class Core:
         self._steer(experiment_id, lambda experiment, batch: extension.extend(experiment, max_trials, batch))
         return None
 
-    def reopen(self, asked: Extension, experiment: LiveExperiment, draw: Draw, changes: Changes) -> None:
+    def reopen(self, asked: Extension, experiment: LiveExperiment, changes: Changes) -> None:
         """Lets an ended experiment go on, as the ledger had it since that was asked for, with what changes by that;
         raises Unavailable where something else was done to it meanwhile."""
         self._archive.end_extension(asked)
         self.subject = number = asked.experiment_id
-        self.isolation.reopen(experiment, draw, changes)
+        self.isolation.reopen(experiment, changes)
         self._touched.add(number)
 
     def cancel(self, experiment_id: int) -> None:
@@ -387,7 +385,7 @@ class Core:
         self.isolation.parts.common.changes.drained_workers[session.session_id] = now.wall
         session.draining, session.request = True, None
         if session.connection is not None:
-            self._out(session.session_id).drain = True
+            self._outbox[session.session_id].drain = True
         return shown(session, now, self._owners.of(session.session_id).identity)
 
     def workers(self, now: Now) -> list[Worker]:

@@ -15,8 +15,9 @@ from ..experiment.ending import begin_rows
 from ..experiment.experiment import LiveExperiment
 from ..experiment.next_trial import Draw
 from ..experiment.records import Batch, ExperimentRecords
+from ..experiment.setup import ExperimentSetup
 from .sessions.outbox import Outgoing
-from .setup import ExperimentSetup, Refused
+from .setup import Refused
 
 T = TypeVar("T")
 #: What one report, lease or answer changes at most, but for rare ones: in rows.
@@ -212,16 +213,19 @@ class Isolation:
         self, experiment_id: int, request_id: str, setup: ExperimentSetup, code: Mapping[str, str], owner: str
     ) -> None:
         """Begins an experiment."""
-        draw, batch = self._ahead(experiment_id, setup.draw), self.parts.of(experiment_id)
-        self.live[experiment_id] = lifecycle.create(
-            experiment_id, request_id, setup.spec, setup.searcher, draw, batch, code, owner, setup.explore
-        )
+        batch = self.parts.of(experiment_id)
+        experiment = lifecycle.create(experiment_id, request_id, setup, batch, code, owner)
+        self.live[experiment_id] = self._draw_ahead(experiment)
 
-    def reopen(self, experiment: LiveExperiment, draw: Draw, changes: Changes) -> None:
+    def _draw_ahead(self, experiment: LiveExperiment) -> LiveExperiment:
+        """From now on nobody waits for its draws."""
+        experiment.next_trial.draw = self._ahead(experiment.experiment_id, experiment.next_trial.draw)
+        return experiment
+
+    def reopen(self, experiment: LiveExperiment, changes: Changes) -> None:
         """Takes up an experiment that had ended, with what that changed."""
         number = experiment.experiment_id
-        experiment.next_trial.draw_by(self._ahead(number, draw))
-        self.live[number] = experiment
+        self.live[number] = self._draw_ahead(experiment)
         self.parts.of(number).changes.add(changes)
         self.parts.changed_much()
 
@@ -241,8 +245,7 @@ class Isolation:
     def _restored(self, stored_rows: StoredRows, setup: ExperimentSetup | Refused) -> LiveExperiment:
         if isinstance(setup, Refused):
             raise setup.error
-        draw = self._ahead(stored_rows.row.experiment_id, setup.draw)
-        return lifecycle.restore(stored_rows, setup.spec, setup.searcher, draw, setup.explore)
+        return self._draw_ahead(lifecycle.restore(stored_rows, setup))
 
     def set_aside(self, experiment_id: int, error: Exception) -> None:
         """Forgets an experiment with its part of the batch; one whose suspension was not even written stays out."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..experiment.changes import StoredRows
+from ..experiment.setup import ExperimentSetup
 from .sessions.owners import SessionOwner
-from .setup import ExperimentSetup, Refused
+from .setup import Refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,8 @@ from ...shared.space.space import DRAW_RULES, Space
 from ...shared.space.variation import completed, explored
 from ...shared.spec.spec import SPEC_RULES, Spec, stored_spec
 from ..experiment.next_trial import Draw, Explore, no_explore, patiently
-from ..search.interface import Searcher
+from ..experiment.setup import ExperimentSetup
 from ..search.registry import searcher_of
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentSetup:
-    """What an experiment is made from. Making one takes time (the search space), so it is made off the event loop."""
-
-    spec: Spec
-    searcher: Searcher
-    draw: Draw
-    explore: Explore = no_explore
 
 
 class Portions:
@@ -94,10 +84,9 @@ def _after_initial(spec: Spec, draw: Draw) -> Draw:
 def _explore_of(spec: Spec) -> Explore:
     if not spec.searcher.inherits:
         return no_explore
-    resample: float = getattr(spec.searcher, "resample", 0.0)
 
     def explore(trial: int, parent: Mapping[str, Any]) -> Mapping[str, Any]:
-        return explored(spec.hyperparameters, spec.forbidden, parent, spec.seed, trial, resample)
+        return explored(spec.hyperparameters, spec.forbidden, parent, spec.seed, trial, spec.searcher.resampled)
 
     return explore
 

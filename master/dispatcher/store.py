@@ -6,10 +6,11 @@ from typing import Any
 
 from ...shared.errors import DatabaseError
 from ..experiment.changes import Changes, StoredRows
+from ..experiment.setup import ExperimentSetup
 from ..ledger.ledger import Ledger
 from .recovered import RecoveredMemory
 from .sessions.owners import SessionOwner
-from .setup import ExperimentSetup, ExperimentSetups, Refused
+from .setup import ExperimentSetups, Refused
 
 
 class LedgerStore:

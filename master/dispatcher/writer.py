@@ -18,6 +18,7 @@ from ...shared.errors import InternalError, InvalidInput, LimitExceeded, Masters
 from ...shared.text.logs import about
 from ...shared.wire.session import SessionResponse
 from ..experiment.changes import Changes, NotWritten, StoredRows
+from ..experiment.setup import ExperimentSetup
 from ..failpoints import hit
 from .broadcast import Broadcast
 from .clock import Now, system_now
@@ -26,7 +27,7 @@ from .isolation import Turn, why
 from .recovered import RecoveredMemory, SessionParameters
 from .scheduling.drawing import Drawer
 from .sessions.outbox import HparamsOf, Outgoing
-from .setup import ExperimentSetup, Refused
+from .setup import Refused
 from .unreadable import Unreadable, readable_hparams
 
 log = logging.getLogger(__name__)

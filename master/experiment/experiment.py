@@ -11,7 +11,6 @@ from collections import deque
 from itertools import chain
 
 from ...shared.metric_goal import reaches
-from ...shared.spec.spec import Spec
 from ...shared.text.failure_text import summary
 from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
 from ...shared.wire.session import (
@@ -24,33 +23,32 @@ from ...shared.wire.session import (
     LeaseLost,
     Measurement,
 )
-from ..search.interface import Action, SearchDecision, Searcher, Step, Train
+from ..search.interface import Action, SearchDecision, Step, Train
 from .changes import LeaseRow, TrialRow
 from .early_end import early_end
 from .entries import Answer, Holder, decision_on, failure_of, lies_in_its_part, new_lease, verdict_data
 from .first_attempts import FirstAttempts
-from .next_trial import Draw, Explore, NextTrial
+from .next_trial import NextTrial
 from .records import Batch, ExperimentRecords
 from .saved.starts import drop_broken, find_start, waits
+from .setup import ExperimentSetup
 
 
 class LiveExperiment:
     """Trials and leases around a searcher. Begun, restored and ended by `lifecycle.py`."""
 
-    def __init__(
-        self, records: ExperimentRecords, spec: Spec, searcher: Searcher, draw: Draw, explore: Explore
-    ) -> None:
+    def __init__(self, records: ExperimentRecords, setup: ExperimentSetup) -> None:
         self.records = records
-        self.spec = spec
-        self.searcher = searcher
-        self.next_trial = NextTrial(draw, len(spec.initial_trials), explore)
+        self.spec = setup.spec
+        self.searcher = setup.searcher
+        self.next_trial = NextTrial(setup.draw, len(setup.spec.initial_trials), setup.explore)
         #: Trials that have a target and no lease, in the order in which they are handed out.
         self.ready: deque[int] = deque()
         #: Of trials whose training code failed, the session in which it did last.
         self._failed_in: dict[int, str] = {}
         #: The last error of training code, for the experiment's own failure.
         self.last_error = ""
-        self._first_attempts = FirstAttempts(spec.fail_fast)
+        self._first_attempts = FirstAttempts(setup.spec.fail_fast)
         #: Whether a checkpoint of it was saved, as far as is known.
         self.saved = bool(records.checkpoints.by_trial)
         #: Whether one of them lies in the database's own part of the storage.

@@ -12,15 +12,14 @@ from typing import Any
 
 from ...shared.errors import FailedPrecondition
 from ...shared.limits import MAX_TOTAL
-from ...shared.spec.spec import Spec
 from ...shared.wire.model import ExperimentState, TrialState
 from ..search.interface import RULES, NotExtendable, Searcher, planned_trials
 from .changes import RungResultRow, StoredRows, TrialRow
 from .early_end import early_end
 from .experiment import LiveExperiment
 from .lifecycle import restore, restored_records
-from .next_trial import Draw, Explore, no_explore
 from .records import Batch, ExperimentRecords
+from .setup import ExperimentSetup
 
 
 def extend(experiment: LiveExperiment, max_trials: int, batch: Batch) -> None:
@@ -62,15 +61,7 @@ def check_state(experiment_id: int, state: ExperimentState, reason: str) -> None
         raise FailedPrecondition(text, experiment_id=experiment_id)
 
 
-def reopened(
-    stored_rows: StoredRows,
-    spec: Spec,
-    searcher: Searcher,
-    draw: Draw,
-    max_trials: int,
-    batch: Batch,
-    explore: Explore = no_explore,
-) -> LiveExperiment | None:
+def reopened(stored_rows: StoredRows, setup: ExperimentSetup, max_trials: int, batch: Batch) -> LiveExperiment | None:
     """Lets a completed experiment go on, as the ledger has it, with this many trials in all and a fresh searcher. It
     takes a while where there are very many trials; the batch has a few rows however many there are.
 
@@ -83,16 +74,16 @@ def reopened(
     if max_trials == planned:
         return None
     records = restored_records(stored_rows)
-    check_early_end(row.experiment_id, early_end(spec, row, records.lead, batch.now))
-    _extend_searcher(searcher, row.experiment_id, max_trials)
+    check_early_end(row.experiment_id, early_end(setup.spec, row, records.lead, batch.now))
+    _extend_searcher(setup.searcher, row.experiment_id, max_trials)
     under_way = _under_way(stored_rows.trials, stored_rows.results)
     waiting = _waiting(stored_rows.trials, under_way, records.checkpoints.by_trial)
-    _write(records, searcher, max_trials, {"rules": RULES, **waiting}, batch)
+    _write(records, setup.searcher, max_trials, {"rules": RULES, **waiting}, batch)
     records.move(ExperimentState.ACTIVE, "", batch)
     for trial in under_way.values():
         records.move_trial(trial, TrialState.PENDING, "its search was extended", batch)
         records.note("trial_reopened", trial.trial_id, {"rung": trial.rung_id, "target": trial.target}, batch)
-    return restore(stored_rows, spec, searcher, draw, explore)
+    return restore(stored_rows, setup)
 
 
 def _under_way(trials: list[TrialRow], results: list[RungResultRow]) -> dict[int, TrialRow]:

@@ -10,7 +10,7 @@ from ...shared.errors import FailedPrecondition
 from ...shared.limits import MAX_TOTAL
 from ...shared.space.space import DRAW_RULES
 from ...shared.spec.settings import ExperimentSettings
-from ...shared.spec.spec import SPEC_RULES, Spec, spec_to_json
+from ...shared.spec.spec import SPEC_RULES, spec_to_json
 from ...shared.text.failure_text import summary
 from ...shared.wire.model import SEARCH_ENDED, ExperimentState, LeaseRef, TrialState
 from ...shared.wire.session import Decision, DecisionKind, LeaseLost
@@ -19,8 +19,8 @@ from .changes import ExperimentRow, RungResultRow, StoredRows, TrialRow
 from .ending import begin
 from .essentials import essentials
 from .experiment import LiveExperiment
-from .next_trial import Draw, Explore, no_explore
 from .records import Batch, ExperimentRecords
+from .setup import ExperimentSetup
 
 #: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
 DISCARDS_BORNE = 100
@@ -29,16 +29,14 @@ DISCARDS_BORNE = 100
 def create(
     experiment_id: int,
     request_id: str,
-    spec: Spec,
-    searcher: Searcher,
-    draw: Draw,
+    setup: ExperimentSetup,
     batch: Batch,
     code: Mapping[str, str] = MappingProxyType({}),
     owner: str = "",
-    explore: Explore = no_explore,
 ) -> LiveExperiment:
-    """Begins an experiment from a valid spec; `code` is the fingerprint of its training code, for its journal, and
-    `owner` who submitted it."""
+    """Begins an experiment; `code` is the fingerprint of its training code, for its journal, and `owner` who submitted
+    it."""
+    spec, searcher = setup.spec, setup.searcher
     row = ExperimentRow(
         experiment_id,
         spec.name,
@@ -61,19 +59,17 @@ def create(
     records.add_brackets(searcher.plan, batch)
     known = {"code": dict(code)} if code else {}
     records.note("experiment_created", None, {"name": spec.name, "rules": RULES, **known}, batch)
-    return LiveExperiment(records, spec, searcher, draw, explore)
+    return LiveExperiment(records, setup)
 
 
-def restore(
-    stored_rows: StoredRows, spec: Spec, searcher: Searcher, draw: Draw, explore: Explore = no_explore
-) -> LiveExperiment:
+def restore(stored_rows: StoredRows, setup: ExperimentSetup) -> LiveExperiment:
     """Takes an experiment up where the ledger says it stood."""
-    row = stored_rows.row
+    row, searcher = stored_rows.row, setup.searcher
     kept = {checkpoint.trial_id for checkpoint in stored_rows.checkpoints}
     take_up(searcher, row, stored_rows.trials, stored_rows.results, kept)
     goes_on = row.max_trials is not None and not ExperimentState(row.state).ended
     records = restored_records(stored_rows, _waiting(searcher) if goes_on else frozenset())
-    experiment = LiveExperiment(records, spec, searcher, draw, explore)
+    experiment = LiveExperiment(records, setup)
     experiment.next_trial.number = max((row.trial_id + 1 for row in stored_rows.trials), default=0)
     line_up(experiment)
     experiment.last_error = _last_error(stored_rows.trials)
@@ -112,10 +108,16 @@ def take_up(
     kept: Container[int],
 ) -> None:
     """Has a fresh searcher go on where an experiment stands, of which the checkpoints of these trials are kept."""
+    put_in_force(searcher, row)
+    searcher.restore((trial_record(trial, trial.trial_id in kept) for trial in trials), map(rung_record, results))
+
+
+def put_in_force(searcher: Searcher, row: ExperimentRow) -> None:
+    """Gives a fresh searcher what was changed since the spec was written. Raises NotExtendable where it makes no more
+    trials."""
     if row.max_trials is not None:
         searcher.extend(row.max_trials)
     searcher.limit(row.max_concurrent_trials)
-    searcher.restore((trial_record(trial, trial.trial_id in kept) for trial in trials), map(rung_record, results))
 
 
 def _last_error(trials: Iterable[TrialRow]) -> str:

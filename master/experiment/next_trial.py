@@ -38,20 +38,16 @@ class NextTrial:
         self.number = 0
         #: Why its hyperparameters cannot be drawn.
         self.failure = ""
-        self._draw = draw
+        self.draw = draw
         self._initial = initial
         self._explore = explore
         self._hparams: Mapping[str, Any] | None = None
-
-    def draw_by(self, draw: Draw) -> None:
-        """From now on they are drawn by another form of the same draw."""
-        self._draw = draw
 
     def drawn(self) -> bool:
         """Whether its hyperparameters are there."""
         if self._hparams is None and not self.failure:
             try:
-                self._hparams = self._draw(self.number)
+                self._hparams = self.draw(self.number)
             except Exception as error:  # noqa: BLE001 - only this experiment draws from this space
                 self.failure = f"no hyperparameters could be drawn for trial {self.number}: {error}"
         return self._hparams is not None

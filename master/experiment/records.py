@@ -65,7 +65,7 @@ class ExperimentRecords:
         self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         known = essentials(row.spec)
         self._metric, self._best_is, self._storage = known.metric, known.best_is, known.storage
-        self._inherits = known.inherits
+        self._stop_metric, self._inherits = known.stop_metric, known.inherits
         self.checkpoints = KeptCheckpoints(known, self)
 
     @property
@@ -334,7 +334,7 @@ class ExperimentRecords:
         """Whose checkpoints go once the experiment has ended, however it did: of all but the best trial, the one that
         reached the metric asked for, and unless only those are kept all that were trained in full."""
         needed = {self.best()}
-        if self.lead and reaches(self.best_metric, essentials(self.row.spec).stop_metric, self.goal):
+        if self.lead and reaches(self.best_metric, self._stop_metric, self.goal):
             needed.add(self.lead[1])
         return self.checkpoints.needless(needed, self.completed)
 

@@ -11,7 +11,7 @@ from ...shared.wire.model import ExperimentState
 from ..experiment.checking.audit import Rows, audit
 from ..experiment.checking.replay import Replay, same_future
 from ..experiment.early_end import early_end
-from ..experiment.lifecycle import take_up
+from ..experiment.lifecycle import put_in_force, take_up
 from ..ledger.read.inspection import Inspection, inspect_database
 from ..search.interface import Goal, NotExtendable
 from ..search.registry import searcher_of
@@ -53,12 +53,10 @@ def _check(inspection: Inspection, rows: Rows) -> Iterator[str]:
     goal = Goal(spec.metric.goal)
     searcher = searcher_of(spec)
     try:
-        if rows.experiment.max_trials is not None:
-            searcher.extend(rows.experiment.max_trials)
+        put_in_force(searcher, rows.experiment)
     except NotExtendable as error:
         yield f"it was extended to {rows.experiment.max_trials} trials, which its searcher does not allow: {error}"
         return
-    searcher.limit(rows.experiment.max_concurrent_trials)
     yield from audit(rows, searcher, goal)
     yield from _replay(inspection, rows, spec)
 

@@ -55,7 +55,7 @@ def _end_leases(store: LedgerStore) -> tuple[Changes, int]:
         if isinstance(setup, Refused):
             # It cannot go on anyhow, and a master that is started ends its leases.
             continue
-        experiment = lifecycle.restore(stored_rows, setup.spec, setup.searcher, setup.draw, setup.explore)
+        experiment = lifecycle.restore(stored_rows, setup)
         for lease in list(experiment.records.leases.values()):
             ref = LeaseRef(lease.experiment_id, lease.trial_id, lease.token)
             end = LeaseEvent(ref, lease.last_sequence + 1, Exit(ExitOutcome.GIVEN_BACK, REASON))

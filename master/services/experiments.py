@@ -29,8 +29,9 @@ from ...shared.wire.model import Experiment, ExperimentState, TrialOrder, TrialS
 from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.core import Core
-from ..dispatcher.setup import ExperimentSetup, set_up
+from ..dispatcher.setup import set_up
 from ..experiment.retention import thinner
+from ..experiment.setup import ExperimentSetup
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text
 from .callers import caller_name

@@ -17,13 +17,12 @@ from ..dispatcher.setup import setup_from_json
 from ..experiment.changes import Changes, StoredRows
 from ..experiment.experiment import LiveExperiment
 from ..experiment.extension import check_state, reopened
-from ..experiment.next_trial import Draw
 from ..experiment.records import Batch
 from ..ledger.read.reader import Reader
 
 T = TypeVar("T")
-#: The experiment as it goes on, the draw of its trials, and what changes with that.
-Reopened = tuple[LiveExperiment, Draw, Changes]
+#: The experiment as it goes on, and what changes with that.
+Reopened = tuple[LiveExperiment, Changes]
 
 
 class Executor(Protocol):
@@ -66,5 +65,5 @@ def taken_up(stored_rows: StoredRows, max_trials: int) -> Reopened | None:
     except RungmasterError as error:
         text = f"experiment {row.experiment_id} cannot be extended: {why(row.experiment_id, error)}"
         raise FailedPrecondition(text, experiment_id=row.experiment_id) from error
-    experiment = reopened(stored_rows, setup.spec, setup.searcher, setup.draw, max_trials, batch, setup.explore)
-    return None if experiment is None else (experiment, setup.draw, batch.changes)
+    experiment = reopened(stored_rows, setup, max_trials, batch)
+    return None if experiment is None else (experiment, batch.changes)

@@ -87,6 +87,11 @@ class SearcherSpec(Model):
     def trials(self) -> int | None:
         """How many trials the search makes with hyperparameters that are drawn; None: it draws none."""
 
+    @property
+    def resampled(self) -> float:
+        """The probability that a hyperparameter of a trial that takes after another is drawn anew."""
+        return 0.0
+
     def space_problems(
         self,
         hyperparameters: Mapping[str, Hyperparameter],  # noqa: ARG002 - most searchers take any space
@@ -251,6 +256,11 @@ class PbtSpec(SearcherSpec):
     def trials(self) -> int:
         """How many trials the search makes with hyperparameters that are drawn."""
         return self.population
+
+    @property
+    def resampled(self) -> float:
+        """The probability that a hyperparameter of a new trial is drawn anew."""
+        return self.resample
 
     @property
     def intervals(self) -> int:

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParameters
-from rungmaster.master.dispatcher.setup import ExperimentSetup, Refused
+from rungmaster.master.dispatcher.setup import Refused
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.dispatcher.writer import Store, Writer
 from rungmaster.master.experiment.changes import Changes, StoredRows
+from rungmaster.master.experiment.setup import ExperimentSetup
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.services.server import Server, ServerOptions

@@ -12,11 +12,12 @@ from typing import Any, Protocol, TypeVar
 from rungmaster.master.dispatcher.clock import Now
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParameters
-from rungmaster.master.dispatcher.setup import ExperimentSetup, Refused
+from rungmaster.master.dispatcher.setup import Refused
 from rungmaster.master.dispatcher.upkeep.endings import PORTION
 from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, StoredRows, TrialRow
 from rungmaster.master.experiment.extension import reopened
 from rungmaster.master.experiment.records import Batch
+from rungmaster.master.experiment.setup import ExperimentSetup
 from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.spec.searchers import SEARCHERS
@@ -203,9 +204,9 @@ class Master:
             return
         stored_rows, setup = self.store.rows.taken_up(experiment_id)
         batch = Batch(Changes(), self.wall)
-        found = reopened(stored_rows, setup.spec, setup.searcher, setup.draw, max_trials, batch, setup.explore)
+        found = reopened(stored_rows, setup, max_trials, batch)
         if found is not None:
-            self.do(lambda core: core.reopen(asked, found, setup.draw, batch.changes))
+            self.do(lambda core: core.reopen(asked, found, batch.changes))
 
     def worker(self, name: str = "w", slots: int = 1, **labels: str) -> Worker:
         """A worker that has said hello."""

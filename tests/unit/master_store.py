@@ -12,7 +12,7 @@ from typing import Any
 
 from rungmaster.master.dispatcher.recovered import RecoveredMemory
 from rungmaster.master.dispatcher.sessions.owners import SessionOwner
-from rungmaster.master.dispatcher.setup import ExperimentSetup, Refused
+from rungmaster.master.dispatcher.setup import Refused
 from rungmaster.master.experiment.changes import (
     BracketRow,
     Changes,
@@ -27,6 +27,7 @@ from rungmaster.master.experiment.changes import (
     TrialRow,
     WorkerRow,
 )
+from rungmaster.master.experiment.setup import ExperimentSetup
 from rungmaster.master.search.interface import Step
 from rungmaster.master.search.registry import searcher_of
 from rungmaster.shared.errors import InvalidSpec, Problem

@@ -18,13 +18,14 @@ from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.dispatcher.isolation import Suspended
 from rungmaster.master.dispatcher.recovered import RecoveredMemory
 from rungmaster.master.dispatcher.scheduling.drawing import AHEAD, Drawer
-from rungmaster.master.dispatcher.setup import ExperimentSetup, ExperimentSetups, Refused
+from rungmaster.master.dispatcher.setup import ExperimentSetups, Refused
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment import lifecycle
 from rungmaster.master.experiment.changes import Changes, NotWritten
 from rungmaster.master.experiment.ending import Ending
 from rungmaster.master.experiment.experiment import LiveExperiment
 from rungmaster.master.experiment.records import Batch
+from rungmaster.master.experiment.setup import ExperimentSetup
 from rungmaster.shared.errors import DatabaseError, FailedPrecondition, InternalError, InvalidSpec, Problem
 from rungmaster.shared.spec.spec import spec_to_json
 from rungmaster.shared.wire.session import (

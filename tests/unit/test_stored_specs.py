@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from unit.master_harness import Master, RowStore, make_spec
 
-from rungmaster.master.dispatcher.setup import ExperimentSetup, ExperimentSetups, Refused
+from rungmaster.master.dispatcher.setup import ExperimentSetups, Refused
 from rungmaster.master.experiment.changes import ExperimentRow
+from rungmaster.master.experiment.setup import ExperimentSetup
 from rungmaster.shared.errors import InvalidSpec
 from rungmaster.shared.space import hyperparameters
 from rungmaster.shared.spec.searchers import SEARCHERS
