@@ -881,6 +881,27 @@ MUTANTS = (
         VISIBLE + "test_an_entry_of_the_log_is_one_line_and_its_traceback_is_indented",
     ),
     Mutant(
+        "quasi-random trials of the second sequence get the points of the first",
+        "shared/space/quasi_random.py",
+        "seed, block, attempt)).tolist()",
+        "seed, 0, attempt)).tolist()",
+        UNIT + "test_quasi_random.py::test_a_later_block_is_as_even_as_the_first_and_another_one",
+    ),
+    Mutant(
+        "a spec with sampler quasi_random is drawn at random",
+        "master/dispatcher/setup.py",
+        "if evenly else space",
+        "if False else space",
+        UNIT + "test_quasi_random.py::test_an_experiment_draws_by_its_sampler_also_after_a_restart",
+    ),
+    Mutant(
+        "trials say random of hyperparameters that a sampler gave",
+        "master/experiment/next_trial.py",
+        "else self._origin",
+        'else "random"',
+        UNIT + "test_quasi_random.py::test_trials_say_that_their_hyperparameters_are_quasi_random",
+    ),
+    Mutant(
         "a stored spec is read with the limits of today",
         "shared/spec/spec.py",
         "with accepted_before():",

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...shared.errors import InvalidSpec, Problem
+from ...shared.space.quasi_random import QuasiRandom
 from ...shared.space.space import DRAW_RULES, Space
 from ...shared.space.variation import completed, explored
+from ...shared.spec.samplers import QuasiRandomSpec
 from ...shared.spec.spec import SPEC_RULES, Spec, stored_spec
 from ..experiment.next_trial import Draw, Explore, no_explore, patiently
 from ..experiment.setup import ExperimentSetup
@@ -18,7 +20,7 @@ from ..search.registry import searcher_of
 class Portions:
     """Draws from a search space, for one trial after another; None after each portion of a search that takes longer."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: Space | QuasiRandom, seed: int) -> None:
         self._space = space
         self._seed = seed
         #: The search that is under way, and its trial.
@@ -48,7 +50,7 @@ def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
     Raises InvalidSpec where its hyperparameters cannot be had.
     """
     _check_drawn_here(spec)
-    setup = _set_up(spec, Portions(space or _space(spec, DRAW_RULES), spec.seed))
+    setup = _set_up(spec, _draw_of(spec, space or _space(spec, DRAW_RULES)))
     if setup.searcher.draws:
         # What nothing can be drawn from is refused rather than begun.
         patiently(setup.draw)(len(spec.initial_trials))
@@ -56,13 +58,18 @@ def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
 
 
 def _check_drawn_here(spec: Spec) -> None:
-    if spec.sampler.name != "random":
+    if spec.sampler.is_program:
         what = f"{spec.sampler.name} is not available in this version of the master; leave it out to draw at random"
         raise InvalidSpec([Problem("sampler", what)])
 
 
 def _space(spec: Spec, rules: int) -> Space:
     return Space(spec.hyperparameters, spec.forbidden, rules)
+
+
+def _draw_of(spec: Spec, space: Space) -> Draw:
+    evenly = isinstance(spec.sampler, QuasiRandomSpec)
+    return Portions(QuasiRandom(spec.hyperparameters, spec.forbidden, space) if evenly else space, spec.seed)
 
 
 def _set_up(spec: Spec, draw: Draw) -> ExperimentSetup:
@@ -97,7 +104,7 @@ def setup_from_json(spec: Mapping[str, Any], draw_rules: int, spec_rules: int = 
     The library of search spaces takes a second to import: a master that was restarted serves before that.
     """
     valid = stored_spec(spec, spec_rules)
-    return _set_up(valid, Portions(_space(valid, draw_rules), valid.seed))
+    return _set_up(valid, _draw_of(valid, _space(valid, draw_rules)))
 
 
 class ExperimentSetups:

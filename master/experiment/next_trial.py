@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...shared.spec.samplers import RandomSamplerSpec, SamplerSpec
 from ..search.interface import Train
+
+_DRAWN = RandomSamplerSpec()
 
 #: Draws the hyperparameters of the trial with this number; None while they are still being drawn: ask again.
 Draw = Callable[[int], Mapping[str, Any] | None]
@@ -33,13 +36,19 @@ def patiently(draw: Draw) -> Draw:
 class NextTrial:
     """They are there before the searcher is asked for a new trial, so that nothing has changed where they cannot be."""
 
-    def __init__(self, draw: Draw, initial: int = 0, explore: Explore = no_explore) -> None:
-        """`initial` trials have hyperparameters that the spec gives."""
+    def __init__(
+        self,
+        draw: Draw,
+        initial: int = 0,
+        explore: Explore = no_explore,
+        sampler: SamplerSpec = _DRAWN,
+    ) -> None:
+        """`initial` trials have hyperparameters that the spec gives, later ones those of the `sampler`."""
         self.number = 0
         #: Why its hyperparameters cannot be drawn.
         self.failure = ""
         self.draw = draw
-        self._initial = initial
+        self._initial, self._origin = initial, sampler.origin
         self._explore = explore
         self._hparams: Mapping[str, Any] | None = None
 
@@ -60,7 +69,7 @@ class NextTrial:
             assert parent is not None, f"the hyperparameters of trial {train.parent} are not there"
             hparams, origin = self._explore(train.trial, parent), f"trial {train.parent}"
         elif hparams is None:
-            hparams, origin = self._hparams, "initial" if train.trial < self._initial else "random"
+            hparams, origin = self._hparams, "initial" if train.trial < self._initial else self._origin
         assert train.trial == self.number, f"trial {train.trial} is created before {self.number}"
         assert hparams is not None, f"the hyperparameters of trial {train.trial} are not there"
         self.number, self._hparams = train.trial + 1, None

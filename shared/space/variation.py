@@ -7,16 +7,17 @@ hyperparameter's name alone: it is the same on every machine and in every versio
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidSpec, Problem
 from ..spec.fields import did_you_mean, shown
 from .chances import chance, drawn, drawn_among, part
-from .clauses import ALL, parents_first, places_of
-from .dimensions import coder, reader, rounder
+from .clauses import parents_first
+from .dimensions import coder, rounder
 from .hyperparameters import Condition, ConstantSpec, FloatSpec, Hyperparameter, IntSpec, OrdinalSpec, same
 from .values import value_problem
+from .walk import Walk, code_of, value_of
 
 #: How often a combination is drawn before all are taken to be forbidden; fewer times where there are very many
 #: hyperparameters, so that so many values are drawn.
@@ -46,11 +47,11 @@ def completed(
     known = {name: value for name, value in given.items() if name in hyperparameters}
     wrong = {name: problem for name, value in known.items() if (problem := value_problem(hyperparameters[name], value))}
     problems += [Problem(name, problem) for name, problem in wrong.items()]
-    codes = {name: _code(hyperparameters[name], value) for name, value in known.items() if name not in wrong}
+    codes = {name: code_of(hyperparameters[name], value) for name, value in known.items() if name not in wrong}
     possible, impossible = _needed(hyperparameters, codes)
     if problems := [*problems, *impossible, *_ruled_out(hyperparameters, forbidden, codes)]:
         raise InvalidSpec(problems)
-    space, attempts = _Space(hyperparameters, forbidden), _attempts(hyperparameters)
+    space, attempts = Walk(hyperparameters, forbidden), _attempts(hyperparameters)
     for attempt in range(attempts):
 
         def choose(name: str, attempt: int = attempt) -> float:
@@ -83,8 +84,8 @@ def explored(
     the parent is drawn, and what does not is left out. What is forbidden is explored again; after EXPLORATIONS attempts
     the parent's own are kept. The parent's are values of this space.
     """
-    codes = {name: _code(spec, parent[name]) for name, spec in hyperparameters.items() if name in parent}
-    space = _Space(hyperparameters, forbidden)
+    codes = {name: code_of(spec, parent[name]) for name, spec in hyperparameters.items() if name in parent}
+    space = Walk(hyperparameters, forbidden)
     for attempt in range(EXPLORATIONS):
 
         def choose(name: str, attempt: int = attempt) -> float:
@@ -99,35 +100,6 @@ def explored(
         if (found := space.combination(choose)) is not None:
             return found
     return copy.deepcopy(dict(parent))
-
-
-class _Space:
-    """A space that is gone through parents first, by codes as `chances.py` has them."""
-
-    def __init__(self, hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]) -> None:
-        self._specs = hyperparameters
-        self._places = places_of(parents_first(hyperparameters), hyperparameters, forbidden)
-
-    def combination(self, choose: Callable[[str], float]) -> dict[str, Any] | None:
-        """What is chosen for all that exists, as training code gets it; None where it is forbidden."""
-        codes: dict[str, float] = {}
-        agreed = ALL
-        for place in self._places:
-            code = None
-            if place.exists(agreed):
-                code = codes[place.name] = choose(place.name)
-            agreed = place.after(agreed, code)
-            if agreed & place.decided:
-                return None
-        return {name: _value(spec, codes[name]) for name, spec in self._specs.items() if name in codes}
-
-
-def _code(spec: Hyperparameter, value: Any) -> float:
-    return float(value) if isinstance(spec, FloatSpec) else coder(spec)(value)
-
-
-def _value(spec: Hyperparameter, code: float) -> Any:
-    return code if isinstance(spec, FloatSpec) else reader(spec)(code)
 
 
 def _attempts(hyperparameters: Mapping[str, Hyperparameter]) -> int:
@@ -170,7 +142,7 @@ def _needed(
             only = f"exists only where {parent} is {' or '.join(map(shown, values[:8]))}"
             if parent in codes:
                 if codes[parent] not in wanted:
-                    is_now = shown(_value(hyperparameters[parent], codes[parent]))
+                    is_now = shown(value_of(hyperparameters[parent], codes[parent]))
                     problems.append(Problem(needs[name], f"{only}, and it is {is_now}"))
             elif left:
                 possible[parent] = left
@@ -185,7 +157,7 @@ def _ruled_out(
 ) -> list[Problem]:
     """The forbidden combinations with which what was given agrees already."""
     always = {name: 0 for name, spec in hyperparameters.items() if isinstance(spec, ConstantSpec) and not spec.when}
-    shape = {name: same(_value(hyperparameters[name], code)) for name, code in {**always, **codes}.items()}
+    shape = {name: same(value_of(hyperparameters[name], code)) for name, code in {**always, **codes}.items()}
     agreeing = [
         index
         for index, combination in enumerate(forbidden)

@@ -90,7 +90,7 @@ def test_a_search_that_draws_nothing_has_no_use_for_a_sampler(sampler: Any) -> N
     assert spec_with("random", searcher=GRID).sampler.name == "random"
 
 
-@pytest.mark.parametrize("sampler", ["quasi_random", "bohb", TPE, MINE], ids=str)
+@pytest.mark.parametrize("sampler", ["bohb", TPE, MINE], ids=str)
 def test_what_no_master_can_sample_yet_is_refused_when_it_is_submitted(sampler: Any) -> None:
     with pytest.raises(InvalidSpec, match=r"sampler: .* is not available in this version of the master"):
         set_up(spec_with(sampler))
