@@ -24,6 +24,7 @@ from rungmaster.shared.spec.spec import (
     IntSpec,
     Spec,
     StopSpec,
+    is_spec_of,
     parse_searcher,
     parse_spec,
     spec_from_json,
@@ -147,6 +148,18 @@ def test_a_constant_in_full_may_be_a_list_or_null_or_have_a_condition() -> None:
     spec = spec_from_json(small(hyperparameters=declared))
     assert spec_from_json(spec_to_json(spec)) == spec
     assert spec_to_json(spec)["hyperparameters"]["nothing"]["value"] is None
+
+
+@pytest.mark.parametrize(("one", "other"), [([1], [1.0]), ([1], [True]), ([[1]], [[1.0]])])
+def test_a_stored_document_is_not_a_spec_whose_values_have_other_types(one: list[Any], other: list[Any]) -> None:
+    """For Python they are equal, but trials with one or the other are trained otherwise."""
+    first, second = (
+        spec_from_json(small(hyperparameters={"x": {"type": "categorical", "choices": choices}}))
+        for choices in (one, other)
+    )
+    assert is_spec_of(spec_to_json(first), first)
+    assert not is_spec_of(spec_to_json(first), second)
+    assert not is_spec_of(spec_to_json(second), first)
 
 
 @pytest.mark.parametrize(
