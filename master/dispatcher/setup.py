@@ -53,7 +53,7 @@ def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
     setup = _set_up(spec, _draw_of(spec, space or _space(spec, DRAW_RULES)))
     if setup.searcher.draws:
         # What nothing can be drawn from is refused rather than begun.
-        patiently(setup.draw)(len(spec.initial_trials))
+        patiently(setup.draw)(len(spec.first_trials))
     return setup
 
 
@@ -73,7 +73,7 @@ def _draw_of(spec: Spec, space: Space) -> Draw:
 
 
 def _set_up(spec: Spec, draw: Draw) -> ExperimentSetup:
-    draw = _after_initial(spec, draw) if spec.initial_trials else draw
+    draw = _after_initial(spec, draw) if spec.first_trials else draw
     return ExperimentSetup(spec, searcher_of(spec), draw, _explore_of(spec))
 
 
@@ -81,9 +81,9 @@ def _after_initial(spec: Spec, draw: Draw) -> Draw:
     """The first trials have the hyperparameters that the spec gives them; what it leaves out is drawn."""
 
     def drawn(trial: int) -> Mapping[str, Any] | None:
-        if trial >= len(spec.initial_trials):
+        if trial >= len(spec.first_trials):
             return draw(trial)
-        return completed(spec.hyperparameters, spec.forbidden, spec.initial_trials[trial], spec.seed, trial)
+        return completed(spec.hyperparameters, spec.forbidden, spec.first_trials[trial], spec.seed, trial)
 
     return drawn
 

@@ -41,7 +41,7 @@ class LiveExperiment:
         self.records = records
         self.spec = setup.spec
         self.searcher = setup.searcher
-        self.next_trial = NextTrial(setup.draw, len(setup.spec.initial_trials), setup.explore, setup.spec.sampler)
+        self.next_trial = NextTrial(setup.draw, len(setup.spec.first_trials), setup.explore, setup.spec.sampler)
         #: Trials that have a target and no lease, in the order in which they are handed out.
         self.ready: deque[int] = deque()
         #: Of trials whose training code failed, the session in which it did last.

@@ -33,6 +33,6 @@ def searcher_of(document: Spec | SearcherFile, goal: Goal | None = None) -> Sear
     """The searcher that a spec describes. `goal` takes the place of the spec's; without either, less is better."""
     if goal is None:
         goal = Goal(document.metric.goal) if document.metric is not None else Goal.MINIMIZE
-    initial = len(document.initial_trials) if isinstance(document, Spec) else 0
+    initial = len(document.first_trials) if isinstance(document, Spec) else 0
     context = SearchContext(goal, document.hyperparameters, document.forbidden, document.seed, initial)
     return build_searcher(document.searcher, context)

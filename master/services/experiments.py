@@ -36,6 +36,7 @@ from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text
 from .callers import caller_name
 from .extending import Executor, extend
+from .warm_start import warm_started
 from .watching import Journals, ReportStreams, Streams, Watches
 
 T = TypeVar("T")
@@ -83,12 +84,12 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
             check_text(f"code[{path}]", digest, MAX_CHECKSUM)
         check_text("owner", request.owner, MAX_OWNER)
         code, owner = dict(sorted(request.code.items())), caller_name.get() or request.owner
-        plan, warnings = await self._specs.begin(_accepted, request.spec)
+        asked, plan, warnings = await self._specs.begin(_accepted, request.spec, self._reader)
         created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id, code, owner))
         experiment = await self._experiment(created)
         if request.request_id:
             caller = caller_name.get()
-            await self._specs.begin(_check_same, request.request_id, experiment, plan.spec, caller)
+            await self._specs.begin(_check_same, request.request_id, experiment, asked, caller)
         return pb.CreateExperimentResponse(experiment=convert.to_message(experiment), warnings=warnings)
 
     async def GetExperiment(  # noqa: N802
@@ -290,7 +291,8 @@ def _check_same(request_id: str, experiment: Experiment, spec: Spec, caller: str
         raise InvalidInput(f"{used}, whose spec is another one; give a new id for a new search. Nothing was stored")
 
 
-def _accepted(text: str) -> tuple[ExperimentSetup, list[str]]:
-    """A spec that is right, and what its user may not have meant."""
-    spec, space = parse_with_space(text)
-    return set_up(spec, space), [warning for warning in (repetition(spec, space),) if warning]
+def _accepted(text: str, reader: Reader) -> tuple[Spec, ExperimentSetup, list[str]]:
+    """A spec that is right, what its search is made from, and what its user may not have meant or wants to know."""
+    asked, space = parse_with_space(text)
+    spec, told = warm_started(asked, reader)
+    return asked, set_up(spec, space), [warning for warning in (repetition(spec, space), *told) if warning]

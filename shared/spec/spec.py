@@ -60,6 +60,7 @@ from .samplers import AnySampler, RandomSamplerSpec, SamplerSpec
 from .searchers import AdaptiveAshaSpec, AnySearcher, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
 from .settings import ExperimentSettings, Priority, Weight
 from .stopping import StopSpec, limits_told
+from .warm_start import BEST, Earlier, earlier, initial, warm_start_problems
 
 __all__ = [
     "SPEC_RULES",
@@ -170,7 +171,8 @@ class Spec(Model):
     start anew after its own code failed; `fail_fast`: the experiment fails once the first attempts of so many trials,
     one after the other, all failed with the same error before anything was reported, or once no worker can start it;
     0 or false: never. `max_workers_lost`: how many workers it may lose before it is taken for poison.
-    `initial_trials`: hyperparameters of the first trials, each whole or in part. `stop`: what ends the search early.
+    `initial_trials`: hyperparameters of the first trials, each whole or in part, or `best`: the best of the experiments
+    in `warm_start`, whose results the sampler is told. `stop`: what ends the search early.
     `progress_timeout`: seconds without a report after which a trial counts as hanging; none: never. Of the experiments
     with work the highest `priority` goes first, and equals share the slots by `weight`. `seed` decides every random
     draw.
@@ -183,7 +185,8 @@ class Spec(Model):
     unit: Annotated[str, text(MAX_NAME)] = "units"
     hyperparameters: _Hyperparameters
     forbidden: _Forbidden = ()
-    initial_trials: Annotated[tuple[dict[Any, Any], ...], BeforeValidator(listed)] = ()
+    initial_trials: Annotated[tuple[dict[Any, Any], ...] | Literal["best"], BeforeValidator(initial)] = ()
+    warm_start: Annotated[tuple[Annotated[int, Earlier], ...], BeforeValidator(earlier)] = ()
     searcher: AnySearcher
     stop: StopSpec = StopSpec()
     sampler: AnySampler = RandomSamplerSpec()
@@ -196,6 +199,11 @@ class Spec(Model):
     priority: Priority = 0
     weight: Weight = 1.0
     seed: Annotated[int, whole(0)] = 0
+
+    @property
+    def first_trials(self) -> tuple[dict[Any, Any], ...]:
+        """The initial trials; none as long as the best of earlier experiments are not chosen."""
+        return () if isinstance(self.initial_trials, str) else self.initial_trials
 
     @property
     def settings(self) -> ExperimentSettings:
@@ -233,9 +241,11 @@ def _with_fitting_space(document: _S) -> _S:
         problems = document.searcher.space_problems(document.hyperparameters, document.forbidden)
     if not problems and isinstance(document, Spec):
         problems = document.sampler.searcher_problems(document.searcher)
-    if not problems and isinstance(document, Spec) and document.initial_trials:
+    if not problems and isinstance(document, Spec) and document.first_trials:
         space = (document.hyperparameters, document.forbidden, document.seed)
-        problems = initial_problems(document.initial_trials, *space, document.searcher.trials)
+        problems = initial_problems(document.first_trials, *space, document.searcher.trials)
+    if not problems and isinstance(document, Spec) and limits_hold():
+        problems = warm_start_problems(document.warm_start, document.sampler, document.initial_trials)
     if problems:
         raise FieldProblems(problems)
     return document
@@ -304,6 +314,9 @@ def spec_to_json(spec: Spec) -> dict[str, Any]:
 
 def is_spec_of(document: Mapping[str, Any], spec: Spec) -> bool:
     """Whether a stored document is this spec, also where a version that had fewer fields with defaults stored it."""
+    if spec.initial_trials == BEST:
+        # Which they are is chosen when it is stored.
+        document = {**document, "initial_trials": BEST}
     wanted = _canonical(spec_to_json(spec))
     if _canonical(document) == wanted:
         return True

@@ -186,6 +186,17 @@ def test_a_search_that_has_completed_is_shown_and_not_searched_again(folder: Pat
     assert run(spec(seed=3), workers=1, display=Lines()).experiment_id == 3
 
 
+def test_the_best_of_an_earlier_search_are_tried_first(folder: Path) -> None:
+    before = run(spec(), workers=1, display=Lines())
+    lines = Lines()
+    after = run(spec(seed=1, warm_start=[1], initial_trials="best"), workers=1, display=lines)
+    assert "warning: warm_start: of experiment 1, 4 of 4 results fit" in lines.said
+    assert before.best_trial is not None
+    (first,) = (trial for trial in after.trials() if trial.trial_id == 0)
+    assert (first.hparams, first.origin) == (before.best_trial.hparams, "initial")
+    assert run(spec(seed=1, warm_start=[1], initial_trials="best"), workers=1, display=Lines()).experiment_id == 2
+
+
 def test_code_that_changed_in_the_middle_of_a_search_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with LocalCluster("rungmaster.db", 1, 1, folder / "search.log") as cluster, Client(cluster.address) as client:
         client.pause(client.submit(spec()).experiment_id)

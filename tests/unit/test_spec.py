@@ -101,6 +101,7 @@ def test_a_small_spec_gets_every_default() -> None:
         "preload": None,
         "forbidden": [],
         "initial_trials": [],
+        "warm_start": [],
         "stop": {"metric": None, "time": None, "resource": None},
         "sampler": {"name": "random"},
         "resources": {"slots_per_trial": 1, "labels": {}},
