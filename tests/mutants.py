@@ -404,7 +404,7 @@ MUTANTS = (
     ),
     Mutant(
         "a metric that is not finite is ranked like any other",
-        "master/search/asha.py",
+        "master/search/rung.py",
         "WORST if metric is None or not math.isfinite(metric) else",
         "WORST if metric is None else",
         UNIT + "test_search.py::test_a_result_that_is_not_finite_takes_the_worst_place_and_is_never_promoted",

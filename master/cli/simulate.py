@@ -10,8 +10,7 @@ import click
 
 from ...shared.text.printing import say_block, say_json
 from ...shared.text.visible import visible
-from ..search.interface import Goal
-from ..search.registry import searcher_of
+from ..search.registry import goal_of, searcher_of
 from ..simulation.curves import CURVES
 from ..simulation.virtual_time import Outcome, RungCount, simulate
 from .searcher_file import load_searcher
@@ -89,8 +88,7 @@ def command(spec: Path, workers: int, seed: int, curves: str, as_json: bool) -> 
     start worst.
     """
     document = load_searcher(spec)
-    goal = Goal(document.metric.goal) if document.metric is not None else Goal.MINIMIZE
-    outcome = simulate(searcher_of(document), goal, workers, seed, curves)
+    outcome = simulate(searcher_of(document), goal_of(document), workers, seed, curves)
     if as_json:
         say_json(_document(spec, seed, curves, outcome))
     else:

@@ -146,7 +146,6 @@ def trial_record(row: TrialRow, kept: bool = False) -> TrialRecord:
         discarded=state is TrialState.DISCARDED,
         kept=kept and state is TrialState.STOPPED,
         parent=row.parent,
-        start=row.start_resource,
     )
 
 

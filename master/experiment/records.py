@@ -62,7 +62,7 @@ class ExperimentRecords:
         self.lead: Rank | None = None
         #: Trials whose best is better than what their rows say in the ledger.
         self._unwritten: set[int] = set()
-        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._sign = goal.sign
         known = essentials(row.spec)
         self._metric, self._best_is, self._storage = known.metric, known.best_is, known.storage
         self._stop_metric, self._inherits = known.stop_metric, known.inherits

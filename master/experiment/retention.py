@@ -44,7 +44,7 @@ class Sieve:
     """
 
     def __init__(self, goal: Goal, keep_every: int) -> None:
-        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._sign = goal.sign
         self._keep_every = keep_every
         self._best: Measured | None = None
         self._last: Measured | None = None

@@ -81,6 +81,6 @@ def _replay(inspection: Inspection, rows: Rows, spec: Spec) -> Iterator[str]:
 
 def _ended_early(rows: Rows, spec: Spec) -> bool:
     """Whether the search ended by its spec's `stop`."""
-    sign = 1.0 if spec.metric.goal == Goal.MINIMIZE else -1.0
+    sign = Goal(spec.metric.goal).sign
     ranks = ((sign * t.best_metric, t.trial_id, t.best_resource) for t in rows.trials if t.best_metric is not None)
     return bool(early_end(spec, rows.experiment, min(ranks, default=None), rows.experiment.end_time or 0.0))

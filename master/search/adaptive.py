@@ -11,14 +11,14 @@ from fractions import Fraction
 
 from ...shared.spec.searchers import AdaptiveAshaSpec, AshaSpec
 from .arithmetic import (
-    asha_brackets,
     bracket_sizes,
-    capped_rungs,
+    brackets_of,
     equal_cost_weights,
     expected_cost,
     extended_shares,
     limited,
-    pooled_brackets,
+    most_rungs,
+    pooled_brackets_of,
 )
 from .asha import AshaBracket, TrialPool
 from .asha_promotions import AshaPromotions
@@ -40,7 +40,7 @@ from .interface import (
     planned_trials,
 )
 from .learned_shares import LearnedShares, first_weights
-from .restoration import Restoration
+from .restoration import Restoration, restore_brackets
 from .rung import Result
 
 _WAIT, _DONE = Wait(), Done()
@@ -177,20 +177,12 @@ class AdaptiveAsha:
         try:
             return self._home[trial]
         except KeyError:
-            why = "it never was, or a decision or a failure has ended its assignment"
-            raise UnknownTrial(f"trial {trial} is not running in this search: {why}") from None
+            raise UnknownTrial.of(trial) from None
 
     def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:
         """Takes up, on a fresh searcher, what a ledger recorded: all trials ever made, and all rung results."""
-        restorations = [Restoration(bracket) for bracket in self._brackets]
-        for record in trials:
-            self._next_trial = max(self._next_trial, record.trial + 1)
-            if not record.discarded:
-                restorations[record.bracket].take_trial(record)
-        for result in results:
-            restorations[result.bracket].take_result(result)
-        for restoration, bracket in zip(restorations, self._brackets, strict=True):
-            restoration.finish()
+        self._next_trial = restore_brackets([Restoration(bracket) for bracket in self._brackets], trials, results)
+        for bracket in self._brackets:
             bracket.limit(bracket.plan)
             self._home.update(dict.fromkeys(bracket.running, bracket))
 
@@ -239,39 +231,16 @@ def _least_complete(brackets: Sequence[AshaBracket]) -> AshaBracket | None:
 
 def build_asha(spec: AshaSpec, context: SearchContext) -> AdaptiveAsha:
     """One bracket with as many rungs as fit, up to `max_rungs`."""
-    return _build(spec, context.goal, [_capped(spec)])
+    return _build(spec, context.goal, brackets_of(spec, [most_rungs(spec)]))
 
 
 def build_adaptive_asha(spec: AdaptiveAshaSpec, context: SearchContext) -> AdaptiveAsha:
     """The brackets that `bracket_rungs` names, or those of the `mode`."""
+    sizes = spec.bracket_rungs or bracket_sizes(spec.mode, most_rungs(spec))
     if spec.mode == "learned" and not spec.bracket_rungs:
-        return _build_learned(spec, context.goal)
-    return _build(spec, context.goal, spec.bracket_rungs or bracket_sizes(spec.mode, _capped(spec)))
+        return _build(spec, context.goal, pooled_brackets_of(spec, sizes, first_weights(sizes, spec.eta)))
+    return _build(spec, context.goal, brackets_of(spec, sizes))
 
 
-def _build_learned(spec: AdaptiveAshaSpec, goal: Goal) -> AdaptiveAsha:
-    sizes = bracket_sizes(spec.mode, _capped(spec))
-    plan = pooled_brackets(
-        sizes,
-        first_weights(sizes, spec.eta),
-        max_resource=spec.max_resource,
-        max_trials=spec.max_trials,
-        max_concurrent_trials=spec.max_concurrent_trials,
-        eta=spec.eta,
-    )
-    return AdaptiveAsha(plan, spec.eta, goal, stop_once=spec.stop_once)
-
-
-def _capped(spec: AshaSpec | AdaptiveAshaSpec) -> int:
-    return capped_rungs(spec.max_rungs, spec.max_resource, spec.max_trials, spec.eta)
-
-
-def _build(spec: AshaSpec | AdaptiveAshaSpec, goal: Goal, sizes: Sequence[int]) -> AdaptiveAsha:
-    plan = asha_brackets(
-        sizes,
-        max_resource=spec.max_resource,
-        max_trials=spec.max_trials,
-        max_concurrent_trials=spec.max_concurrent_trials,
-        eta=spec.eta,
-    )
+def _build(spec: AshaSpec | AdaptiveAshaSpec, goal: Goal, plan: Sequence[BracketPlan]) -> AdaptiveAsha:
     return AdaptiveAsha(plan, spec.eta, goal, stop_once=spec.stop_once)

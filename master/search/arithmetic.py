@@ -11,7 +11,7 @@ from dataclasses import replace
 from fractions import Fraction
 from heapq import heapify, heapreplace
 
-from ...shared.spec.searchers import Mode, hyperband_trials, max_rungs_that_fit
+from ...shared.spec.searchers import Mode, RungSearcher, hyperband_trials, max_rungs_that_fit
 from .interface import BracketPlan, ExpectedCost
 
 
@@ -20,9 +20,10 @@ def quota(entered: int, eta: Fraction) -> int:
     return entered * eta.denominator // eta.numerator
 
 
-def capped_rungs(max_rungs: int, max_resource: int, max_trials: int, eta: Fraction) -> int:
+def most_rungs(spec: RungSearcher) -> int:
     """As many rungs as asked for, or as the resource and the number of trials have room for."""
-    return min(max_rungs_that_fit(eta, value, limit=max_rungs) for value in (max_resource, max_trials))
+    bounds = spec.max_resource, spec.max_trials
+    return min(max_rungs_that_fit(spec.eta, value, limit=spec.max_rungs) for value in bounds)
 
 
 def rung_resources(max_resource: int, eta: Fraction, rungs: int) -> tuple[int, ...]:
@@ -100,34 +101,27 @@ def split_concurrency(max_concurrent_trials: int | None, brackets: int) -> tuple
     return tuple(share + (i < rest) for i in range(brackets))
 
 
-def asha_brackets(
-    sizes: Sequence[int], *, max_resource: int, max_trials: int, max_concurrent_trials: int | None, eta: Fraction
-) -> tuple[BracketPlan, ...]:
+def brackets_of(spec: RungSearcher, sizes: Sequence[int]) -> tuple[BracketPlan, ...]:
     """Plans one bracket for each number of rungs in `sizes`, from most rungs to fewest."""
     sizes = sorted(sizes, reverse=True)
-    trials = split_trials(max_trials, sizes, eta)
-    concurrency = split_concurrency(max_concurrent_trials, len(sizes))
-    resources = {size: rung_resources(max_resource, eta, size) for size in set(sizes)}
+    trials = split_trials(spec.max_trials, sizes, spec.eta)
+    concurrency = split_concurrency(spec.max_concurrent_trials, len(sizes))
+    resources = {size: rung_resources(spec.max_resource, spec.eta, size) for size in set(sizes)}
     return tuple(
         BracketPlan(resources[size], share, at_once)
         for size, share, at_once in zip(sizes, trials, concurrency, strict=True)
     )
 
 
-def pooled_brackets(
-    sizes: Sequence[int],
-    weights: Sequence[Fraction],
-    *,
-    max_resource: int,
-    max_trials: int,
-    max_concurrent_trials: int | None,
-    eta: Fraction,
+def pooled_brackets_of(
+    spec: RungSearcher, sizes: Sequence[int], weights: Sequence[Fraction]
 ) -> tuple[BracketPlan, ...]:
     """Plans one bracket for each of `sizes`, most rungs first. Together they make `max_trials`: at first by the
     weights, at least one each."""
+    shares = extended_shares([1] * len(sizes), weights, spec.max_trials)
     return tuple(
-        BracketPlan(rung_resources(max_resource, eta, size), share, max_concurrent_trials, pooled=True)
-        for size, share in zip(sizes, extended_shares([1] * len(sizes), weights, max_trials), strict=True)
+        BracketPlan(rung_resources(spec.max_resource, spec.eta, size), share, spec.max_concurrent_trials, pooled=True)
+        for size, share in zip(sizes, shares, strict=True)
     )
 
 

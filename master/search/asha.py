@@ -6,7 +6,6 @@ promoted later. Stopping (`stop_once`): a trial that is not good enough among th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 from .interface import Action, BracketPlan, Effect, Entered, Goal, Promoted, SearchDecision, Standing, Train
 from .reasons import go_on, place, trained_to_the_end
-from .rung import WORST, RankedRung, Result
+from .rung import WORST, RankedRung, Result, key_of
 
 
 class Running(NamedTuple):
@@ -53,7 +52,7 @@ class AshaBracket:
         self.running: dict[int, Running] = {}
         #: As many ran when the limit was last set: more than it allows, where it was lowered.
         self._ran = 0
-        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._sign = goal.sign
         self._stop_once = stop_once
         #: Whether a winner is looked for; by the rules of old none was.
         self.crowns_winner = True
@@ -137,7 +136,7 @@ class AshaBracket:
         rung = self.running[trial].rung
         target = self.rungs[rung].resource
         if resource < target:
-            return SearchDecision(trial, Action.CONTINUE, target, reason=f"below its target {target}")
+            return SearchDecision.below_target(trial, target)
         del self.running[trial]
         return self._climb(trial, rung, resource, metric, effects)
 
@@ -193,7 +192,7 @@ class AshaBracket:
 
     def key(self, metric: float | None) -> float:
         """What a metric is ranked by in the rungs: less is better, whatever the goal."""
-        return WORST if metric is None or not math.isfinite(metric) else self._sign * metric
+        return key_of(metric, self._sign)
 
     def check(self) -> None:
         """Raises AssertionError where a trial is lost, trains twice, or climbs without having been promoted."""

@@ -103,7 +103,7 @@ class FullTraining:
         self._check_runs(trial)
         target = self._bracket.rungs[0]
         if resource < target:
-            return Step(SearchDecision(trial, Action.CONTINUE, target, reason=f"below its target {target}"))
+            return Step(SearchDecision.below_target(trial, target))
         self._running.remove(trial)
         finite = math.isfinite(metric)
         reason = f"trained to the end at {target}" + ("" if finite else ", where its metric is not finite")
@@ -125,8 +125,7 @@ class FullTraining:
 
     def _check_runs(self, trial: int) -> None:
         if trial not in self._running:
-            why = "it never was, or a decision or a failure has ended its assignment"
-            raise UnknownTrial(f"trial {trial} is not running in this search: {why}")
+            raise UnknownTrial.of(trial)
 
     def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:  # noqa: ARG002 - as every searcher
         """Takes up, on a fresh searcher, the trials that were made; nothing depends on their results."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from ...shared.space.hyperparameters import Condition, Hyperparameter
 
@@ -24,6 +24,11 @@ class Goal(StrEnum):
 
     MINIMIZE = "minimize"
     MAXIMIZE = "maximize"
+
+    @property
+    def sign(self) -> float:
+        """What a metric is multiplied by to be ranked: less is better then, whatever the goal."""
+        return 1.0 if self is Goal.MINIMIZE else -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,11 @@ class SearchDecision:
     standing: Standing | None = None
     save: bool = False
 
+    @classmethod
+    def below_target(cls, trial: int, target: int) -> Self:
+        """A trial has not come to its target yet, and trains on to it."""
+        return cls(trial, Action.CONTINUE, target, reason=f"below its target {target}")
+
 
 @dataclass(frozen=True, slots=True)
 class Entered:
@@ -156,8 +166,8 @@ class TrialRecord:
     `rung` is the one it heads for while it trains, or the last that it entered; `resource` the furthest at which it
     entered a rung (0 before that); `running` whether the searcher waits for its report; `ended` whether it stopped,
     completed or failed; `kept` whether it ended with a search that was extended since, and a checkpoint of it is kept.
-    Discarded trials are given with `discarded`, since their numbers are not used again. `parent`
-    and `start` are those of the Train that made it.
+    Discarded trials are given with `discarded`, since their numbers are not used again. `parent` is that of the Train
+    that made it.
     """
 
     trial: int
@@ -168,7 +178,6 @@ class TrialRecord:
     ended: bool
     discarded: bool = False
     parent: int | None = None
-    start: int = 0
     kept: bool = False
 
 
@@ -327,6 +336,12 @@ class Searcher(Protocol):
 
 class UnknownTrial(LookupError):
     """The trial is not running in this search: it never was, or a decision has already ended its assignment."""
+
+    @classmethod
+    def of(cls, trial: int) -> Self:
+        """What is raised about a trial of this number."""
+        why = "it never was, or a decision or a failure has ended its assignment"
+        return cls(f"trial {trial} is not running in this search: {why}")
 
 
 class NotExtendable(Exception):

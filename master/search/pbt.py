@@ -69,7 +69,7 @@ class Pbt:
 
     def __init__(self, spec: PbtSpec, goal: Goal, seed: int) -> None:
         self._spec, self._goal, self._seed = spec, goal, seed
-        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._sign = goal.sign
         self._plan = BracketPlan(spec.rungs, spec.most_trials, spec.max_concurrent_trials)
         self._rungs = spec.rungs
         self._top = len(spec.rungs) - 1
@@ -167,7 +167,7 @@ class Pbt:
         rung = self._run(trial).rung
         target = self._rungs[rung]
         if resource < target:
-            return Step(SearchDecision(trial, Action.CONTINUE, target, reason=f"below its target {target}"))
+            return Step(SearchDecision.below_target(trial, target))
         del self._running[trial]
         if not math.isfinite(metric):
             return self._diverged(trial, rung, resource)
@@ -241,8 +241,7 @@ class Pbt:
         try:
             return self._running[trial]
         except KeyError:
-            why = "it never was, or a decision or a failure has ended its assignment"
-            raise UnknownTrial(f"trial {trial} is not running in this search: {why}") from None
+            raise UnknownTrial.of(trial) from None
 
     def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:
         """Takes up, on a fresh searcher, what a ledger recorded: all trials ever made, and all rung results."""

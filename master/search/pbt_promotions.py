@@ -15,7 +15,7 @@ class PbtPromotions:
         self._population = population
         self._rungs = rungs
         self._most_children = most_children
-        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._sign = goal.sign
         self._vacated = 0
         self._first_rungs: dict[int, int] = {}
         #: Of each trial what is to be said if it is promoted from the rung that it entered last.

@@ -29,10 +29,14 @@ def build_searcher(searcher: SearcherSpec, context: SearchContext) -> Searcher:
     return BUILDERS[searcher.name](searcher, context)
 
 
+def goal_of(document: Spec | SearcherFile) -> Goal:
+    """What its metric should become; where it does not say, less is better."""
+    return Goal(document.metric.goal) if document.metric is not None else Goal.MINIMIZE
+
+
 def searcher_of(document: Spec | SearcherFile, goal: Goal | None = None) -> Searcher:
-    """The searcher that a spec describes. `goal` takes the place of the spec's; without either, less is better."""
-    if goal is None:
-        goal = Goal(document.metric.goal) if document.metric is not None else Goal.MINIMIZE
+    """The searcher that a spec describes. `goal` takes the place of the spec's."""
+    goal = goal or goal_of(document)
     initial = len(document.first_trials) if isinstance(document, Spec) else 0
     context = SearchContext(goal, document.hyperparameters, document.forbidden, document.seed, initial)
     return build_searcher(document.searcher, context)

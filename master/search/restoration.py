@@ -1,14 +1,50 @@
-"""Rebuilds a bracket from what a ledger recorded, in one pass and with no copy of the records."""
+"""Rebuilds brackets from what a ledger recorded, in one pass and with no copy of the records."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from .asha import AshaBracket, Running
 from .interface import RungRecord, TrialRecord
 from .rung import WORST, Content
 
 
-class Restoration:
+class BracketRestoration(Protocol):
     """Fills one fresh bracket: first all its trials, then all its results, then `finish`."""
+
+    def take_trial(self, record: TrialRecord) -> None:
+        """Takes in a trial that was made, and not discarded."""
+        ...
+
+    def take_result(self, record: RungRecord) -> None:
+        """Takes in a rung result."""
+        ...
+
+    def finish(self) -> None:
+        """Hands over what was taken in."""
+        ...
+
+
+def restore_brackets(
+    restorations: Sequence[BracketRestoration], trials: Iterable[TrialRecord], results: Iterable[RungRecord]
+) -> int:
+    """Fills the brackets of a search, each by the restoration at its index, from all trials ever made and all rung
+    results; gives the number of the next trial."""
+    next_trial = 0
+    for record in trials:
+        next_trial = max(next_trial, record.trial + 1)
+        if not record.discarded:
+            restorations[record.bracket].take_trial(record)
+    for result in results:
+        restorations[result.bracket].take_result(result)
+    for restoration in restorations:
+        restoration.finish()
+    return next_trial
+
+
+class Restoration:
+    """Fills a bracket of asynchronous halving."""
 
     def __init__(self, bracket: AshaBracket) -> None:
         self._bracket = bracket

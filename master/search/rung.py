@@ -19,6 +19,11 @@ WORST = math.inf
 Result = tuple[float, int]
 
 
+def key_of(metric: float | None, sign: float) -> float:
+    """What a metric is ranked by: less is better, where `sign` is that of the goal. None is a failure."""
+    return WORST if metric is None or not math.isfinite(metric) else sign * metric
+
+
 @dataclass(slots=True)
 class Content:
     """What a rung holds, in any order: all results; those that may still be promoted; their resource where past it;

@@ -46,6 +46,7 @@ class Ledger:
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     results: dict[tuple[int, int, int], RungRecord] = field(default_factory=dict)
     running: dict[int, int] = field(default_factory=dict)
+    starts: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[Callable[[Searcher], Step], Step]] = field(default_factory=list)
 
     def call(self, searcher: Searcher, event: Callable[[Searcher], Step]) -> Step:
@@ -63,8 +64,8 @@ class Ledger:
                 running=True,
                 ended=False,
                 parent=step.answer.parent,
-                start=step.answer.start,
             )
+            self.starts[trial] = step.answer.start
         for effect in step.effects:
             self.note(effect)
         for decision in step.decisions:
@@ -90,7 +91,7 @@ class Ledger:
     def started(self, work: Train) -> None:
         record = self.trials[work.trial]
         assert work.trial not in self.running, "no trial is trained twice at once"
-        start = record.resource or record.start
+        start = record.resource or self.starts[work.trial]
         assert (work.bracket, work.rung, work.start) == (record.bracket, record.rung, start)
         assert work.start < work.target
         self.running[work.trial] = work.target

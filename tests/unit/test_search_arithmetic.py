@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 
 from rungmaster.master.search.arithmetic import (
     bracket_sizes,
-    capped_rungs,
     expected_entries,
     expected_resource,
+    most_rungs,
     quota,
     rung_resources,
     split_concurrency,
     split_trials,
 )
 from rungmaster.master.search.interface import BracketPlan
+from rungmaster.shared.spec.searchers import AshaSpec, max_rungs_that_fit
 
 etas = st.fractions(min_value=Fraction(11, 10), max_value=10, max_denominator=20)
 
@@ -40,14 +41,14 @@ def test_rungs_stand_at_the_resource_divided_once_for_each_rung_above(
 @pytest.mark.parametrize("exponent", range(1, 60))
 def test_a_power_of_the_divisor_takes_one_rung_more_than_its_exponent(exponent: int) -> None:
     for eta in (2, 3, 5, 10):
-        assert capped_rungs(99, eta**exponent, eta**exponent, Fraction(eta)) == exponent + 1
-        assert capped_rungs(99, eta**exponent - 1, eta**exponent, Fraction(eta)) == exponent
+        assert max_rungs_that_fit(Fraction(eta), eta**exponent) == exponent + 1
+        assert max_rungs_that_fit(Fraction(eta), eta**exponent - 1) == exponent
 
 
 def test_rungs_are_capped_by_the_resource_by_the_trials_and_by_what_was_asked_for() -> None:
-    assert capped_rungs(9, 9, 1000, Fraction(3)) == 3
-    assert capped_rungs(9, 1000, 9, Fraction(3)) == 3
-    assert capped_rungs(2, 1000, 1000, Fraction(3)) == 2
+    assert most_rungs(AshaSpec(max_rungs=9, max_resource=9, max_trials=1000, divisor=3)) == 3
+    assert most_rungs(AshaSpec(max_rungs=9, max_resource=1000, max_trials=9, divisor=3)) == 3
+    assert most_rungs(AshaSpec(max_rungs=2, max_resource=1000, max_trials=1000, divisor=3)) == 2
 
 
 @given(entered=st.integers(0, 10**9), eta=etas)

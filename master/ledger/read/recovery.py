@@ -37,7 +37,6 @@ from ...experiment.changes import (
     TrialRow,
 )
 from ...experiment.essentials import essentials
-from ...search.interface import Goal
 from ..schema import tables
 from ..schema.tables import columns_of
 from ..schema.values import JsonText, load_metric
@@ -180,11 +179,10 @@ def _improve(connection: Connection, row: ExperimentRow, trials: list[TrialRow])
         .order_by(reports.trial_id, reports.token, reports.sequence)
     )
     by_id = {trial.trial_id: trial for trial in trials}
-    sign = 1.0 if known.goal is Goal.MINIMIZE else -1.0
     for trial_id, resource, metrics in connection.execute(statement):
         value = load_metric(metrics, known.metric)
         if value is not None:
-            by_id[trial_id].improve(value, resource, sign)
+            by_id[trial_id].improve(value, resource, known.goal.sign)
 
 
 def rows_of(

@@ -6,7 +6,6 @@ the others stop for good. About a large rung it decides in portions, first those
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -14,7 +13,7 @@ from itertools import pairwise
 from ..asha import Running
 from ..interface import Action, BracketPlan, Effect, Entered, Goal, Promoted, SearchDecision, Standing, Step, Train
 from ..reasons import go_on, place, trained_to_the_end
-from ..rung import WORST, Result
+from ..rung import WORST, Result, key_of
 from .rung import BarrierRung
 
 
@@ -41,7 +40,7 @@ class SynchronousBracket:
         self.max_trials = plan.max_trials
         self.created = 0
         self.running: dict[int, Running] = {}
-        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._sign = goal.sign
         self._top = len(plan.rungs) - 1
         self.rungs = tuple(
             BarrierRung(resource, eta, expected=plan.max_trials if k == 0 else None)
@@ -172,7 +171,7 @@ class SynchronousBracket:
 
     def key(self, metric: float | None) -> float:
         """What a metric is ranked by in the rungs: less is better, whatever the goal."""
-        return WORST if metric is None or not math.isfinite(metric) else self._sign * metric
+        return key_of(metric, self._sign)
 
     def check(self) -> None:
         """Raises AssertionError where a trial is lost, trains twice, or climbs without having been promoted."""

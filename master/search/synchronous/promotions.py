@@ -10,7 +10,7 @@ from fractions import Fraction
 from sortedcontainers import SortedList
 
 from ..interface import BracketPlan, Entered, Goal, Promoted
-from ..rung import WORST, Result
+from ..rung import WORST, Result, key_of
 
 Place = tuple[int, int]
 """A bracket and one of its rungs."""
@@ -22,7 +22,7 @@ class BarrierPromotions:
     def __init__(self, plan: Sequence[BracketPlan], eta: Fraction, goal: Goal) -> None:
         self._plan = plan
         self._eta = eta
-        self._sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        self._sign = goal.sign
         self._results: dict[tuple[int, int, int], Result] = {}
         self._ranked: dict[Place, SortedList] = defaultdict(SortedList)
         self._finite: Counter[Place] = Counter()
@@ -30,7 +30,7 @@ class BarrierPromotions:
     def entered(self, result: Entered) -> None:
         """A trial entered a rung."""
         place = (result.bracket, result.rung)
-        key = WORST if result.metric is None else self._sign * result.metric, result.trial
+        key = key_of(result.metric, self._sign), result.trial
         self._results[*place, result.trial] = key
         self._ranked[place].add(key)
         self._finite[place] += result.metric is not None

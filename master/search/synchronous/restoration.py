@@ -10,7 +10,7 @@ from .rung import BarrierContent
 
 
 class SynchronousRestoration:
-    """Fills one fresh bracket: first all its trials, then all its results, then `finish`."""
+    """Fills a bracket with barriers."""
 
     def __init__(self, bracket: SynchronousBracket) -> None:
         self._bracket = bracket

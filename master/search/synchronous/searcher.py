@@ -10,9 +10,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ....shared.spec.searchers import HyperbandSpec, ShaSpec
-from ..arithmetic import asha_brackets, capped_rungs, expected_cost, hyperband_brackets
+from ..arithmetic import brackets_of, expected_cost, hyperband_brackets, most_rungs
 from ..interface import (
-    Action,
     BracketPlan,
     Done,
     ExpectedCost,
@@ -26,6 +25,7 @@ from ..interface import (
     UnknownTrial,
     Wait,
 )
+from ..restoration import restore_brackets
 from .bracket import PendingStep, SynchronousBracket
 from .promotions import BarrierPromotions
 from .restoration import SynchronousRestoration
@@ -109,8 +109,7 @@ class SynchronousHalving:
         bracket = self._bracket_of(trial)
         target = bracket.target(trial)
         if resource < target:
-            below = SearchDecision(trial, Action.CONTINUE, target, reason=f"below its target {target}")
-            return Step(below)
+            return Step(SearchDecision.below_target(trial, target))
         step = PendingStep(self._portion)
         bracket.report(trial, resource, metric, step)
         self._decide(step)
@@ -140,20 +139,13 @@ class SynchronousHalving:
         try:
             return self._home[trial]
         except KeyError:
-            why = "it never was, or a decision or a failure has ended its assignment"
-            raise UnknownTrial(f"trial {trial} is not running in this search: {why}") from None
+            raise UnknownTrial.of(trial) from None
 
     def restore(self, trials: Iterable[TrialRecord], results: Iterable[RungRecord]) -> None:
         """Takes up, on a fresh searcher, what a ledger recorded: all trials ever made, and all rung results."""
         restorations = [SynchronousRestoration(bracket) for bracket in self._brackets]
-        for record in trials:
-            self._next_trial = max(self._next_trial, record.trial + 1)
-            if not record.discarded:
-                restorations[record.bracket].take_trial(record)
-        for result in results:
-            restorations[result.bracket].take_result(result)
-        for restoration, bracket in zip(restorations, self._brackets, strict=True):
-            restoration.finish()
+        self._next_trial = restore_brackets(restorations, trials, results)
+        for bracket in self._brackets:
             self._home.update(dict.fromkeys(bracket.running, bracket))
         self._ran = len(self._home)
 
@@ -184,14 +176,7 @@ class SynchronousHalving:
 
 def build_sha(spec: ShaSpec, context: SearchContext) -> SynchronousHalving:
     """One bracket with as many rungs as fit, up to `max_rungs`."""
-    plan = asha_brackets(
-        [capped_rungs(spec.max_rungs, spec.max_resource, spec.max_trials, spec.eta)],
-        max_resource=spec.max_resource,
-        max_trials=spec.max_trials,
-        max_concurrent_trials=spec.max_concurrent_trials,
-        eta=spec.eta,
-    )
-    return SynchronousHalving(plan, spec.eta, context.goal, PORTION)
+    return SynchronousHalving(brackets_of(spec, [most_rungs(spec)]), spec.eta, context.goal, PORTION)
 
 
 def build_hyperband(spec: HyperbandSpec, context: SearchContext) -> SynchronousHalving:
