@@ -440,13 +440,16 @@ def test_a_search_that_is_under_way_ends_with_the_master() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: refusals.append(context))
         asked = threading.Event()
+        # Those of other tests may still be at their last portion: nobody waits for a thread that is closed.
+        others = {*threading.enumerate()}
         drawer = Drawer(lambda number: None)
         difficult = drawer.ahead(7, lambda trial: asked.set())
         assert difficult(0) is None
+        drawing = {each for each in threading.enumerate() if each.name.startswith("drawing")}
         await asyncio.to_thread(asked.wait, 30)
         drawer.close()
         # The portion at hand comes to its end, and is told of.
-        (thread,) = [each for each in threading.enumerate() if each.name.startswith("drawing")]
+        (thread,) = drawing - others
         await asyncio.to_thread(thread.join, 30)
         await asyncio.sleep(0)
         assert difficult(0) is None
