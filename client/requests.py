@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import getpass
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..proto.v1 import experiment_pb2
 from ..shared.errors import InvalidInput
@@ -16,6 +16,7 @@ from ..shared.wire.convert import to_number
 from ..shared.wire.model import ExperimentState, TrialOrder, TrialState
 from .fingerprint import fingerprint_of_spec
 
+R = TypeVar("R")
 #: Trials of a page: the most that a master gives.
 PAGE_SIZE = 1000
 
@@ -45,18 +46,20 @@ def list_experiments(
 def set_experiment(experiment_id: int, **values: Any) -> experiment_pb2.SetExperimentRequest:
     """Changes what is not None. Raises InvalidInput where a value does not fit its field."""
     given = {name: value for name, value in values.items() if value is not None}
-    try:
-        return experiment_pb2.SetExperimentRequest(experiment_id=experiment_id, **given)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{', '.join(f'{name}={value!r}' for name, value in given.items())}: {error}") from None
+    return _fitting(experiment_pb2.SetExperimentRequest, experiment_id, given)
 
 
 def extend_experiment(experiment_id: int, max_trials: int) -> experiment_pb2.ExtendExperimentRequest:
     """Gives an experiment this many trials in all. Raises InvalidInput where the number does not fit its field."""
+    return _fitting(experiment_pb2.ExtendExperimentRequest, experiment_id, {"max_trials": max_trials})
+
+
+def _fitting(request: Callable[..., R], experiment_id: int, values: Mapping[str, Any]) -> R:
+    """A request about an experiment. Raises InvalidInput where a value does not fit its field."""
     try:
-        return experiment_pb2.ExtendExperimentRequest(experiment_id=experiment_id, max_trials=max_trials)
+        return request(experiment_id=experiment_id, **values)
     except (TypeError, ValueError) as error:
-        raise InvalidInput(f"max_trials={max_trials!r}: {error}") from None
+        raise InvalidInput(f"{', '.join(f'{name}={value!r}' for name, value in values.items())}: {error}") from None
 
 
 def list_trials(

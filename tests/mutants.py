@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("proto", "shared", "master", "worker", "client")
+PACKAGES = ("proto", "shared", "master", "worker", "sampler", "client")
 #: Seconds that one test may take; a mutant that hangs is caught, too.
 TEST_LIMIT = 60
 #: What pytest exits with where tests ran and some failed; anything else says nothing about a mutant.

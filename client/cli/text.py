@@ -9,8 +9,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from ...shared.durations import written
 from ...shared.text.failure_text import summary
+from ...shared.text.stop_limits import limits_told
 from ...shared.text.visible import json_text, visible
 from ...shared.wire.model import (
     SEARCH_ENDED,
@@ -131,16 +131,13 @@ def saved(experiment: Experiment) -> str:
 
 def limits(experiment: Experiment, now: datetime) -> list[str]:
     """What ends the search earlier by its spec's `stop`, and how far each of it is; nothing where nothing does."""
-    stop, told = experiment.spec.get("stop") or {}, list[str]()
-    metric, time, resource = (stop.get(name) for name in ("metric", "time", "resource"))
-    if metric is not None:
-        best = experiment.leading_trial.best_metric if experiment.leading_trial else None
-        bound = "most" if experiment.goal == "minimize" else "least"
-        told.append(f"{experiment.metric} at {bound} {number(metric)} (best {number(best)})")
-    if time is not None:
-        told.append(f"{written(time)} since its submission ({duration(elapsed(experiment, now))})")
-    if resource is not None:
-        told.append(f"{resource:,} {experiment.unit} of all trials together ({experiment.resource_spent:,})")
+    so_far = {
+        "metric": f"best {number(experiment.leading_trial.best_metric if experiment.leading_trial else None)}",
+        "time": duration(elapsed(experiment, now)),
+        "resource": f"{experiment.resource_spent:,}",
+    }
+    stop = experiment.spec.get("stop") or {}
+    told = limits_told(stop, experiment.metric, experiment.goal, experiment.unit, so_far)
     return ["ends earlier at: " + ", or ".join(told)] if told else []
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 
 from .dimensions import coder
 from .hyperparameters import Condition, Hyperparameter
@@ -43,9 +42,20 @@ class ClausePosition:
         return agreed & (self.others if code is None else self.agreeing.get(code, self.others))
 
 
-def parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> Sequence[str]:
-    """The names of all, each after those on which its condition depends."""
-    return [*TopologicalSorter({name: spec.when.keys() for name, spec in hyperparameters.items()}).static_order()]
+def parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> list[str]:
+    """The names of all in the spec's order, but each after those on which its condition depends."""
+    names: dict[str, None] = {}
+    opened: set[str] = set()
+    waiting = [*hyperparameters][::-1]
+    while waiting:
+        name = waiting.pop()
+        if name in opened:
+            # What it depends on stood above it, and has its place by now.
+            names[name] = None
+            continue
+        opened.add(name)
+        waiting += [name, *(parent for parent in reversed(hyperparameters[name].when) if parent not in opened)]
+    return [*names]
 
 
 def places_of(

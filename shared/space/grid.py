@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import Problem
-from .clauses import places_of
+from .clauses import parents_first, places_of
 from .combinations import MOST_STEPS, Group
 from .dimensions import decoder, reader
 from .hyperparameters import Condition, FloatSpec, Hyperparameter, IntSpec
@@ -25,7 +25,7 @@ class Grid:
     """The combinations of a search space without `grid_problems`."""
 
     def __init__(self, hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]) -> None:
-        self._names = _parents_first(hyperparameters)
+        self._names = parents_first(hyperparameters)
         self._group = _group(self._names, hyperparameters, forbidden)
         self._read = {name: reader(spec) for name, spec in hyperparameters.items()}
         #: Those that were asked for, and where the rest comes from.
@@ -58,7 +58,7 @@ def grid_problems(hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequ
     if long := [name for name, spec in hyperparameters.items() if isinstance(spec, IntSpec) and _many(spec)]:
         what = f"must be there for a grid, and at most {MAX_COMBINATIONS:,}: how many values from low to high"
         return [Problem(f"hyperparameters.{name}.count", what) for name in long]
-    group = _group(_parents_first(hyperparameters), hyperparameters, forbidden)
+    group = _group(parents_first(hyperparameters), hyperparameters, forbidden)
     found = group.number(MOST_STEPS)
     if found is None or found[0] is None:
         what = f"make too many combinations to count for a grid, which may have {MAX_COMBINATIONS:,}"
@@ -73,20 +73,6 @@ def grid_problems(hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequ
 
 def _many(spec: FloatSpec | IntSpec) -> bool:
     return (spec.count or int(spec.high) - int(spec.low) + 1) > MAX_COMBINATIONS
-
-
-def _parents_first(hyperparameters: Mapping[str, Hyperparameter]) -> list[str]:
-    """Their names in the spec's order, but each after those on which it depends."""
-    names: dict[str, None] = {}
-    for name in hyperparameters:
-        waiting = [name]
-        while waiting:
-            missing = [parent for parent in hyperparameters[waiting[-1]].when if parent not in names]
-            if missing:
-                waiting.append(missing[0])
-            else:
-                names[waiting.pop()] = None
-    return [*names]
 
 
 def _group(

@@ -35,6 +35,7 @@ from ..space.hyperparameters import (
 )
 from ..space.problems import space_problems
 from ..space.space import Space
+from ..text.stop_limits import limits_told
 from ..text.suggestions import few_suggestions
 from ..text.visible import hidden_problem
 from .code import entrypoint, modules
@@ -59,7 +60,7 @@ from .problems import MAX_PROBLEMS, problems_of
 from .samplers import AnySampler, RandomSamplerSpec, SamplerSpec
 from .searchers import AdaptiveAshaSpec, AnySearcher, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit
 from .settings import ExperimentSettings, Priority, Weight
-from .stopping import StopSpec, limits_told
+from .stopping import StopSpec
 from .warm_start import BEST, Earlier, earlier, initial, warm_start_problems
 
 __all__ = [
@@ -217,7 +218,7 @@ class Spec(Model):
     @property
     def limits(self) -> tuple[str, ...]:
         """What may end the search early, in words."""
-        return tuple(limits_told(self.stop, self.metric.name, self.metric.goal, self.unit))
+        return tuple(limits_told(self.stop.model_dump(), self.metric.name, self.metric.goal, self.unit))
 
     @property
     def keeps_best_result(self) -> bool:

@@ -1,4 +1,4 @@
-"""When a search ends before it has trained all that it may: `stop` in a spec, and what people are told of it."""
+"""When a search ends before it has trained all that it may: `stop` in a spec."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from ..durations import seconds_of, written
+from ..durations import seconds_of
 from .fields import Model, got, number, whole
 
 _MOST_S = 1e9
@@ -31,15 +31,3 @@ class StopSpec(Model):
     # The one that stands last is asked first.
     time: Annotated[int | float, number(above=0, maximum=_MOST_S), BeforeValidator(_duration)] | None = None
     resource: Annotated[int, whole(1)] | None = None
-
-
-def limits_told(stop: StopSpec, metric: str, goal: str, unit: str) -> list[str]:
-    """What a search ends at, each limit in a few words."""
-    told: list[str] = []
-    if stop.metric is not None:
-        told.append(f"{metric} at {'most' if goal == 'minimize' else 'least'} {stop.metric:g}")
-    if stop.time is not None:
-        told.append(f"{written(stop.time)} since its submission")
-    if stop.resource is not None:
-        told.append(f"{stop.resource:,} {unit} of all trials together")
-    return told

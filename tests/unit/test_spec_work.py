@@ -78,6 +78,12 @@ def many_parents_of_many_children(n: int) -> dict[str, Any]:
     return document(parents | children)
 
 
+def a_grid_of_one_child_of_many_parents(n: int) -> dict[str, Any]:
+    parents = {f"p{number}": {"type": "constant", "value": 1} for number in range(n)}
+    child = {"x": choices(2, when=dict.fromkeys(parents, 1))}
+    return document(child | parents, searcher={"name": "grid", "max_resource": 9})
+
+
 def many_weights(n: int) -> dict[str, Any]:
     return document({"x": choices(n, weights=[1] * n), "y": FLOAT}, [{"x": 0}])
 
@@ -106,6 +112,7 @@ SHAPES: list[Callable[[int], dict[str, Any]]] = [
     one_combination_of_all_hyperparameters,
     a_chain_of_conditions,
     many_parents_of_many_children,
+    a_grid_of_one_child_of_many_parents,
     many_weights,
     misspelt_names,
     impossible_values,
