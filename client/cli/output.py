@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 
 from ...shared.limits import LARGEST_WHOLE
 from ...shared.text.printing import say, say_block, say_json
-from ...shared.text.visible import HIDDEN
 from ...shared.wire.model import Experiment, ExperimentState
 
 _TEXT = "_json"
@@ -37,17 +36,9 @@ def print_values(documents: Sequence[Mapping[str, Any]], as_json: bool) -> None:
         for document in documents:
             say_json(dict(document))
         return
-    say_block(_as_yaml(documents))
+    from ...shared.spec.yaml_writing import yaml_text
 
-
-def _as_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
-    """In ASCII where anything in it could act on a terminal, which YAML then escapes."""
-    import yaml
-
-    written = yaml.safe_dump_all(map(dict, documents), sort_keys=False, allow_unicode=True)
-    if HIDDEN.search(written.replace("\n", "")):
-        written = yaml.safe_dump_all(map(dict, documents), sort_keys=False)
-    return written.removesuffix("\n")
+    say_block(yaml_text(documents).removesuffix("\n"))
 
 
 def outcome(experiment: Experiment) -> int:

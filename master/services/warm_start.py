@@ -69,7 +69,7 @@ def _trials(reader: EarlierExperiments, number: int) -> Iterator[TrialInfo]:
 def _first(spec: Spec, best: list[tuple[float, int, int, Mapping[str, Any]]]) -> tuple[Mapping[str, Any], ...]:
     """The best that differ from each other, best first."""
     chosen: dict[str, Mapping[str, Any]] = {}
-    most = min(FIRST, spec.searcher.trials or FIRST)
+    most = min(FIRST, spec.searcher.most_initial or FIRST)
     for *_, hparams in sorted(best, key=lambda each: each[:3]):
         if len(chosen) < most:
             chosen.setdefault(same(dict(hparams)), hparams)

@@ -20,15 +20,15 @@ def initial_problems(
     hyperparameters: Mapping[str, Hyperparameter],
     forbidden: Sequence[Condition],
     seed: int,
-    trials: int | None,
+    most: int | None,
 ) -> list[Problem]:
-    """What is wrong with them, by the paths of the spec. `trials` is how many the search draws; None: it draws none."""
+    """What is wrong with them, by the paths of the spec. `most` is how many there may be; None: any number."""
     if not limits_hold():
         return []
-    most = MAX_INITIAL if trials is None else min(trials, MAX_INITIAL)
-    if len(initial) > most:
-        why = ", as many as the search makes trials" if most == trials else ""
-        return [Problem("initial_trials", f"must be at most {most:,}{why}, got {len(initial):,}")]
+    bound = MAX_INITIAL if most is None else min(most, MAX_INITIAL)
+    if len(initial) > bound:
+        why = ", as many as the search makes trials" if bound == most else ""
+        return [Problem("initial_trials", f"must be at most {bound:,}{why}, got {len(initial):,}")]
     problems: list[Problem] = []
     for number, given in enumerate(initial):
         try:

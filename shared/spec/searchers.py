@@ -88,6 +88,11 @@ class SearcherSpec(Model):
         """How many trials the search makes with hyperparameters that are drawn; None: it draws none."""
 
     @property
+    def most_initial(self) -> int | None:
+        """How many of its trials a spec may give itself; None: any number, for the others come after them."""
+        return self.trials
+
+    @property
     def resampled(self) -> float:
         """The probability that a hyperparameter of a trial that takes after another is drawn anew."""
         return 0.0
@@ -154,6 +159,11 @@ class GridSpec(SearcherSpec):
     def trials(self) -> None:
         """Nothing is drawn."""
         return None
+
+    @property
+    def most_initial(self) -> int | None:
+        """How many of its trials a spec may give itself: they come before the grid."""
+        return self.max_trials
 
     def space_problems(
         self, hyperparameters: Mapping[str, Hyperparameter], forbidden: Sequence[Condition]

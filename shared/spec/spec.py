@@ -244,7 +244,7 @@ def _with_fitting_space(document: _S) -> _S:
         problems = document.sampler.searcher_problems(document.searcher)
     if not problems and isinstance(document, Spec) and document.first_trials:
         space = (document.hyperparameters, document.forbidden, document.seed)
-        problems = initial_problems(document.first_trials, *space, document.searcher.trials)
+        problems = initial_problems(document.first_trials, *space, document.searcher.most_initial)
     if not problems and isinstance(document, Spec) and limits_hold():
         problems = warm_start_problems(document.warm_start, document.sampler, document.initial_trials)
     if problems:

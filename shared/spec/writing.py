@@ -5,29 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from ..durations import seconds_of, written
 from ..errors import InvalidSpec
-from ..text.visible import HIDDEN, json_text
+from ..text.visible import json_text
 from .documents import parse_document
 from .spec import spec_from_json, spec_to_json, stored_spec
-from .yaml_values import plain_scalar
-
-
-class _Writer(yaml.SafeDumper):
-    """Quotes what YAML 1.2 would take for something else than text, and writes what has no mapping in it on a line."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - a value that comes twice is written twice
-        return True
-
-
-def _text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = None if plain_scalar(value) == value and type(plain_scalar(value)) is str else "'"
-    return writer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Writer.add_representer(str, _text)
+from .yaml_writing import yaml_text
 
 
 def spec_to_yaml(document: Mapping[str, Any]) -> str:
@@ -36,12 +19,12 @@ def spec_to_yaml(document: Mapping[str, Any]) -> str:
     try:
         spec = stored_spec(document)
     except InvalidSpec:
-        return _as_yaml(document)
+        return yaml_text([document], short=True)
     brief = _with_names(spec.model_dump(mode="json", exclude_defaults=True), spec_to_json(spec))
     time = spec.stop.time
     if time is not None and seconds_of(written(time)) == time:
         brief["stop"]["time"] = written(time)
-    text = _as_yaml(brief)
+    text = yaml_text([brief], short=True)
     return text if _reads_as(text, spec_to_json(spec)) else json_text(dict(document), 2)
 
 
@@ -61,10 +44,3 @@ def _with_names(brief: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, An
         if isinstance(declared, Mapping):
             brief["hyperparameters"][name] = {"type": declared["type"]} | brief["hyperparameters"][name]
     return brief
-
-
-def _as_yaml(document: Mapping[str, Any]) -> str:
-    """In ASCII where anything in it could act on a terminal, which YAML then escapes."""
-    options: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 120}
-    text = yaml.dump(dict(document), Dumper=_Writer, allow_unicode=True, **options)
-    return yaml.dump(dict(document), Dumper=_Writer, **options) if HIDDEN.search(text.replace("\n", "")) else text

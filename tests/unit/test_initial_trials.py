@@ -113,3 +113,15 @@ def test_with_a_grid_they_come_before_it() -> None:
     assert patiently(setup.draw)(0) == {"width": 2}
     (bracket,) = setup.searcher.plan
     assert bracket.max_trials == 4
+
+
+def test_there_may_be_no_more_than_a_grid_makes_trials() -> None:
+    grid = {"name": "grid", "max_resource": 9, "max_trials": 2}
+    space = {"width": {"type": "int", "low": 16, "high": 256, "count": 3}}
+    document = spec_to_json(make_spec()) | {"hyperparameters": space, "searcher": grid}
+    assert len(spec_from_json(document | {"initial_trials": [{}, {}]}).initial_trials) == 2
+    with pytest.raises(InvalidSpec) as caught:
+        spec_from_json(document | {"initial_trials": [{}, {}, {}]})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "initial_trials: must be at most 2, as many as the search makes trials, got 3"
+    ]

@@ -73,6 +73,14 @@ def test_the_best_of_all_earlier_experiments_come_first_and_none_twice() -> None
     ]
 
 
+def test_no_more_come_first_than_a_grid_makes_trials() -> None:
+    space = {"width": {"type": "int", "low": 16, "high": 256, "count": 3}}
+    grid = {"name": "grid", "max_resource": 9, "max_trials": 2}
+    wanted = spec_from_json(spec_to_json(spec()) | {"hyperparameters": space, "searcher": grid})
+    before = Earlier(wanted, e3=[tried(n, 1.0 + n, width=16 + n) for n in range(5)])
+    assert first(wanted, before) == [{"width": 16}, {"width": 17}]
+
+
 def test_where_more_is_better_the_best_are_those_with_most() -> None:
     wanted = spec(metric={"name": "accuracy", "goal": "maximize"})
     before = Earlier(wanted, e3=[tried(n, n / 10) for n in range(9)])
