@@ -329,10 +329,14 @@ class Oracle:
                 (row,) = (row for row in self._store.checkpoints.values() if row.uri == trial.start_uri)
                 assert row.delete_time is None, f"it is given up, and another trial starts from it: {row}"
                 assert row.resource == trial.start_resource < trial.target, f"{trial} does not start from {row}"
-        for key, (_, delete_time) in newest.items():
+        for key, (order, delete_time) in newest.items():
             trial = self._store.trials.get(key)
-            if trial is not None and not TrialState(trial.state).ended:
-                assert delete_time is None, f"the newest checkpoint was given up: {trial}"
+            if trial is not None and not TrialState(trial.state).ended and delete_time is not None:
+                # Two that were newer stayed then, and turned out to be broken since.
+                rows = (row for other, row in self._store.checkpoints.items() if other[:2] == key)
+                newer = [row for row in rows if (row.resource, row.token, row.sequence) > order]
+                since = sum(row.create_time <= delete_time for row in newer)
+                assert since >= 2, f"the newest checkpoint was given up: {trial}"
 
 
 def check_memory(core: Core, rebuilt: Core) -> None:
