@@ -160,7 +160,14 @@ def test_sampler_programs_know_the_protocol_and_nothing_else_of_the_house() -> N
     ] == []
 
 
-_ALLOWED_IN_PROGRAMS = (PROTOCOL, PART_OF("sampler"))
+_ALLOWED_IN_PROGRAMS = (PROTOCOL, PART_OF("sampler"), PART_OF("shared.descendants"))
+
+
+@pytest.mark.parametrize("place", ["sampler/guard.py", "sampler/boot.py", "sampler/serve.py", "shared/descendants.py"])
+def test_what_starts_and_serves_a_sampler_needs_python_alone(place: str) -> None:
+    (module,) = [module for module in modules("sampler", "shared") if module.place == place]
+    names = [name for _, name in module.imports()]
+    assert [name for name in names if not _is_python(name) and not is_within(name, *_ALLOWED_IN_PROGRAMS)] == []
 
 
 def _is_python(name: str) -> bool:

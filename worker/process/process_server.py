@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...shared.descendants import LINUX, adopt_orphans, descendants, end_all
 from ..trial.protocol import decode, encode
-from .descendants import LINUX, adopt_orphans, descendants, end_all
 from .supervisor import Deliver, Start, supervise
 
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from .descendants import LINUX, PATIENCE_S, end_all
+from ...shared.descendants import LINUX, PATIENCE_S, end_all
 from .process_server import ProcessServer
 from .signals import FOR_THE_WORKER, hear_nothing
 

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ...shared.descendants import PATIENCE_S
 from ...shared.errors import Unavailable
-from .descendants import PATIENCE_S
 from .environment import scrubbed
 from .preload import CannotFork
 from .processes import Process, ProcessServerClient

@@ -21,8 +21,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from ...shared.descendants import LINUX, adopt_orphans, end_all, tell_all
 from ..trial.protocol import decode, encode
-from .descendants import LINUX, adopt_orphans, end_all, tell_all
 
 #: Seconds that what a process leaves behind at its end has from SIGTERM to SIGKILL.
 LEFTOVER_GRACE_S = 1.0
