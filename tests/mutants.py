@@ -23,6 +23,7 @@ TEST_LIMIT = 60
 #: What pytest exits with where tests ran and some failed; anything else says nothing about a mutant.
 TESTS_FAILED = 1
 
+AWAITING = "tests/unit/test_awaiting.py::"
 LEASES = "tests/unit/test_experiment_leases.py::"
 SEARCHES = "tests/unit/test_experiment_search.py::"
 FAILURES = "tests/unit/test_experiment_failures.py::"
@@ -71,6 +72,41 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant(
+        "a trial that waits for its hyperparameters is handed out",
+        EXPERIMENT,
+        "if train.trial not in self.records.leases and train.trial not in self.records.awaiting:",
+        "if train.trial not in self.records.leases:",
+        AWAITING + "test_a_new_trial_waits_for_its_hyperparameters_and_is_handed_out_with_them",
+    ),
+    Mutant(
+        "each look at the work lets another trial wait for hyperparameters",
+        EXPERIMENT,
+        "and len(self.records.awaiting) >= self.next_trial.requests:",
+        "and len(self.records.awaiting) >= 9:",
+        AWAITING + "test_each_request_for_work_lets_one_trial_wait",
+    ),
+    Mutant(
+        "a promotion waits until hyperparameters are there",
+        "master/search/adaptive.py",
+        "return self._furthest() is None and any(b.can_create and self._has_room(b) for b in self._brackets)",
+        "return any(b.can_create and self._has_room(b) for b in self._brackets)",
+        AWAITING + "test_a_promotion_is_not_held_up_by_trials_that_wait",
+    ),
+    Mutant(
+        "a trial that waited is taken for one that has its hyperparameters after a restart",
+        "master/experiment/records.py",
+        "if not trial.origin and trial.state == TrialState.PENDING:",
+        'if not trial.origin and trial.state_reason == "new":',
+        AWAITING + "test_a_master_that_is_killed_finds_its_trials_waiting_or_with_what_they_got[before]",
+    ),
+    Mutant(
+        "what is drawn for one trial is given to another",
+        "master/experiment/suggestions.py",
+        "return suggestion.trial if suggestion.trial in records.awaiting else None",
+        "return next(iter(records.awaiting), None)",
+        AWAITING + "test_what_is_drawn_for_a_trial_that_waits_no_more_is_dropped",
+    ),
     Mutant(
         "a trial whose checkpoint went is a candidate again in an extended search",
         "master/search/restoration.py",

@@ -212,6 +212,14 @@ def workers_line(workers: Sequence[Worker] | None) -> str:
     return f"{line}, {away} out of reach" if away else line
 
 
+def sampler_lines(experiment: Experiment) -> list[str]:
+    """What is wrong with its sampler; nothing where it answers."""
+    if experiment.state.ended or not experiment.sampler_problem:
+        return []
+    first, *stderr = map(visible, experiment.sampler_problem.splitlines())
+    return [f"its trials are drawn at random: {first}", *(f"  {line}" for line in stderr)]
+
+
 def overview(
     experiment: Experiment,
     now: datetime,
@@ -228,7 +236,7 @@ def overview(
     best = [*best_lines(experiment), *others]
     values = experiment.best_trial.hparams if experiment.best_trial else {}
     shown = ["", *rung_table(experiment)] if rungs else []
-    return [*lines, *shown, "", *best, *(["with", *listing(values)] if values else [])]
+    return [*lines, *sampler_lines(experiment), *shown, "", *best, *(["with", *listing(values)] if values else [])]
 
 
 def listing(values: Mapping[str, Any]) -> list[str]:
@@ -250,7 +258,7 @@ def trial_row(trial: TrialInfo) -> tuple[str, ...]:
         number(trial.best_metric),
         str(trial.restarts),
         trial.worker or "-",
-        hparams(trial.hparams),
+        hparams(trial.hparams) if trial.origin or trial.hparams else trial.state_reason,
     )
 
 
@@ -289,8 +297,7 @@ def trial_lines(experiment: Experiment, trial: TrialInfo, other_metrics: Mapping
         *_other_result(experiment, trial),
         *([f"hyperparameters from: {trial.origin}"] if trial.origin else []),
         *_took_over(trial, unit),
-        "with",
-        *listing(trial.hparams),
+        *(["with", *listing(trial.hparams)] if trial.hparams else []),
         *schedule_lines(trial, unit),
     ]
 

@@ -27,6 +27,7 @@ from .clock import Now
 from .isolation import Isolation, Turn
 from .recording import Recording
 from .recovered import RecoveredMemory, SessionParameters
+from .sampling import Sampling
 from .scheduling.blame import Blame
 from .scheduling.scheduler import Scheduler
 from .sessions.outbox import Granted, Outgoing
@@ -72,9 +73,9 @@ class Core:
         self._scheduler = Scheduler()
         # After a restart it takes a lease's time until those who are still there have come back.
         all_back = now.monotonic + (parameters.lease_ttl_s if recovered.experiments else 0.0)
-        blame = Blame(self.sessions, self.experiments, all_back)
         self._touched: set[int] = set()
-        self._recording = Recording(self.isolation, blame, self._touched)
+        self._recording = Recording(self.isolation, Blame(self.sessions, self.experiments, all_back), self._touched)
+        self.sampling = Sampling(self.isolation, self.sessions, self._touched)
         self._outbox: dict[str, Outgoing] = defaultdict(Outgoing)
         for stored_rows, setup in recovered.experiments:
             self._restore(stored_rows, setup, now)
@@ -112,6 +113,7 @@ class Core:
         for experiment_id in self._touched | self._scheduler.rested:
             experiment = self.experiments.get(experiment_id)
             if experiment is not None:
+                self.sampling.see(experiment)
                 for session_id, decision in self.isolation.do(experiment, lifecycle.settle, experiment) or ():
                     self._outbox[session_id].decisions.append(decision)
                 if experiment_id in self.experiments and experiment.records.state.ended:

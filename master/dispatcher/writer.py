@@ -96,6 +96,8 @@ class Writer:
         self.broadcast = Broadcast()
         #: Set when what is committed leaves work for the background: for the upkeep, or more of what goes in portions.
         self.chores, self.more = asyncio.Event(), asyncio.Event()
+        #: The same for the samplers: something has happened to an experiment that has one, beside reports on the way.
+        self.sampling = asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -239,6 +241,8 @@ class Writer:
             self.chores.set()
         if turn.changes.goes_on:
             self.more.set()
+        if turn.changes.new_events and core.sampling.concern(turn.parts.keys()):
+            self.sampling.set()
         for (_, done), (result, subject) in zip(batch, results, strict=True):
             _answer(done, core.isolation.refusal(subject) or result)
         hit("answer.after")
@@ -301,7 +305,8 @@ class Writer:
 
     def _hparams(self, keys: set[tuple[int, int]], changes: Changes) -> HparamsOf:
         """Those of trials that are new in this batch are at hand; the others are read."""
-        new = {(row.experiment_id, row.trial_id): row.hparams or {} for row in changes.new_trials}
+        rows = (*changes.new_trials, *changes.sampled.values())
+        new = {(row.experiment_id, row.trial_id): row.hparams or {} for row in rows}
         others = keys - new.keys()
         return new | readable_hparams(self._store.hparams, others) if others else new
 
@@ -324,6 +329,7 @@ class Writer:
             await asyncio.sleep(RECOVERY_PAUSE_S)
         self._core = await self._recover_patiently()
         self.broadcast.unknown()
+        self.sampling.set()
 
     async def _recover(self) -> Core:
         """In the ledger's thread: a million trials take seconds, and the event loop has signs of life to show."""

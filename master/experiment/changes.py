@@ -23,7 +23,8 @@ class ExperimentRow:
     `draw_rules` are those by which its hyperparameters are drawn from its beginning to its end, `spec_rules` those by
     which its spec was accepted;
     `priority`, `weight` and `max_concurrent_trials` (None: no limit) are those in force, `owner` is who submitted it.
-    `max_trials` is how many trials it makes since it was extended (None: as many as its spec says).
+    `max_trials` is how many trials it makes since it was extended (None: as many as its spec says). `sampler_problem`
+    is what is wrong with its sampler now.
     """
 
     experiment_id: int
@@ -44,6 +45,7 @@ class ExperimentRow:
     max_concurrent_trials: int | None = None
     owner: str = ""
     max_trials: int | None = None
+    sampler_problem: str = ""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,8 @@ class RungResultRow:
 
 @dataclass(slots=True)
 class TrialRow:
-    """A trial as stored. `hparams` is None in an update (they never change) and set in an insert.
+    """A trial as stored. `hparams` is None in an update (they never change) and set in an insert, but for a trial that
+    waits for them: that has no `origin` either, until it gets both as one of the `sampled` of a batch.
 
     `resource` is the furthest reported, written when something else of the row is (the reports have it at any time).
     `best_metric` is the best finite result of any of its reports, the first of equal ones, at `best_resource`; written
@@ -256,6 +259,8 @@ class Changes:
     brackets: dict[Key, BracketRow] = field(default_factory=dict)
     rungs: dict[Key, RungRow] = field(default_factory=dict)
     trials: dict[Key, TrialRow] = field(default_factory=dict)
+    #: Trials that waited for their hyperparameters, and have them now.
+    sampled: dict[Key, TrialRow] = field(default_factory=dict)
     leases: dict[Key, LeaseRow] = field(default_factory=dict)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
     #: Session to the time at which a person wanted its worker to leave.
@@ -293,6 +298,7 @@ class Changes:
             + len(self.new_events)
             + len(self.new_results)
             + len(self.trials)
+            + len(self.sampled)
             + len(self.leases)
             + len(self.unneeded_checkpoints)
             + len(self.deleted_checkpoints)

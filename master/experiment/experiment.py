@@ -101,6 +101,8 @@ class LiveExperiment:
             # It may want a new trial, and then the hyperparameters must be there.
             self.hopeless = self.hopeless or self.next_trial.failure
             return False
+        if self.next_trial.lacks_hparams(self.searcher) and len(self.records.awaiting) >= self.next_trial.requests:
+            return False
         step = self.searcher.next()
         self.records.apply(step.effects, batch)
         self._settle_others(step, batch)
@@ -114,7 +116,7 @@ class LiveExperiment:
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
-            self.records.create_trial(train, *self.next_trial.take(train, self.records.hparams_of(train.parent)), batch)
+            self.records.create_trial(train, self.next_trial.take(train, self.records.hparams_of(train.parent)), batch)
         else:
             trial = self.records.trials[train.trial]
             before = trial.state_reason
@@ -124,7 +126,7 @@ class LiveExperiment:
             if self._cannot_go_on(trial):
                 self._fail_for_good(trial, before, batch)
                 return
-        if train.trial not in self.records.leases:
+        if train.trial not in self.records.leases and train.trial not in self.records.awaiting:
             self.ready.append(train.trial)
 
     def assign(self, holder: Holder, request_id: str, batch: Batch) -> LeaseRow | None:

@@ -130,7 +130,8 @@ def line_up(experiment: LiveExperiment) -> None:
     """Everything that waits to be handed out, in the order of the trials' numbers."""
     records = experiment.records
     pending = (row.trial_id for row in records.trials.values() if row.state == TrialState.PENDING)
-    experiment.ready = deque(trial_id for trial_id in pending if trial_id not in records.leases)
+    handed_out = records.leases.keys() | records.awaiting.keys()
+    experiment.ready = deque(trial_id for trial_id in pending if trial_id not in handed_out)
 
 
 def trial_record(row: TrialRow, kept: bool = False) -> TrialRecord:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ...shared.spec.samplers import RandomSamplerSpec, SamplerSpec
-from ..search.interface import Train
+from ..search.interface import Searcher, Train
 
 _DRAWN = RandomSamplerSpec()
+
+#: Suggestions that may wait for trials.
+MOST_STOCKED = 1_024
 
 #: Draws the hyperparameters of the trial with this number; None while they are still being drawn: ask again.
 Draw = Callable[[int], Mapping[str, Any] | None]
@@ -33,8 +38,20 @@ def patiently(draw: Draw) -> Draw:
     return drawn
 
 
+@dataclass(frozen=True, slots=True)
+class SampledHparams:
+    """Hyperparameters of a trial that does not draw them itself: where they came from, and what a sampler says of them
+    to people. `trial` is the only one that they are for; None: any."""
+
+    hparams: Mapping[str, Any]
+    origin: str
+    note: str = ""
+    trial: int | None = None
+
+
 class NextTrial:
-    """They are there before the searcher is asked for a new trial, so that nothing has changed where they cannot be."""
+    """Its hyperparameters are there before the searcher is asked for a new trial, so that nothing has changed where
+    they cannot be. Where a sampler outside of the master suggests them it may be created without, and wait for them."""
 
     def __init__(
         self,
@@ -48,12 +65,28 @@ class NextTrial:
         #: Why its hyperparameters cannot be drawn.
         self.failure = ""
         self.draw = draw
+        #: Whether a sampler outside of the master suggests them.
+        self.sampled = sampler.is_program
+        #: Suggestions that no trial has taken. They are not kept by the ledger.
+        self.stock: deque[SampledHparams] = deque(maxlen=MOST_STOCKED)
+        #: How many requests for work wait for the experiment, as far as they were counted: so many trials may wait.
+        self.requests = 0
         self._initial, self._origin = initial, sampler.origin
         self._explore = explore
         self._hparams: Mapping[str, Any] | None = None
 
+    def keep(self, suggestion: SampledHparams) -> None:
+        """A trial that is created later takes it; of more than MOST_STOCKED, the oldest are forgotten."""
+        self.stock.append(suggestion)
+
+    def lacks_hparams(self, searcher: Searcher) -> bool:
+        """Whether all that the searcher has is this trial, and it would have to wait for its hyperparameters."""
+        return self.sampled and not self.stock and self.number >= self._initial and searcher.draws and searcher.creates
+
     def drawn(self) -> bool:
-        """Whether its hyperparameters are there."""
+        """Whether its hyperparameters are there, or it may be created without."""
+        if self.sampled and self.number >= self._initial:
+            return True
         if self._hparams is None and not self.failure:
             try:
                 self._hparams = self.draw(self.number)
@@ -61,16 +94,18 @@ class NextTrial:
                 self.failure = f"no hyperparameters could be drawn for trial {self.number}: {error}"
         return self._hparams is not None
 
-    def take(self, train: Train, parent: Mapping[str, Any] | None = None) -> tuple[Mapping[str, Any], str]:
+    def take(self, train: Train, parent: Mapping[str, Any] | None = None) -> SampledHparams | None:
         """The hyperparameters of the new trial that the searcher wants, which is this one, and where they came from;
-        the next one follows. `parent` has those of its parent."""
-        hparams, origin = train.hparams, train.origin
+        None where it waits for them. The next one follows. `parent` has those of its parent."""
+        assert train.trial == self.number, f"trial {train.trial} is created before {self.number}"
+        hparams, self._hparams = self._hparams, None
+        self.number += 1
         if train.parent is not None:
             assert parent is not None, f"the hyperparameters of trial {train.parent} are not there"
-            hparams, origin = self._explore(train.trial, parent), f"trial {train.parent}"
-        elif hparams is None:
-            hparams, origin = self._hparams, "initial" if train.trial < self._initial else self._origin
-        assert train.trial == self.number, f"trial {train.trial} is created before {self.number}"
+            return SampledHparams(self._explore(train.trial, parent), f"trial {train.parent}")
+        if train.hparams is not None:
+            return SampledHparams(train.hparams, train.origin or "searcher")
+        if self.sampled and train.trial >= self._initial:
+            return self.stock.popleft() if self.stock else None
         assert hparams is not None, f"the hyperparameters of trial {train.trial} are not there"
-        self.number, self._hparams = train.trial + 1, None
-        return hparams, origin
+        return SampledHparams(hparams, "initial" if train.trial < self._initial else self._origin)

@@ -29,9 +29,13 @@ from .changes import (
     TrialRow,
 )
 from .essentials import essentials
+from .next_trial import SampledHparams
 from .ranks import Rank, least
 from .saved.kept import KeptCheckpoints
 from .states import check_experiment_move, check_trial_move
+
+#: Why a trial is pending that has no hyperparameters yet.
+WAITS_FOR_HPARAMS = "waits for its hyperparameters"
 
 
 @dataclass(slots=True)
@@ -52,6 +56,8 @@ class ExperimentRecords:
         self.rungs: dict[tuple[int, int], RungRow] = {}
         self.trials: dict[int, TrialRow] = {}
         self.leases: dict[int, LeaseRow] = {}
+        #: Trials that wait for their hyperparameters, lowest first.
+        self.awaiting: dict[int, None] = {}
         self.completed: set[int] = set()
         #: Trials that its brackets may still create.
         self.trials_left = 0
@@ -65,7 +71,7 @@ class ExperimentRecords:
         self._sign = goal.sign
         known = essentials(row.spec)
         self._metric, self._best_is, self._storage = known.metric, known.best_is, known.storage
-        self._stop_metric, self._inherits = known.stop_metric, known.inherits
+        self._stop_metric, self.inherits = known.stop_metric, known.inherits
         self.checkpoints = KeptCheckpoints(known, self)
 
     @property
@@ -130,19 +136,21 @@ class ExperimentRecords:
         trial = None if parent is None else self.trials.get(parent)
         return None if trial is None else trial.hparams
 
-    def create_trial(self, train: Train, hparams: Mapping[str, Any], origin: str, batch: Batch) -> None:
-        """Adds a pending trial. Its hyperparameters go to the ledger, and are kept only where others may inherit them.
+    def create_trial(self, train: Train, given: SampledHparams | None, batch: Batch) -> None:
+        """Adds a pending trial; it waits for its hyperparameters where none are given. They go to the ledger, and are
+        kept only where others may inherit them.
 
         One that has a parent starts from the latest checkpoint of that, and where there is none from nothing.
         """
         trial_id, bracket = train.trial, train.bracket
         start = None if train.parent is None else self.checkpoints.latest(train.parent, train.target)
         resource = 0 if start is None else start.resource
+        hparams, origin = (None, "") if given is None else (given.hparams, given.origin)
         trial = TrialRow(
             self.experiment_id,
             trial_id,
             TrialState.PENDING.value,
-            "new",
+            WAITS_FOR_HPARAMS if given is None else "new",
             bracket,
             rung_id=train.rung,
             resource=resource,
@@ -155,12 +163,12 @@ class ExperimentRecords:
             create_time=batch.now,
             end_time=None,
             origin=origin,
-            hparams=hparams if self._inherits else None,
+            hparams=hparams if self.inherits else None,
             parent=train.parent,
             start_resource=resource,
             start_uri="" if start is None else start.uri,
         )
-        self.trials[trial_id] = trial
+        self.adopt(trial)
         if start is not None:
             self.checkpoints.pin(trial_id, start)
         batch.changes.new_trials.append(replace(trial, hparams=hparams))
@@ -189,6 +197,7 @@ class ExperimentRecords:
         trial.end_time = batch.now if state.ended else None
         if state is TrialState.DISCARDED:
             self._discount(trial)
+        self.awaiting.pop(trial.trial_id, None)
         if state.ended:
             trial.hparams = None
             self._release(trial, batch)
@@ -229,6 +238,8 @@ class ExperimentRecords:
     def adopt(self, trial: TrialRow) -> None:
         """Takes up a trial that goes on."""
         self.trials[trial.trial_id] = trial
+        if not trial.origin and trial.state == TrialState.PENDING:
+            self.awaiting[trial.trial_id] = None
         self.lead = least([self.lead, self._any_rank(trial)])
 
     def _last_rank(self, trial: TrialRow) -> Rank | None:

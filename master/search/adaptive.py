@@ -81,6 +81,11 @@ class AdaptiveAsha:
         """Every trial's hyperparameters come from the search space."""
         return True
 
+    @property
+    def creates(self) -> bool:
+        """Whether no trial is to be promoted, and a bracket with room makes another."""
+        return self._furthest() is None and any(b.can_create and self._has_room(b) for b in self._brackets)
+
     def expected_cost(self) -> ExpectedCost:
         """The cost where nothing fails and no early promotion turns out to be wrong."""
         cost = expected_cost(self._plan, self._eta, _ASSUMPTION)

@@ -65,6 +65,12 @@ class FullTraining:
         """Whether the next trial is not one of a grid."""
         return self._grid is None or self._number < self._initial
 
+    @property
+    def creates(self) -> bool:
+        """Whether there is another trial, and room for it."""
+        limit = self._bracket.max_concurrent_trials
+        return self._can_create and (limit is None or len(self._running) < limit)
+
     def expected_cost(self) -> ExpectedCost:
         """Every trial in full."""
         full = full_resource(self.plan)
@@ -87,8 +93,7 @@ class FullTraining:
 
     def next(self) -> Step:
         """The next trial, in the order of the numbers."""
-        limit = self._bracket.max_concurrent_trials
-        if not self._can_create or (limit is not None and len(self._running) >= limit):
+        if not self.creates:
             return Step(Done() if self.done else Wait())
         trial, draws = self._number, self.draws
         hparams = None if draws or self._grid is None else self._grid.hparams(trial - self._initial)

@@ -58,8 +58,9 @@ class Train:
     """Train `trial` from resource `start` to resource `target`; `new` when no trial of this number existed before.
 
     Of a new trial, `parent` is the trial from whose latest checkpoint it starts (None: from nothing), and `hparams` are
-    the hyperparameters that the searcher chose, with `origin` for people to know how (None: they come from the search
-    space, and may come late: for the searcher the trial runs all the same).
+    the hyperparameters that the searcher chose, with `origin` for people to know how, if there is more to tell than
+    that (None: they come from the search space or a sampler, and may come late: for the searcher the trial runs all the
+    same).
     """
 
     trial: int
@@ -265,6 +266,12 @@ class Searcher(Protocol):
     @property
     def draws(self) -> bool:
         """Whether the hyperparameters of the next new trial, if there is one, come from the search space."""
+        ...
+
+    @property
+    def creates(self) -> bool:
+        """Whether `next`, asked now, makes a new trial and decides nothing else: then who has no hyperparameters for it
+        need not ask, and holds up no promotion by that."""
         ...
 
     def expected_cost(self) -> ExpectedCost:

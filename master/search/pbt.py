@@ -98,6 +98,17 @@ class Pbt:
         """Whether the next new trial is one of the first of the population."""
         return self._initial < self._spec.population
 
+    @property
+    def creates(self) -> bool:
+        """Whether a first trial of the population or a child comes next, and there is room for it."""
+        first = self._first_in_line() if self._has_room else None
+        return first is not None and (first.trial is None or first.is_parent)
+
+    @property
+    def _has_room(self) -> bool:
+        limit = self._plan.max_concurrent_trials
+        return limit is None or len(self._running) < limit
+
     def expected_cost(self) -> ExpectedCost:
         """What it takes to train as many trials in full as the population has."""
         full = self._spec.population * self._rungs[-1]
@@ -121,8 +132,7 @@ class Pbt:
 
     def next(self) -> Step:
         """Trains a first trial of the population, a child, or the one furthest behind of those that wait."""
-        limit = self._plan.max_concurrent_trials
-        if limit is not None and len(self._running) >= limit:
+        if not self._has_room:
             return Step(Wait())
         first = self._first_in_line()
         if first is None:

@@ -65,7 +65,7 @@ TRIAL_ORDER_ID: TrialOrder
 TRIAL_ORDER_BEST: TrialOrder
 
 class Experiment(_message.Message):
-    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec_json", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial", "priority", "weight", "max_concurrent_trials", "owner", "max_trials")
+    __slots__ = ("experiment_id", "name", "state", "state_reason", "spec_json", "metric", "goal", "unit", "create_time", "end_time", "trial_counts", "brackets", "best_trial", "resource_spent", "resource_full", "thinning", "last_event_id", "ending", "best_by", "leading_trial", "furthest_trial", "priority", "weight", "max_concurrent_trials", "owner", "max_trials", "sampler_problem")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +92,7 @@ class Experiment(_message.Message):
     MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     MAX_TRIALS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLER_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     experiment_id: int
     name: str
     state: ExperimentState
@@ -118,7 +119,8 @@ class Experiment(_message.Message):
     max_concurrent_trials: int
     owner: str
     max_trials: int
-    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec_json: _Optional[str] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ..., priority: _Optional[int] = ..., weight: _Optional[float] = ..., max_concurrent_trials: _Optional[int] = ..., owner: _Optional[str] = ..., max_trials: _Optional[int] = ...) -> None: ...
+    sampler_problem: str
+    def __init__(self, experiment_id: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., state_reason: _Optional[str] = ..., spec_json: _Optional[str] = ..., metric: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trial_counts: _Optional[_Union[TrialCounts, _Mapping]] = ..., brackets: _Optional[_Iterable[_Union[Bracket, _Mapping]]] = ..., best_trial: _Optional[_Union[Trial, _Mapping]] = ..., resource_spent: _Optional[int] = ..., resource_full: _Optional[int] = ..., thinning: _Optional[_Union[Thinning, _Mapping]] = ..., last_event_id: _Optional[int] = ..., ending: _Optional[bool] = ..., best_by: _Optional[str] = ..., leading_trial: _Optional[_Union[Trial, _Mapping]] = ..., furthest_trial: _Optional[_Union[Trial, _Mapping]] = ..., priority: _Optional[int] = ..., weight: _Optional[float] = ..., max_concurrent_trials: _Optional[int] = ..., owner: _Optional[str] = ..., max_trials: _Optional[int] = ..., sampler_problem: _Optional[str] = ...) -> None: ...
 
 class Thinning(_message.Message):
     __slots__ = ("keep_every", "reports_dropped", "start_time", "end_time")

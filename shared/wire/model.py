@@ -190,6 +190,8 @@ class Experiment:
     owner: str = ""
     #: How many trials it makes since it was extended; None where it was not, and makes as many as its spec says.
     max_trials: int | None = None
+    #: What is wrong with its sampler now; "" where it answers, or where the master draws the hyperparameters itself.
+    sampler_problem: str = ""
 
     @property
     def over(self) -> bool:

@@ -149,6 +149,15 @@ def jump(world: World) -> bool:
     return True
 
 
+def silence_samplers(world: World) -> bool:
+    """The samplers that are programs suggest nothing for a while; trials that wait for them are drawn at random."""
+    if not world.sampler_answers:
+        return False
+    world.sampler_answers = False
+    world.clockwork.after(world.clockwork.random.uniform(2.0, 20.0), lambda: setattr(world, "sampler_answers", True))
+    return True
+
+
 def steer(world: World) -> bool:
     """Somebody pauses, resumes or extends an experiment, or, rarely, cancels it."""
     random = world.clockwork.random
@@ -183,5 +192,6 @@ FAULTS: dict[str, Fault] = {
     "fault: stop master": stop_master,
     "fault: take over": take_over,
     "fault: clock jump": jump,
+    "fault: silent sampler": silence_samplers,
     "fault: steer": steer,
 }

@@ -15,6 +15,7 @@ from rungmaster.master.dispatcher.sessions.outbox import Outgoing
 from rungmaster.master.dispatcher.store import LedgerStore
 from rungmaster.master.dispatcher.upkeep.cleanup import take_turn
 from rungmaster.master.experiment.changes import Changes
+from rungmaster.master.experiment.next_trial import SampledHparams
 from rungmaster.shared.errors import MastershipLost, RungmasterError, Unavailable
 from rungmaster.shared.wire.session import SessionRequest
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .world import World
 
 LEASE_TTL, HEARTBEAT, LOOK_INTERVAL_S, CLEANUP_INTERVAL = 10.0, 3.0, 1.0, 1.0
+#: Seconds between two looks for what samplers are to suggest, and how long they take for it, on average.
+SAMPLING_INTERVAL, LATE_BY = 0.5, 1.0
 
 Done = Callable[[object], None]
 
@@ -58,6 +61,7 @@ class SimMaster:
         self._clockwork.tell("master starts", f"term {self.parameters.term}")
         self._look()
         self._clean_up()
+        self._sample()
 
     @property
     def now(self) -> Now:
@@ -93,6 +97,8 @@ class SimMaster:
         if not self.alive:
             return
         self.alive, self.stopped = False, False
+        if any(experiment.records.awaiting for experiment in self.core.experiments.values()):
+            self._clockwork.happened("a master killed while a trial waits for its hyperparameters")
         self._clockwork.tell("master is gone", f"term {self.parameters.term}")
         self._ledger.close()
         for stream in list(self._waiting):
@@ -112,6 +118,40 @@ class SimMaster:
     def _cleaned_up(self, went_on: object) -> None:
         if went_on is True:
             self._clockwork.happened("ending went on")
+
+    def _sample(self) -> None:
+        """The host of the samplers looks what is wanted of them."""
+        if self.alive:
+            needs = Command(lambda core, now: core.sampling.needs(now), self._suggest)
+            self.when_running(lambda: self.execute(needs))
+            self._clockwork.after(SAMPLING_INTERVAL, self._sample)
+
+    def _suggest(self, found: object) -> None:
+        """Suggestions come late, fewer or more than are wanted, and in the storm maybe never; then some trials are
+        drawn at random, which may have got theirs meanwhile."""
+        for needs in found if isinstance(found, list) else ():
+            number, random = needs.experiment.experiment_id, self._clockwork.random
+            awaiting = [*needs.awaiting]
+            if self._world.stormy:
+                awaiting = random.sample(awaiting, random.randint(0, len(awaiting)))
+            if self._world.sampler_answers:
+                some = [SampledHparams({"x": random.random()}, "bohb") for _ in awaiting]
+                if random.random() < 0.2:
+                    some.append(SampledHparams({"x": random.random()}, "bohb", "one more than was wanted"))
+            else:
+                some = [SampledHparams({"x": 0.5}, "random: it did not answer", trial=trial) for trial in awaiting]
+            if some:
+                delay = random.expovariate(1 / LATE_BY)
+                self._clockwork.after(delay, lambda number=number, some=some: self._sampled(number, some))
+
+    def _sampled(self, experiment_id: int, some: list[SampledHparams]) -> None:
+        problem = "" if self._world.sampler_answers else "does not answer"
+
+        def sampled(core: Core, _: Now) -> None:
+            core.sampling.suggest(experiment_id, some)
+            core.sampling.tell_problem(experiment_id, problem)
+
+        self.when_running(lambda: self.execute(Command(sampled)))
 
     def execute(self, command: Command) -> None:
         """Queues a command."""

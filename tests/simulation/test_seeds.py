@@ -21,6 +21,7 @@ CHUNK = 10
 MUST_HAPPEN = {
     *FAULTS,
     "a master killed at a barrier",
+    "a master killed while a trial waits for its hyperparameters",
     "a worker killed before a barrier",
     "assignment repeated",
     "broken checkpoint",
@@ -42,6 +43,9 @@ MUST_HAPPEN = {
     "journal: promoted",
     "journal: trial_discarded",
     "journal: trial_failed",
+    "journal: trial_sampled",
+    "journal: sampler_failed",
+    "journal: sampler_recovered",
     "failed fast: cannot start",
     "failed fast: raises",
     "journal: experiment_failed",

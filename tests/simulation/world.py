@@ -13,14 +13,15 @@ from unit.barrier_oracle import has_barriers
 from unit.master_harness import make_spec
 
 from rungmaster.master.dispatcher.archive import Extension
-from rungmaster.master.dispatcher.setup import set_up
+from rungmaster.master.dispatcher.setup import setup_from_json
 from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.search.synchronous import searcher as synchronous
 from rungmaster.master.services.extending import Reopened, taken_up
 from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import FailedPrecondition
+from rungmaster.shared.space.space import DRAW_RULES
 from rungmaster.shared.spec.searchers import SEARCHERS
-from rungmaster.shared.spec.spec import Spec, stored_spec
+from rungmaster.shared.spec.spec import Spec, spec_to_json, stored_spec
 from rungmaster.shared.wire.model import LeaseRef
 from rungmaster.shared.wire.session import Assignment, CheckpointSaved
 
@@ -57,6 +58,8 @@ class World:
         self._cut_off: dict[str, float] = {}
         self._incarnations = 0
         self.stormy = True
+        #: Whether samplers that are programs suggest anything.
+        self.sampler_answers = True
         #: Extensions that were asked for and are not answered.
         self._extending = 0
         #: Rows of an ended experiment that are done with in one batch, and trials at barriers decided with one event.
@@ -97,6 +100,7 @@ class World:
             checkpoints={"keep": random.choice(("all", "promotable", "best"))},
             max_restarts=random.randint(0, 3),
             seed=random.randint(0, 1000),
+            sampler=random.choice(("random", "bohb")),
             **fields,
         )
 
@@ -192,7 +196,7 @@ class World:
             if not isinstance(result, int):
                 self.clockwork.after(1.0, lambda: self._submit(number, spec))
 
-        plan = set_up(spec)
+        plan = setup_from_json(spec_to_json(spec), DRAW_RULES)
         self.execute(Command(lambda core, _: core.create(plan, f"request {number}"), answered))
 
     def execute(self, command: Command) -> None:
@@ -241,6 +245,7 @@ class World:
     def _calm_down(self) -> None:
         """Faults stop, everything that was stopped goes on, and somebody resumes what people paused."""
         self.stormy = False
+        self.sampler_answers = True
         self.clockwork.tell("calm")
         self._cut_off.clear()
         if self.master is None or not self.master.alive:

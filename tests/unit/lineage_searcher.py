@@ -86,6 +86,11 @@ class Relay:
     def draws(self) -> bool:
         return self.made < self.spec.lines
 
+    @property
+    def creates(self) -> bool:
+        has_room = self.at_once is None or len(self.running) < self.at_once
+        return has_room and (bool(self.wanted) or self.made < self.spec.lines)
+
     def expected_cost(self) -> ExpectedCost:
         full = full_resource(self.plan)
         return ExpectedCost(((self.spec.lines,) * self.spec.steps,), full, full, "nobody is replaced")

@@ -16,6 +16,7 @@ from rungmaster.master.dispatcher.setup import Refused
 from rungmaster.master.dispatcher.upkeep.endings import PORTION
 from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, StoredRows, TrialRow
 from rungmaster.master.experiment.extension import reopened
+from rungmaster.master.experiment.next_trial import SampledHparams
 from rungmaster.master.experiment.records import Batch
 from rungmaster.master.experiment.setup import ExperimentSetup
 from rungmaster.shared.checkpoints.storage import address_in
@@ -119,6 +120,8 @@ class Master:
         self.commit_faults: list[str] = []
         #: Rows that the ending of an experiment may take in one batch.
         self.portion = portion
+        #: Suggestions that were made.
+        self.sampled = 0
         self.core = self._rebuilt()
 
     @property
@@ -207,6 +210,18 @@ class Master:
         found = reopened(stored_rows, setup, max_trials, batch)
         if found is not None:
             self.do(lambda core: core.reopen(asked, found, batch.changes))
+
+    def sample(self, number: int = 1, experiment_id: int = 1, origin: str = "bohb") -> None:
+        """So many suggestions of a sampler program come."""
+        self.sampled += number
+        last = self.sampled
+        new = [SampledHparams({"suggestion": n}, origin) for n in range(last - number, last)]
+        self.do(lambda core: core.sampling.suggest(experiment_id, new))
+
+    def awaiting(self, experiment_id: int = 1) -> list[int]:
+        """The trials that wait for their hyperparameters, as their rows have it."""
+        rows = self.store.rows.trials.items()
+        return [key[1] for key, row in rows if key[0] == experiment_id and row.state == "pending" and not row.origin]
 
     def worker(self, name: str = "w", slots: int = 1, **labels: str) -> Worker:
         """A worker that has said hello."""

@@ -183,6 +183,14 @@ class Oracle:
         self._check_sequences()
         self._check_ended()
         self._check_checkpoints()
+        self._check_hparams()
+
+    def _check_hparams(self) -> None:
+        """A trial has hyperparameters and an origin, or waits for both, and then nobody has ever trained it."""
+        for trial in self._store.trials.values():
+            assert (trial.hparams is None) == (not trial.origin), f"hyperparameters without origin, or without: {trial}"
+            untouched = trial.token == 0 and trial.state not in (TrialState.RUNNING, TrialState.COMPLETED)
+            assert trial.origin or untouched, f"trained without hyperparameters: {trial}"
 
     def _check_leases(self) -> None:
         tokens: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -352,10 +360,12 @@ def check_memory(core: Core, rebuilt: Core) -> None:
 
 
 def _check_no_orphan(experiment: LiveExperiment) -> None:
-    """I9: a pending trial is either ready, once, or ready as soon as its lease ends."""
+    """I9: a pending trial is either ready, once, or will be when its lease ends or its hyperparameters are there."""
     records = experiment.records
     pending = {t.trial_id for t in records.trials.values() if t.state == TrialState.PENDING}
-    assert sorted(experiment.ready) == sorted(pending - records.leases.keys()), f"I9: {experiment.ready} {pending}"
+    waiting = records.leases.keys() | records.awaiting.keys()
+    assert sorted(experiment.ready) == sorted(pending - waiting), f"I9: {experiment.ready} {pending}"
+    assert records.awaiting.keys() <= pending - records.leases.keys(), f"I9: {records.awaiting} {pending}"
 
 
 def memory(core: Core) -> dict[str, Any]:
@@ -385,6 +395,7 @@ def _rows(records: ExperimentRecords) -> dict[str, Any]:
         "checkpoints": {k: v for k, v in records.checkpoints.by_trial.items() if v},
         "starts": records.checkpoints.starts,
         "completed": records.completed,
+        "awaiting": [*records.awaiting],
         "best": records.best(),
     }
 

@@ -96,6 +96,10 @@ class MemoryStore:
         """Writes a batch."""
         for table, new, changed in self._changing(changes):
             _change_and_add(table, new, changed)
+        for key, row in changes.sampled.items():
+            before = self.trials[key]  # pyright: ignore[reportArgumentType]
+            assert before.hparams is None, f"its hyperparameters change: {before}"
+            before.hparams, before.origin = row.hparams, row.origin
         for table, rows in self._growing(changes):
             _add(table, rows)
         self.workers |= {key: _copy(row) for key, row in changes.workers.items()}
@@ -228,7 +232,8 @@ def _change_and_add(table: dict[Any, Any], new: list[Any], changed: dict[Any, An
 
 
 def _with_hparams(row: Any, old: Any) -> Any:
-    return replace(row, hparams=old.hparams) if isinstance(row, TrialRow) else row
+    """An update of a trial changes neither those nor where they came from."""
+    return replace(row, hparams=old.hparams, origin=old.origin) if isinstance(row, TrialRow) else row
 
 
 def _add(table: dict[Any, Any], rows: list[Any]) -> None:

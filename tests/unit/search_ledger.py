@@ -118,7 +118,11 @@ def happen(searcher: Searcher, ledger: Ledger, event: Event) -> Step:
     """Makes one event happen, as far as it can."""
     operation, which, beyond, metric = event
     if operation == "next" or not ledger.running:
-        return ledger.call(searcher, lambda s: s.next())
+        creates = searcher.creates
+        step = ledger.call(searcher, lambda s: s.next())
+        nothing_else = isinstance(step.answer, Train) and step.answer.new and not (step.effects or step.decisions)
+        assert creates == nothing_else, f"it said that it {'creates' if creates else 'does not create'}: {step}"
+        return step
     trial = sorted(ledger.running)[which % len(ledger.running)]
     if operation == "report":
         resource = max(0, ledger.running[trial] + beyond)

@@ -174,6 +174,23 @@ def test_an_overview_tells_how_far_each_limit_is() -> None:
     assert not [line for line in text.overview(replace(SEARCH, spec={"stop": none}), START) if "earlier" in line]
 
 
+def test_an_overview_tells_what_is_wrong_with_a_sampler_while_the_search_runs() -> None:
+    problem = "the sampler is broken: it exited with 1\nTraceback\nKeyError: \x1b[31m'lr'"
+    broken = replace(SEARCH, sampler_problem=problem)
+    told = [line for line in text.overview(broken, START) if "sampler" in line or "Error" in line or "Trace" in line]
+    first = "its trials are drawn at random: the sampler is broken: it exited with 1"
+    assert told == [first, "  Traceback", "  KeyError: \\x1b[31m'lr'"]
+    ended = replace(broken, state=ExperimentState.COMPLETED, end_time=START)
+    assert not [line for line in text.overview(ended, START) if "sampler" in line]
+
+
+def test_a_trial_that_waits_for_its_hyperparameters_says_so() -> None:
+    reason = "waits for its hyperparameters"
+    waiting = replace(BEST, state=TrialState.PENDING, state_reason=reason, hparams={}, origin="", metric=None)
+    assert text.trial_row(waiting)[-1] == reason
+    assert "with" not in text.trial_lines(SEARCH, waiting, {})
+
+
 def test_why_a_search_ended_early_is_in_its_heading() -> None:
     ended = replace(SEARCH, state=ExperimentState.COMPLETED, state_reason="1h have passed since it was submitted")
     assert text.heading(ended, START) == (

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from unit.master_harness import LEASE_TTL, Event, Line, Master, make_spec
 from unit.master_store import RAISES, RAISING, UNDRAWABLE
 
+from rungmaster.master.experiment.next_trial import SampledHparams
 from rungmaster.shared.errors import FailedPrecondition, Unavailable
 from rungmaster.shared.wire.model import ExperimentState, LeaseRef
 from rungmaster.shared.wire.session import (
@@ -35,6 +36,7 @@ from rungmaster.shared.wire.session import (
 
 WORKERS = 4
 METRICS = st.one_of(st.integers(0, 6).map(float), st.sampled_from([math.nan, math.inf, -math.inf, RAISES]))
+SAMPLERS = st.sampled_from(["random", "bohb"])
 NAMES = st.sampled_from(["toy", "toy", UNDRAWABLE, RAISING])
 FIELDS = {
     "max_trials": st.integers(3, 12),
@@ -181,19 +183,21 @@ class MasterMachine(RuleBasedStateMachine):
         self.sent: list[tuple[Client, SessionRequest]] = []
         self.experiments = 0
 
-    @initialize(searcher=SPECS, restarts=st.integers(0, 2), slots=st.integers(1, 2))
-    def begin(self, searcher: dict[str, object], restarts: int, slots: int) -> None:
-        self.submit(searcher, restarts, slots, "toy")
+    @initialize(searcher=SPECS, restarts=st.integers(0, 2), slots=st.integers(1, 2), sampler=SAMPLERS)
+    def begin(self, searcher: dict[str, object], restarts: int, slots: int, sampler: str) -> None:
+        self.submit(searcher, restarts, slots, "toy", sampler)
         for client in self.clients:
             client.connect()
             client.ask()
             client.take_in()
 
     @precondition(lambda self: self.experiments < 3)
-    @rule(searcher=SPECS, restarts=st.integers(0, 2), slots=st.integers(1, 2), name=NAMES)
-    def submit(self, searcher: dict[str, object], restarts: int, slots: int, name: str) -> None:
+    @rule(searcher=SPECS, restarts=st.integers(0, 2), slots=st.integers(1, 2), name=NAMES, sampler=SAMPLERS)
+    def submit(self, searcher: dict[str, object], restarts: int, slots: int, name: str, sampler: str) -> None:
         resources = {"slots_per_trial": slots}
-        spec = make_spec(searcher, max_restarts=restarts, max_workers_lost=1, resources=resources, name=name)
+        spec = make_spec(
+            searcher, max_restarts=restarts, max_workers_lost=1, resources=resources, name=name, sampler=sampler
+        )
         with contextlib.suppress(Unavailable):
             self.master.submit(spec)
         self.experiments += 1
@@ -381,6 +385,32 @@ class MasterMachine(RuleBasedStateMachine):
             for client in self.clients:
                 client.take_in()
 
+    @rule(number=st.integers(1, 3), suggestions=st.integers(1, 4))
+    def sample(self, number: int, suggestions: int) -> None:
+        """A sampler suggests more or less than is wanted, or for an experiment that is none of its own or has ended."""
+        with contextlib.suppress(Unavailable):
+            self.master.sample(suggestions, number)
+        for client in self.clients:
+            client.take_in()
+
+    @rule(number=st.integers(1, 3), trial=st.integers(0, 8))
+    def draw_at_random(self, number: int, trial: int) -> None:
+        """Its sampler does not answer, and this trial is to have its own; maybe it does not wait any more."""
+        drawn = SampledHparams({"drawn": trial}, "random: the sampler did not answer", trial=trial)
+        before = self.master.store.rows.trials.get((number, trial))
+        had = before.origin if before else ""
+        with contextlib.suppress(Unavailable):
+            self.master.do(lambda core: core.sampling.suggest(number, [drawn]))
+        after = self.master.store.rows.trials.get((number, trial))
+        assert not had or (after is not None and after.origin == had), "hyperparameters never change"
+        for client in self.clients:
+            client.take_in()
+
+    @rule(number=st.integers(1, 3), problem=st.sampled_from(["", "crashed", "hangs"]))
+    def tell_problem(self, number: int, problem: str) -> None:
+        with contextlib.suppress(Unavailable):
+            self.master.do(lambda core: core.sampling.tell_problem(number, problem))
+
     @rule(number=st.integers(0, WORKERS - 1))
     def delete_garbage(self, number: int) -> None:
         client = self.client(number)
@@ -403,6 +433,9 @@ class MasterMachine(RuleBasedStateMachine):
                 break
             for client in self.clients:
                 self._work_honestly(client)
+            for needs in self.master.do(lambda core: core.sampling.needs(self.master.now)):
+                if needs.awaiting:
+                    self.master.sample(len(needs.awaiting), needs.experiment.experiment_id)
             self.master.advance(5.0, alive=self.clients)  # pyright: ignore[reportArgumentType]
         assert not self.master.core.experiments, f"the search does not end: {self.master.store.rows.trials}"
 

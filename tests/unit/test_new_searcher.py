@@ -106,6 +106,11 @@ class Duel:
     def draws(self) -> bool:
         return False
 
+    @property
+    def creates(self) -> bool:
+        has_room = self.at_once is None or len(self.running) < self.at_once
+        return has_room and self.winner is None and self.made < self.spec.entrants
+
     def expected_cost(self) -> ExpectedCost:
         entries = (self.spec.entrants, 1)
         cost = expected_resource(self.plan[0], entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,10 +42,17 @@ class Scheduler:
         #: Experiments that turned out to have nothing in the last run: that may have been the end of their search.
         self.rested: set[int] = set()
         self._reservations = Reservations()
+        #: Of experiments whose new trials wait for their hyperparameters, how many requests could be given none in this
+        #: run: so many may wait, and the next request is for one more.
+        self._unserved: Counter[int] = Counter()
+        #: Those that have nothing until another request comes, and whether one has.
+        self._want_requests: set[int] = set()
+        self._asked_anew = False
 
     def wait(self, session: Session) -> None:
         """The session asks for work."""
         self._waiting.setdefault(session.session_id)
+        self._asked_anew = True
 
     def drop(self, session_id: str) -> None:
         """The session has gone."""
@@ -54,6 +62,7 @@ class Scheduler:
         """The experiment has ended."""
         self._fair_queue.drop(experiment_id)
         self._reservations.by_experiment.pop(experiment_id, None)
+        self._want_requests.discard(experiment_id)
 
     def run(
         self,
@@ -72,6 +81,16 @@ class Scheduler:
         self.rested.clear()
         if not self._waiting:
             return
+        if self._asked_anew and self._want_requests:
+            self._wake_those_that_want_requests(experiments, do)
+        yield from self._grants(experiments, sessions, do, now)
+        self._asked_anew = False
+        if self._unserved:
+            self._let_rest()
+
+    def _grants(
+        self, experiments: Mapping[int, LiveExperiment], sessions: Mapping[str, Session], do: Do, now: Now
+    ) -> Iterator[Grant]:
         self._reservations.keep(
             lambda e, s: e in self._fair_queue and s in sessions and sessions[s].may_run(e, now.monotonic)
         )
@@ -114,21 +133,23 @@ class Scheduler:
                 grant = self._assign(session, experiment, do, alone=alone)
                 if grant is not None:
                     return grant
-                self._rest(demand.experiment_id)
+                self._rest_or_stay(experiment, experiments, do)
             elif demand.slots <= offer.capacity and self._reservations.may_reserve(demand, offer):
+                experiment.next_trial.requests = self._unserved[number] + 1
                 if do(experiment, experiment.prepare):
                     self._reservations.by_experiment[demand.experiment_id] = offer.session_id
                     session.waiting_reason = (
                         f"kept free for experiment {demand.experiment_id}, whose trials need {demand.slots} slots"
                     )
                     return None
-                self._rest(demand.experiment_id)
+                self._rest_or_stay(experiment, experiments, do)
         return None
 
     def _assign(self, session: Session, experiment: LiveExperiment, do: Do, *, alone: bool) -> Grant | None:
         request = session.request
         assert request is not None
         holder = Holder(session.session_id, session.worker, alone)
+        experiment.next_trial.requests = self._unserved[experiment.experiment_id] + 1
         lease: LeaseRow | None = do(experiment, experiment.assign, holder, request.request_id)
         if lease is None:
             return None
@@ -136,6 +157,35 @@ class Scheduler:
         self._fair_queue.put(_demand(experiment))
         self._reservations.by_experiment.pop(experiment.experiment_id, None)
         return Grant(session, experiment, lease, request)
+
+    def _rest_or_stay(self, experiment: LiveExperiment, experiments: Mapping[int, LiveExperiment], do: Do) -> None:
+        """The experiment has nothing to hand out for this request; it may want the next ones."""
+        if not self._wants_requests(experiment, experiments, do):
+            self._rest(experiment.experiment_id)
+
+    def _wants_requests(self, experiment: LiveExperiment, experiments: Mapping[int, LiveExperiment], do: Do) -> bool:
+        """Whether the experiment, which has nothing to hand out, would let another trial wait for its hyperparameters
+        if another request came."""
+        number, next_trial = experiment.experiment_id, experiment.next_trial
+        # It may have been set aside for what it raised.
+        if not next_trial.sampled or number not in experiments:
+            return False
+        if not do(experiment, lambda _: next_trial.lacks_hparams(experiment.searcher)):
+            return False
+        self._unserved[number] += 1
+        return True
+
+    def _let_rest(self) -> None:
+        """Those of them that have met every request have nothing more until another comes."""
+        for experiment_id in self._unserved:
+            self._rest(experiment_id)
+        self._want_requests.update(self._unserved)
+        self._unserved.clear()
+
+    def _wake_those_that_want_requests(self, experiments: Mapping[int, LiveExperiment], do: Do) -> None:
+        for experiment_id in self._want_requests:
+            self._line_up(experiment_id, experiments, do)
+        self._want_requests.clear()
 
     def _rest(self, experiment_id: int) -> None:
         """The experiment has nothing to hand out until something happens to it."""

@@ -234,6 +234,8 @@ def _states(rows: Rows) -> Iterator[str]:
             yield f"trial {trial.trial_id} is {trial.state}, and its experiment is {rows.experiment.state}"
         if trial.state == TrialState.RUNNING and trial.trial_id not in held:
             yield f"trial {trial.trial_id} is running without a lease"
+        if not trial.origin and trial.token > 0:
+            yield f"trial {trial.trial_id} waits for its hyperparameters, and was trained under {trial.token} leases"
 
 
 def _checkpoints(rows: Rows) -> Iterator[str]:

@@ -119,7 +119,9 @@ def trials_by_key(connection: Connection, keys: Sequence[tuple[int, int]]) -> di
 
 def _trial(row: Row[Any]) -> TrialInfo:
     # The trial's row is written when its state changes; between that the reports are ahead of it.
-    return from_row(TrialInfo, row, resource=max(row.resource, row.reported or 0), worker=row.worker or "")
+    # One that waits for its hyperparameters has null in place of them.
+    shown = {"resource": max(row.resource, row.reported or 0), "worker": row.worker or "", "hparams": row.hparams or {}}
+    return from_row(TrialInfo, row, **shown)
 
 
 def get_trial(connection: Connection, experiment_id: int, trial_id: int) -> TrialInfo:

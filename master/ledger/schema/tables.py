@@ -98,6 +98,7 @@ experiments = _table(
     Column("owner", CleanText, nullable=False, server_default=""),
     Column("spec_rules", Integer, nullable=False, server_default="1"),
     Column("max_trials", Integer),
+    Column("sampler_problem", CleanText, nullable=False, server_default=""),
     _partial("uq_experiments_request", "request_id", where="request_id <> ''", unique=True),
 )
 

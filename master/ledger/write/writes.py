@@ -36,13 +36,14 @@ class _Values:
 
     def __init__(self, columns: Sequence[Column[Any]]) -> None:
         self._read = attrgetter(*(column.name for column in columns))
-        kinds = enumerate(column.type for column in columns)
-        self._encoders = [(i, type(kind).encode) for i, kind in kinds if isinstance(kind, Encoded)]
+        kinds = [(i, column.type, column.nullable) for i, column in enumerate(columns)]
+        self._encoders = [(i, type(kind).encode, null) for i, kind, null in kinds if isinstance(kind, Encoded)]
 
     def __call__(self, row: Any) -> list[Any]:
         values = list(self._read(row))
-        for i, encode in self._encoders:
-            if values[i] is not None:
+        for i, encode, nullable in self._encoders:
+            # A document that has to be there and is not is the one that JSON calls null.
+            if values[i] is not None or not nullable:
                 values[i] = encode(values[i])
         return values
 
@@ -114,7 +115,7 @@ _INSERTIONS = {
 _EXPERIMENTS = Update(
     tables.experiments,
     *("state", "state_reason", "end_time", "counts", "resource_spent", "resource_full"),
-    *("priority", "weight", "max_concurrent_trials", "max_trials"),
+    *("priority", "weight", "max_concurrent_trials", "max_trials", "sampler_problem"),
 )
 _BRACKETS = Update(tables.brackets, "max_trials", "trials_created", "max_concurrent_trials")
 _RUNGS = Update(tables.rungs, "entered", "promoted", "failed", "best_metric")
@@ -125,6 +126,7 @@ _TRIALS = Update(
     *("restarts", "workers_lost", "token", "end_time"),
     *("start_resource", "start_uri"),
 )
+_SAMPLED = Update(tables.trials, "hparams", "origin")
 _LEASES = Update(
     tables.leases, "target", "decision", "decision_sequence", "save", "end_time", "outcome", "error", "last_sequence"
 )
@@ -168,6 +170,8 @@ def write(connection: Connection, changes: Changes, commit_id: int) -> None:
         (changes.new_leases, changes.leases, _LEASES),
     ):
         _change_and_add(connection, new, changed, change)
+    if changes.sampled:
+        _SAMPLED.run(connection, list(changes.sampled.values()))
     for rows in (changes.new_results, changes.new_checkpoints, changes.new_events):
         _add(connection, rows)
     if changes.new_reports:

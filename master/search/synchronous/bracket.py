@@ -57,7 +57,12 @@ class SynchronousBracket:
     @property
     def has_work(self) -> bool:
         """Whether a trial waits for its turn, or can be created."""
-        return self.can_create or any(rung.queued for rung in self.rungs)
+        return self.can_create or self.has_promoted
+
+    @property
+    def has_promoted(self) -> bool:
+        """Whether a promoted trial waits for its turn."""
+        return any(rung.queued for rung in self.rungs)
 
     def work(self, number: int) -> Train:
         """What to train next, where it has work: the best promoted trial, or else a new one, which gets this number."""

@@ -64,6 +64,12 @@ class SynchronousHalving:
         """New trials have hyperparameters from the search space."""
         return True
 
+    @property
+    def creates(self) -> bool:
+        """Whether nothing is to be decided at a barrier, and the first bracket with work has only new trials."""
+        first = self._first_with_work()
+        return first is not None and not first.has_promoted and not any(b.deciding for b in self._brackets)
+
     def expected_cost(self) -> ExpectedCost:
         """The cost where nothing fails."""
         return expected_cost(self._plan, self._eta, _ASSUMPTION)
