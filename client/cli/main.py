@@ -42,6 +42,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drain": ("rungmaster.client.cli.commands.cluster:drain", "Have a worker save what it trains, and leave."),
     "master": ("rungmaster.master.cli.master:command", "Serve searches from a database."),
     "worker": ("rungmaster.worker.cli:command", "Train trials for a master."),
+    "certs": ("rungmaster.master.cli.certs:command", "Make certificates for TLS."),
+    "token": ("rungmaster.master.cli.token:command", "Make, list and revoke the tokens of a master's callers."),
     "report": ("rungmaster.worker.trial.shell:report", "Inside a trial: hand in what was measured."),
     "checkpoint-save": ("rungmaster.worker.trial.shell:checkpoint_save", "Inside a trial: hand over a checkpoint."),
     "hparam": ("rungmaster.worker.trial.shell:hparam", "Inside a trial: print a hyperparameter."),

@@ -110,8 +110,12 @@ def read_tokens(path: Path) -> tuple[Caller, ...]:
         mode = path.stat().st_mode
     except OSError as error:
         raise InvalidInput(f"{place}: cannot be read: {error.strerror}") from error
+    return callers_in(parse_document(read_document(path), source=place), place, mode)
+
+
+def callers_in(document: Any, place: str, mode: int = 0o600) -> tuple[Caller, ...]:
+    """The callers in a document that stands at `place`, a file of this mode. Raises InvalidSpec with every problem."""
     reading = _Reading(place)
-    document = parse_document(read_document(path), source=place)
     callers = reading.callers(document)
     reading.check_mode(mode)
     if reading.problems:
@@ -185,7 +189,10 @@ class _Reading:
         if not isinstance(value, str) or not TOKEN.fullmatch(value):
             self._wrong(where, "must be text of letters, digits and - . _ ~ + /; in quotes where it is a number")
         elif len(value) < MIN_TOKEN:
-            self._wrong(where, f"must have at least {MIN_TOKEN} characters, got {len(value)}; `openssl rand -hex 32`")
+            self._wrong(
+                where,
+                f"must have at least {MIN_TOKEN} characters, got {len(value)}; `rungmaster token create` makes one",
+            )
         else:
             return digest_of(value)
         return b""
