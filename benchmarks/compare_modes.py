@@ -8,8 +8,9 @@ It prints the median virtual time, over the seeds, until a trial was trained in 
 and 1 in 1,000 on the usual model; and `learned` divided by each. Divisor 4, five rungs up to 256, 8 workers. A
 search makes a million trials if it must; `never` where half of the searches had found none after 20,000.
 
-How it could mislead: nothing can be learned before some trials were trained in full. Where a search is over after a few
-of them (an easy aim, or hundreds of workers), `learned` is hardly more than `standard`.
+How it could mislead: a median of 30 seeds may be off by a third, since times to something rare are nearly exponential;
+take more (`--first 4000 --seeds 600`) to compare rules. And nothing can be learned before low rungs have results: where
+a search is over soon (an easy aim, or hundreds of workers), `learned` is hardly more than `standard`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def time_of(task: tuple[str, Mode, int, float]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kinds", nargs="*", help=f"of {', '.join(GOOD)}; none: all")
-    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=30, help="how many")
     parser.add_argument("--modes", type=lambda text: text.split(","), default=MODES, help=f"of {', '.join(MODES)}")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     args = parser.parse_args()
@@ -57,7 +59,8 @@ def main() -> None:
             error = good_error(kind)
             medians: dict[str, float] = {}
             for mode in args.modes:
-                tasks: list[tuple[str, Mode, int, float]] = [(kind, mode, seed, error) for seed in range(args.seeds)]
+                seeds = range(args.first, args.first + args.seeds)
+                tasks: list[tuple[str, Mode, int, float]] = [(kind, mode, seed, error) for seed in seeds]
                 medians[mode] = median(pool.imap_unordered(time_of, tasks))
             told = (
                 f"{mode} {found:,.0f}" if math.isfinite(found) else f"{mode} never" for mode, found in medians.items()

@@ -481,6 +481,20 @@ MUTANTS = (
         UNIT + "test_search.py::test_a_bracket_has_no_winner_while_one_that_was_promoted_trains",
     ),
     Mutant(
+        "what lower rungs have shown of a bracket is forgotten further up",
+        "master/search/learned_shares.py",
+        "*(a / below[-1] * step for a in below)",
+        "*(step for _ in below)",
+        UNIT + "test_learned_shares.py::test_lower_rungs_that_tell_the_truth_count_before_a_trial_was_trained_in_full",
+    ),
+    Mutant(
+        "results below the highest rung are no evidence",
+        "master/search/learned_shares.py",
+        "(rungs[-1].resource / full)",
+        "(rungs[-1].resource // full)",
+        UNIT + "test_learned_shares.py::test_lower_rungs_that_tell_the_truth_count_before_a_trial_was_trained_in_full",
+    ),
+    Mutant(
         "a barrier opens before its last trial is in",
         "master/search/synchronous/rung.py",
         "return len(self._results) == self.expected",

@@ -152,7 +152,7 @@ class AdaptiveAsha:
     def _least_by_learning(self) -> AshaBracket:
         """The bracket of the pool with the smallest (trials + 1) / weight, the first of equal ones."""
         assert self._learned is not None
-        weights = self._learned.weights([bracket.rungs[-1] for bracket in self._brackets])
+        weights = self._learned.weights([bracket.rungs for bracket in self._brackets])
         behind = [(b.created + 1) / weight for b, weight in zip(self._brackets, weights, strict=True)]
         return self._brackets[behind.index(min(behind))]
 
