@@ -31,6 +31,7 @@ from .assignment.training import Training, TrainingContext, lease_name
 from .checkpoints.housekeeping import Housekeeping
 from .checkpoints.outages import Outages
 from .checkpoints.store import CheckpointStore
+from .idleness import Idleness
 from .link.acknowledgement_log import AcknowledgementLog
 from .link.outbox import Outbox
 from .link.spill import SpillFile, SpillFolder
@@ -57,7 +58,8 @@ class Agent:
         self._trainings: dict[LeaseRef, Training] = {}
         self._told = Repeats()
         self._tasks: dict[LeaseRef, asyncio.Task[None]] = {}
-        self._last_trained = 0.0
+        self._idleness: Idleness | None = None
+        self._welcomed = asyncio.Event()
         self._store = CheckpointStore(settings.directory, settings.allowed_storages)
         self._outages = Outages(self._tell_outage)
         self._guard = ReaperClient(settings.hidden_variables)
@@ -133,17 +135,21 @@ class Agent:
         self._progress()
 
     async def _leave_when_idle(self) -> None:
-        """Drains once the worker has had nothing to train for as long as the settings say, with a master or without."""
+        """Drains once the worker has had nothing to train for as long as the settings say.
+
+        Before it has met a master it is not idle: that none can be found is an error, which has a time of its own.
+        """
         patience_s = self._settings.exit_when_idle_s
+        if patience_s is None:
+            return
+        await self._welcomed.wait()
         clock = asyncio.get_running_loop().time
-        self._last_trained = clock()
-        while patience_s is not None:
-            left_s = patience_s if self._trainings else self._last_trained + patience_s - clock()
-            if left_s <= 0:
-                logger.info("nothing to train for %g s", patience_s)
-                self.drain()
-                return
+        self._idleness = Idleness(patience_s, clock())
+        while left_s := self._idleness.left_s(len(self._trainings), clock()):
             await asyncio.sleep(left_s)
+        if not self.outbox.draining:
+            logger.info("nothing to train for %g s", patience_s)
+            self.drain()
 
     def stop(self) -> None:
         """Ends all training without saving, and leaves at once."""
@@ -186,6 +192,7 @@ class Agent:
 
     def received(self, response: SessionResponse) -> None:
         """A bundle from the master."""
+        self._welcomed.set()
         if response.drain and not self.outbox.draining:
             logger.info("a person asked the master to have this worker leave")
             self.drain()
@@ -254,7 +261,8 @@ class Agent:
             ended = Exit(ExitOutcome.WORKER_FAULT, f"the worker failed: {error!r}")
         finally:
             del self._trainings[lease], self._tasks[lease]
-            self._last_trained = asyncio.get_running_loop().time()
+            if self._idleness is not None:
+                self._idleness.trial_ended(asyncio.get_running_loop().time())
             reporter.process_ended()
         self._log_end(lease, ended)
         self.outbox.record(lease, ended)

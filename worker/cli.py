@@ -144,7 +144,8 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "exit_when_idle_s",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="Leave, with exit code 0, after this long without anything to train.",
+    help="Leave, with exit code 0, after this long with no trial here: none that trains, is loaded or is saved. It "
+    "counts from the first master that was found.",
 )
 @click.option("--exit-with-parent", is_flag=True, help="Drain and leave when standard input closes.")
 @click.option("--verbose", is_flag=True, help="Say more on standard error.")
