@@ -145,8 +145,10 @@ class Agent:
         await self._welcomed.wait()
         clock = asyncio.get_running_loop().time
         self._idleness = Idleness(patience_s, clock())
-        while left_s := self._idleness.left_s(len(self._trainings), clock()):
+        left_s = patience_s
+        while left_s > 0:
             await asyncio.sleep(left_s)
+            left_s = self._idleness.left_s(len(self._trainings), clock())
         if not self.outbox.draining:
             logger.info("nothing to train for %g s", patience_s)
             self.drain()
