@@ -16,6 +16,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 from ..proto.v1 import experiment_pb2
 from ..shared.errors import Unavailable
+from ..shared.net.addresses import is_announced
+from ..shared.net.announcement import current
 from ..shared.net.backoff import Backoff
 from ..shared.net.channel import KEEPALIVE_S, check_secrecy, open_channel
 from ..shared.net.credentials import NO_CREDENTIALS, Credentials
@@ -44,7 +46,9 @@ class MasterConnection:
     def __init__(self, addresses: tuple[str, ...], timeout_s: float, credentials: Credentials = NO_CREDENTIALS) -> None:
         """Raises InvalidInput where a token would leave this machine in plain text."""
         for address in addresses:
-            check_secrecy(address, credentials)
+            # What is told in a file is checked when it is read.
+            if not is_announced(address):
+                check_secrecy(address, credentials)
         self.addresses = addresses
         self.timeout_s = timeout_s
         self.credentials = credentials
@@ -129,14 +133,17 @@ class MasterConnection:
                 self._current += 1
 
     def _channel(self) -> tuple[str, grpc.Channel]:
-        """The address that the next attempt goes to, and the channel there."""
+        """The address that the next attempt goes to, as it was given, and the channel there.
+
+        Raises Unavailable where it stands in a file that no master has written.
+        """
         with self._lock:
             if self._closed:
                 raise Unavailable("the client was closed")
-            address = self.address
-            if address not in self._channels:
-                self._channels[address] = open_channel(address, self.credentials)
-            return address, self._channels[address]
+            place = current(self.address)
+            if place not in self._channels:
+                self._channels[place] = open_channel(place, self.credentials)
+            return self.address, self._channels[place]
 
 
 def _open(channel: grpc.Channel, request: Message) -> Iterator[Any]:
@@ -195,7 +202,7 @@ class Attempts:
     def _look_for_the_cause(self, address: str) -> None:
         """Raises TlsError where it is one that stays. One look at each address is enough."""
         if self._failures < len(self._connection.addresses) and self._left() > 0:
-            cause = diagnose(address, self._connection.credentials, min(PATIENCE_S, self._left()))
+            cause = diagnose(current(address), self._connection.credentials, min(PATIENCE_S, self._left()))
             if cause is not None:
                 raise cause
 

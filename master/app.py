@@ -14,9 +14,11 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from ..shared.errors import DatabaseLost, InvalidInput, MastershipLost, RungmasterError, Unavailable
+from ..shared.net.announcement import announce, check_announceable
 from ..shared.version import __version__
 from .dispatcher.core import Core
 from .dispatcher.recovered import SessionParameters
@@ -52,7 +54,7 @@ def default_holder() -> str:
 class Options:
     """How a master runs. Durations in seconds, but for `keep_reports_days`: days, or None for ever.
 
-    `holder` says for people who it is.
+    `holder` says for people who it is, the file `announced_in` for everybody who shares its folder where it is.
     """
 
     database: str
@@ -67,6 +69,7 @@ class Options:
     connections_of_host: int = CONNECTIONS_OF_HOST
     health_listen: str = ""
     holder: str = field(default_factory=default_holder)
+    announced_in: Path | None = None
 
 
 class Announcer(Protocol):
@@ -101,6 +104,8 @@ async def _serve_until(stopping: Stopping, options: Options, announcer: Announce
     check_address(options.listen)
     if options.health_listen:
         check_address(options.health_listen, "--health-listen")
+    if options.announced_in is not None:
+        check_announceable(options.announced_in)
     raise_file_limit()
     guard = ServerOptions.of(options.security, options.connections_of_host, options.health_listen)
     async with _stopping_with_parent(stopping, options.exit_with_parent):
@@ -147,6 +152,8 @@ async def _serve(
             port = await _listen(server, options)
             hit("serve.after")
             await _announce(ledger, thread, reachable(options.listen, port))
+            if options.announced_in is not None:
+                await asyncio.to_thread(announce, options.announced_in, reachable(options.listen, port))
             announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
             background = [
                 Upkeep(writer, ledger, reader, thread, options.keep_reports_days).run(),

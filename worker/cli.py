@@ -62,7 +62,8 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     envvar="RUNGMASTER_MASTER",
     show_envvar=True,
-    help="Where the master listens; several, where standbys may take over.",
+    help="Where the master listens; several, where standbys may take over. file:PATH: as the file of its --announce "
+    "says, which is read again for each attempt.",
 )
 @credential_options
 @click.option("--slots", type=click.IntRange(1, 10_000), help="Trials at once.  [default: the number of GPUs, or 1]")

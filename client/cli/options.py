@@ -48,7 +48,8 @@ def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -
         "--master",
         "addresses",
         metavar="HOST:PORT[,…]",
-        help="Where the master is; several where standbys may take over.  [env var: RUNGMASTER_MASTER; default: the "
+        help="Where the master is; several where standbys may take over; file:PATH as the file of its "
+        "--announce says.  [env var: RUNGMASTER_MASTER; default: the "
         f"one that runs on {DEFAULT_DATABASE} in this folder, or {DEFAULT_ADDRESS}]",
     )
     @click.option(

@@ -96,6 +96,12 @@ SWITCH_INTERVAL_S = 0.0005
     type=click.FloatRange(min=0.0),
     help="Thin the reports of experiments that ended longer ago (see `rungmaster thin`); by default they all stay.",
 )
+@click.option(
+    "--announce",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the address into this file once it serves, for `--master file:FILE` of those that share its folder.",
+)
 @click.option("--holder", hidden=True, help="Who this is, for people that find the database in use.")
 @click.option("--exit-with-parent", is_flag=True, help="End when standard input closes.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
@@ -115,6 +121,7 @@ def command(
     connections_per_host: int,
     health_listen: str | None,
     keep_reports_days: float | None,
+    announce: Path | None,
     holder: str | None,
     exit_with_parent: bool,
     verbose: bool,
@@ -150,6 +157,7 @@ def command(
         connections_per_host,
         _one_address("--health-listen", health_listen) if health_listen else "",
         holder or default_holder(),
+        announce,
     )
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(serve(options, ConsoleAnnouncer()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rungmaster.shared.errors import InvalidInput
-from rungmaster.shared.net.addresses import is_loopback, parse_addresses
+from rungmaster.shared.net.addresses import is_announced, is_loopback, parse_addresses
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,9 @@ from rungmaster.shared.net.addresses import is_loopback, parse_addresses
         ("10.0.0.7:7000", ("10.0.0.7:7000",)),
         ("[::1]", ("[::1]:50051",)),
         ("[fe80::2]:9", ("[fe80::2]:9",)),
+        ("file:run/master.address", ("file:run/master.address",)),
+        ("file:/a b/c:d, head", ("file:/a b/c:d", "head:50051")),
+        ("file:7000", ("file:7000",)),
     ],
 )
 def test_addresses_are_read_as_people_write_them(text: str, addresses: tuple[str, ...]) -> None:
@@ -40,6 +43,7 @@ def test_addresses_are_read_as_people_write_them(text: str, addresses: tuple[str
         ("::1", "brackets"),
         ("[::1", "brackets"),
         ("[::1]5", "brackets"),
+        ("file:", "path of the file is missing"),
         ("my head:1", "characters that no host name has"),
     ],
 )
@@ -51,3 +55,13 @@ def test_what_is_no_address_is_refused_with_the_reason(text: str, words: str) ->
 def test_only_this_machine_is_loopback() -> None:
     assert all(map(is_loopback, ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.8.0.1:1"]))
     assert not any(map(is_loopback, ["head:1", "10.0.0.1:1", "0.0.0.0:1", "[::]:1", "127.0.0.1.example.com:1"]))
+
+
+def test_nobody_listens_at_what_a_file_says() -> None:
+    with pytest.raises(InvalidInput, match=r"no host name has|port must be"):
+        parse_addresses("file:/run/address", listening=True)
+
+
+def test_a_file_with_the_address_is_told_from_a_host_of_that_name() -> None:
+    assert is_announced("file:/run/address")
+    assert not any(map(is_announced, ["file:7000", "head:1", "files:/x"]))

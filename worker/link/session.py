@@ -11,7 +11,15 @@ import grpc
 import grpc.aio
 
 from ...proto.v1.worker_pb2_grpc import WorkerServiceStub
-from ...shared.errors import FailedPrecondition, InvalidInput, PermissionDenied, RungmasterError, Unauthenticated
+from ...shared.errors import (
+    FailedPrecondition,
+    InvalidInput,
+    PermissionDenied,
+    RungmasterError,
+    Unauthenticated,
+    Unavailable,
+)
+from ...shared.net.announcement import current
 from ...shared.net.channel import open_async_channel
 from ...shared.net.credentials import Credentials
 from ...shared.net.diagnosis import diagnose, may_be_tls
@@ -76,10 +84,14 @@ class Peer(Protocol):
 async def converse(address: str, credentials: Credentials, peer: Peer, welcomed: Callable[[Welcome], None]) -> None:
     """Holds one session with the master at `address` until the worker leaves. Raises SessionEnded when it breaks.
 
-    `welcomed` is told the master's terms, and raises SessionEnded where they are not acceptable.
+    Where the address is told in a file, that is read now. `welcomed` is told the master's terms, and raises
+    SessionEnded where they are not acceptable.
     """
     try:
+        address = current(address)
         opened = open_async_channel(address, credentials)
+    except Unavailable as error:
+        raise SessionEnded(str(error)) from error
     except InvalidInput as error:
         raise SessionEnded(str(error), cause=error) from error
     async with opened as channel:
