@@ -31,6 +31,7 @@ from .failpoints import arm, hit
 from .ledger.ledger import Ledger
 from .ledger.read.reader import Reader
 from .ownership import Claim, Election, own, renew
+from .sampling.host import SamplerHost
 from .services.limits.connections import raise_file_limit
 from .services.listening import check_address, check_free, reachable
 from .services.security.identity import Security
@@ -158,6 +159,7 @@ async def _serve(
             background = [
                 Upkeep(writer, ledger, reader, thread, options.keep_reports_days).run(),
                 Sweeper(writer, ledger, reader, thread).run(),
+                SamplerHost(writer, reader).run(),
                 go_on_in_portions(writer),
             ]
             await _run(writer, server, background, renewing, options, stopping.told)

@@ -24,6 +24,7 @@ TEST_LIMIT = 60
 TESTS_FAILED = 1
 
 AWAITING = "tests/unit/test_awaiting.py::"
+SAMPLING = "tests/unit/test_sampling.py::"
 LEASES = "tests/unit/test_experiment_leases.py::"
 SEARCHES = "tests/unit/test_experiment_search.py::"
 FAILURES = "tests/unit/test_experiment_failures.py::"
@@ -72,6 +73,34 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant(
+        "a program may answer what it was not asked",
+        "master/sampling/asks.py",
+        "if ask not in self._owed:",
+        "if ask not in self._owed and not self._owed.setdefault(ask, 1):",
+        SAMPLING + "test_an_answer_to_nothing_that_was_asked_breaks_the_conversation",
+    ),
+    Mutant(
+        "what a sampler suggested too late is lost",
+        "master/experiment/suggestions.py",
+        "experiment.next_trial.keep(suggestion)",
+        "pass",
+        AWAITING + "test_what_comes_is_given_in_order_and_what_is_left_to_the_next_trials",
+    ),
+    Mutant(
+        "a suggestion that is with the experiment is asked for once more",
+        "master/sampling/asks.py",
+        "return sum(self._owed.values()) + self._in_hand",
+        "return sum(self._owed.values())",
+        SAMPLING + "test_what_has_come_is_under_way_until_it_is_taken",
+    ),
+    Mutant(
+        "a trial waits anew with each look",
+        "master/sampling/patience.py",
+        "self._since = {trial: self._since.get(trial, now) for trial in trials}",
+        "self._since = {trial: now for trial in trials}",
+        SAMPLING + "test_a_trial_waits_from_when_it_was_first_seen",
+    ),
     Mutant(
         "a trial that waits for its hyperparameters is handed out",
         EXPERIMENT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
 
+from ...shared.wire.model import TrialState
 from ..experiment.changes import LeaseRow
 from ..experiment.experiment import LiveExperiment
 from ..experiment.next_trial import SampledHparams
@@ -27,7 +28,7 @@ class Sampling:
 
     def see(self, experiment: LiveExperiment) -> None:
         """Something has happened to this experiment, the first time that it is there among others."""
-        if experiment.next_trial.sampled or experiment.records.awaiting:
+        if experiment.next_trial.sampled:
             self._seen.add(experiment.experiment_id)
 
     def concern(self, experiments: Set[int]) -> bool:
@@ -36,15 +37,17 @@ class Sampling:
 
     def needs(self, now: Now) -> list[SamplingNeeds]:
         """Those that are active, and what each wants of its sampler."""
-        found = (self._isolation.live.get(number) for number in sorted(self._seen))
-        return [self._needs(experiment, now) for experiment in found if experiment is not None and experiment.active]
+        found = [each for each in self._isolation.live.values() if each.next_trial.sampled]
+        self._seen = {each.experiment_id for each in found}
+        return [self._needs(each, now) for each in found if each.active]
 
     def _needs(self, experiment: LiveExperiment, now: Now) -> SamplingNeeds:
         records = experiment.records
         stocked = tuple(each.hparams for each in experiment.next_trial.stock)
         ending = sum(_ends_soon(lease, records.trials[trial].resource) for trial, lease in records.leases.items())
         free = self._idle(experiment, now) + ending
-        return SamplingNeeds(experiment, tuple(records.awaiting), stocked, free, records.trials_left)
+        results = sum(rung.entered for rung in records.rungs.values()) + records.row.counts[TrialState.DISCARDED.value]
+        return SamplingNeeds(experiment, tuple(records.awaiting), stocked, free, records.trials_left, results)
 
     def _idle(self, experiment: LiveExperiment, now: Now) -> int:
         """How many trials fit on the workers that ask, beside one for each request: for that a trial waits already."""

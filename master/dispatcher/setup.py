@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...shared.errors import InvalidSpec, Problem
+from ...shared.errors import CannotStart, InvalidSpec, Problem
+from ...shared.sampling.programs import command_of
 from ...shared.space.quasi_random import QuasiRandom
 from ...shared.space.space import DRAW_RULES, Space
 from ...shared.space.variation import completed, explored
-from ...shared.spec.samplers import QuasiRandomSpec
+from ...shared.spec.samplers import ProgramSamplerSpec, QuasiRandomSpec, SamplerSpec
 from ...shared.spec.spec import SPEC_RULES, Spec, stored_spec
 from ..experiment.next_trial import Draw, Explore, no_explore, patiently
 from ..experiment.setup import ExperimentSetup
@@ -47,9 +48,9 @@ class Refused:
 def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
     """Builds the searcher of a valid spec, and its search space where there is none yet.
 
-    Raises InvalidSpec where its hyperparameters cannot be had.
+    Raises InvalidSpec where its hyperparameters cannot be had: nothing can be drawn, or its sampler is not installed.
     """
-    _check_drawn_here(spec)
+    _check_installed(spec.sampler)
     setup = _set_up(spec, _draw_of(spec, space or _space(spec, DRAW_RULES)))
     if setup.searcher.draws:
         # What nothing can be drawn from is refused rather than begun.
@@ -57,10 +58,19 @@ def set_up(spec: Spec, space: Space | None = None) -> ExperimentSetup:
     return setup
 
 
-def _check_drawn_here(spec: Spec) -> None:
-    if spec.sampler.is_program:
-        what = f"{spec.sampler.name} is not available in this version of the master; leave it out to draw at random"
-        raise InvalidSpec([Problem("sampler", what)])
+def _check_installed(sampler: SamplerSpec) -> None:
+    if isinstance(sampler, ProgramSamplerSpec):
+        try:
+            command_of(sampler.name, sampler.program_name)
+        except CannotStart as error:
+            raise InvalidSpec([Problem("sampler", str(error))]) from error
+
+
+def random_draw(spec: Spec, draw_rules: int) -> Callable[[int], Mapping[str, Any]]:
+    """What draws a trial's hyperparameters at random, whatever the spec's sampler is. It takes its time; whatever it
+    raises, there are none."""
+    draw = patiently(Portions(_space(spec, draw_rules), spec.seed))
+    return lambda trial: draw(trial) or {}
 
 
 def _space(spec: Spec, rules: int) -> Space:

@@ -116,7 +116,10 @@ class LiveExperiment:
     def _target(self, train: Train, batch: Batch) -> None:
         """The searcher wants this trial trained: it is ready now, or as soon as its lease has ended."""
         if train.new:
-            self.records.create_trial(train, self.next_trial.take(train, self.records.hparams_of(train.parent)), batch)
+            given = self.next_trial.take(train, self.records.hparams_of(train.parent))
+            self.records.create_trial(train, given, batch)
+            if given is not None and not given.drawn:
+                self.records.note("trial_sampled", train.trial, given.told, batch)
         else:
             trial = self.records.trials[train.trial]
             before = trial.state_reason

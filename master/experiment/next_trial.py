@@ -40,13 +40,19 @@ def patiently(draw: Draw) -> Draw:
 
 @dataclass(frozen=True, slots=True)
 class SampledHparams:
-    """Hyperparameters of a trial that does not draw them itself: where they came from, and what a sampler says of them
-    to people. `trial` is the only one that they are for; None: any."""
+    """Hyperparameters of a trial, where they came from, and what a sampler says of them to people. `trial` is the only
+    one that they are for; None: any. `drawn`: they were there before the trial, and nobody was asked."""
 
     hparams: Mapping[str, Any]
     origin: str
     note: str = ""
     trial: int | None = None
+    drawn: bool = False
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the journal tells of them."""
+        return {"origin": self.origin} | ({"note": self.note} if self.note else {})
 
 
 class NextTrial:
@@ -102,10 +108,10 @@ class NextTrial:
         self.number += 1
         if train.parent is not None:
             assert parent is not None, f"the hyperparameters of trial {train.parent} are not there"
-            return SampledHparams(self._explore(train.trial, parent), f"trial {train.parent}")
+            return SampledHparams(self._explore(train.trial, parent), f"trial {train.parent}", drawn=True)
         if train.hparams is not None:
-            return SampledHparams(train.hparams, train.origin or "searcher")
+            return SampledHparams(train.hparams, train.origin or "searcher", drawn=True)
         if self.sampled and train.trial >= self._initial:
             return self.stock.popleft() if self.stock else None
         assert hparams is not None, f"the hyperparameters of trial {train.trial} are not there"
-        return SampledHparams(hparams, "initial" if train.trial < self._initial else self._origin)
+        return SampledHparams(hparams, "initial" if train.trial < self._initial else self._origin, drawn=True)

@@ -6,7 +6,7 @@ nothing that the search does beside it waits for a sampler, and its journal tell
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,19 +19,31 @@ from .records import Batch, ExperimentRecords
 class SamplingNeeds:
     """What an experiment wants of its sampler: hyperparameters for the trials that are `awaiting`, lowest first, and
     for as many more as slots of workers are idle or about to be. It has `stocked` suggestions that no trial has taken,
-    and `trials_left` to make beside those that wait."""
+    and `trials_left` to make beside those that wait. `results` grows with each result that a
+    sampler is told."""
 
     experiment: LiveExperiment
     awaiting: tuple[int, ...]
     stocked: tuple[Mapping[str, Any], ...]
     about_to_be_free: int
     trials_left: int
+    results: int
 
     @property
     def wanted(self) -> int:
         """How many suggestions it could use beside those that it has."""
         ahead = min(self.about_to_be_free, self.trials_left) - len(self.stocked)
         return len(self.awaiting) + max(0, ahead)
+
+    def with_suggestion(self, hparams: Mapping[str, Any]) -> SamplingNeeds:
+        """The same, once this is given to the experiment."""
+        if self.awaiting:
+            return replace(self, awaiting=self.awaiting[1:])
+        return replace(self, stocked=(*self.stocked, hparams))
+
+    def without(self, trials: Collection[int]) -> SamplingNeeds:
+        """The same, once these trials have their hyperparameters."""
+        return replace(self, awaiting=tuple(trial for trial in self.awaiting if trial not in trials))
 
 
 def suggest(experiment: LiveExperiment, suggestions: Iterable[SampledHparams], batch: Batch) -> None:
@@ -61,13 +73,7 @@ def give(records: ExperimentRecords, trial_id: int, suggestion: SampledHparams, 
         trial.hparams = suggestion.hparams
     records.touch_trial(trial, batch)
     batch.changes.sampled[records.experiment_id, trial_id] = replace(trial, hparams=suggestion.hparams)
-    note_sampled(records, trial_id, suggestion, batch)
-
-
-def note_sampled(records: ExperimentRecords, trial_id: int, suggestion: SampledHparams, batch: Batch) -> None:
-    """Has the journal tell where a trial's hyperparameters came from."""
-    told = {"note": suggestion.note} if suggestion.note else {}
-    records.note("trial_sampled", trial_id, {"origin": suggestion.origin, **told}, batch)
+    records.note("trial_sampled", trial_id, suggestion.told, batch)
 
 
 def cannot_sample(experiment: LiveExperiment, why: str, batch: Batch) -> None:  # noqa: ARG001 - settled with the batch

@@ -88,6 +88,11 @@ class ProgramSamplerSpec(SamplerSpec):
     patience: Annotated[int | float, number(above=0, maximum=1e6)] = 10
     memory: Annotated[int | float, number(above=0, maximum=1e6)] = 4
 
+    @property
+    def program_name(self) -> str:
+        """Under which name the program is registered; empty for one of ours."""
+        return ""
+
     def told(self) -> dict[str, Any]:
         """What the program is told of the spec's fields: all that only it can understand."""
         return self.model_dump(mode="json", exclude={*ProgramSamplerSpec.model_fields})
@@ -155,6 +160,11 @@ class ExternalSpec(ProgramSamplerSpec):
     name: Annotated[str, one_of("external")] = "external"
     program: Annotated[str, text(MAX_NAME)]
     options: Annotated[dict[Any, Any], BeforeValidator(_options)] = Field(default_factory=dict)
+
+    @property
+    def program_name(self) -> str:
+        """Under which name it is registered."""
+        return self.program
 
     @property
     def origin(self) -> str:

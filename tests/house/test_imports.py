@@ -20,7 +20,7 @@ ALLOWED = {
     "client": ("shared", "proto"),
 }
 #: From pure to impure: each layer of the master imports only itself and what stands left of it.
-LAYERS = ("search", "experiment", "ledger", "dispatcher", "services")
+LAYERS = ("search", "experiment", "ledger", "dispatcher", "sampling", "services")
 #: Clock, I/O, threads, chance and whatever else makes the same input give another output.
 IMPURE = frozenset(
     {"asyncio", "concurrent", "contextvars", "multiprocessing", "signal", "subprocess", "threading"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,7 +91,12 @@ def test_a_search_that_draws_nothing_has_no_use_for_a_sampler(sampler: Any) -> N
     assert spec_with("random", searcher=GRID).sampler.name == "random"
 
 
-@pytest.mark.parametrize("sampler", ["bohb", TPE, MINE], ids=str)
-def test_what_no_master_can_sample_yet_is_refused_when_it_is_submitted(sampler: Any) -> None:
-    with pytest.raises(InvalidSpec, match=r"sampler: .* is not available in this version of the master"):
-        set_up(spec_with(sampler))
+def test_a_program_that_this_machine_does_not_have_is_refused_when_it_is_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNGMASTER_SAMPLERS", str(tmp_path))
+    with pytest.raises(InvalidSpec, match=r"sampler: there is no sampler program 'mine' .*rungmaster sampler add mine"):
+        set_up(spec_with(MINE))
+    (tmp_path / "external").mkdir()
+    (tmp_path / "external" / "mine.json").write_text('{"command": ["mine"]}')
+    assert set_up(spec_with(MINE)).spec.sampler.origin == "external mine"

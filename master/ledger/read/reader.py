@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -38,12 +39,14 @@ from . import (
     recovery,
     report_queries,
     retention,
+    sampling_queries,
     trial_queries,
     trouble_queries,
 )
 from .experiment_queries import ExperimentStatus
 from .paging import parse_page
 from .read_only import ReadOnly
+from .sampling_queries import SampledResult
 
 PAGE, LARGEST_PAGE = 100, 1_000
 REPORTS, LARGEST_REPORTS = 1_000, 10_000
@@ -230,6 +233,17 @@ class Reader:
                 return [], {}
             first, last = found[0].trial_id, found[-1].trial_id
             return found, retention.deciding(connection, experiment_id, first, last)
+
+    def results_after(self, experiment_id: int, after_event_id: int, limit: int) -> list[SampledResult]:
+        """At most `limit` results of an experiment's trials after an entry of its journal, in the order in which they
+        came."""
+        with self._snapshot() as connection:
+            return sampling_queries.results_after(connection, experiment_id, after_event_id, limit)
+
+    def under_way(self, experiment_id: int, limit: int) -> dict[int, Mapping[str, Any]]:
+        """The hyperparameters of at most `limit` trials that are in training or wait for it, by trial."""
+        with self._snapshot() as connection:
+            return sampling_queries.under_way(connection, experiment_id, limit)
 
     def storages(self) -> tuple[str, list[str]]:
         """The database's id, and where its experiments keep checkpoints, as it is written in their specs."""

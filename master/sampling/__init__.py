@@ -1,0 +1,1 @@
+"""Hosts the sampler programs of experiments: one process for each, results in, hyperparameters out."""
