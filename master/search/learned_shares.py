@@ -35,9 +35,9 @@ from .arithmetic import bracket_sizes, equal_cost_weights
 from .rung import WORST, RankedRung, Result
 
 FLOOR = Fraction(1, 20)
-PART, MOST = Fraction(1, 2), 32
+PART, MOST = Fraction(1, 4), 64
 PRIOR, ROUNDS = 1, 4
-SHARPNESS = 8
+SHARPNESS = 6
 DOUBT = 1
 
 
@@ -96,7 +96,7 @@ class LearnedShares:
             strengths = level.strengths(rungs, strengths)
             evidence += sum(map(len, rungs)) * (rungs[-1].resource / full)
         worths = [a / size for a, size in zip(strengths, self._sizes, strict=True)]
-        worths = [_sharpened(worth / max(worths)) for worth in worths]
+        worths = [math.prod(repeat(worth / max(worths), SHARPNESS)) for worth in worths]
         sharp, rest = sum(worths), (DOUBT / (DOUBT + evidence)) ** 2
         floor = float(FLOOR) / len(self._sizes)
         return [
@@ -122,13 +122,6 @@ def estimated(order: Sequence[int], numbers: Sequence[int], believed: Sequence[f
             for hit, number, gone, before in zip(hits, numbers, passed, believed, strict=True)
         ]
     return strengths
-
-
-def _sharpened(worth: float) -> float:
-    """worth^SHARPNESS, by squares."""
-    for _ in range(SHARPNESS.bit_length() - 1):
-        worth *= worth
-    return worth
 
 
 def best_brackets(results: Sequence[Iterable[Result]], total: int) -> list[int]:

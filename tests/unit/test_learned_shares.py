@@ -115,7 +115,7 @@ def test_no_more_results_are_looked_at_than_the_best_few(results: list[tuple[int
         [watched(counted(rungs[-1])) for rungs in ladders([(b, 0, key) for b, key in results])], len(results)
     )
     ranked = sorted((key, trial, bracket) for trial, (bracket, key) in enumerate(results))
-    looked_at = ranked[: min(MOST, (len(results) + 1) // 2)]
+    looked_at = ranked[: min(MOST, (len(results) + 3) // 4)]
     assert order == [bracket for key, _, bracket in looked_at if key != WORST]
     assert taken <= MOST + len(SIZES)
 
