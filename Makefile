@@ -3,7 +3,7 @@
 # Needed: Python 3.11 or later, make, a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test storms check proto baseline bench bench-peers chaos soak attack mutants clean
+.PHONY: help demo test storms test-samplers check proto baseline bench bench-peers chaos soak attack mutants clean
 .DELETE_ON_ERROR:
 
 # A python that is named but does not run (a version manager's placeholder, say) is passed over.
@@ -24,6 +24,7 @@ help:
 	@echo 'make demo    a search over a real training program, on this machine (sets up 400 MB of its own, once)'
 	@echo 'make test    all tests but the long ones'
 	@echo 'make storms  the long ones: each fault by itself against real processes, minutes of it'
+	@echo 'make test-samplers  hebo and vizier, installed in build/samplers (2.7 GB) and tested'
 	@echo 'make check   lint, types, the wire contract and the rules of the house'
 	@echo 'make proto   the Python code of proto/v1/*.proto, made anew (make baseline: what the next changes may not break)'
 	@echo 'make bench   speed, measured: all, or make bench ONLY=throughput (make bench-peers: beside its peers)'
@@ -65,6 +66,13 @@ test: $(READY)
 
 storms: $(READY)
 	$(BIN)/python -P -m pytest tests -n $(JOBS) --dist worksteal --quiet -m storm
+
+# The tests of samplers whose packages are not Rungmaster's: make test-samplers SAMPLERS=hebo
+test-samplers: export RUNGMASTER_SAMPLERS := $(CURDIR)/build/samplers
+test-samplers: SAMPLERS ?= hebo vizier
+test-samplers: $(READY)
+	for sampler in $(SAMPLERS); do $(BIN)/rungmaster sampler install $$sampler || exit 1; done
+	$(BIN)/python -P -m pytest tests/integration/test_sampler_programs.py --quiet --durations 0 -k '$(subst $() , or ,$(strip $(SAMPLERS)))'
 
 check: $(READY) build/typing/ready
 	$(BIN)/ruff check --quiet

@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("rungmaster.worker.trial.shell:report", "Inside a trial: hand in what was measured."),
     "checkpoint-save": ("rungmaster.worker.trial.shell:checkpoint_save", "Inside a trial: hand over a checkpoint."),
     "hparam": ("rungmaster.worker.trial.shell:hparam", "Inside a trial: print a hyperparameter."),
+    "sampler": ("rungmaster.sampler.cli:command", "Install, list, add and try samplers that are programs."),
     "db": ("rungmaster.master.cli.db:command", "Check, back up, restore, export or compact a database."),
     "plan": ("rungmaster.master.cli.plan:command", "Show the brackets of a spec, and what they cost."),
     "simulate": ("rungmaster.master.cli.simulate:command", "Run a search in virtual time, without training."),

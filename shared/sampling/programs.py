@@ -100,6 +100,8 @@ def command_of(name: str, program: str = "") -> Command:
         return Command(external_command(program), scrubbed_environment())
     module, environment = PROGRAMS[name].module, scrubbed_environment() | _OURS
     if installed(name) is not None:
+        # What JAX compiles takes many seconds, and is the same for the next process.
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(environment_folder(name) / "compiled")
         boot = Path(__file__).resolve().parents[2] / "sampler" / _BOOT
         return Command((str(interpreter(environment_folder(name))), "-P", str(boot), module), environment)
     if is_at_hand(name):

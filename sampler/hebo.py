@@ -1,0 +1,105 @@
+"""HEBO, Huawei's Bayesian optimisation (Cowen-Rivers et al., "HEBO: Pushing The Limits of Sample-Efficient
+Hyper-parameter Optimisation", JAIR 2022), by its own package.
+
+Conditional spaces are flat for it: what does not exist has its middle. Each trial counts by its last result, a failed
+one as the worst. What is in training is told as the worst, too, so that it is not suggested again (a constant liar).
+"""
+
+# It runs in an environment of its own.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from hebo.design_space.design_space import DesignSpace
+from hebo.optimizers.hebo import HEBO
+
+from ..shared.sampling.protocol import Pending, Result, Start
+from .flat import Parameter, Results, Space, same
+from .serve import Suggested, main
+
+#: How often it is asked again where what it suggests is forbidden, or was tried before.
+MOST_ATTEMPTS = 10
+
+
+class HeboSampler:
+    """HEBO over a flat space. Its first suggestions, one more than there are hyperparameters, are a Sobol sequence."""
+
+    name = "hebo"
+
+    def start(self, start: Start) -> None:
+        """Makes the design space. Fields of the spec's sampler that are not ours go to HEBO's constructor."""
+        warnings.filterwarnings("ignore")
+        torch.set_num_threads(1)
+        for seed in (random.seed, np.random.seed, torch.manual_seed):
+            seed(start.seed)
+        self._space, self._results = Space(start.space), Results(start.goal)
+        self._names = {each.name: f"p{index}" for index, each in enumerate(self._space.searched)}
+        design = DesignSpace().parse([_dimension(self._names[each.name], each) for each in self._space.searched])
+        self._hebo = HEBO(design, scramble_seed=start.seed, **start.options)
+        self._passed = 0
+
+    def tell(self, result: Result) -> None:
+        """Keeps it for the next ask."""
+        self._results.tell(result)
+
+    def suggest(self, count: int, pending: Sequence[Pending]) -> Iterator[Suggested]:
+        """One after the other: each is in training for the next."""
+        points, losses = self._results.bad_as_worst()
+        worst, points = max(losses, default=0.0), [*points, *(each.hyperparameters for each in pending)]
+        self._pass_over(len(points))
+        for _ in range(count):
+            found = self._wanted(points, [*losses, *[worst] * (len(points) - len(losses))], worst)
+            points.append(found)
+            yield found, ""
+
+    def _pass_over(self, known: int) -> None:
+        """After a restart the Sobol sequence goes on where it was, about, and does not begin again."""
+        if not self._passed and known:
+            self._hebo.sobol.fast_forward(known)
+        self._passed = max(self._passed, known, 1)
+
+    def _wanted(self, points: list[dict[str, Any]], losses: list[float], worst: float) -> dict[str, Any]:
+        """A suggestion that is allowed, and new where that is possible. What is not allowed is told as the worst."""
+        known, found, repeated = {*map(same, points)}, {}, None
+        points, losses = [*points], [*losses]
+        for _ in range(MOST_ATTEMPTS):
+            found = self._once(points, losses)
+            if self._space.is_forbidden(found):
+                points.append(found)
+                losses.append(worst)
+            elif same(found) in known:
+                repeated = found
+            else:
+                return found
+        if repeated is None:
+            raise ValueError(f"each of {MOST_ATTEMPTS} suggestions was forbidden")
+        return repeated
+
+    def _once(self, points: Sequence[Mapping[str, Any]], losses: Sequence[float]) -> dict[str, Any]:
+        if not self._names:
+            return self._space.hyperparameters({})
+        flat = [self._space.flat(each) for each in points]
+        columns = {short: [each[name] for each in flat] for name, short in self._names.items()}
+        self._hebo.X = pd.DataFrame(columns)
+        self._hebo.y = np.array(losses, dtype=float).reshape(-1, 1)
+        suggested = self._hebo.suggest(n_suggestions=1).iloc[0]
+        return self._space.hyperparameters({name: suggested[short] for name, short in self._names.items()})
+
+
+def _dimension(name: str, parameter: Parameter) -> dict[str, Any]:
+    if parameter.type == "categorical":
+        return {"name": name, "type": "cat", "categories": [*range(len(parameter.values))]}
+    kinds = {"float": ("num", "pow"), "int": ("int", "pow_int"), "ordinal": ("int", "int")}
+    kind = kinds[parameter.type][parameter.log]
+    return {"name": name, "type": kind, "lb": parameter.low, "ub": parameter.high}
+
+
+if __name__ == "__main__":
+    main(HeboSampler)
