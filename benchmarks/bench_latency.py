@@ -38,7 +38,7 @@ class Size:
     seconds: float = 3.0
 
 
-async def _train(trainers: Sequence[Trainer], seconds: float) -> Times:
+async def train(trainers: Sequence[Trainer], seconds: float) -> Times:
     """All of them train for a while: what they saw."""
     deadline = time.monotonic() + seconds
     all_times = Times()
@@ -75,8 +75,8 @@ async def _side_by_side(size: Size, bare: str, durable: str, master: str) -> lis
             crews.append(_trainers(sessions, size.rate, echo=address != master))
             await _begin(crews[-1])
             # The first results of a search promote at once, and everything is cold.
-            await _train(crews[-1], size.seconds)
-        return [Round(*[await _train(crew, size.seconds) for crew in crews]) for _ in range(size.rounds)]
+            await train(crews[-1], size.seconds)
+        return [Round(*[await train(crew, size.seconds) for crew in crews]) for _ in range(size.rounds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ async def _crowd(size: Size, server: processes.Server) -> Crowd:
         await _begin(trainers)
         connected = time.monotonic() - start
         grown = server.memory - before
-        times = await _train(trainers, size.seconds * 2)
+        times = await train(trainers, size.seconds * 2)
     return Crowd(times, grown / size.many_workers, connected)
 
 

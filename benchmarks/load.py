@@ -129,14 +129,16 @@ class Session:
 
 
 @asynccontextmanager
-async def sessions(address: str, count: int, channels: int = 4) -> AsyncIterator[list[Session]]:
+async def sessions(
+    address: str, count: int, channels: int = 4, prefix: str = "session"
+) -> AsyncIterator[list[Session]]:
     """Sessions that have said hello, as streams over a few channels, or over as many as they need."""
     channels = max(channels, -(-count // STREAMS))
     opened = [
         grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(channels)
     ]
     stubs = [worker_pb2_grpc.WorkerServiceStub(channel) for channel in opened]
-    made = [Session(f"session-{i}", stubs[i % channels]) for i in range(count)]
+    made = [Session(f"{prefix}-{i}", stubs[i % channels]) for i in range(count)]
     try:
         # In steps, so that no more than a few hundred hellos wait at once.
         for start in range(0, count, 500):

@@ -32,6 +32,7 @@ BENCHMARKS = (
     "ledger",
     "retention",
     "ending",
+    "samplers",
     "floors",
 )
 FOLDER = Path(__file__).parent.parent / "docs" / "benchmarks"

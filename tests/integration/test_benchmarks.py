@@ -12,6 +12,7 @@ import bench_growth
 import bench_latency
 import bench_recovery
 import bench_retention
+import bench_samplers
 import bench_throughput
 
 
@@ -43,6 +44,11 @@ def test_the_end_of_a_large_search_is_measured_beside_another() -> None:
     found = bench_ending.measure(bench_ending.QUICK)
     assert found.notes == []
     assert {figure.name.split(": ")[1]: figure.met for figure in found.figures}["changes of term"]
+
+
+def test_a_busy_sampler_is_measured_beside_none() -> None:
+    found = bench_samplers.measure(bench_samplers.QUICK)
+    assert all(figure.value > 0 and figure.floor for figure in found.figures)
 
 
 def test_what_was_killed_is_replaced() -> None:
