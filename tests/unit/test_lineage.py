@@ -324,6 +324,34 @@ def test_what_a_child_had_trained_counts_from_where_it_starts_in_the_end(master:
     assert check_database(str(database)).violations == []
 
 
+def test_one_that_lost_its_own_checkpoint_starts_below_what_it_had_trained(master: Master, database: Path) -> None:
+    """Its child finds that broken. What the parent has further on is not for it: its own training would not count."""
+    race = Race(master, relay(lines=3))
+    third = master.worker("third")
+    loser = third.work()
+    child = race.lose()
+    race.worker.report(child, 15, 0.1)
+    own = race.worker.save(child, 15)
+    for resource in (20, 21):
+        race.worker.report(child, resource, 0.1)
+    earlier, _ = race.save_newer(16, 25)
+    third.report(loser, 10, 6.0)
+    third.exit(loser)
+    grandchild = third.work()
+    assert uris(grandchild)[0] == own
+    tell_broken(third, grandchild, [own], "", 1)
+    master.advance(LEASE_TTL + 2, alive=[race.good_worker, third])
+    other = master.worker("other")
+    again = other.work()
+    assert (again.lease.trial_id, uris(again)) == (child.lease.trial_id, [earlier])
+    assert check_database(str(database)).violations == []
+    tell_broken(other, again, [earlier], "", 1)
+    trial = master.trial(child.lease.trial_id)
+    assert (trial.start_resource, trial.resource) == (0, 21)
+    assert master.experiment().resource_spent == 25 + 10 + 10 + 21 + 1
+    assert check_database(str(database)).violations == []
+
+
 def test_one_that_waits_for_a_worker_is_given_another_where_its_own_was_found_broken(
     master: Master, database: Path
 ) -> None:

@@ -68,7 +68,8 @@ class KeptCheckpoints:
         start = self.starts.get(trial.trial_id)
         if start is None or trial.parent is None:
             return []
-        others = (row for row in reversed(self.by_trial.get(trial.parent, ())) if row.resource < trial.target)
+        below = start_limit(trial)
+        others = (row for row in reversed(self.by_trial.get(trial.parent, ())) if row.resource < below)
         return [start, *(row for row in others if row is not start)]
 
     def refs(self, trial: TrialRow) -> tuple[CheckpointRef, ...]:
@@ -163,6 +164,12 @@ class KeptCheckpoints:
             return []
         stay = {*needed, *(completed if self._keep == "promotable" else ())}
         return [trial_id for trial_id in self.by_trial if trial_id not in stay]
+
+
+def start_limit(trial: TrialRow) -> int:
+    """Below which resource lies what it may start from of another's: its target, and once it has trained what it has
+    reached, so that its own training is not forgotten."""
+    return min(trial.target, trial.resource) if trial.resource > trial.start_resource else trial.target
 
 
 def _order(row: CheckpointRow) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from ....shared.limits import MAX_TOTAL
 from ..changes import CheckpointRow, TrialRow
 from ..entries import asks_to_save
 from ..records import Batch, ExperimentRecords
+from .kept import start_limit
 
 
 def waits(records: ExperimentRecords, trial: TrialRow) -> bool:
@@ -32,7 +33,7 @@ def find_start(records: ExperimentRecords, trial: TrialRow, batch: Batch) -> Non
     if trial.parent is None or trial.trial_id in records.checkpoints.by_trial:
         return
     if trial.token == 0 or (trial.start_resource > 0 and not trial.start_uri):
-        row = records.checkpoints.latest(trial.parent, trial.target)
+        row = records.checkpoints.latest(trial.parent, start_limit(trial))
         if row is None or row is not records.checkpoints.starts.get(trial.trial_id):
             _start(records, trial, row, 0 if row is None else row.resource, batch)
 
@@ -52,7 +53,7 @@ def drop_broken(records: ExperimentRecords, trial: TrialRow, uris: Collection[st
         return
     row, place = kept.find(source, owners), CheckpointPath.parse(source)
     resource = row.resource if row is not None else place.resource if place is not None else 0
-    _start(records, trial, row, resource if resource < trial.target else 0, batch)
+    _start(records, trial, row, resource if resource < start_limit(trial) else 0, batch)
 
 
 def _start(records: ExperimentRecords, trial: TrialRow, row: CheckpointRow | None, resource: int, batch: Batch) -> None:
@@ -62,7 +63,8 @@ def _start(records: ExperimentRecords, trial: TrialRow, row: CheckpointRow | Non
         if row is not None:
             records.checkpoints.pin(trial.trial_id, row)
     before = trial.resource - trial.start_resource
-    trial.resource = max(trial.resource, resource) if before else resource
+    if not before:
+        trial.resource = resource
     trial.start_resource, trial.start_uri = resource, "" if row is None else row.uri
     records.row.resource_spent = min(records.row.resource_spent + trial.resource - resource - before, MAX_TOTAL)
     records.touch_trial(trial, batch)
