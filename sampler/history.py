@@ -37,7 +37,7 @@ class History:
         #: By the resource of a rung, the loss of each trial that reached it.
         self._losses: dict[int, dict[Trial, float]] = {}
         self._failed: set[Trial] = set()
-        self._last: dict[Trial, tuple[int, float]] = {}
+        self._last: dict[Trial, float] = {}
         #: The names of hyperparameters that were tried.
         self._tried: set[str] = set()
         self._told = 0
@@ -57,7 +57,7 @@ class History:
         sign = 1 if self._start.goal == "minimize" else -1
         loss = math.inf if result.metric is None else sign * result.metric
         self._losses.setdefault(self._rung(result.resource), {})[trial] = loss
-        self._last[trial] = result.resource, loss
+        self._last[trial] = loss
 
     def _rung(self, resource: int) -> int:
         """The highest rung that was reached: coarse reports may pass some."""
@@ -92,15 +92,12 @@ class History:
         ordered = sorted((losses | failed).items(), key=lambda pair: pair[1])
         return self._observed(ordered)
 
-    def last(self) -> tuple[Observed, NDArray[np.float64]]:
-        """Each trial with the loss of its last result, and the resources of those. One that failed has none."""
-        trials = [trial for trial in self._last if trial not in self._failed]
-        observed = self._observed([(trial, self._last[trial][1]) for trial in trials])
-        return observed, np.array([float(self._last[trial][0]) for trial in trials])
-
-    def failed(self) -> Codes:
-        """The rows of trials that failed."""
-        return self._observed([(trial, math.inf) for trial in self._rows if trial in self._failed]).rows
+    def last(self) -> Observed:
+        """Each trial with the loss of its last result, however far it had trained. One that failed, or whose result is
+        no finite number, is as bad as the worst of all others."""
+        losses = {trial: math.inf if trial in self._failed else self._last.get(trial, math.inf) for trial in self._rows}
+        worst = max(filter(math.isfinite, losses.values()), default=0.0)
+        return self._observed([(trial, min(loss, worst)) for trial, loss in losses.items()])
 
     def _observed(self, trials: Sequence[tuple[Trial, float]]) -> Observed:
         rows = [self._rows[trial] for trial, _ in trials]

@@ -988,6 +988,20 @@ MUTANTS = (
         UNIT + "test_bohb.py::test_a_prior_keeps_its_share_where_it_is_right_and_loses_it_where_it_misleads",
     ),
     Mutant(
+        "cqr believes its quantiles",
+        "sampler/cqr.py",
+        "corrections[low], corrections[high] = -wider, wider",
+        "corrections[low], corrections[high] = 0.0, 0.0",
+        UNIT + "test_cqr.py::test_held_out_results_correct_the_intervals",
+    ),
+    Mutant(
+        "cqr learns from a trial's first result",
+        "sampler/history.py",
+        "self._last[trial] = loss",
+        "self._last.setdefault(trial, loss)",
+        UNIT + "test_cqr.py::test_the_last_result_of_a_trial_is_the_one_that_counts",
+    ),
+    Mutant(
         "quasi-random trials of the second sequence get the points of the first",
         "shared/space/quasi_random.py",
         "seed, block, attempt)).tolist()",

@@ -39,10 +39,19 @@ class Talk:
         space = neutral_space(self.spec.hyperparameters, self.spec.forbidden)
         sampler.start(Start(1, seed, "loss", goal, space, resources))
 
-    def tell(self, hparams: dict[str, Any], metric: float | None, resource: int = 9, *, failed: bool = False) -> None:
-        """The result of a trial with these hyperparameters."""
-        self.sampler.tell(Result(self._trials, hparams, resource, metric, failed))
-        self._trials += 1
+    def tell(
+        self,
+        hparams: dict[str, Any],
+        metric: float | None,
+        resource: int = 9,
+        *,
+        failed: bool = False,
+        trial: int | None = None,
+    ) -> None:
+        """The result of a trial with these hyperparameters; of a new one, unless it has a number."""
+        number = self._trials if trial is None else trial
+        self.sampler.tell(Result(number, hparams, resource, metric, failed))
+        self._trials = max(self._trials, number + 1)
 
     def ask(self, count: int = 1, pending: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         """So many suggestions."""
