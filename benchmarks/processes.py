@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,19 +61,24 @@ def floor(database: str | None = None) -> Iterator[Server]:
 
 
 @contextmanager
-def master(database: str, lease_ttl_s: float = 600.0) -> Iterator[Server]:
+def master(database: str, lease_ttl_s: float = 600.0, options: Sequence[str] = ()) -> Iterator[Server]:
     """`rungmaster master` as users start it; its leases outlast any benchmark that does not want them shorter."""
-    options = ["--listen", "127.0.0.1:0", "--db", database, "--lease-ttl", str(lease_ttl_s), "--grace", "0"]
-    with _serving(rungmaster("master", *options)) as server:
+    usual = ["--listen", "127.0.0.1:0", "--db", database, "--lease-ttl", str(lease_ttl_s), "--grace", "0"]
+    with _serving(rungmaster("master", *usual, *options)) as server:
         yield server
+
+
+def free_port() -> int:
+    """A port that nobody uses at the moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @contextmanager
 def standby(database: str) -> Iterator[str]:
     """A second master on a database that has one: it waits. Gives the address at which it will serve if it has to."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     with subprocess.Popen(
         rungmaster("master", "--listen", address, "--db", database, "--grace", "0"), stdout=subprocess.PIPE, text=True
     ) as process:

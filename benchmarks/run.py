@@ -33,6 +33,7 @@ BENCHMARKS = (
     "retention",
     "ending",
     "samplers",
+    "metrics",
     "floors",
 )
 FOLDER = Path(__file__).parent.parent / "docs" / "benchmarks"

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..shared.errors import DatabaseLost, InvalidInput, MastershipLost, RungmasterError, Unavailable
+from ..shared.errors import DatabaseLost, FailedPrecondition, InvalidInput, MastershipLost, RungmasterError, Unavailable
 from ..shared.net.announcement import announce, check_announceable
 from ..shared.version import __version__
 from .dispatcher.core import Core
@@ -37,6 +37,9 @@ from .services.listening import check_address, check_free, reachable
 from .services.security.identity import Security
 from .services.server import CONNECTIONS_OF_HOST, Server, ServerOptions
 from .stopping import PATIENCE_S, Stopping
+
+if TYPE_CHECKING:
+    from .metrics.monitor import Monitor
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ class Options:
     keep_reports_days: float | None = None
     connections_of_host: int = CONNECTIONS_OF_HOST
     health_listen: str = ""
+    metrics_listen: str = ""
     holder: str = field(default_factory=default_holder)
     announced_in: Path | None = None
 
@@ -101,13 +105,37 @@ async def serve(options: Options, announcer: Announcer) -> None:
 
 
 async def _serve_until(stopping: Stopping, options: Options, announcer: Announcer) -> None:
-    loop, stop = asyncio.get_running_loop(), stopping.told
     check_address(options.listen)
     if options.health_listen:
         check_address(options.health_listen, "--health-listen")
     if options.announced_in is not None:
         check_announceable(options.announced_in)
     raise_file_limit()
+    with _monitor(options.metrics_listen) as monitor:
+        await _own_and_serve(stopping, options, announcer, monitor)
+
+
+@contextlib.contextmanager
+def _monitor(address: str) -> Iterator[Monitor | None]:
+    """What tells how the master is, a standby too; None where no address is given."""
+    if not address:
+        yield None
+        return
+    try:
+        from .metrics.monitor import Monitor
+    except ImportError as error:
+        told = "--metrics-listen needs prometheus_client: pip install 'rungmaster[metrics]'"
+        raise FailedPrecondition(f"{told} ({error})") from error
+    monitor = Monitor(address)
+    monitor.start()
+    try:
+        yield monitor
+    finally:
+        monitor.stop()
+
+
+async def _own_and_serve(stopping: Stopping, options: Options, announcer: Announcer, monitor: Monitor | None) -> None:
+    loop, stop = asyncio.get_running_loop(), stopping.told
     guard = ServerOptions.of(options.security, options.connections_of_host, options.health_listen)
     async with _stopping_with_parent(stopping, options.exit_with_parent):
         ready = partial(check_free, options.listen)
@@ -118,7 +146,7 @@ async def _serve_until(stopping: Stopping, options: Options, announcer: Announce
             if ledger is None:
                 return
             try:
-                await _serve(ledger, thread, options, guard, stopping, announcer)
+                await _serve(ledger, thread, options, guard, stopping, announcer, monitor)
             except DatabaseLost as error:
                 log.error("%s", error)
                 saved = await loop.run_in_executor(thread, ledger.rescue)
@@ -135,6 +163,7 @@ async def _serve(
     guard: ServerOptions,
     stopping: Stopping,
     announcer: Announcer,
+    monitor: Monitor | None,
 ) -> None:
     parameters = SessionParameters(
         ledger.term, options.lease_ttl_s, options.lease_ttl_s / BEATS_PER_LEASE, __version__, ledger.database_id
@@ -155,6 +184,8 @@ async def _serve(
             await _announce(ledger, thread, reachable(options.listen, port))
             if options.announced_in is not None:
                 await asyncio.to_thread(announce, options.announced_in, reachable(options.listen, port))
+            if monitor is not None:
+                monitor.serves(writer, reader, server, ledger.term)
             announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
             background = [
                 Upkeep(writer, ledger, reader, thread, options.keep_reports_days).run(),

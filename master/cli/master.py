@@ -90,6 +90,11 @@ SWITCH_INTERVAL_S = 0.0005
     help="Answer the health service's Check there, too: in plain text, and out of reach for a flood of other calls.",
 )
 @click.option(
+    "--metrics-listen",
+    metavar="HOST:PORT",
+    help="Serve /metrics for Prometheus, /healthz and /readyz there, in plain text, to whoever asks.",
+)
+@click.option(
     "--keep-reports",
     "keep_reports_days",
     metavar="DAYS",
@@ -120,6 +125,7 @@ def command(
     takeover_after_s: float,
     connections_per_host: int,
     health_listen: str | None,
+    metrics_listen: str | None,
     keep_reports_days: float | None,
     announce: Path | None,
     holder: str | None,
@@ -156,6 +162,7 @@ def command(
         keep_reports_days,
         connections_per_host,
         _one_address("--health-listen", health_listen) if health_listen else "",
+        _one_address("--metrics-listen", metrics_listen) if metrics_listen else "",
         holder or default_holder(),
         announce,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -24,6 +25,7 @@ from .broadcast import Broadcast
 from .clock import Now, system_now
 from .core import Core
 from .isolation import Turn, why
+from .measures import Measures
 from .recovered import RecoveredMemory, SessionParameters
 from .scheduling.drawing import Drawer
 from .sessions.outbox import HparamsOf, Outgoing
@@ -94,6 +96,7 @@ class Writer:
         self._written = False
         #: Tells those who watch experiments.
         self.broadcast = Broadcast()
+        self.measures = Measures()
         #: Set when what is committed leaves work for the background: for the upkeep, or more of what goes in portions.
         self.chores, self.more = asyncio.Event(), asyncio.Event()
         #: The same for the samplers: something has happened to an experiment that has one, beside reports on the way.
@@ -222,6 +225,7 @@ class Writer:
             results.append(_apply(core, batch[-1][0], now))
         turn = core.finish(now)
         hit("apply.after")
+        began = time.perf_counter()
         try:
             responses = await self._write(core, turn)
         except MastershipLost:
@@ -229,10 +233,12 @@ class Writer:
         except Unavailable as error:
             log.warning("the database did not take a batch: %s", error)
             self.takes_writes = False
+            self.measures.refused_batches += 1
             _refuse(batch, error)
             await self._start_over("the master could not write to its database; come again")
             return
         self._failures, self.takes_writes = 0, True
+        self.measures.committed(turn.changes, time.perf_counter() - began)
         hit("deliver.before")
         self._deliver(core, responses)
         hit("deliver.after")

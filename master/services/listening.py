@@ -14,14 +14,14 @@ def check_address(address: str, option: str = "--listen") -> None:
     """Raises InvalidInput where an address can never be listened on here: a standby would learn it too late."""
     host, _ = _host_and_port(address)
     # No matter whether it is in use: by then it may be free.
-    with _refusing(address, option):
+    with refusing(address, option):
         _bind(host, 0)
 
 
 def check_free(address: str, option: str = "--listen") -> None:
     """Raises InvalidInput where an address cannot be listened on now, which gRPC would tell in the words of its C++."""
     host, port = _host_and_port(address)
-    with _refusing(address, option):
+    with refusing(address, option):
         _bind(host, port)
 
 
@@ -47,7 +47,8 @@ def _bind(host: str, port: int) -> None:
 
 
 @contextmanager
-def _refusing(address: str, option: str) -> Iterator[None]:
+def refusing(address: str, option: str) -> Iterator[None]:
+    """Within, an OSError is told as what is wrong with the address: InvalidInput."""
     try:
         yield
     except OSError as error:

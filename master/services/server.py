@@ -96,6 +96,8 @@ class Server:
         self._certificates = guard.certificates
         self._access = AccessInterceptor(guard.tokens) if guard.tokens is not None else None
         self._watches: list[asyncio.Task[None]] = []
+        #: Whether calls can be answered now.
+        self.ready = False
         access = () if self._access is None else (self._access,)
         interceptors = (self._gate, *access, ErrorInterceptor())
         self._server = grpc.aio.server(interceptors=interceptors, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
@@ -131,6 +133,7 @@ class Server:
 
     async def set_ready(self, ready: bool) -> None:
         """Says through the health service whether calls can be answered now; not ready means, the database is away."""
+        self.ready = ready
         if self._probes is not None:
             self._probes.set_ready(ready)
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
@@ -139,6 +142,7 @@ class Server:
 
     async def stop(self, grace_s: float) -> None:
         """Says that it is going, gives calls `grace_s` seconds to end, and closes."""
+        self.ready = False
         if self._probes is not None:
             self._probes.set_ready(False)
         await self._health.enter_graceful_shutdown()

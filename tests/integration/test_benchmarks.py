@@ -10,6 +10,7 @@ import bench_ending
 import bench_floors
 import bench_growth
 import bench_latency
+import bench_metrics
 import bench_recovery
 import bench_retention
 import bench_samplers
@@ -54,6 +55,11 @@ def test_a_busy_sampler_is_measured_beside_none() -> None:
 def test_what_was_killed_is_replaced() -> None:
     found = bench_recovery.measure(bench_recovery.QUICK)
     assert all(figure.value > 0 for figure in found.figures)
+
+
+def test_a_master_is_measured_while_it_is_watched() -> None:
+    found = bench_metrics.measure(bench_metrics.QUICK)
+    assert all(figure.value > 0 for figure in found.figures if figure.unit != "µs")
 
 
 @pytest.mark.parametrize("streams", [2])

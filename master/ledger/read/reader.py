@@ -36,6 +36,7 @@ from . import (
     experiment_queries,
     lineage_queries,
     orphan_queries,
+    overview_queries,
     recovery,
     report_queries,
     retention,
@@ -244,6 +245,16 @@ class Reader:
         """The hyperparameters of at most `limit` trials that are in training or wait for it, by trial."""
         with self._snapshot() as connection:
             return sampling_queries.under_way(connection, experiment_id, limit)
+
+    def last_event_id(self) -> int:
+        """The number of the latest entry of the journal, of any experiment; 0 where there is none."""
+        with self._snapshot() as connection:
+            return overview_queries.last_event_id(connection)
+
+    def overview(self, after_event_id: int) -> overview_queries.Overview:
+        """The database in numbers, with the entries of the journal after the given one."""
+        with self._snapshot() as connection:
+            return overview_queries.overview(connection, after_event_id)
 
     def storages(self) -> tuple[str, list[str]]:
         """The database's id, and where its experiments keep checkpoints, as it is written in their specs."""
