@@ -57,7 +57,7 @@ def test_every_package_is_installed(project: dict[str, Any]) -> None:
     assert set(project["tool"]["setuptools"]["packages"]) == names
 
 
-def test_a_wheel_holds_what_init_writes(tmp_path: Path) -> None:
+def test_a_wheel_holds_what_init_writes_and_slurm_up_submits(tmp_path: Path) -> None:
     for path in tracked("pyproject.toml", "README.md", "LICENSE", *(f"{part}/*" for part in (*PARTS, "rungmaster"))):
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +67,8 @@ def test_a_wheel_holds_what_init_writes(tmp_path: Path) -> None:
     held = zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl")))
     for template in tracked("rungmaster/templates/*"):
         assert held.read(template.relative_to(ROOT).as_posix()) == template.read_bytes()
+    for script in tracked("client/slurm/*.sbatch"):
+        assert held.read(f"rungmaster/{script.relative_to(ROOT).as_posix()}") == script.read_bytes()
     assert {path.name for path in tracked("rungmaster/templates/*")} == set(init.TEMPLATES)
 
 
