@@ -33,6 +33,8 @@ class SamplerHost:
         self._surroundings = Surroundings(writer, reader, self._threads)
         self._samplers: dict[int, ExperimentSampler] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        #: Those that were told to end.
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Until it is cancelled; then every program has ended."""
@@ -45,7 +47,8 @@ class SamplerHost:
                     limit_s = LOOK_EVERY_S if self._tasks or not looked else None
                     await asyncio.wait_for(self._writer.sampling.wait(), limit_s)
         finally:
-            await self._end(list(self._tasks))
+            self._end(list(self._tasks))
+            await asyncio.gather(*self._ending, return_exceptions=True)
             self._threads.close()
 
     async def _look(self) -> bool:
@@ -56,7 +59,7 @@ class SamplerHost:
             log.debug("what samplers are wanted for could not be seen: %s", error)
             return False
         wanted = {needs.experiment.experiment_id: needs for needs in found}
-        await self._end([number for number, task in self._tasks.items() if number not in wanted or task.done()])
+        self._end([number for number, task in self._tasks.items() if number not in wanted or task.done()])
         for number, needs in wanted.items():
             self._serve(number, needs)
         return True
@@ -68,12 +71,17 @@ class SamplerHost:
         sampler = self._samplers[number] = ExperimentSampler(self._surroundings, needs)
         self._tasks[number] = asyncio.create_task(sampler.run())
 
-    async def _end(self, numbers: Iterable[int]) -> None:
-        """Of experiments that have ended, were paused or set aside, or whose sampler failed here."""
-        tasks = [self._tasks.pop(number) for number in numbers]
-        self._samplers = {number: sampler for number, sampler in self._samplers.items() if number in self._tasks}
-        for task in tasks:
+    def _end(self, numbers: Iterable[int]) -> None:
+        """Of experiments that have ended, were paused or set aside, or whose sampler failed here. Nobody waits for it:
+        a program has a moment to end by itself."""
+        for number in numbers:
+            del self._samplers[number]
+            task = self._tasks.pop(number)
             task.cancel()
-        for ended in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                log.error("the host of a sampler failed", exc_info=ended)
+            self._ending.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the host of a sampler failed", exc_info=error)
