@@ -89,13 +89,27 @@ def test_a_search_that_was_taken_down_goes_on_when_it_is_put_up_again(make_searc
 
 @pytest.mark.storm
 @pytest.mark.timeout(300)
+def test_workers_train_on_and_find_a_master_that_was_queued_again(make_search: Callable[..., SlurmSearch]) -> None:
+    search = make_search(max_trials=40, seconds_per_epoch=0.3)
+    master, _ = search.up("--workers", "2", "--exit-when-idle", IDLE_S)
+    wait_for("both workers train", lambda: len(search.epochs()) > 10, PATIENCE_S)
+    address = (search.shared / "master.address").read_text()
+    search.slurm.command("scontrol", "requeue", master)
+    wait_for("the end of the search", lambda: completed(search), PATIENCE_S)
+    assert search.restarts(master) == 1
+    assert address not in (search.shared / "master.address").read_text()
+    check_nothing_was_lost(search)
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(300)
 def test_a_worker_at_its_time_limit_saves_and_comes_back(make_search: Callable[..., SlurmSearch]) -> None:
     search = make_search(max_trials=150, seconds_per_epoch=1.0)
-    # A minute is the shortest that Slurm knows; it looks every half minute.
-    limit = ("--time=1", "--signal=B:TERM@25", "--for-master=--time=30", "--for-master=--signal=B:TERM@60")
-    _, workers = search.up("--workers", "1", *limit)
+    # Slurm looks every half minute, and warns a minute before the limit.
+    _, workers = search.up("--workers", "1", "--time=2", "--for-master=--time=30")
     part = f"{workers}_1"
     wait_for("its time limit", lambda: search.restarts(part), PATIENCE_S)
+    assert "draining: saving and giving back 1 trials" in search.output()
     wait_for("it runs again", lambda: search.states(workers).get(part) == "RUNNING", PATIENCE_S)
     back_at = len(search.epochs())
     wait_for("it trains again", lambda: len(search.epochs()) > back_at, PATIENCE_S)
