@@ -6,13 +6,15 @@ import json
 import random
 import re
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..shared.errors import CannotStart, InvalidInput
+from ..shared.errors import CannotStart, FailedPrecondition, InvalidInput
 from ..shared.files import written_whole
+from ..shared.sampling.conversation import Conversation
 from ..shared.sampling.programs import (
     EXTERNAL,
     PROGRAMS,
@@ -24,7 +26,7 @@ from ..shared.sampling.programs import (
     installed,
     is_at_hand,
 )
-from ..shared.sampling.protocol import Message, Result, Start
+from ..shared.sampling.protocol import Failure, Pending, Result, Start
 from ..shared.sampling.spaces import RefusedSuggestion, accepted, neutral_space
 from ..shared.space.space import Space
 from ..shared.spec.documents import read_document
@@ -33,7 +35,6 @@ from ..shared.spec.spec import Spec, parse_spec
 from ..shared.text.printing import say, say_json
 from ..shared.text.visible import json_text
 from .installing import RECIPES, costs, install, is_current
-from .trying import Conversation
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _DEFAULT_MEMORY_GIB = 4.0
@@ -126,24 +127,50 @@ def remove_command(name: str) -> None:
     show_default=True,
     help="How many results to tell it before, made up: the metric of a random trial is a random number.",
 )
-def try_command(name: str, spec: Path, count: int, results: int) -> None:
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until it is ready, and for each suggestion.",
+)
+def try_command(name: str, spec: Path, count: int, results: int, patience_s: float) -> None:
     """Ask a sampler for suggestions in the search space of SPEC, and print each with the time that it took.
 
-    NAME is one of `rungmaster sampler list`. Nothing is stored; the program runs as a master would run it.
+    NAME is one of `rungmaster sampler list`. Nothing is stored. The program runs as a master would run it, and what it
+    tells people is shown.
     """
     wanted = parse_spec(read_document(spec), source=str(spec))
     own = wanted.sampler if isinstance(wanted.sampler, ProgramSamplerSpec) else None
     is_own = own is not None and name in (own.name, getattr(own, "program", ""))
-    with Conversation.of(
-        command_of(name) if name in PROGRAMS else command_of(EXTERNAL, name),
-        own.memory if own is not None and is_own else _DEFAULT_MEMORY_GIB,
-    ) as conversation:
-        called, took_s = conversation.start(_start(wanted, own.told() if own is not None and is_own else {}))
+    options, memory = (own.told(), own.memory) if own is not None and is_own else ({}, _DEFAULT_MEMORY_GIB)
+    command = command_of(name) if name in PROGRAMS else command_of(EXTERNAL, name)
+    with Conversation(command, int(memory * 2**30)) as conversation:
+        began = time.monotonic()
+        called = conversation.start(_start(wanted, options), patience_s).name
+        took_s = time.monotonic() - began
         say(f"{called} was ready after {took_s:.2f} s; it is told {results} results that are made up")
-        conversation.say(*_made_up(wanted, results))
-        for number, answer in enumerate(conversation.ask(count, ()), 1):
-            note = f"  ({answer.note})" if answer.note else ""
-            say(f"{number:>2}  {answer.took_s:6.2f} s  {_judged(wanted, answer.hyperparameters)}{note}")
+        for result in _made_up(wanted, results):
+            conversation.tell(result)
+        _ask(conversation, wanted, count, patience_s)
+
+
+def _ask(conversation: Conversation, spec: Spec, count: int, patience_s: float) -> None:
+    pending: list[Pending] = []
+    for number in range(1, count + 1):
+        began = time.monotonic()
+        answers = conversation.ask(1, pending, patience_s)
+        took_s = time.monotonic() - began
+        if not answers:
+            raise FailedPrecondition(f"the sampler did not answer in {patience_s:g} s (--patience)")
+        answer = answers[0]
+        if isinstance(answer, Failure):
+            raise FailedPrecondition(f"the sampler has no suggestion: {answer.error}")
+        pending.append(Pending(answer.hyperparameters))
+        note = f"  ({answer.note})" if answer.note else ""
+        say(f"{number:>2}  {took_s:6.2f} s  {_judged(spec, answer.hyperparameters)}{note}")
 
 
 def _judged(spec: Spec, suggestion: dict[str, Any]) -> str:
@@ -169,7 +196,7 @@ def _resource(spec: Spec) -> int:
     return getattr(spec.searcher, "max_resource", 1)
 
 
-def _made_up(spec: Spec, number: int) -> list[Message]:
+def _made_up(spec: Spec, number: int) -> list[Result]:
     space, chance = Space(spec.hyperparameters, spec.forbidden), random.Random(spec.seed)  # noqa: S311 - no secret
     return [
         Result(trial, space.draw(spec.seed, trial), _resource(spec), chance.random()) for trial in range(1, number + 1)

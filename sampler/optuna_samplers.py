@@ -42,6 +42,9 @@ class OptunaSampler:
         which = str(options.pop("sampler", "TPESampler"))
         make = getattr(optuna.samplers, which)
         known = inspect.signature(make).parameters
+        self._space = Space(start.space)
+        if "search_space" in known:
+            options["search_space"] = _grid(self._space)
         # Trials in training count as bad until they have a result, so that several asks do not all get one answer.
         defaults = {"seed": start.seed, "constant_liar": True}
         self._sampler = make(**{name: value for name, value in defaults.items() if name in known} | options)
@@ -50,7 +53,6 @@ class OptunaSampler:
         minimize, maximize = optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE
         self._direction = minimize if start.goal == "minimize" else maximize
         self._worse, self._full = max if start.goal == "minimize" else min, start.resources[-1]
-        self._space = Space(start.space)
         self._last: dict[tuple[int | None, int], Result] = {}
         #: What a sampler has noted on the trials that it suggested, and on the study.
         self._notes: dict[str, Mapping[str, Any]] = {}
@@ -114,6 +116,13 @@ class OptunaSampler:
             system_attrs=dict(self._notes.get(same(hyperparameters), {})),
             **reached,
         )
+
+
+def _grid(space: Space) -> dict[str, list[float]]:
+    """Every value of each hyperparameter, for GridSampler; as its distribution has them."""
+    if wrong := [each.name for each in space.searched if each.type == "float"]:
+        raise ValueError(f"GridSampler needs a space without floats, and {wrong[0]} is one")
+    return {each.name: [*range(int(each.low), int(each.high) + 1)] for each in space.searched}
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:

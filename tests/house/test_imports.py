@@ -142,7 +142,7 @@ def test_a_room_does_not_know_what_lies_behind_its_borders(room: str) -> None:
 #: What a sampler program may know of ours: its environment has nothing that we depend on.
 PROTOCOL = PART_OF("shared.sampling.protocol")
 #: What of `sampler` runs where the command line does, and not in a sampler's own environment.
-AT_HOME = {"sampler/cli.py", "sampler/installing.py", "sampler/trying.py"}
+AT_HOME = {"sampler/cli.py", "sampler/installing.py"}
 
 
 def test_the_protocol_of_samplers_needs_python_alone() -> None:

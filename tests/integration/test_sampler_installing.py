@@ -16,6 +16,7 @@ from rungmaster.sampler import cli, installing
 from rungmaster.sampler.installing import LOCKS, RECIPES, Recipe, alone, install, is_current
 from rungmaster.shared.errors import FailedPrecondition
 from rungmaster.shared.sampling import programs
+from rungmaster.shared.sampling.conversation import SamplerBroken
 from rungmaster.shared.sampling.programs import PROGRAMS, Program, command_of, environment_folder, installed
 
 SPEC = """
@@ -37,7 +38,7 @@ for line in sys.stdin:
     if said["type"] == "start":
         print(json.dumps({"type": "ready", "protocol": 1, "name": "toy"}), flush=True)
     for n in range(said.get("count", 0)):
-        found = {"rate": 0.01, "width": 8 if n < 2 else 65}
+        found = {"rate": 0.01, "width": 8 if said["id"] < 3 else 65}
         print(json.dumps({"type": "suggestion", "ask": said["id"], "hyperparameters": found, "note": "a toy"}))
         sys.stdout.flush()
 """
@@ -163,20 +164,22 @@ def test_a_name_that_could_be_a_path_is_none(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "why"),
+    ("does", "why"),
     [
-        ("import sys; sys.exit('no model today')", r"it ended with 1\nno model today"),
-        ("print('hello')", "what it said is no JSON"),
-        ("""print('{"type": "ready", "protocol": 2, "name": "x"}')""", "ready.protocol: must be 1"),
-        ("""print('{"type": "suggestion", "ask": 1, "hyperparameters": {}}')""", "it said suggestion instead of ready"),
+        ("sys.exit('no model today')", "the sampler ended with exit code 1"),
+        ("""print('{"type": "failure", "ask": 1, "error": "no idea"}')""", "the sampler has no suggestion: no idea"),
+        ("time.sleep(1000)", r"did not answer in 2 s \(--patience\)"),
     ],
 )
-def test_what_a_program_does_wrong_is_told_to_who_tries_it(program: str, why: str, tmp_path: Path) -> None:
+def test_what_a_program_does_wrong_is_told_to_who_tries_it(does: str, why: str, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC, encoding="utf-8")
-    run("add", "wrong", "--", sys.executable, "-c", program)
-    with pytest.raises(FailedPrecondition, match=why):
-        raise run("try", "wrong", str(spec)).exception or AssertionError
+    ready = (
+        """import sys, time; input(); print('{"type": "ready", "protocol": 1, "name": "x"}', flush=True); input(); """
+    )
+    run("add", "wrong", "--", sys.executable, "-uc", ready + does + "; time.sleep(1000)")
+    with pytest.raises((FailedPrecondition, SamplerBroken), match=why):
+        raise run("try", "wrong", str(spec), "--results", "0", "--patience", "2").exception or AssertionError
 
 
 def test_the_list_tells_how_to_have_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,20 +5,24 @@ Those whose packages are not here are skipped; `make test-samplers` installs the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from unit.space_values import spec_with
 
-from rungmaster.sampler.trying import Conversation
-from rungmaster.shared.errors import CannotStart, FailedPrecondition
-from rungmaster.shared.sampling.programs import command_of
-from rungmaster.shared.sampling.protocol import Pending, Result, Start
+from rungmaster.shared.errors import CannotStart
+from rungmaster.shared.sampling.conversation import Conversation, SamplerBroken
+from rungmaster.shared.sampling.programs import Command, command_of, scrubbed_environment
+from rungmaster.shared.sampling.protocol import Pending, Result, Start, Suggestion
 from rungmaster.shared.sampling.spaces import accepted, neutral_space
 from rungmaster.shared.spec.spec import Spec
 
+ROOT = Path(__file__).resolve().parents[2]
 SPEC = spec_with(
     {
         "x": {"type": "float", "low": -5, "high": 10},
@@ -33,6 +37,7 @@ SPEC = spec_with(
 )
 #: How many suggestions are asked for: those of models are slow.
 COUNTS = {"optuna": 30, "hebo": 11, "vizier": 4}
+PATIENCE_S = 300
 Tell = Callable[..., Conversation]
 
 
@@ -45,9 +50,9 @@ def started() -> Iterator[Callable[..., Conversation]]:
                 command = command_of(name)
             except CannotStart as error:
                 pytest.skip(str(error))
-            conversation = held.enter_context(Conversation.of(command, 4))
+            conversation = held.enter_context(Conversation(command, 4 << 30))
             space = neutral_space(spec.hyperparameters, spec.forbidden)
-            conversation.start(Start(1, 3, "loss", "minimize", space, (1, 4, 16), options))
+            conversation.start(Start(1, 3, "loss", "minimize", space, (1, 4, 16), options), PATIENCE_S)
             return conversation
 
         yield start
@@ -57,15 +62,25 @@ def loss(found: dict[str, Any]) -> float:
     return (found["x"] - 2) ** 2 + abs(found["rate"] - 0.01) + found["n"] / 10 + found.get("momentum", 0)
 
 
+def answered(
+    conversation: Conversation, count: int, pending: Sequence[Pending], spec: Spec = SPEC
+) -> list[dict[str, Any]]:
+    """Suggestions, all of which lie in the space."""
+    answers = conversation.ask(count, pending, PATIENCE_S)
+    given = [each.hyperparameters for each in answers if isinstance(each, Suggestion)]
+    assert len(given) == count, answers
+    return [accepted(spec.hyperparameters, spec.forbidden, each) for each in given]
+
+
 def suggested(conversation: Conversation, count: int, spec: Spec = SPEC, *, first: int = 0) -> list[dict[str, Any]]:
     """So many suggestions, one after the other, each tried at once; every fifth fails."""
     found: list[dict[str, Any]] = []
     for trial in range(first, first + count):
-        (answer,) = conversation.ask(1, (Pending(found[-1], trial - 1),) if found else ())
-        found.append(accepted(spec.hyperparameters, spec.forbidden, answer.hyperparameters))
+        pending = [Pending(found[-1], trial - 1)] if found else []
+        found += answered(conversation, 1, pending, spec)
         failed = trial % 5 == 4
         metric = None if failed else loss(found[-1])
-        conversation.say(Result(trial, found[-1], 16 if trial % 3 else 4, metric, failed=failed))
+        conversation.tell(Result(trial, found[-1], 16 if trial % 3 else 4, metric, failed=failed))
     return found
 
 
@@ -88,9 +103,12 @@ def test_the_arguments_of_a_constructor_are_the_specs_fields(started: Tell) -> N
     assert suggested(started("optuna", sampler="TPESampler", multivariate=True, group=True, n_startup_trials=1), 4)
 
 
-def test_an_argument_that_is_none_is_told_with_the_end_of_what_the_program_said(started: Tell) -> None:
-    with pytest.raises(FailedPrecondition, match=r"(?s)it ended with 1.*unexpected keyword argument 'multivariat'"):
+def test_an_argument_that_is_none_ends_the_program_which_tells_people(
+    started: Tell, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SamplerBroken, match="ended with exit code 1"):
         started("optuna", multivariat=True)
+    assert "unexpected keyword argument 'multivariat'" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["optuna"])
@@ -105,12 +123,43 @@ def test_what_is_in_training_is_not_suggested_again(started: Tell) -> None:
     spec = spec_with({"a": {"type": "categorical", "choices": [1, 2, 3, 4]}})
     conversation = started("optuna", spec, sampler="BruteForceSampler")
     pending = tuple(Pending({"a": value}, value) for value in (1, 2, 3))
-    (answer,) = conversation.ask(1, pending)
-    assert answer.hyperparameters == {"a": 4}
+    assert answered(conversation, 1, pending, spec) == [{"a": 4}]
+
+
+def test_optunas_grid_is_that_of_the_space(started: Tell) -> None:
+    spec = spec_with(
+        {
+            "a": {"type": "categorical", "choices": ["x", "y"]},
+            "b": {"type": "int", "low": 2, "high": 4},
+            "c": {"type": "ordinal", "sequence": [16, 32]},
+        }
+    )
+    found = answered(started("optuna", spec, sampler="GridSampler"), 12, (), spec)
+    assert len(set(map(repr, found))) > 6
 
 
 def test_where_nearly_everything_is_forbidden_it_is_asked_again(started: Tell) -> None:
     values = [*range(6)]
     spec = spec_with({"a": {"type": "categorical", "choices": values}}, [{"a": values[:4]}])
-    found = [answer.hyperparameters["a"] for answer in started("optuna", spec).ask(8, ())]
-    assert set(found) <= {4, 5}
+    assert {each["a"] for each in answered(started("optuna", spec), 8, (), spec)} <= {4, 5}
+
+
+@pytest.mark.parametrize("program", ["python3 toy.py", "node toy.js"])
+def test_the_examples_suggest_what_lies_in_the_space_and_learn(program: str) -> None:
+    """As a stranger writes them, in any language. Where the good trial is, chance alone would lead 107 of 400."""
+    language, file = program.split()
+    interpreter = sys.executable if language == "python3" else shutil.which(language)
+    if interpreter is None:
+        pytest.skip(f"{language} is not on this machine")
+    command = Command((interpreter, str(ROOT / "examples" / "samplers" / file)), scrubbed_environment())
+    spec = spec_with(SPEC.model_dump()["hyperparameters"])
+    space = neutral_space(spec.hyperparameters)
+    with Conversation(command, 1 << 30) as conversation:
+        conversation.start(Start(1, 3, "loss", "minimize", space, (1, 4, 16)), PATIENCE_S)
+        first = answered(conversation, 20, (), spec)
+        for trial, hyperparameters in enumerate(first):
+            conversation.tell(Result(trial, hyperparameters, 4, loss(hyperparameters) + 1))
+        conversation.tell(Result(20, first[0] | {"x": 2.0}, 16, 0.1))
+        conversation.tell(Result(21, first[0] | {"x": 9.0}, 16, None, failed=True))
+        found = answered(conversation, 400, (), spec)
+    assert sum(abs(each["x"] - 2) < 2 for each in found) > 148
