@@ -78,9 +78,10 @@ class Endpoint:
         except OSError as error:
             listening.set_exception(error)
             return
-        async with server:
-            listening.set_result(server.sockets[0].getsockname()[1])
-            await self._stop.wait()
+        listening.set_result(server.sockets[0].getsockname()[1])
+        await self._stop.wait()
+        # Nobody waits for those who are still being answered: they are cut off with the loop.
+        server.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._connections >= _CONNECTIONS:
@@ -97,9 +98,10 @@ class Endpoint:
                 writer.close()
                 await writer.wait_closed()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            writer.transport.abort()
+            pass
         finally:
             self._connections -= 1
+            writer.transport.abort()
 
     async def _answer(self, head: str) -> tuple[str, Answer]:
         first, *fields = head.split("\r\n")

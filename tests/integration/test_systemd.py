@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from configparser import RawConfigParser
@@ -146,3 +148,8 @@ def test_the_commands_of_the_units_run_as_the_page_has_it(cluster: Cluster, tmp_
     with Client(f"localhost:{port}", credentials=credentials) as client:
         wait_for("the worker", lambda: [each.identity for each in client.workers()] == ["worker"])
     assert worker.terminate() == master.terminate() == 0
+    # The environment files ask for logs in JSON; what is no entry of the log is what a master says to people.
+    entries_of = [json.loads(line) for line in worker.lines]
+    assert {entry["worker"] for entry in entries_of} == {f"{socket.gethostname()}-{worker.popen.pid}"}
+    assert all({"time", "level", "logger", "message"} <= entry.keys() for entry in entries_of)
+    assert [line for line in master.lines if not line.startswith(("{", "rungmaster master ready on"))] == []

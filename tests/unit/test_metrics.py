@@ -7,8 +7,10 @@ import http.client
 import re
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -152,6 +154,21 @@ def test_nonsense_is_answered_or_cut_off_and_others_are_served(monkeypatch: pyte
                 talking.sendall(sent)
                 assert ended(talking)
         assert get(port, "/healthz")[0] == 200
+
+
+def test_it_ends_at_once_though_somebody_is_still_to_say_what_he_wants() -> None:
+    serving = endpoint.Endpoint("--metrics-listen", "127.0.0.1:0", {"/": answers})
+    serving.start()
+    with closing(socket.create_connection(("127.0.0.1", serving.port), timeout=20)) as silent:
+        assert get(serving.port, "/")[:2] == (200, "here")
+        began = time.monotonic()
+        serving.stop()
+        assert time.monotonic() - began < endpoint.PATIENCE_S
+        assert ended(silent)
+
+
+async def answers(_: str) -> endpoint.Answer:
+    return endpoint.Answer(HTTPStatus.OK, b"here")
 
 
 def ended(talking: socket.socket) -> bool:
