@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -10,10 +11,13 @@ from typing import Any, BinaryIO
 
 import click
 
+from ...shared.spec.spec import SearcherFile, Spec
 from ...shared.text.printing import say
 from ...shared.text.visible import json_text
-from ..search.interface import Goal, SearchDecision, Searcher, Step, Train, UnknownTrial, Wait
+from ..dispatcher.setup import set_up
+from ..search.interface import Action, Goal, SearchDecision, Searcher, Step, Train, UnknownTrial, Wait
 from ..search.registry import searcher_of
+from .driven_trials import CannotDraw, DrivenTrials, started_program
 from .searcher_file import load_searcher
 
 MAX_LINE = 64 * 1024
@@ -29,8 +33,10 @@ class BadEvent(ValueError):
 class Driver:
     """Answers events, one JSON object each, from a searcher."""
 
-    def __init__(self, searcher: Searcher) -> None:
+    def __init__(self, searcher: Searcher, trials: DrivenTrials | None = None) -> None:
+        """With `trials`, new ones get hyperparameters."""
         self._searcher = searcher
+        self._trials = trials
         self._operations: dict[str, Callable[[Event], dict[str, Any]]] = {
             "next": self._next,
             "report": self._report,
@@ -43,7 +49,7 @@ class Driver:
         try:
             event = _parse(line)
             return self._operation(event)(event)
-        except (BadEvent, UnknownTrial) as wrong:
+        except (BadEvent, CannotDraw, UnknownTrial) as wrong:
             return {"error": str(wrong)}
 
     def _operation(self, event: Event) -> Callable[[Event], dict[str, Any]]:
@@ -54,6 +60,8 @@ class Driver:
         return self._operations[op]
 
     def _next(self, _: Event) -> dict[str, Any]:
+        if self._trials is not None:
+            self._trials.prepare()
         step = self._searcher.next()
         answer = step.answer
         if isinstance(answer, Train):
@@ -64,7 +72,10 @@ class Driver:
                 "from": answer.start,
                 "to": answer.target,
             }
-            chosen = {"parent": answer.parent, "hparams": answer.hparams}
+            sampled = None if self._trials is None else self._trials.train(answer)
+            hparams = answer.hparams if sampled is None else sampled.hparams
+            chosen = {"parent": answer.parent, "hparams": hparams}
+            chosen |= {} if sampled is None else {"origin": sampled.origin, "note": sampled.note or None}
             work |= {name: value for name, value in chosen.items() if value is not None}
             return work | _others(step)
         return {"wait" if isinstance(answer, Wait) else "done": True} | _others(step)
@@ -73,16 +84,25 @@ class Driver:
         trial, resource, metric = _whole(event, "trial"), _whole(event, "resource"), _metric(event)
         step = self._searcher.report(trial, resource, metric)
         assert isinstance(step.answer, SearchDecision)
+        if self._trials is not None:
+            self._trials.reported(trial, resource, metric, goes_on=step.answer.action is Action.CONTINUE)
         return _decision(step.answer) | _others(step)
 
     def _fail(self, event: Event) -> dict[str, Any]:
         trial = _whole(event, "trial")
-        return {"trial": trial, "failed": True} | _others(self._searcher.fail(trial))
+        step = self._searcher.fail(trial)
+        self._failed(trial)
+        return {"trial": trial, "failed": True} | _others(step)
 
     def _discard(self, event: Event) -> dict[str, Any]:
         trial = _whole(event, "trial")
         step = self._searcher.discard(trial)
+        self._failed(trial)
         return {"trial": trial, "failed" if step.enters(trial) else "discarded": True} | _others(step)
+
+    def _failed(self, trial: int) -> None:
+        if self._trials is not None:
+            self._trials.failed(trial)
 
 
 def _parse(line: str | bytes) -> Event:
@@ -144,9 +164,8 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
         yield None
 
 
-def drive(searcher: Searcher, events: BinaryIO, answer: Callable[[str], None]) -> None:
+def drive(driver: Driver, events: BinaryIO, answer: Callable[[str], None]) -> None:
     """Answers every line of `events` with one line, until they end."""
-    driver = Driver(searcher)
     for line in _lines(events):
         reply = {"error": f"the line is longer than {MAX_LINE} bytes"} if line is None else driver.answer(line)
         answer(json_text(reply))
@@ -162,8 +181,9 @@ def drive(searcher: Searcher, events: BinaryIO, answer: Callable[[str], None]) -
 def command(spec: Path, goal: str | None) -> None:
     """Answers searcher events from standard input, one JSON line each, on standard output.
 
-    SPEC is a whole spec, or a file that holds just {"searcher": {…}}. Nothing is trained, stored or drawn: this is the
-    search alone, for debugging it and for embedding it in anything.
+    SPEC is a whole spec, whose sampler then gives each new trial its hyperparameters and is told the reports, or a file
+    that holds just {"searcher": {…}}. Nothing is trained or stored: this is the search alone, for debugging it and for
+    embedding it in anything that has a time of its own.
 
     \b
     {"op": "next"}                                  a worker asks for work
@@ -177,8 +197,23 @@ def command(spec: Path, goal: str | None) -> None:
 
     A metric may be "nan", "inf" or "-inf". A line that is no event is answered by {"error": "…"} and changes nothing.
     What became of other trials that wait, as where they were promoted past rungs they had reached already, is told in
-    "decisions". Work may name the "parent" from whose checkpoint a new trial starts, and "hparams" of the searcher's.
+    "decisions". With a whole spec the work of a new trial also has its "hparams", their "origin" and maybe a "note" of
+    the sampler's; it may name the "parent" from whose checkpoint the trial starts.
     """
-    searcher = searcher_of(load_searcher(spec), Goal(goal) if goal else None)
-    # Each line is printed at once, so that whoever drives the search gets each answer in turn.
-    drive(searcher, sys.stdin.buffer, say)
+    document, wanted = load_searcher(spec), Goal(goal) if goal else None
+    with contextlib.ExitStack() as stack:
+        # Each line is printed at once, so that whoever drives the search gets each answer in turn.
+        drive(_driver(document, wanted, stack), sys.stdin.buffer, say)
+
+
+def _driver(document: Spec | SearcherFile, goal: Goal | None, stack: contextlib.ExitStack) -> Driver:
+    """What answers for a document; `stack` ends its sampler."""
+    if not isinstance(document, Spec):
+        return Driver(searcher_of(document, goal))
+    if goal is not None:
+        document = document.model_copy(update={"metric": document.metric.model_copy(update={"goal": goal.value})})
+    setup = set_up(document)
+    program = started_program(setup)
+    if program is not None:
+        stack.enter_context(program)
+    return Driver(setup.searcher, DrivenTrials(setup, program))

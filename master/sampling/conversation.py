@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ...shared.idle_threads import IdleThreads
 from ...shared.sampling.protocol import Ask, Failure, Pending, Ready, Start, Suggestion, encode
-from ...shared.sampling.spaces import neutral_space
+from ...shared.sampling.start import start_of
 from ...shared.spec.samplers import ProgramSamplerSpec
 from ...shared.spec.spec import Spec
 from ..experiment.suggestions import SamplingNeeds
@@ -98,15 +98,8 @@ class Conversation:
 
     def _start(self) -> Start:
         spec, plan = self._spec, self._needs.experiment.searcher.plan
-        return Start(
-            experiment=self._number,
-            seed=spec.seed,
-            metric=spec.metric.name,
-            goal=spec.metric.goal,
-            space=neutral_space(spec.hyperparameters, spec.forbidden),
-            resources=tuple(sorted({resource for bracket in plan for resource in bracket.rungs})),
-            options=self._sampler.told(),
-        )
+        resources = (resource for bracket in plan for resource in bracket.rungs)
+        return start_of(spec, self._number, resources, self._sampler.told())
 
     async def _send(self, lines: bytes) -> None:
         try:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from rungmaster.shared.space.space import Space
+from rungmaster.shared.spec.spec import parse_spec
+
 CASES = Path(__file__).parents[1] / "conformance"
 SEARCHER = {"name": "adaptive_asha", "max_trials": 64, "max_resource": 27, "divisor": 3}
 COMMAND = [sys.executable, "-P", "-c", "from rungmaster.client.cli.main import main; main()"]
@@ -84,6 +87,89 @@ def test_drive_answers_a_whole_recorded_search(tmp_path: Path) -> None:
     answers = drive(spec, *(json.dumps(event) for event, _ in trace["events"]), options=("--goal", trace["goal"]))
     for answer, (event, expected) in zip(answers, trace["events"], strict=True):
         assert {key: answer.get(key) for key in expected} == expected, event
+
+
+SPACE = {"x": {"type": "float", "low": 0, "high": 99}}
+#: Suggests the number of the last result's trial, and tells its options; after a result of 66 it says rubbish.
+TOY = """
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["type"] == "start":
+        options, trial = message["options"], 0
+        print(json.dumps({"type": "ready", "protocol": 1, "name": "toy"}), flush=True)
+    elif message["type"] == "result":
+        trial = -1 if message.get("failed") else message["trial"]
+        if message["metric"] == 66:
+            print("rubbish", flush=True)
+    else:
+        told = {"x": trial} if trial >= 0 else {"y": 1}
+        note = f"{options} {[each['trial'] for each in message.get('pending', [])]}"
+        answer = {"type": "suggestion", "ask": message["id"], "hyperparameters": told, "note": note}
+        print(json.dumps(answer), flush=True)
+"""
+
+
+def whole(folder: Path, **fields: Any) -> Path:
+    """A whole spec."""
+    document = {
+        "name": "whole",
+        "entrypoint": "training:train",
+        "metric": {"name": "loss", "goal": "minimize"},
+        "hyperparameters": SPACE,
+        "searcher": {"name": "asha", "max_trials": 9, "max_resource": 9, "divisor": 3},
+    }
+    path = folder / "whole.json"
+    path.write_text(json.dumps(document | fields))
+    return path
+
+
+NEXT = '{"op": "next"}'
+
+
+def test_drive_gives_new_trials_of_a_whole_spec_their_hyperparameters(tmp_path: Path) -> None:
+    spec = whole(tmp_path, initial_trials=[{"x": 7}], seed=5)
+    first, second, third = drive(spec, NEXT, NEXT, NEXT)
+    assert (first["hparams"], first["origin"]) == ({"x": 7.0}, "initial")
+    assert (second["hparams"], second["origin"]) == (
+        Space(parse_spec(spec.read_text()).hyperparameters).draw(5, 1),
+        "random",
+    )
+    assert second["hparams"] != third["hparams"]
+    assert drive(whole(tmp_path, sampler="quasi_random"), NEXT)[0]["origin"] == "quasi_random"
+
+
+def test_drive_gives_a_child_hyperparameters_made_from_its_parents(tmp_path: Path) -> None:
+    searcher = {"name": "pbt", "population": 2, "interval": 1, "max_resource": 9, "truncation": 0.5, "resample": 0}
+    reports = [f'{{"op": "report", "trial": {trial}, "resource": 1, "metric": {trial}}}' for trial in (0, 1)]
+    good, _, _, _, child, *_ = drive(whole(tmp_path, searcher=searcher), NEXT, NEXT, *reports, NEXT, NEXT)
+    made = [good["hparams"]["x"] * factor for factor in (0.8, 1.2)]
+    assert (child["parent"], child["origin"]) == (0, "trial 0")
+    assert child["hparams"]["x"] in [pytest.approx(min(each, 99)) for each in made]
+
+
+def test_drive_tells_a_sampler_program_the_reports_and_draws_where_it_does_not_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNGMASTER_SAMPLERS", str(tmp_path / "samplers"))
+    (tmp_path / "toy.py").write_text(TOY)
+    assert rungmaster("sampler", "add", "toy", "--", sys.executable, tmp_path / "toy.py").returncode == 0
+    spec = whole(tmp_path, sampler={"name": "external", "program": "toy", "options": {"much": 1}})
+    reported = '{"op": "report", "trial": 1, "resource": 1, "metric": 0.5}'
+    first, second, _, third, _, refused = drive(spec, NEXT, NEXT, reported, NEXT, '{"op": "fail", "trial": 2}', NEXT)
+    assert (first["hparams"], first["origin"], first["note"]) == ({"x": 0.0}, "external toy", "{'much': 1} []")
+    assert second["note"] == "{'much': 1} [0]"
+    assert third["hparams"] == {"x": 1.0}
+    assert refused["origin"] == 'random: its suggestion was refused: "y": there is no such hyperparameter'
+    broken = "\n".join([NEXT, '{"op": "report", "trial": 0, "resource": 1, "metric": 66}', NEXT, NEXT, ""])
+    done = rungmaster("drive", spec, stdin=broken.encode())
+    assert "warning: the sampler is broken: what it said is not understood" in done.stderr
+    assert [json.loads(line).get("origin") for line in done.stdout.splitlines()] == [
+        "external toy",
+        None,
+        "random: the sampler is broken",
+        "random: the sampler is broken",
+    ]
 
 
 def test_drive_gives_each_answer_before_it_reads_the_next_event(spec: Path) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rungmaster.shared.sampling.conversation import Conversation, SamplerBroken
+from rungmaster.shared.sampling.conversation import Conversation, SamplerBroken, SamplerFailed
 from rungmaster.shared.sampling.programs import Command, scrubbed_environment
-from rungmaster.shared.sampling.protocol import Failure, Result, Start, Suggestion
+from rungmaster.shared.sampling.protocol import Result, Start, Suggestion
 
 START = Start(1, 0, "loss", "minimize", {"parameters": [], "forbidden": []}, (1, 3))
 
@@ -31,6 +31,7 @@ for line in sys.stdin:
     else:
         what = locals().get("what")
         if what == "exit":
+            print("this is the end", file=sys.stderr)
             sys.exit(3)
         if what == "rubbish":
             print("rubbish", flush=True)
@@ -49,7 +50,7 @@ for line in sys.stdin:
 def talking(folder: Path, program: str = PROGRAM) -> Iterator[Conversation]:
     (folder / "program.py").write_text(program)
     command = Command((sys.executable, "-P", str(folder / "program.py")), scrubbed_environment())
-    with Conversation(command, 2**30) as conversation:
+    with Conversation(command, 1) as conversation:
         yield conversation
 
 
@@ -62,18 +63,19 @@ def test_it_is_told_results_and_asked_for_suggestions(tmp_path: Path) -> None:
         assert conversation.start(START).name == "counting"
         told(conversation, 0)
         told(conversation, 1)
-        assert conversation.ask(2, (), 30) == [Suggestion(1, {"x": 2}), Suggestion(1, {"x": 2})]
+        assert [*conversation.ask(2, (), 30)] == [Suggestion(1, {"x": 2}), Suggestion(1, {"x": 2})]
         told(conversation, 2, do="fail")
-        assert conversation.ask(2, (), 30) == [Failure(2, "no idea")]
+        with pytest.raises(SamplerFailed, match="the sampler failed: no idea"):
+            next(conversation.ask(2, (), 30))
         told(conversation, 3)
-        assert conversation.ask(1, (), 30) == [Suggestion(3, {"x": 4})]
+        assert [*conversation.ask(1, (), 30)] == [Suggestion(3, {"x": 4})]
 
 
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("exit", "the sampler ended with exit code 3"),
-        ("rubbish", "what the sampler said is not understood: is no JSON"),
+        ("exit", "the sampler is broken: it ended with exit code 3\nthis is the end"),
+        ("rubbish", "the sampler is broken: what it said is not understood: is no JSON"),
     ],
 )
 def test_a_broken_program_is_told_as_often_as_it_is_asked(tmp_path: Path, what: str, why: str) -> None:
@@ -82,7 +84,7 @@ def test_a_broken_program_is_told_as_often_as_it_is_asked(tmp_path: Path, what: 
         told(conversation, 0, do=what)
         for _ in range(2):
             with pytest.raises(SamplerBroken, match=why):
-                conversation.ask(1, (), 30)
+                next(conversation.ask(1, (), 30))
 
 
 def test_one_that_does_not_answer_is_waited_for_no_longer_than_wanted_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -91,12 +93,12 @@ def test_one_that_does_not_answer_is_waited_for_no_longer_than_wanted_and_leaves
         conversation.start(START)
         told(conversation, 0, do="hang")
         began = time.monotonic()
-        assert conversation.ask(1, (), 0.1) == []
+        assert [*conversation.ask(1, (), 0.1)] == []
         assert time.monotonic() - began >= 0.1
     assert set(psutil.Process().children(recursive=True)) == before
 
 
 def test_one_that_cannot_be_run_is_broken(tmp_path: Path) -> None:
     command = Command((str(tmp_path / "missing"),), scrubbed_environment())
-    with Conversation(command, 2**30) as conversation, pytest.raises(SamplerBroken, match="ended with exit code 127"):
+    with Conversation(command, 1) as conversation, pytest.raises(SamplerBroken, match="ended with exit code 127"):
         conversation.start(START)
