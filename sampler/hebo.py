@@ -2,7 +2,8 @@
 Hyper-parameter Optimisation", JAIR 2022), by its own package.
 
 Conditional spaces are flat for it: what does not exist has its middle. Each trial counts by its last result, a failed
-one as the worst. What is in training is told as the worst, too, so that it is not suggested again (a constant liar).
+one as the worst. What is in training is told as the median (a constant liar): as
+the worst it would contradict its good neighbours, and HEBO's Gaussian process could not be fitted to that.
 """
 
 # It runs in an environment of its own.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -52,10 +54,11 @@ class HeboSampler:
     def suggest(self, count: int, pending: Sequence[Pending]) -> Iterator[Suggested]:
         """One after the other: each is in training for the next."""
         points, losses = self._results.bad_as_worst()
-        worst, points = max(losses, default=0.0), [*points, *(each.hyperparameters for each in pending)]
+        worst, lie = max(losses, default=0.0), median(losses) if losses else 0.0
+        points = [*points, *(each.hyperparameters for each in pending)]
         self._pass_over(len(points))
         for _ in range(count):
-            found = self._wanted(points, [*losses, *[worst] * (len(points) - len(losses))], worst)
+            found = self._wanted(points, [*losses, *[lie] * (len(points) - len(losses))], worst)
             points.append(found)
             yield found, ""
 
