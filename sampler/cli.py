@@ -26,8 +26,9 @@ from ..shared.sampling.programs import (
     installed,
     is_at_hand,
 )
-from ..shared.sampling.protocol import Failure, Pending, Result, Start
-from ..shared.sampling.spaces import RefusedSuggestion, accepted, neutral_space
+from ..shared.sampling.protocol import Pending, Result
+from ..shared.sampling.spaces import RefusedSuggestion, accepted
+from ..shared.sampling.start import start_of
 from ..shared.space.space import Space
 from ..shared.spec.documents import read_document
 from ..shared.spec.samplers import ProgramSamplerSpec
@@ -147,13 +148,12 @@ def try_command(name: str, spec: Path, count: int, results: int, patience_s: flo
     is_own = own is not None and name in (own.name, getattr(own, "program", ""))
     options, memory = (own.told(), own.memory) if own is not None and is_own else ({}, _DEFAULT_MEMORY_GIB)
     command = command_of(name) if name in PROGRAMS else command_of(EXTERNAL, name)
-    with Conversation(command, int(memory * 2**30)) as conversation:
+    with Conversation(command, memory) as conversation:
         began = time.monotonic()
-        called = conversation.start(_start(wanted, options), patience_s).name
+        called = conversation.start(start_of(wanted, 0, [_resource(wanted)], options), patience_s).name
         took_s = time.monotonic() - began
         say(f"{called} was ready after {took_s:.2f} s; it is told {results} results that are made up")
-        for result in _made_up(wanted, results):
-            conversation.tell(result)
+        conversation.tell(*_made_up(wanted, results))
         _ask(conversation, wanted, count, patience_s)
 
 
@@ -161,13 +161,10 @@ def _ask(conversation: Conversation, spec: Spec, count: int, patience_s: float) 
     pending: list[Pending] = []
     for number in range(1, count + 1):
         began = time.monotonic()
-        answers = conversation.ask(1, pending, patience_s)
+        answer = next(conversation.ask(1, pending, patience_s), None)
         took_s = time.monotonic() - began
-        if not answers:
+        if answer is None:
             raise FailedPrecondition(f"the sampler did not answer in {patience_s:g} s (--patience)")
-        answer = answers[0]
-        if isinstance(answer, Failure):
-            raise FailedPrecondition(f"the sampler has no suggestion: {answer.error}")
         pending.append(Pending(answer.hyperparameters))
         note = f"  ({answer.note})" if answer.note else ""
         say(f"{number:>2}  {took_s:6.2f} s  {_judged(spec, answer.hyperparameters)}{note}")
@@ -178,18 +175,6 @@ def _judged(spec: Spec, suggestion: dict[str, Any]) -> str:
         return json_text(accepted(spec.hyperparameters, spec.forbidden, suggestion))
     except RefusedSuggestion as error:
         return f"refused: {error}: {json_text(suggestion)}"
-
-
-def _start(spec: Spec, options: dict[str, Any]) -> Start:
-    return Start(
-        experiment=0,
-        seed=spec.seed,
-        metric=spec.metric.name,
-        goal=spec.metric.goal,
-        space=neutral_space(spec.hyperparameters, spec.forbidden),
-        resources=(_resource(spec),),
-        options=options,
-    )
 
 
 def _resource(spec: Spec) -> int:

@@ -32,7 +32,9 @@ def pruner() -> Any:
 def fill(url: str, trials: int) -> None:
     study = optuna.create_study(storage=url, study_name=NAME, pruner=pruner())
     rng = random.Random(1)
-    distributions = {"learning_rate": optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)}
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
+        "learning_rate": optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)
+    }
     study.add_trials(
         [
             optuna.trial.create_trial(

@@ -18,7 +18,7 @@ from unit.space_values import spec_with
 from rungmaster.shared.errors import CannotStart
 from rungmaster.shared.sampling.conversation import Conversation, SamplerBroken
 from rungmaster.shared.sampling.programs import Command, command_of, scrubbed_environment
-from rungmaster.shared.sampling.protocol import Pending, Result, Start, Suggestion
+from rungmaster.shared.sampling.protocol import Pending, Result, Start
 from rungmaster.shared.sampling.spaces import accepted, neutral_space
 from rungmaster.shared.spec.spec import Spec
 
@@ -50,7 +50,7 @@ def started() -> Iterator[Callable[..., Conversation]]:
                 command = command_of(name)
             except CannotStart as error:
                 pytest.skip(str(error))
-            conversation = held.enter_context(Conversation(command, 4 << 30))
+            conversation = held.enter_context(Conversation(command, 4))
             space = neutral_space(spec.hyperparameters, spec.forbidden)
             conversation.start(Start(1, 3, "loss", "minimize", space, (1, 4, 16), options), PATIENCE_S)
             return conversation
@@ -66,9 +66,8 @@ def answered(
     conversation: Conversation, count: int, pending: Sequence[Pending], spec: Spec = SPEC
 ) -> list[dict[str, Any]]:
     """Suggestions, all of which lie in the space."""
-    answers = conversation.ask(count, pending, PATIENCE_S)
-    given = [each.hyperparameters for each in answers if isinstance(each, Suggestion)]
-    assert len(given) == count, answers
+    given = [each.hyperparameters for each in conversation.ask(count, pending, PATIENCE_S)]
+    assert len(given) == count
     return [accepted(spec.hyperparameters, spec.forbidden, each) for each in given]
 
 
@@ -103,12 +102,11 @@ def test_the_arguments_of_a_constructor_are_the_specs_fields(started: Tell) -> N
     assert suggested(started("optuna", sampler="TPESampler", multivariate=True, group=True, n_startup_trials=1), 4)
 
 
-def test_an_argument_that_is_none_ends_the_program_which_tells_people(
-    started: Tell, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SamplerBroken, match="ended with exit code 1"):
+def test_an_argument_that_is_none_ends_the_program_which_tells_people(started: Tell) -> None:
+    with pytest.raises(
+        SamplerBroken, match=r"ended with exit code 1\n(.*\n)*.*unexpected keyword argument 'multivariat'"
+    ):
         started("optuna", multivariat=True)
-    assert "unexpected keyword argument 'multivariat'" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["optuna"])
@@ -154,7 +152,7 @@ def test_the_examples_suggest_what_lies_in_the_space_and_learn(program: str) -> 
     command = Command((interpreter, str(ROOT / "examples" / "samplers" / file)), scrubbed_environment())
     spec = spec_with(SPEC.model_dump()["hyperparameters"])
     space = neutral_space(spec.hyperparameters)
-    with Conversation(command, 1 << 30) as conversation:
+    with Conversation(command, 1) as conversation:
         conversation.start(Start(1, 3, "loss", "minimize", space, (1, 4, 16)), PATIENCE_S)
         first = answered(conversation, 20, (), spec)
         for trial, hyperparameters in enumerate(first):
