@@ -2,9 +2,10 @@
 draws with the same seeds.
 
 `python benchmarks/samplers.py [--samplers bohb,cqr] [--seeds 20]` runs each sampler program that is installed as a
-master does, one suggestion after the other, every trial trained in full. The regret of a run is the best loss of its
-trials less the least that there is. What was measured is kept in docs/benchmarks/samplers.json, so that samplers can be
-measured one after the other; the table of all of them is printed (with `--samplers ""` nothing else happens).
+master does, one suggestion after the other, every trial trained in full; or with `--asha` by ASHA, with 8 workers. The
+regret of a run is the best loss of its trials less the least that there is. What was measured is kept in
+docs/benchmarks/samplers.json, so that samplers can be measured one after the other; the table of all of them is printed
+(with `--samplers ""` nothing else happens).
 """
 
 from __future__ import annotations
@@ -13,28 +14,36 @@ import argparse
 import json
 import math
 import statistics
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rungmaster.master.dispatcher.setup import set_up
+from rungmaster.master.experiment.next_trial import patiently
+from rungmaster.master.search.registry import searcher_of
 from rungmaster.shared.errors import CannotStart
+from rungmaster.shared.sampling.conversation import Conversation
 from rungmaster.shared.sampling.programs import PROGRAMS, command_of
-from rungmaster.shared.sampling.protocol import Ask, Failure, Message, Result, Start, Suggestion, decode, encode
-from rungmaster.shared.sampling.spaces import accepted, neutral_space
-from rungmaster.shared.space.quasi_random import QuasiRandom
-from rungmaster.shared.space.space import Space
+from rungmaster.shared.sampling.protocol import Pending, Result
+from rungmaster.shared.sampling.spaces import accepted
+from rungmaster.shared.sampling.start import start_of
 from rungmaster.shared.spec.spec import Spec, spec_from_json
+from sampling import asha
 from sampling.problems import Problem, problems
 
 KEPT = Path(__file__).parents[1] / "docs" / "benchmarks" / "samplers.json"
 RESOURCE = 9
+IN_FULL: Mapping[str, Any] = {"name": "random", "max_trials": 1000, "max_resource": RESOURCE}
+#: What the name of a search ends with where it was by ASHA.
+ASHA = " by ASHA"
+MEMORY_GIB, PATIENCE_S = 8.0, 600.0
 Suggest = Callable[[int], Mapping[str, Any]]
 
 
-def spec_of(problem: Problem) -> Spec:
+def spec_of(problem: Problem, seed: int, sampler: str, searcher: Mapping[str, Any] = IN_FULL) -> Spec:
     """The spec of a search, as far as a sampler sees it."""
     return spec_from_json(
         {
@@ -42,7 +51,9 @@ def spec_of(problem: Problem) -> Spec:
             "entrypoint": "training:train",
             "metric": {"name": "loss", "goal": "minimize"},
             "hyperparameters": problem.hyperparameters,
-            "searcher": {"name": "random", "max_trials": 1000, "max_resource": RESOURCE},
+            "searcher": dict(searcher),
+            "sampler": sampler,
+            "seed": seed,
         }
     )
 
@@ -60,65 +71,52 @@ def regret(problem: Problem, trials: int, suggest: Suggest, told: Callable[[Resu
 
 def drawn(problem: Problem, sampler: str, seed: int, trials: int) -> float:
     """A run with the draws of the master itself."""
-    spec = spec_of(problem)
-    space = Space(spec.hyperparameters, spec.forbidden)
-    source = space if sampler == "random" else QuasiRandom(spec.hyperparameters, spec.forbidden, space)
+    return regret(problem, trials, draws_of(spec_of(problem, seed, sampler)), _tell_nobody)
 
-    def suggest(trial: int) -> Mapping[str, Any]:
-        return next(found for found in source.search(seed, trial) if found is not None)
 
-    return regret(problem, trials, suggest, _tell_nobody)
+def draws_of(spec: Spec) -> Callable[[int], Mapping[str, Any]]:
+    """What the master draws itself for each trial."""
+    draw = patiently(set_up(spec).draw)
+    return lambda trial: draw(trial) or {}
 
 
 def _tell_nobody(result: Result) -> None:
     del result
 
 
-class Program:
-    """A sampler program that runs."""
+def started(sampler: str, spec: Spec, resources: Iterable[int]) -> Conversation:
+    """A sampler program that runs; `optuna` is its TPESampler."""
+    options = {"sampler": "TPESampler"} if sampler == "optuna" else {}
+    program = Conversation(command_of(sampler), MEMORY_GIB)
+    program.start(start_of(spec, 1, resources, options))
+    return program
 
-    def __init__(self, sampler: str, options: Mapping[str, Any], spec: Spec, seed: int) -> None:
-        command = command_of(sampler)
-        pipe = subprocess.PIPE
-        self._spec = spec
-        self._process = subprocess.Popen(
-            command.arguments, env=command.environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
-        )
-        space = neutral_space(spec.hyperparameters, spec.forbidden)
-        self.tell(Start(1, seed, "loss", "minimize", space, (1, 3, RESOURCE), dict(options)))
-        self._hear()
 
-    def tell(self, message: Message) -> None:
-        """Writes a message to it."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(encode(message))
-        self._process.stdin.flush()
-
-    def _hear(self) -> Message:
-        assert self._process.stdout is not None
-        return decode(self._process.stdout.readline())
-
-    def suggest(self, trial: int) -> Mapping[str, Any]:
-        """Asks for the hyperparameters of a trial, and checks them as a master does."""
-        self.tell(Ask(trial, 1))
-        answer = self._hear()
-        if isinstance(answer, Failure):
-            raise RuntimeError(answer.error)
-        assert isinstance(answer, Suggestion), answer
-        return accepted(self._spec.hyperparameters, self._spec.forbidden, answer.hyperparameters)
-
-    def end(self) -> None:
-        """Closes its input, and waits for its end."""
-        self._process.communicate()
+def suggestion(program: Conversation, spec: Spec, pending: Sequence[Pending] = ()) -> Mapping[str, Any]:
+    """The hyperparameters of a trial, checked as a master does it."""
+    (suggested,) = program.ask(1, pending, PATIENCE_S)
+    return accepted(spec.hyperparameters, spec.forbidden, suggested.hyperparameters)
 
 
 def suggested(problem: Problem, sampler: str, seed: int, trials: int) -> float:
-    """A run with a sampler program; `optuna` is its TPESampler."""
-    program = Program(sampler, {"sampler": "TPESampler"} if sampler == "optuna" else {}, spec_of(problem), seed)
-    try:
-        return regret(problem, trials, program.suggest, program.tell)
-    finally:
-        program.end()
+    """A run with a sampler program."""
+    spec = spec_of(problem, seed, sampler)
+    with started(sampler, spec, (1, 3, RESOURCE)) as program:
+        return regret(problem, trials, lambda _: suggestion(program, spec), program.tell)
+
+
+def under_asha(problem: Problem, sampler: str, seed: int, trials: int) -> float:
+    """A run by ASHA, with a sampler program or with draws."""
+    searcher = {"name": "asha", "max_trials": trials, "max_resource": 27, "divisor": 3}
+    spec = spec_of(problem, seed, sampler, searcher)
+    search = searcher_of(spec)
+    if sampler not in PROGRAMS:
+        draw = draws_of(spec)
+        return asha.regret(problem, search, seed, lambda trial, _: draw(trial), _tell_nobody)
+    resources = (resource for bracket in search.plan for resource in bracket.rungs)
+    with started(sampler, spec, resources) as program:
+        suggest = partial(suggestion, program, spec)
+        return asha.regret(problem, search, seed, lambda _, pending: suggest(pending), program.tell)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -130,7 +128,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def table(measured: Mapping[str, Mapping[str, Sequence[float]]], trials: int, seeds: slice = slice(None)) -> str:
-    """All that was measured with some seeds, as it stands in docs/search.md."""
+    """All that was measured with some seeds, as it stands in docs/samplers.md."""
     lines = [
         f"| search | sampler | seeds | mean regret after {trials} trials | difference to `random` | better |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -151,9 +149,9 @@ def table(measured: Mapping[str, Mapping[str, Sequence[float]]], trials: int, se
     return "\n".join(lines)
 
 
-def measure(problem: Problem, sampler: str, seeds: int, trials: int, jobs: int) -> list[float]:
+def measure(problem: Problem, sampler: str, seeds: int, trials: int, jobs: int, *, asha: bool) -> list[float]:
     """The regrets of so many runs, by seed."""
-    run = drawn if sampler in ("random", "quasi_random") else suggested
+    run = under_asha if asha else suggested if sampler in PROGRAMS else drawn
     with ThreadPoolExecutor(jobs) as pool:
         return [*pool.map(lambda seed: run(problem, sampler, seed, trials), range(seeds))]
 
@@ -166,6 +164,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--skip", type=int, default=0, help="seeds that the table leaves out, from the first on")
     parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--asha", action="store_true", help="by ASHA, and not every trial in full")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     asked = parser.parse_args()
     kept: dict[str, Any] = {}
@@ -173,17 +172,19 @@ def main() -> None:
         for problem in (each for each in problems() if each.name in asked.searches.split(",")):
             began = time.monotonic()
             try:
-                regrets = measure(problem, sampler, asked.seeds, asked.trials, asked.jobs)
+                regrets = measure(problem, sampler, asked.seeds, asked.trials, asked.jobs, asha=asked.asha)
             except CannotStart as error:
                 print(f"{sampler}: left out: {error}", flush=True)
                 break
             kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-            kept.setdefault(problem.name, {})[sampler] = [round(each, 6) for each in regrets]
+            kept.setdefault(problem.name + ASHA * asked.asha, {})[sampler] = [round(each, 6) for each in regrets]
             mean, half = interval(regrets)
             seconds = time.monotonic() - began
             print(f"{problem.name} {sampler}: {mean:.4f} ± {half:.4f} ({seconds:.0f} s)", flush=True)
             KEPT.write_text(json.dumps(kept, indent=1) + "\n")
-    print(table(json.loads(KEPT.read_text()), asked.trials, slice(asked.skip, asked.seeds)))
+    measured = json.loads(KEPT.read_text())
+    shown = {name: found for name, found in measured.items() if name.endswith(ASHA) is asked.asha}
+    print(table(shown, asked.trials, slice(asked.skip, asked.seeds)))
 
 
 if __name__ == "__main__":

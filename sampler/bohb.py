@@ -103,9 +103,12 @@ class Bohb:
                 observed = self._history.at(resource)
                 number = len(observed.rows)
                 good = min(max(least, int(GOOD * number)), finite)
-                bad = max(least, number - good)
+                # Those that did not come so far were chosen from, and are worse than what was chosen: the others at
+                # this rung alone are all good, and tell nothing of where bad ones lie.
+                rows = np.concatenate([observed.rows, self._history.behind(resource)])
+                bad = max(least, len(rows) - good)
                 note = f"the best {good} of {number} trials at {resource}"
-                return _Model(self._space, observed.rows[:good], observed.rows[number - bad :], note, random)
+                return _Model(self._space, rows[:good], rows[len(rows) - bad :], note, random)
         return None
 
 

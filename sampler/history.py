@@ -92,6 +92,12 @@ class History:
         ordered = sorted((losses | failed).items(), key=lambda pair: pair[1])
         return self._observed(ordered)
 
+    def behind(self, resource: int) -> Codes:
+        """The trials that have a result at a lower rung and none at this one."""
+        ahead = {trial for rung, losses in self._losses.items() if rung >= resource for trial in losses}
+        lower = {trial: None for rung, losses in self._losses.items() if rung < resource for trial in losses}
+        return self._observed([(trial, math.inf) for trial in lower if trial not in ahead | self._failed]).rows
+
     def last(self) -> Observed:
         """Each trial with the loss of its last result, however far it had trained. One that failed, or whose result is
         no finite number, is as bad as the worst of all others."""

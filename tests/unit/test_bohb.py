@@ -87,6 +87,19 @@ def test_the_highest_rung_with_enough_results_is_the_one_that_counts() -> None:
     assert statistics.mean(each["x"] for each in by_model(talk)) > 0.5
 
 
+def test_trials_that_were_not_promoted_are_bad() -> None:
+    """Those that were are all good: beside each other they would send it to where nobody was promoted from."""
+    talk = Talk(Bohb(), {"x": UNIT})
+    for number in range(40):
+        x = number / 40
+        talk.tell({"x": x}, x, 1)
+        if x < 0.2:
+            talk.tell({"x": x}, x, 9, trial=number)
+    after = [each["x"] for each in by_model(talk)]
+    assert statistics.median(after) < 0.3
+    assert sum(x > 0.7 for x in after) < len(after) / 10
+
+
 def test_trials_that_failed_and_results_that_are_no_numbers_are_bad() -> None:
     talk = Talk(Bohb(), {"x": UNIT})
     for number in range(30):
