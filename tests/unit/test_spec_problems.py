@@ -109,8 +109,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("preload", "torch", 'preload: must be a list of modules, such as [torch, sklearn.svm]; got text "torch"'),
     ("preload", ["torch", "a b"], 'preload[1]: must be the name of a module, such as sklearn.svm; got text "a b"'),
     ("preload", ["torch"] * 101, "preload: must name at most 100 modules, got 101"),
-    ("initial_trials", 8, "initial_trials: must be a list, got 8"),
-    ("initial_trials", [8], "initial_trials[0]: must be a mapping, got 8"),
+    ("initial_trials", 8, "initial_trials: must be a list of hyperparameters, or best; got 8"),
+    ("initial_trials", [8], "initial_trials[0]: must be a mapping from hyperparameters to values, got 8"),
     ("initial_trials", [{"width": 600}], "initial_trials[0].width: must be from 16 to 256, got 600"),
     (
         "initial_trials",
