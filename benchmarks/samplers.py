@@ -25,9 +25,9 @@ from rungmaster.master.dispatcher.setup import set_up
 from rungmaster.master.experiment.next_trial import patiently
 from rungmaster.master.search.registry import searcher_of
 from rungmaster.shared.errors import CannotStart
-from rungmaster.shared.sampling.conversation import Conversation
+from rungmaster.shared.sampling.conversation import ProgramConversation
 from rungmaster.shared.sampling.programs import PROGRAMS, command_of
-from rungmaster.shared.sampling.protocol import Pending, Result
+from rungmaster.shared.sampling.protocol import Pending, TrialResult
 from rungmaster.shared.sampling.spaces import accepted
 from rungmaster.shared.sampling.start import start_of
 from rungmaster.shared.spec.spec import Spec, spec_from_json
@@ -58,13 +58,13 @@ def spec_of(problem: Problem, seed: int, sampler: str, searcher: Mapping[str, An
     )
 
 
-def regret(problem: Problem, trials: int, suggest: Suggest, told: Callable[[Result], None]) -> float:
+def regret(problem: Problem, trials: int, suggest: Suggest, told: Callable[[TrialResult], None]) -> float:
     """How far the best of so many trials is from the best that there is."""
     best = math.inf
     for trial in range(trials):
         hparams = dict(suggest(trial))
         loss = problem.loss(hparams)
-        told(Result(trial, hparams, RESOURCE, loss))
+        told(TrialResult(trial, hparams, RESOURCE, loss))
         best = min(best, loss)
     return best - problem.best
 
@@ -80,19 +80,19 @@ def draws_of(spec: Spec) -> Callable[[int], Mapping[str, Any]]:
     return lambda trial: draw(trial) or {}
 
 
-def _tell_nobody(result: Result) -> None:
+def _tell_nobody(result: TrialResult) -> None:
     del result
 
 
-def started(sampler: str, spec: Spec, resources: Iterable[int]) -> Conversation:
+def started(sampler: str, spec: Spec, resources: Iterable[int]) -> ProgramConversation:
     """A sampler program that runs; `optuna` is its TPESampler."""
     options = {"sampler": "TPESampler"} if sampler == "optuna" else {}
-    program = Conversation(command_of(sampler), MEMORY_GIB)
+    program = ProgramConversation(command_of(sampler), MEMORY_GIB)
     program.start(start_of(spec, 1, resources, options))
     return program
 
 
-def suggestion(program: Conversation, spec: Spec, pending: Sequence[Pending] = ()) -> Mapping[str, Any]:
+def suggestion(program: ProgramConversation, spec: Spec, pending: Sequence[Pending] = ()) -> Mapping[str, Any]:
     """The hyperparameters of a trial, checked as a master does it."""
     (suggested,) = program.ask(1, pending, PATIENCE_S)
     return accepted(spec.hyperparameters, spec.forbidden, suggested.hyperparameters)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.random import Generator
 
-from ..shared.sampling.protocol import Pending, Result, Start
+from ..shared.sampling.protocol import Pending, Start, TrialResult
 from .columns import Codes
 from .density import Density
 from .history import History
@@ -53,7 +53,7 @@ class Bohb:
         rungs = sorted(start.resources)
         self._eta = rungs[-1] / rungs[-2] if len(rungs) > 1 else 3.0
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         """A result."""
         self._history.tell(result)
 

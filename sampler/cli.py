@@ -14,7 +14,7 @@ import click
 
 from ..shared.errors import CannotStart, FailedPrecondition, InvalidInput
 from ..shared.files import written_whole
-from ..shared.sampling.conversation import Conversation
+from ..shared.sampling.conversation import ProgramConversation
 from ..shared.sampling.programs import (
     EXTERNAL,
     PROGRAMS,
@@ -26,7 +26,7 @@ from ..shared.sampling.programs import (
     installed,
     is_at_hand,
 )
-from ..shared.sampling.protocol import Pending, Result
+from ..shared.sampling.protocol import Pending, TrialResult
 from ..shared.sampling.spaces import RefusedSuggestion, accepted
 from ..shared.sampling.start import start_of
 from ..shared.space.space import Space
@@ -148,7 +148,7 @@ def try_command(name: str, spec: Path, count: int, results: int, patience_s: flo
     is_own = own is not None and name in (own.name, getattr(own, "program", ""))
     options, memory = (own.told(), own.memory) if own is not None and is_own else ({}, _DEFAULT_MEMORY_GIB)
     command = command_of(name) if name in PROGRAMS else command_of(EXTERNAL, name)
-    with Conversation(command, memory) as conversation:
+    with ProgramConversation(command, memory) as conversation:
         began = time.monotonic()
         called = conversation.start(start_of(wanted, 0, [_resource(wanted)], options), patience_s).name
         took_s = time.monotonic() - began
@@ -157,7 +157,7 @@ def try_command(name: str, spec: Path, count: int, results: int, patience_s: flo
         _ask(conversation, wanted, count, patience_s)
 
 
-def _ask(conversation: Conversation, spec: Spec, count: int, patience_s: float) -> None:
+def _ask(conversation: ProgramConversation, spec: Spec, count: int, patience_s: float) -> None:
     pending: list[Pending] = []
     for number in range(1, count + 1):
         began = time.monotonic()
@@ -181,8 +181,9 @@ def _resource(spec: Spec) -> int:
     return getattr(spec.searcher, "max_resource", 1)
 
 
-def _made_up(spec: Spec, number: int) -> list[Result]:
+def _made_up(spec: Spec, number: int) -> list[TrialResult]:
     space, chance = Space(spec.hyperparameters, spec.forbidden), random.Random(spec.seed)  # noqa: S311 - no secret
     return [
-        Result(trial, space.draw(spec.seed, trial), _resource(spec), chance.random()) for trial in range(1, number + 1)
+        TrialResult(trial, space.draw(spec.seed, trial), _resource(spec), chance.random())
+        for trial in range(1, number + 1)
     ]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ..shared.sampling.protocol import Pending, Result, Start
+from ..shared.sampling.protocol import Pending, Start, TrialResult
 from .columns import Codes
 from .history import History
 from .serve import Suggested, main
@@ -55,7 +55,7 @@ class Cqr:
         self._space = NeutralSpace(start.space)
         self._history = History(start, self._space)
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         """A result."""
         self._history.tell(result)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..shared.sampling.protocol import Result
+from ..shared.sampling.protocol import TrialResult
 
 Condition = Mapping[str, Sequence[Any]]
 
@@ -81,7 +81,7 @@ class Parameter:
         return self.values[round(flat)] if self.values else min(max(round(flat), round(self.low)), round(self.high))
 
 
-class Space:
+class FlatSpace:
     """A search space of the neutral form."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -125,14 +125,14 @@ def agrees(condition: Condition, hyperparameters: Mapping[str, Any]) -> bool:
     )
 
 
-class Results:
+class FlatResults:
     """Each trial by its last result, of the highest resource; by losses, of which the smallest is the best."""
 
     def __init__(self, goal: str) -> None:
         self._sign = -1.0 if goal == "maximize" else 1.0
-        self._last: dict[tuple[int | None, int], Result] = {}
+        self._last: dict[tuple[int | None, int], TrialResult] = {}
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         """Takes a result in; the failure of a trial stands, whatever it had reached."""
         self._last[result.experiment, result.trial] = result
 

@@ -22,8 +22,8 @@ import torch
 from hebo.design_space.design_space import DesignSpace
 from hebo.optimizers.hebo import HEBO
 
-from ..shared.sampling.protocol import Pending, Result, Start
-from .flat import Parameter, Results, Space, same
+from ..shared.sampling.protocol import Pending, Start, TrialResult
+from .flat import FlatResults, FlatSpace, Parameter, same
 from .serve import Suggested, main
 
 #: How often it is asked again where what it suggests is forbidden, or was tried before.
@@ -41,13 +41,13 @@ class HeboSampler:
         torch.set_num_threads(1)
         for seed in (random.seed, np.random.seed, torch.manual_seed):
             seed(start.seed)
-        self._space, self._results = Space(start.space), Results(start.goal)
+        self._space, self._results = FlatSpace(start.space), FlatResults(start.goal)
         self._names = {each.name: f"p{index}" for index, each in enumerate(self._space.searched)}
         design = DesignSpace().parse([_dimension(self._names[each.name], each) for each in self._space.searched])
         self._hebo = HEBO(design, scramble_seed=start.seed, **start.options)
         self._passed = 0
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         """Keeps it for the next ask."""
         self._results.tell(result)
 

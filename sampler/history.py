@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 
-from ..shared.sampling.protocol import Pending, Result, Start
+from ..shared.sampling.protocol import Pending, Start, TrialResult
 from .columns import Codes
 from .space import NeutralSpace, name_of
 
@@ -43,7 +43,7 @@ class History:
         self._told = 0
         self._asked: tuple[str, int] = ("", 0)
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         """Takes in a result."""
         self._told += 1
         trial = result.experiment, result.trial

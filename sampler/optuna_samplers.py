@@ -18,8 +18,8 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ..shared.sampling.protocol import Pending, Result, Start
-from .flat import Parameter, Space, same
+from ..shared.sampling.protocol import Pending, Start, TrialResult
+from .flat import FlatSpace, Parameter, same
 from .serve import Suggested, main
 
 #: How often it is asked again where what it suggests is forbidden.
@@ -42,7 +42,7 @@ class OptunaSampler:
         which = str(options.pop("sampler", "TPESampler"))
         make = getattr(optuna.samplers, which)
         known = inspect.signature(make).parameters
-        self._space = Space(start.space)
+        self._space = FlatSpace(start.space)
         if "search_space" in known:
             options["search_space"] = _grid(self._space)
         # Trials in training count as bad until they have a result, so that several asks do not all get one answer.
@@ -53,12 +53,12 @@ class OptunaSampler:
         minimize, maximize = optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE
         self._direction = minimize if start.goal == "minimize" else maximize
         self._worse, self._full = max if start.goal == "minimize" else min, start.resources[-1]
-        self._last: dict[tuple[int | None, int], Result] = {}
+        self._last: dict[tuple[int | None, int], TrialResult] = {}
         #: What a sampler has noted on the trials that it suggested, and on the study.
         self._notes: dict[str, Mapping[str, Any]] = {}
         self._study_notes: Mapping[str, Any] = {}
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         """Keeps it for the next ask."""
         self._last[result.experiment, result.trial] = result
 
@@ -97,7 +97,7 @@ class OptunaSampler:
         metrics = [each.metric for each in self._last.values() if each.metric is not None]
         return self._worse(metrics, default=0.0)
 
-    def _reached(self, result: Result, worst: float) -> dict[str, Any]:
+    def _reached(self, result: TrialResult, worst: float) -> dict[str, Any]:
         """Its state and value. One that failed is as bad as the worst; among pruned ones what has no value is that."""
         metric = None if result.failed else result.metric
         if not self._knows_pruned:
@@ -118,7 +118,7 @@ class OptunaSampler:
         )
 
 
-def _grid(space: Space) -> dict[str, list[float]]:
+def _grid(space: FlatSpace) -> dict[str, list[float]]:
     """Every value of each hyperparameter, for GridSampler; as its distribution has them."""
     if wrong := [each.name for each in space.searched if each.type == "float"]:
         raise ValueError(f"GridSampler needs a space without floats, and {wrong[0]} is one")

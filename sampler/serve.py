@@ -18,11 +18,12 @@ from ..shared.sampling.protocol import (
     Pending,
     ProtocolError,
     Ready,
-    Result,
     Start,
     Suggestion,
+    TrialResult,
     decode,
     encode,
+    kind_of,
 )
 
 Suggested = tuple[dict[str, Any], str]
@@ -38,7 +39,7 @@ class Sampler(Protocol):
     def start(self, start: Start) -> None:
         """What is searched; called once, before everything else. Whatever it raises ends the program."""
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         """A result; the same trial may have several, of ascending resources."""
 
     def suggest(self, count: int, pending: Sequence[Pending]) -> Iterable[Suggested]:
@@ -69,17 +70,17 @@ def serve(sampler: Sampler, lines: Iterable[bytes], out: BinaryIO) -> None:
     if start is None:
         return
     if not isinstance(start, Start):
-        raise ProtocolError(f"the first message must be the start, got {type(start).__name__.lower()}")
+        raise ProtocolError(f"the first message must be the start, got {kind_of(start)}")
     sampler.start(start)
     _write(out, encode(Ready(sampler.name)))
     for message in messages:
-        if isinstance(message, Result):
+        if isinstance(message, TrialResult):
             sampler.tell(message)
         elif isinstance(message, Ask):
             for answer in _answers(sampler, message):
                 _write(out, answer)
         else:
-            raise ProtocolError(f"a host never says {type(message).__name__.lower()} here")
+            raise ProtocolError(f"a host never says {kind_of(message)} here")
 
 
 def _answers(sampler: Sampler, ask: Ask) -> Iterator[bytes]:

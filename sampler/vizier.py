@@ -19,8 +19,8 @@ from vizier import pyvizier as vz
 from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit
 from vizier.pyvizier.converters.padding import PaddingSchedule, PaddingType
 
-from ..shared.sampling.protocol import Pending, Result, Start
-from .flat import Parameter, Results, Space
+from ..shared.sampling.protocol import Pending, Start, TrialResult
+from .flat import FlatResults, FlatSpace, Parameter
 from .serve import Suggested, main
 
 #: How often it is asked again where what it suggests is forbidden.
@@ -36,7 +36,7 @@ class VizierSampler:
     def start(self, start: Start) -> None:
         """Makes the study. Fields of the spec's sampler that are not ours go to the designer's constructor."""
         warnings.filterwarnings("ignore")
-        self._space, self._results = Space(start.space), Results(start.goal)
+        self._space, self._results = FlatSpace(start.space), FlatResults(start.goal)
         self._names = {each.name: f"p{index}" for index, each in enumerate(self._space.searched)}
         problem = vz.ProblemStatement()
         for each in self._space.searched:
@@ -48,7 +48,7 @@ class VizierSampler:
         rng = jax.random.PRNGKey(start.seed % 2**32)
         self._designer = VizierGPUCBPEBandit(problem, rng=rng, padding_schedule=padding, **start.options)
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         """Keeps it for the next ask."""
         self._results.tell(result)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rungmaster.master.search.interface import Action, SearchDecision, Searcher, Train
-from rungmaster.shared.sampling.protocol import Pending, Result
+from rungmaster.shared.sampling.protocol import Pending, TrialResult
 
 from .problems import Problem
 
@@ -17,7 +17,9 @@ WORKERS = 8
 Suggest = Callable[[int, Sequence[Pending]], Mapping[str, Any]]
 
 
-def regret(problem: Problem, searcher: Searcher, seed: int, suggest: Suggest, told: Callable[[Result], None]) -> float:
+def regret(
+    problem: Problem, searcher: Searcher, seed: int, suggest: Suggest, told: Callable[[TrialResult], None]
+) -> float:
     """How far the best trial that was trained in full is from the best that there is.
 
     After r of R units a trial has 1 + 1/r times its last loss, with noise of 2 % / r; the times between are even within
@@ -41,7 +43,7 @@ def regret(problem: Problem, searcher: Searcher, seed: int, suggest: Suggest, to
         loss = problem.loss(hparams[trial])
         metric = loss * (1 + 1 / resource) + abs(loss) * chance.gauss(0, 0.02) / resource
         decision = searcher.report(trial, resource, metric).answer
-        told(Result(trial, dict(hparams[trial]), resource, metric))
+        told(TrialResult(trial, dict(hparams[trial]), resource, metric))
         if resource == full:
             best = min(best, loss)
         assert isinstance(decision, SearchDecision)

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...shared.sampling.conversation import Conversation, SamplerBroken, SamplerFailed
+from ...shared.sampling.conversation import ProgramConversation, SamplerBroken, SamplerFailed
 from ...shared.sampling.programs import command_of
-from ...shared.sampling.protocol import Pending, Result
+from ...shared.sampling.protocol import Pending, TrialResult
 from ...shared.sampling.spaces import RefusedSuggestion, accepted
 from ...shared.sampling.start import start_of
 from ...shared.space.space import DRAW_RULES
@@ -26,7 +26,7 @@ class CannotDraw(ValueError):
     """There are no hyperparameters for the next trial; the text says why."""
 
 
-def started_program(setup: ExperimentSetup) -> Conversation | None:
+def started_program(setup: ExperimentSetup) -> ProgramConversation | None:
     """The sampler program of a spec, which has been told the start; None where the sampler is none.
 
     Raises CannotStart where it is not installed, SamplerBroken where it does not work.
@@ -34,7 +34,7 @@ def started_program(setup: ExperimentSetup) -> Conversation | None:
     sampler = setup.spec.sampler
     if not isinstance(sampler, ProgramSamplerSpec):
         return None
-    program = Conversation(command_of(sampler.name, sampler.program_name), sampler.memory)
+    program = ProgramConversation(command_of(sampler.name, sampler.program_name), sampler.memory)
     try:
         resources = (resource for bracket in setup.searcher.plan for resource in bracket.rungs)
         program.start(start_of(setup.spec, 0, resources, sampler.told()))
@@ -47,7 +47,7 @@ def started_program(setup: ExperimentSetup) -> Conversation | None:
 class DrivenTrials:
     """Each trial of a search that an outside program drives, from its creation on."""
 
-    def __init__(self, setup: ExperimentSetup, program: Conversation | None = None) -> None:
+    def __init__(self, setup: ExperimentSetup, program: ProgramConversation | None = None) -> None:
         """`program`: the sampler, where it is a program of its own, which has been told the start."""
         self._setup, self._spec = setup, setup.spec
         #: Draws at random in place of the program; made when it is needed.
@@ -77,14 +77,14 @@ class DrivenTrials:
         """A result, and whether the trial trains on."""
         if not goes_on:
             self._pending.discard(trial)
-        self._tell(Result(trial, dict(self._hparams[trial]), resource, metric if math.isfinite(metric) else None))
+        self._tell(TrialResult(trial, dict(self._hparams[trial]), resource, metric if math.isfinite(metric) else None))
 
     def failed(self, trial: int) -> None:
         """It failed for good, or its hyperparameters are invalid."""
         self._pending.discard(trial)
-        self._tell(Result(trial, dict(self._hparams[trial]), 0, None, failed=True))
+        self._tell(TrialResult(trial, dict(self._hparams[trial]), 0, None, failed=True))
 
-    def _tell(self, result: Result) -> None:
+    def _tell(self, result: TrialResult) -> None:
         if self._program is not None:
             self._program.tell(result)
 
@@ -101,7 +101,7 @@ class DrivenTrials:
             self._program = None
             return self._drawn(trial, "the sampler is broken")
 
-    def _ask(self, program: Conversation, trial: int) -> SampledHparams:
+    def _ask(self, program: ProgramConversation, trial: int) -> SampledHparams:
         sampler = self._spec.sampler
         assert isinstance(sampler, ProgramSamplerSpec)
         pending = [Pending(dict(self._hparams[number]), number) for number in sorted(self._pending - {trial})]

@@ -11,7 +11,7 @@ import click
 from ...shared.errors import InvalidInput
 from ...shared.text.printing import say, say_json
 from ..services.security.roles import Role
-from ..services.security.token_file import Entry, add, new_token, remove, with_secret_file
+from ..services.security.token_file import TokenEntry, add, new_token, remove, with_secret_file
 from ..services.security.tokens import Caller, read_tokens
 
 _tokens = click.option(
@@ -53,7 +53,7 @@ def create(name: str, role: str, path: Path, expires: str, target: Path | None) 
     same name and role counts beside the first, so that it can be changed without a gap.
     """
     token = new_token()
-    entry = Entry(name, Role(role), token, expires)
+    entry = TokenEntry(name, Role(role), token, expires)
     earlier = [caller for caller in read_tokens(path) if caller.name == name] if path.exists() else []
     if target is None:
         add(path, entry)

@@ -24,7 +24,7 @@ _PLAIN = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What is said to whoever asked."""
 
     status: HTTPStatus
@@ -33,7 +33,7 @@ class Answer:
 
 
 #: What is served at a path: called in the endpoint's thread with the request's Accept header.
-Page = Callable[[str], Awaitable[Answer]]
+Page = Callable[[str], Awaitable[HttpAnswer]]
 
 
 class Endpoint:
@@ -103,7 +103,7 @@ class Endpoint:
             self._connections -= 1
             writer.transport.abort()
 
-    async def _answer(self, head: str) -> tuple[str, Answer]:
+    async def _answer(self, head: str) -> tuple[str, HttpAnswer]:
         first, *fields = head.split("\r\n")
         method, _, rest = first.partition(" ")
         page = self._pages.get(rest.partition(" ")[0].partition("?")[0])
@@ -120,11 +120,11 @@ class Endpoint:
             return method, _told(HTTPStatus.INTERNAL_SERVER_ERROR, "the master met an error of its own; see its log")
 
 
-def _told(status: HTTPStatus, text: str) -> Answer:
-    return Answer(status, f"{text}\n".encode())
+def _told(status: HTTPStatus, text: str) -> HttpAnswer:
+    return HttpAnswer(status, f"{text}\n".encode())
 
 
-def _message(answer: Answer, *, with_body: bool) -> bytes:
+def _message(answer: HttpAnswer, *, with_body: bool) -> bytes:
     head = (
         f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\nContent-Type: {answer.kind}\r\n"
         f"Content-Length: {len(answer.body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"

@@ -28,7 +28,7 @@ class Committed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class MasterSnapshot:
     """What is known of a master at one moment. None stands for what could not be learnt in time.
 
     `events` has all that were counted since the master's start, by kind and detail, as the overview has them.
@@ -44,7 +44,7 @@ class Snapshot:
     events: Mapping[tuple[str, str], int] | None = None
 
 
-def families(of: Snapshot) -> Iterator[Metric]:
+def families(of: MasterSnapshot) -> Iterator[Metric]:
     """All that is told. Of a standby, and of what could not be learnt, there is nothing: a gap, and not a 0."""
     build = GaugeMetricFamily("rungmaster_build_info", "The version of this master; always 1.", labels=["version"])
     build.add_metric([__version__], 1)

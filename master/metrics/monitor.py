@@ -24,8 +24,8 @@ from ...shared.errors import RungmasterError
 from ..dispatcher.census import take_census
 from ..dispatcher.writer import Writer
 from ..ledger.read.overview_queries import Overview
-from .endpoint import Answer, Endpoint
-from .families import Committed, Snapshot, families
+from .endpoint import Endpoint, HttpAnswer
+from .families import Committed, MasterSnapshot, families
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Monitor:
         self._events: Counter[tuple[str, str]] = Counter()
         self._last_event_id: int | None = None
         self._scraping = asyncio.Lock()
-        self._seen, self._seen_at = Snapshot(False), float("-inf")
+        self._seen, self._seen_at = MasterSnapshot(False), float("-inf")
         #: Reads the database, which may be away: those who ask whether the master lives do not wait for it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scrape")
         self._registry = CollectorRegistry()
@@ -100,43 +100,43 @@ class Monitor:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @property
-    def latest(self) -> Snapshot:
+    def latest(self) -> MasterSnapshot:
         """What the last scrape has found."""
         return self._seen
 
-    async def _metrics(self, accept: str) -> Answer:
+    async def _metrics(self, accept: str) -> HttpAnswer:
         async with self._scraping:
             if time.monotonic() - self._seen_at >= FRESH_S:
                 self._seen = await self._look()
                 self._seen_at = time.monotonic()
         encode, kind = choose_encoder(accept)
-        return Answer(HTTPStatus.OK, encode(self._registry), kind)
+        return HttpAnswer(HTTPStatus.OK, encode(self._registry), kind)
 
-    async def _health(self, _: str) -> Answer:
+    async def _health(self, _: str) -> HttpAnswer:
         """The event loop of the master answers, be it a standby's."""
         try:
             await asyncio.wait_for(self._asked(_nothing()), PATIENCE_S)
         except TimeoutError:
             return _no(f"the master's event loop has not answered for {PATIENCE_S:.0f} s")
-        return Answer(HTTPStatus.OK, b"alive\n")
+        return HttpAnswer(HTTPStatus.OK, b"alive\n")
 
-    async def _readiness(self, _: str) -> Answer:
+    async def _readiness(self, _: str) -> HttpAnswer:
         """Calls are answered here."""
         serving = self._serving
         if serving is None:
             return _no("it does not serve: a standby, or on its way up or down")
         if not serving.server.ready:
             return _no("the database takes no writes")
-        return Answer(HTTPStatus.OK, b"ready\n")
+        return HttpAnswer(HTTPStatus.OK, b"ready\n")
 
-    async def _look(self) -> Snapshot:
+    async def _look(self) -> MasterSnapshot:
         serving = self._serving
         if serving is None:
-            return Snapshot(False)
+            return MasterSnapshot(False)
         writer, counted = serving.writer, serving.writer.measures
         reading = asyncio.get_running_loop().run_in_executor(self._thread, self._read, serving.source)
         found, census = await asyncio.gather(_in_time(reading), _in_time(self._asked(writer.execute(take_census))))
-        return Snapshot(
+        return MasterSnapshot(
             serving=True,
             term=serving.term,
             takes_writes=writer.takes_writes,
@@ -190,5 +190,5 @@ async def _in_time(answer: Awaitable[T]) -> T | None:
         return None
 
 
-def _no(why: str) -> Answer:
-    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())
+def _no(why: str) -> HttpAnswer:
+    return HttpAnswer(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())

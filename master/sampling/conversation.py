@@ -7,7 +7,7 @@ import contextlib
 from typing import Any, Protocol
 
 from ...shared.idle_threads import IdleThreads
-from ...shared.sampling.protocol import Ask, Failure, Pending, Ready, Start, Suggestion, encode
+from ...shared.sampling.protocol import Ask, Failure, Pending, Ready, Start, Suggestion, encode, kind_of
 from ...shared.sampling.start import start_of
 from ...shared.spec.samplers import ProgramSamplerSpec
 from ...shared.spec.spec import Spec
@@ -23,7 +23,7 @@ HANGS_AFTER, START_PATIENCE_S = 10, 60.0
 MOST_ASKED = 64
 
 
-class Listener(Protocol):
+class ConversationListener(Protocol):
     """Who is told what a program says."""
 
     async def take(self, suggestion: Suggestion) -> None:
@@ -35,7 +35,7 @@ class Listener(Protocol):
         ...
 
 
-class Conversation:
+class HostedConversation:
     """With one process, from its start on. Of its experiment it is told by `update`."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Conversation:
         process: SamplerProcess,
         reader: Reader,
         threads: IdleThreads,
-        listener: Listener,
+        listener: ConversationListener,
     ) -> None:
         self._spec, self._sampler = spec, sampler
         self._process, self._reader, self._threads = process, reader, threads
@@ -91,7 +91,7 @@ class Conversation:
         except TimeoutError:
             raise ProgramBroken(f"it was not ready after {limit_s:g} s") from None
         if not isinstance(first, Ready):
-            raise ProgramBroken(f"its first message is {type(first).__name__.lower()}, not that it is ready")
+            raise ProgramBroken(f"its first message is {kind_of(first)}, not that it is ready")
         pages = earlier_results(self._reader, self._spec)
         while lines := await self._in_thread(next, pages, b""):
             await self._send(lines)
@@ -147,7 +147,7 @@ class Conversation:
                 self._asks.failed(message.ask, _now())
                 await self._listener.failed(message.error, self._process.stderr)
             else:
-                raise ProgramBroken(f"it says {type(message).__name__.lower()} where a suggestion is owed")
+                raise ProgramBroken(f"it says {kind_of(message)} where a suggestion is owed")
             self._news.set()
 
     async def _in_thread(self, call: Any, *arguments: Any) -> Any:

@@ -27,7 +27,7 @@ from ..dispatcher.writer import Writer
 from ..experiment.next_trial import SampledHparams
 from ..experiment.suggestions import SamplingNeeds
 from ..ledger.read.reader import Reader
-from .conversation import Conversation
+from .conversation import HostedConversation
 from .patience import Patience
 from .process import ProgramBroken, SamplerProcess
 
@@ -68,7 +68,7 @@ class ExperimentSampler:
         self._waits = asyncio.Event()
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         #: With the process that runs, once it does.
-        self._conversation: Conversation | None = None
+        self._conversation: HostedConversation | None = None
         self._refusals = 0
         #: Why trials are drawn at random at once; empty while it can be waited for.
         self._down = ""
@@ -155,7 +155,7 @@ class ExperimentSampler:
 
     async def _converse(self, process: SamplerProcess) -> None:
         around = self._around
-        self._conversation = Conversation(
+        self._conversation = HostedConversation(
             self._spec, self._sampler, self._needs, process, around.reader, around.threads, self
         )
         self._know(self._needs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...shared.errors import NotFound
-from ...shared.sampling.protocol import Pending, Result, encode
+from ...shared.sampling.protocol import Pending, TrialResult, encode
 from ...shared.spec.spec import Spec
 from ...shared.wire.model import TrialInfo, TrialOrder
 from ..experiment.earlier import TRIALS_TOLD, Fitting, difference
@@ -35,7 +35,7 @@ def earlier_results(reader: Reader, spec: Spec) -> Iterator[bytes]:
         for trial, hparams in told:
             failed = trial.metric is None
             resource = trial.resource if failed else trial.metric_resource
-            lines.append(encode(Result(trial.trial_id, dict(hparams), resource, trial.metric, failed, number)))
+            lines.append(encode(TrialResult(trial.trial_id, dict(hparams), resource, trial.metric, failed, number)))
             if len(lines) == PAGE:
                 yield b"".join(lines)
                 lines = []
@@ -75,4 +75,4 @@ class Feed:
 
 
 def _line(result: SampledResult) -> bytes:
-    return encode(Result(result.trial_id, dict(result.hparams), result.resource, result.metric, result.failed))
+    return encode(TrialResult(result.trial_id, dict(result.hparams), result.resource, result.metric, result.failed))

@@ -15,7 +15,20 @@ from typing import Self
 
 from ..errors import FailedPrecondition
 from .programs import Command
-from .protocol import Ask, Failure, Message, Pending, ProtocolError, Ready, Result, Start, Suggestion, decode, encode
+from .protocol import (
+    Ask,
+    Failure,
+    Message,
+    Pending,
+    ProtocolError,
+    Ready,
+    Start,
+    Suggestion,
+    TrialResult,
+    decode,
+    encode,
+    kind_of,
+)
 
 #: Seconds that a program may take to import what it needs.
 START_S = 120.0
@@ -32,7 +45,7 @@ class SamplerBroken(FailedPrecondition):
     """The program has ended, or what it says is not understood; the text has the end of its stderr."""
 
 
-class Conversation:
+class ProgramConversation:
     """One program, from its start to its end; to be used by one thread."""
 
     def __init__(self, command: Command, memory_gib: float) -> None:
@@ -64,10 +77,10 @@ class Conversation:
         if answer is None:
             raise self._broken(f"it was not ready {patience_s:g} s after its start")
         if not isinstance(answer, Ready):
-            raise self._broken(f"it said {_kind(answer)} before it was ready")
+            raise self._broken(f"it said {kind_of(answer)} before it was ready")
         return answer
 
-    def tell(self, *results: Result) -> None:
+    def tell(self, *results: TrialResult) -> None:
         """Results; nobody waits until they are read."""
         for result in results:
             self._to_say.put(encode(result))
@@ -83,7 +96,7 @@ class Conversation:
         until = time.monotonic() + patience_s
         while given < count and (answer := self._hear(until)) is not None:
             if not isinstance(answer, Suggestion | Failure):
-                raise self._broken(f"it said {_kind(answer)} instead of a suggestion")
+                raise self._broken(f"it said {kind_of(answer)} instead of a suggestion")
             if answer.ask != self._asks:
                 # What answers an earlier ask comes too late.
                 continue
@@ -145,7 +158,3 @@ class Conversation:
             while (line := self._to_say.get()) is not None:
                 pipe.write(line)
                 pipe.flush()
-
-
-def _kind(message: Message) -> str:
-    return type(message).__name__.lower()

@@ -41,7 +41,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class TrialResult:
     """What a trial reached at a rung, or that it failed for good. A metric that is no finite number is None. Of an
     earlier experiment, by which the sampler is warmed up, where `experiment` is there."""
 
@@ -95,12 +95,17 @@ class Failure:
     error: str
 
 
-Message = Start | Result | Ask | Ready | Suggestion | Failure
+Message = Start | TrialResult | Ask | Ready | Suggestion | Failure
+
+
+def kind_of(message: Message) -> str:
+    """What a message is called in its line."""
+    return _NAMES[type(message)]
 
 
 def encode(message: Message) -> bytes:
     """A message as its line. NumPy's numbers are numbers. Raises ProtocolError for what JSON does not have."""
-    document = {"type": _NAMES[type(message)]} | {
+    document = {"type": kind_of(message)} | {
         name: value
         for name in _fields(message)
         if (value := _plain(getattr(message, name))) is not None or name in _NULL
@@ -181,8 +186,8 @@ def _start(found: _Fields) -> Start:
     )
 
 
-def _result(found: _Fields) -> Result:
-    return Result(
+def _result(found: _Fields) -> TrialResult:
+    return TrialResult(
         trial=found.get("trial", _whole),
         hyperparameters=found.get("hyperparameters", _object),
         resource=found.get("resource", _whole),
@@ -232,7 +237,7 @@ _READERS: dict[str, Callable[[_Fields], Message]] = {
 }
 _NAMES: dict[type, str] = {
     Start: "start",
-    Result: "result",
+    TrialResult: "result",
     Ask: "ask",
     Ready: "ready",
     Suggestion: "suggestion",

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rungmaster.shared.sampling.conversation import Conversation, SamplerBroken, SamplerFailed
+from rungmaster.shared.sampling.conversation import ProgramConversation, SamplerBroken, SamplerFailed
 from rungmaster.shared.sampling.programs import Command, scrubbed_environment
-from rungmaster.shared.sampling.protocol import Result, Start, Suggestion
+from rungmaster.shared.sampling.protocol import Start, Suggestion, TrialResult
 
 START = Start(1, 0, "loss", "minimize", {"parameters": [], "forbidden": []}, (1, 3))
 
@@ -47,15 +47,15 @@ for line in sys.stdin:
 
 
 @contextmanager
-def talking(folder: Path, program: str = PROGRAM) -> Iterator[Conversation]:
+def talking(folder: Path, program: str = PROGRAM) -> Iterator[ProgramConversation]:
     (folder / "program.py").write_text(program)
     command = Command((sys.executable, "-P", str(folder / "program.py")), scrubbed_environment())
-    with Conversation(command, 1) as conversation:
+    with ProgramConversation(command, 1) as conversation:
         yield conversation
 
 
-def told(conversation: Conversation, trial: int, **hyperparameters: str) -> None:
-    conversation.tell(Result(trial, hyperparameters, 3, 0.5))
+def told(conversation: ProgramConversation, trial: int, **hyperparameters: str) -> None:
+    conversation.tell(TrialResult(trial, hyperparameters, 3, 0.5))
 
 
 def test_it_is_told_results_and_asked_for_suggestions(tmp_path: Path) -> None:
@@ -100,5 +100,8 @@ def test_one_that_does_not_answer_is_waited_for_no_longer_than_wanted_and_leaves
 
 def test_one_that_cannot_be_run_is_broken(tmp_path: Path) -> None:
     command = Command((str(tmp_path / "missing"),), scrubbed_environment())
-    with Conversation(command, 1) as conversation, pytest.raises(SamplerBroken, match="ended with exit code 127"):
+    with (
+        ProgramConversation(command, 1) as conversation,
+        pytest.raises(SamplerBroken, match="ended with exit code 127"),
+    ):
         conversation.start(START)

@@ -16,9 +16,9 @@ import pytest
 from unit.space_values import spec_with
 
 from rungmaster.shared.errors import CannotStart
-from rungmaster.shared.sampling.conversation import Conversation, SamplerBroken
+from rungmaster.shared.sampling.conversation import ProgramConversation, SamplerBroken
 from rungmaster.shared.sampling.programs import Command, command_of, scrubbed_environment
-from rungmaster.shared.sampling.protocol import Pending, Result, Start
+from rungmaster.shared.sampling.protocol import Pending, Start, TrialResult
 from rungmaster.shared.sampling.spaces import accepted, neutral_space
 from rungmaster.shared.spec.spec import Spec
 
@@ -38,19 +38,19 @@ SPEC = spec_with(
 #: How many suggestions are asked for: those of models are slow.
 COUNTS = {"optuna": 30, "hebo": 11, "vizier": 4}
 PATIENCE_S = 300
-Tell = Callable[..., Conversation]
+Tell = Callable[..., ProgramConversation]
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[..., Conversation]]:
+def started() -> Iterator[Callable[..., ProgramConversation]]:
     with ExitStack() as held:
 
-        def start(name: str, spec: Spec = SPEC, **options: Any) -> Conversation:
+        def start(name: str, spec: Spec = SPEC, **options: Any) -> ProgramConversation:
             try:
                 command = command_of(name)
             except CannotStart as error:
                 pytest.skip(str(error))
-            conversation = held.enter_context(Conversation(command, 4))
+            conversation = held.enter_context(ProgramConversation(command, 4))
             space = neutral_space(spec.hyperparameters, spec.forbidden)
             conversation.start(Start(1, 3, "loss", "minimize", space, (1, 4, 16), options), PATIENCE_S)
             return conversation
@@ -63,7 +63,7 @@ def loss(found: dict[str, Any]) -> float:
 
 
 def answered(
-    conversation: Conversation, count: int, pending: Sequence[Pending], spec: Spec = SPEC
+    conversation: ProgramConversation, count: int, pending: Sequence[Pending], spec: Spec = SPEC
 ) -> list[dict[str, Any]]:
     """Suggestions, all of which lie in the space."""
     given = [each.hyperparameters for each in conversation.ask(count, pending, PATIENCE_S)]
@@ -71,7 +71,9 @@ def answered(
     return [accepted(spec.hyperparameters, spec.forbidden, each) for each in given]
 
 
-def suggested(conversation: Conversation, count: int, spec: Spec = SPEC, *, first: int = 0) -> list[dict[str, Any]]:
+def suggested(
+    conversation: ProgramConversation, count: int, spec: Spec = SPEC, *, first: int = 0
+) -> list[dict[str, Any]]:
     """So many suggestions, one after the other, each tried at once; every fifth fails."""
     found: list[dict[str, Any]] = []
     for trial in range(first, first + count):
@@ -79,7 +81,7 @@ def suggested(conversation: Conversation, count: int, spec: Spec = SPEC, *, firs
         found += answered(conversation, 1, pending, spec)
         failed = trial % 5 == 4
         metric = None if failed else loss(found[-1])
-        conversation.tell(Result(trial, found[-1], 16 if trial % 3 else 4, metric, failed=failed))
+        conversation.tell(TrialResult(trial, found[-1], 16 if trial % 3 else 4, metric, failed=failed))
     return found
 
 
@@ -152,12 +154,12 @@ def test_the_examples_suggest_what_lies_in_the_space_and_learn(program: str) -> 
     command = Command((interpreter, str(ROOT / "examples" / "samplers" / file)), scrubbed_environment())
     spec = spec_with(SPEC.model_dump()["hyperparameters"])
     space = neutral_space(spec.hyperparameters)
-    with Conversation(command, 1) as conversation:
+    with ProgramConversation(command, 1) as conversation:
         conversation.start(Start(1, 3, "loss", "minimize", space, (1, 4, 16)), PATIENCE_S)
         first = answered(conversation, 20, (), spec)
         for trial, hyperparameters in enumerate(first):
-            conversation.tell(Result(trial, hyperparameters, 4, loss(hyperparameters) + 1))
-        conversation.tell(Result(20, first[0] | {"x": 2.0}, 16, 0.1))
-        conversation.tell(Result(21, first[0] | {"x": 9.0}, 16, None, failed=True))
+            conversation.tell(TrialResult(trial, hyperparameters, 4, loss(hyperparameters) + 1))
+        conversation.tell(TrialResult(20, first[0] | {"x": 2.0}, 16, 0.1))
+        conversation.tell(TrialResult(21, first[0] | {"x": 9.0}, 16, None, failed=True))
         found = answered(conversation, 400, (), spec)
     assert sum(abs(each["x"] - 2) < 2 for each in found) > 148

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rungmaster.sampler.serve import Sampler
-from rungmaster.shared.sampling.protocol import Pending, Result, Start
+from rungmaster.shared.sampling.protocol import Pending, Start, TrialResult
 from rungmaster.shared.sampling.spaces import accepted, neutral_space
 from rungmaster.shared.spec.spec import Spec, spec_from_json
 
@@ -50,7 +50,7 @@ class Talk:
     ) -> None:
         """The result of a trial with these hyperparameters; of a new one, unless it has a number."""
         number = self._trials if trial is None else trial
-        self.sampler.tell(Result(number, hparams, resource, metric, failed))
+        self.sampler.tell(TrialResult(number, hparams, resource, metric, failed))
         self._trials = max(self._trials, number + 1)
 
     def ask(self, count: int = 1, pending: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:

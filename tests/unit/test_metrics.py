@@ -167,8 +167,8 @@ def test_it_ends_at_once_though_somebody_is_still_to_say_what_he_wants() -> None
         assert ended(silent)
 
 
-async def answers(_: str) -> endpoint.Answer:
-    return endpoint.Answer(HTTPStatus.OK, b"here")
+async def answers(_: str) -> endpoint.HttpAnswer:
+    return endpoint.HttpAnswer(HTTPStatus.OK, b"here")
 
 
 def ended(talking: socket.socket) -> bool:
@@ -179,10 +179,10 @@ def ended(talking: socket.socket) -> bool:
 
 
 def test_a_page_that_raises_is_told_without_its_particulars(caplog: pytest.LogCaptureFixture) -> None:
-    async def page(_: str) -> endpoint.Answer:
+    async def page(_: str) -> endpoint.HttpAnswer:
         raise ValueError("secret")
 
-    pages: dict[str, Callable[[str], Awaitable[endpoint.Answer]]] = {"/": page}
+    pages: dict[str, Callable[[str], Awaitable[endpoint.HttpAnswer]]] = {"/": page}
     serving = endpoint.Endpoint("--metrics-listen", "127.0.0.1:0", pages)
     serving.start()
     try:

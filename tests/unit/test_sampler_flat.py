@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from unit.space_values import spaces, spec_with
 
-from rungmaster.sampler.flat import Results, Space
+from rungmaster.sampler.flat import FlatResults, FlatSpace
 from rungmaster.shared.errors import InvalidSpec
-from rungmaster.shared.sampling.protocol import Result
+from rungmaster.shared.sampling.protocol import TrialResult
 from rungmaster.shared.sampling.spaces import RefusedSuggestion, accepted, neutral_space
 
 
@@ -23,7 +23,7 @@ def test_any_flat_point_is_a_combination_of_the_space_or_forbidden(parts: Any, d
     except InvalidSpec:
         assume(False)
         raise
-    space = Space(neutral_space(spec.hyperparameters, spec.forbidden))
+    space = FlatSpace(neutral_space(spec.hyperparameters, spec.forbidden))
     flat = {each.name: data.draw(st.floats(each.low, each.high)) for each in space.searched}
     found = space.hyperparameters(flat)
     try:
@@ -38,7 +38,7 @@ def test_any_flat_point_is_a_combination_of_the_space_or_forbidden(parts: Any, d
 
 
 def test_what_does_not_exist_has_its_middle_in_the_flat_space() -> None:
-    space = Space(
+    space = FlatSpace(
         {
             "parameters": [
                 {"name": "solver", "type": "categorical", "choices": ["sgd", "adam"]},
@@ -55,7 +55,7 @@ def test_what_does_not_exist_has_its_middle_in_the_flat_space() -> None:
 
 
 def test_rounding_past_a_bound_is_taken_back() -> None:
-    space = Space(
+    space = FlatSpace(
         {
             "parameters": [
                 {"name": "rate", "type": "float", "low": 1e-4, "high": 0.1, "log": True},
@@ -67,8 +67,8 @@ def test_rounding_past_a_bound_is_taken_back() -> None:
     assert space.hyperparameters({"rate": 0.0000999999, "n": 0.6}) == {"rate": 1e-4, "n": 1}
 
 
-def results(goal: str, *told: Result) -> list[Any]:
-    found = Results(goal)
+def results(goal: str, *told: TrialResult) -> list[Any]:
+    found = FlatResults(goal)
     for each in told:
         found.tell(each)
     return [*zip(*found.bad_as_worst(), strict=True)]
@@ -76,14 +76,16 @@ def results(goal: str, *told: Result) -> list[Any]:
 
 def test_each_trial_counts_by_its_last_result_and_failures_as_the_worst() -> None:
     one, two, three = {"a": 1}, {"a": 2}, {"a": 3}
-    told = (Result(1, one, 1, 0.5), Result(2, two, 1, 0.2), Result(1, one, 4, 0.3))
+    told = (TrialResult(1, one, 1, 0.5), TrialResult(2, two, 1, 0.2), TrialResult(1, one, 4, 0.3))
     assert results("minimize", *told) == [(one, 0.3), (two, 0.2)]
     assert results("maximize", *told) == [(one, -0.3), (two, -0.2)]
-    failed = (*told, Result(3, three, 1, None, failed=True), Result(2, two, 4, None))
+    failed = (*told, TrialResult(3, three, 1, None, failed=True), TrialResult(2, two, 4, None))
     assert results("minimize", *failed) == [(one, 0.3), (two, 0.3), (three, 0.3)]
     assert results("maximize", *failed) == [(one, -0.3), (two, -0.3), (three, -0.3)]
-    assert results("minimize", Result(3, three, 1, None, failed=True)) == [(three, 0.0)]
+    assert results("minimize", TrialResult(3, three, 1, None, failed=True)) == [(three, 0.0)]
 
 
 def test_the_same_number_in_two_experiments_is_two_trials() -> None:
-    assert len(results("minimize", Result(1, {"a": 1}, 1, 0.5), Result(1, {"a": 2}, 1, 0.5, experiment=3))) == 2
+    assert (
+        len(results("minimize", TrialResult(1, {"a": 1}, 1, 0.5), TrialResult(1, {"a": 2}, 1, 0.5, experiment=3))) == 2
+    )

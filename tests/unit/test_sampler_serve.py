@@ -18,9 +18,9 @@ from rungmaster.shared.sampling.protocol import (
     Pending,
     ProtocolError,
     Ready,
-    Result,
     Start,
     Suggestion,
+    TrialResult,
     decode,
     encode,
 )
@@ -40,7 +40,7 @@ class Recorder:
     def start(self, start: Start) -> None:
         self.heard.append(start)
 
-    def tell(self, result: Result) -> None:
+    def tell(self, result: TrialResult) -> None:
         self.heard.append(result)
 
     def suggest(self, count: int, pending: Sequence[Pending]) -> Iterable[tuple[dict[str, Any], str]]:
@@ -58,7 +58,7 @@ def talk(sampler: Any, *messages: Message) -> list[Message]:
 
 
 def test_a_sampler_hears_everything_in_order_and_answers_each_ask() -> None:
-    sampler, result, pending = Recorder(), Result(1, {"a": 0}, 1, 0.5), (Pending({"a": 7}, 2),)
+    sampler, result, pending = Recorder(), TrialResult(1, {"a": 0}, 1, 0.5), (Pending({"a": 7}, 2),)
     answers = talk(sampler, START, result, Ask(4, 2, pending), result, Ask(5, 1))
     assert sampler.heard == [START, result, (2, pending), result, (1, ())]
     suggested = [(4, 0), (4, 1), (5, 0)]

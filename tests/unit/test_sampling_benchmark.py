@@ -15,7 +15,7 @@ ALL = {problem.name: problem for problem in problems()}
 
 @pytest.mark.parametrize("problem", ALL.values(), ids=ALL.keys())
 def test_no_combination_is_better_than_the_best(problem: Problem) -> None:
-    spec = samplers.spec_of(problem)
+    spec = samplers.spec_of(problem, 0, "random")
     space = Space(spec.hyperparameters, spec.forbidden)
     assert all(problem.loss(space.draw(3, trial)) >= problem.best - 1e-6 for trial in range(200))
 

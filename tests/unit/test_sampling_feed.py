@@ -16,7 +16,7 @@ from unit.master_harness import Master, Worker, make_spec
 from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.sampling import feed
 from rungmaster.master.sampling.feed import Feed, earlier_results
-from rungmaster.shared.sampling.protocol import Pending, Result, decode
+from rungmaster.shared.sampling.protocol import Pending, TrialResult, decode
 from rungmaster.shared.wire.session import ExitOutcome
 
 
@@ -36,9 +36,9 @@ def reader(master: Master, database: Path) -> Iterator[Reader]:
         yield reader
 
 
-def told(lines: bytes) -> list[Result]:
+def told(lines: bytes) -> list[TrialResult]:
     found = [decode(line) for line in lines.splitlines()]
-    assert all(isinstance(each, Result) for each in found)
+    assert all(isinstance(each, TrialResult) for each in found)
     return found  # pyright: ignore[reportReturnType]
 
 
@@ -75,7 +75,7 @@ def test_a_trial_that_failed_for_good_or_whose_hyperparameters_are_invalid_is_to
     master.sample()
     worker.exit(worker.work(), outcome, "why")
     (result,) = told(Feed(reader, 1).news())
-    assert result == Result(0, {"suggestion": 0}, 0, None, failed=True)
+    assert result == TrialResult(0, {"suggestion": 0}, 0, None, failed=True)
 
 
 def test_what_is_in_training_is_pending_and_what_waits_for_hyperparameters_is_not(
@@ -97,6 +97,6 @@ def test_earlier_experiments_warm_the_sampler_up_as_far_as_they_fit(master: Mast
         train(master, worker, error)
     spec = make_spec(sampler="bohb", hyperparameters=space, warm_start=[1])
     (lines,) = earlier_results(reader, spec)
-    assert told(lines) == [Result(1, {"suggestion": 1}, 1, 2.0, experiment=1)], "that of trial 0 lies outside"
+    assert told(lines) == [TrialResult(1, {"suggestion": 1}, 1, 2.0, experiment=1)], "that of trial 0 lies outside"
     deleted = make_spec(sampler="bohb", hyperparameters=space, warm_start=[7])
     assert list(earlier_results(reader, deleted)) == []

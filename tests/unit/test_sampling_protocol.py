@@ -18,9 +18,9 @@ from rungmaster.shared.sampling.protocol import (
     Pending,
     ProtocolError,
     Ready,
-    Result,
     Start,
     Suggestion,
+    TrialResult,
     decode,
     encode,
 )
@@ -38,7 +38,7 @@ PENDING = st.lists(st.builds(Pending, OBJECTS, st.none() | WHOLE), max_size=3).m
 GOALS = st.sampled_from(["minimize", "maximize"])
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(Start, WHOLE, WHOLE, TEXT, GOALS, OBJECTS, st.lists(WHOLE, max_size=4).map(tuple), OBJECTS),
-    st.builds(Result, WHOLE, OBJECTS, WHOLE, st.none() | NUMBERS, st.booleans(), st.none() | WHOLE),
+    st.builds(TrialResult, WHOLE, OBJECTS, WHOLE, st.none() | NUMBERS, st.booleans(), st.none() | WHOLE),
     st.builds(Ask, WHOLE, WHOLE, PENDING),
     st.builds(Ready, TEXT),
     st.builds(Suggestion, WHOLE, OBJECTS, TEXT),
@@ -68,7 +68,7 @@ def test_messages_look_as_the_document_says() -> None:
         "options": {"x": 1},
     }
     failed = {"type": "result", "trial": 3, "hyperparameters": {}, "resource": 4, "metric": None, "failed": True}
-    assert json.loads(encode(Result(3, {}, 4, None, failed=True))) == failed
+    assert json.loads(encode(TrialResult(3, {}, 4, None, failed=True))) == failed
     pending = [{"trial": 9, "hyperparameters": {"a": 1}}, {"trial": None, "hyperparameters": {"a": 2}}]
     asked = json.loads(encode(Ask(12, 2, (Pending({"a": 1}, 9), Pending({"a": 2})))))
     assert asked == {"type": "ask", "id": 12, "count": 2, "pending": pending}

@@ -11,7 +11,7 @@ import pytest
 
 from rungmaster.client.cli.main import execute
 from rungmaster.master.services.security.roles import Role
-from rungmaster.master.services.security.token_file import Entry, add, new_token, remove
+from rungmaster.master.services.security.token_file import TokenEntry, add, new_token, remove
 from rungmaster.master.services.security.tokens import Tokens, digest_of, read_tokens
 from rungmaster.shared.errors import InvalidInput, NotFound
 
@@ -70,7 +70,7 @@ def comments(text: str) -> list[str]:
 def test_an_entry_is_added_to_a_list_however_it_is_laid_out(laid_out: Path) -> None:
     before = laid_out.read_text()
     token = new_token()
-    add(laid_out, Entry("bob", Role.VIEWER, token))
+    add(laid_out, TokenEntry("bob", Role.VIEWER, token))
     assert names(laid_out) == ["alice", "gpu", "wall", "bob"]
     assert Tokens(laid_out).caller(token).name == "bob"
     assert token not in laid_out.read_text()
@@ -89,7 +89,7 @@ def test_an_entry_is_taken_out_of_a_list_and_nothing_else(laid_out: Path, name: 
 
 def test_what_was_added_can_be_taken_out_again_to_the_last_character(tmp_path: Path) -> None:
     path = written(tmp_path, LINES)
-    add(path, Entry("true", Role.WORKER, new_token(), "2999-01-01T12:00:00Z"))
+    add(path, TokenEntry("true", Role.WORKER, new_token(), "2999-01-01T12:00:00Z"))
     assert names(path)[-1] == "true"
     remove(path, "true")
     assert path.read_text() == LINES
@@ -97,8 +97,8 @@ def test_what_was_added_can_be_taken_out_again_to_the_last_character(tmp_path: P
 
 def test_a_token_is_changed_without_a_gap(tmp_path: Path) -> None:
     path, old, new = tmp_path / "tokens.yaml", new_token(), new_token()
-    add(path, Entry("gpu", Role.WORKER, old))
-    add(path, Entry("gpu", Role.WORKER, new))
+    add(path, TokenEntry("gpu", Role.WORKER, old))
+    add(path, TokenEntry("gpu", Role.WORKER, new))
     assert [caller.digest for caller in read_tokens(path)] == [digest_of(old), digest_of(new)]
     remove(path, "gpu", digest_of(old).hex()[:12])
     assert [caller.digest for caller in read_tokens(path)] == [digest_of(new)]
@@ -125,13 +125,16 @@ def test_nobody_is_taken_out_for_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        (Entry("gpu", Role.VIEWER, "x" * 64), r"is that of \[1\] as well; a name has two tokens at most, of the same"),
-        (Entry("", Role.VIEWER, "x" * 64), "must be text of 1 to 64 characters"),
-        (Entry("bob", Role.VIEWER, "x" * 64, "soon"), "must be a date"),
-        (Entry("bob", Role.VIEWER, "x" * 64, "2001-01-01"), "is over already"),
+        (
+            TokenEntry("gpu", Role.VIEWER, "x" * 64),
+            r"is that of \[1\] as well; a name has two tokens at most, of the",
+        ),
+        (TokenEntry("", Role.VIEWER, "x" * 64), "must be text of 1 to 64 characters"),
+        (TokenEntry("bob", Role.VIEWER, "x" * 64, "soon"), "must be a date"),
+        (TokenEntry("bob", Role.VIEWER, "x" * 64, "2001-01-01"), "is over already"),
     ],
 )
-def test_what_a_master_would_refuse_is_not_written(tmp_path: Path, entry: Entry, told: str) -> None:
+def test_what_a_master_would_refuse_is_not_written(tmp_path: Path, entry: TokenEntry, told: str) -> None:
     path = written(tmp_path, LINES)
     with pytest.raises(InvalidInput, match=told):
         add(path, entry)
@@ -141,24 +144,24 @@ def test_what_a_master_would_refuse_is_not_written(tmp_path: Path, entry: Entry,
 
 def test_a_new_file_is_its_owners_alone_and_an_older_one_keeps_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "tokens.yaml"
-    add(path, Entry("alice", Role.ADMIN, new_token()))
+    add(path, TokenEntry("alice", Role.ADMIN, new_token()))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o640)
-    add(path, Entry("bob", Role.ADMIN, new_token()))
+    add(path, TokenEntry("bob", Role.ADMIN, new_token()))
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
     link = tmp_path / "link.yaml"
     link.symlink_to(written(tmp_path, LINES))
-    add(link, Entry("bob", Role.ADMIN, new_token()))
+    add(link, TokenEntry("bob", Role.ADMIN, new_token()))
     assert link.is_symlink()
     assert names(tmp_path / "tokens.yaml")[-1] == "bob"
 
 
 def test_commands_at_once_lose_no_entry(tmp_path: Path) -> None:
     path = written(tmp_path, LINES)
-    entries = [Entry(f"worker-{number}", Role.WORKER, new_token()) for number in range(8)]
+    entries = [TokenEntry(f"worker-{number}", Role.WORKER, new_token()) for number in range(8)]
     threads = [threading.Thread(target=add, args=(path, entry)) for entry in entries]
     for thread in threads:
         thread.start()

@@ -30,7 +30,7 @@ def new_token() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TokenEntry:
     """An entry as it is to stand in the file. `expires` as a person wrote it, or empty for never."""
 
     name: str
@@ -45,7 +45,7 @@ class Entry:
         return fields | ({"expires": self.expires} if self.expires else {})
 
 
-def add(path: Path, entry: Entry) -> None:
+def add(path: Path, entry: TokenEntry) -> None:
     """Adds an entry to the file, which is made where it is missing.
 
     Raises InvalidInput where the file, or what it would become, is refused.
