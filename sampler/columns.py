@@ -6,7 +6,6 @@ Its *code*: of a categorical the index of a choice; of all others a place from 0
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..shared.sampling.protocol import same
 
 Codes = NDArray[np.float64]
 
@@ -59,12 +60,12 @@ class Column:
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
-        return {key(value): index for index, value in enumerate(self.values)}
+        return {same(value): index for index, value in enumerate(self.values)}
 
     def code(self, value: Any) -> float:
         """The code of a value; NaN for one that it does not have."""
         if self.values:
-            index = self._places.get(key(value))
+            index = self._places.get(same(value))
             if index is None:
                 return math.nan
             return index if self.is_categorical else (index + 0.5) / self.size
@@ -95,7 +96,7 @@ class Column:
 
     def index(self, value: Any) -> float:
         """Which of all a value is that a condition names."""
-        return float(self._places[key(value)]) if self.values else value - self.low
+        return float(self._places[same(value)]) if self.values else value - self.low
 
     def drawn(self, chances: Codes, *, by_prior: bool) -> Codes:
         """Codes from numbers from 0 to 1, as the space distributes them; with or without its prior."""
@@ -123,21 +124,6 @@ class Column:
 
     def _scaled(self, value: float) -> float:
         return math.log(max(value, 5e-324)) if self.log else float(value)
-
-
-def key(value: Any) -> str:
-    """A text that is equal for values that JSON takes for equal: 1 and 1.0 are, 1 and true are not."""
-    return json.dumps(_plain(value), sort_keys=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return value
 
 
 def normal(mean: float, std: float, chances: Codes) -> Codes:

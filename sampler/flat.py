@@ -6,28 +6,14 @@ has a value: where it does not exist, its middle. Standard library only.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..shared.sampling.protocol import TrialResult
+from ..shared.sampling.protocol import TrialResult, same
 
 Condition = Mapping[str, Sequence[Any]]
-
-
-def same(value: Any) -> str:
-    """A text that is equal for values that JSON takes for equal: 1 and 1.0 are, 1 and true are not."""
-    return json.dumps(_plain(value), sort_keys=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [*map(_plain, value)]
-    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True)

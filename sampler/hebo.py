@@ -22,8 +22,8 @@ import torch
 from hebo.design_space.design_space import DesignSpace
 from hebo.optimizers.hebo import HEBO
 
-from ..shared.sampling.protocol import Pending, Start, TrialResult
-from .flat import FlatResults, FlatSpace, Parameter, same
+from ..shared.sampling.protocol import Pending, Start, TrialResult, same
+from .flat import FlatResults, FlatSpace, Parameter
 from .serve import Suggested, main
 
 #: How often it is asked again where what it suggests is forbidden, or was tried before.

@@ -18,8 +18,8 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ..shared.sampling.protocol import Pending, Start, TrialResult
-from .flat import FlatSpace, Parameter, same
+from ..shared.sampling.protocol import Pending, Start, TrialResult, same
+from .flat import FlatSpace, Parameter
 from .serve import Suggested, main
 
 #: How often it is asked again where what it suggests is forbidden.

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from .columns import Codes, Column, key
+from ..shared.sampling.protocol import same
+from .columns import Codes, Column
 
 MOST_DRAWS = 100_000
 """So many combinations are drawn before all are taken to be forbidden."""
@@ -118,4 +119,4 @@ _ABSENT = object()
 
 def name_of(hyperparameters: Mapping[str, Any]) -> str:
     """A text that is the same for the same hyperparameters."""
-    return key(dict(hyperparameters))
+    return same(dict(hyperparameters))

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...shared.sampling.spaces import RefusedSuggestion, accepted
 from ...shared.spec.spec import Spec
-from ...shared.wire.model import Experiment, TrialInfo, TrialState
+from ...shared.wire.model import Experiment, TrialInfo, TrialOrder, TrialState
 
 TRIALS_TOLD = 10_000
 """Of each earlier experiment the first so many trials count: models learn no more from more, and take long."""
 
 FIRST = 5
 """So many of the best trials of earlier experiments are tried first, where the spec wants that."""
+
+
+PAGE = 500
+"""Trials that are read at once."""
+
+ReadPage = Callable[..., tuple[list[TrialInfo], str]]
+"""Gives a page of an experiment's trials, and the token of the next one; empty on the last."""
+
+
+def first_trials(read: ReadPage, experiment_id: int, most: int) -> Iterator[TrialInfo]:
+    """So many trials of an experiment at most, by their numbers, read as they are wanted."""
+    token, left = "", most
+    while left > 0:
+        page, token = read(experiment_id, (), TrialOrder.ID, min(PAGE, left), token)
+        yield from page
+        left -= len(page)
+        if not token:
+            return
 
 
 def difference(spec: Spec, experiment: Experiment) -> str:

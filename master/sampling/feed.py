@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from ...shared.errors import NotFound
 from ...shared.sampling.protocol import Pending, TrialResult, encode
 from ...shared.spec.spec import Spec
-from ...shared.wire.model import TrialInfo, TrialOrder
-from ..experiment.earlier import TRIALS_TOLD, Fitting, difference
+from ..experiment.earlier import TRIALS_TOLD, Fitting, difference, first_trials
 from ..ledger.read.reader import Reader
 from ..ledger.read.sampling_queries import SampledResult
 
@@ -30,7 +29,7 @@ def earlier_results(reader: Reader, spec: Spec) -> Iterator[bytes]:
         except NotFound:
             # Deleted since.
             continue
-        told = Fitting().of(spec, _trials(reader, number))
+        told = Fitting().of(spec, first_trials(reader.list_trials, number, TRIALS_TOLD))
         lines: list[bytes] = []
         for trial, hparams in told:
             failed = trial.metric is None
@@ -41,16 +40,6 @@ def earlier_results(reader: Reader, spec: Spec) -> Iterator[bytes]:
                 lines = []
         if lines:
             yield b"".join(lines)
-
-
-def _trials(reader: Reader, number: int) -> Iterator[TrialInfo]:
-    token, left = "", TRIALS_TOLD
-    while left > 0:
-        page, token = reader.list_trials(number, (), TrialOrder.ID, min(PAGE, left), token)
-        yield from page
-        left -= len(page)
-        if not token:
-            return
 
 
 class Feed:

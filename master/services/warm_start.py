@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ...shared.errors import InvalidSpec, NotFound, Problem
 from ...shared.space.hyperparameters import same
 from ...shared.spec.spec import Spec
 from ...shared.spec.warm_start import BEST
-from ...shared.wire.model import Experiment, TrialInfo, TrialOrder
-from ..experiment.earlier import FIRST, TRIALS_TOLD, Fitting, difference
-
-PAGE = 1000
+from ...shared.wire.model import Experiment, TrialInfo
+from ..experiment.earlier import FIRST, TRIALS_TOLD, Fitting, difference, first_trials
 
 
 class EarlierExperiments(Protocol):
@@ -37,7 +35,7 @@ def warm_started(spec: Spec, reader: EarlierExperiments) -> tuple[Spec, list[str
             told.append(f"warm_start: nothing of experiment {number} fits: {other}")
             continue
         fitting = Fitting()
-        for trial, hparams in fitting.of(spec, _trials(reader, number)):
+        for trial, hparams in fitting.of(spec, first_trials(reader.list_trials, number, TRIALS_TOLD)):
             result = trial.best_metric if spec.metric.best == "any" else trial.metric
             if result is not None and math.isfinite(result):
                 best.append((sign * result, place, trial.trial_id, hparams))
@@ -54,16 +52,6 @@ def _found(reader: EarlierExperiments, place: int, number: int) -> Experiment:
         return reader.get_experiment(number)
     except NotFound:
         raise InvalidSpec([Problem(f"warm_start[{place}]", f"there is no experiment {number}")]) from None
-
-
-def _trials(reader: EarlierExperiments, number: int) -> Iterator[TrialInfo]:
-    token, read = "", 0
-    while read < TRIALS_TOLD:
-        page, token = reader.list_trials(number, (), TrialOrder.ID, PAGE, token)
-        read += len(page)
-        yield from page
-        if not token:
-            return
 
 
 def _first(spec: Spec, best: list[tuple[float, int, int, Mapping[str, Any]]]) -> tuple[Mapping[str, Any], ...]:

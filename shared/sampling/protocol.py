@@ -98,6 +98,21 @@ class Failure:
 Message = Start | TrialResult | Ask | Ready | Suggestion | Failure
 
 
+def same(value: Any) -> str:
+    """A text that is equal for values that JSON takes for equal: 1 and 1.0 are, 1 and true are not."""
+    return json.dumps(_whole_as_int(value), sort_keys=True)
+
+
+def _whole_as_int(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list | tuple):
+        return [_whole_as_int(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole_as_int(item) for key, item in value.items()}
+    return value
+
+
 def kind_of(message: Message) -> str:
     """What a message is called in its line."""
     return _NAMES[type(message)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from pydantic import (
 )
 
 from ..errors import Problem
+from ..sampling.protocol import same
 from ..spec.fields import (
     MAX_NAME,
     FieldProblems,
@@ -36,21 +36,6 @@ MAX_CHOICES = 1000
 
 Condition = dict[str, tuple[Any, ...]]
 """Hyperparameters and the values that each may have: all of them must agree."""
-
-
-def same(value: Any) -> str:
-    """A text that is equal for values that JSON takes for equal: 1 and 1.0 are, 1 and true are not."""
-    return json.dumps(_plain(value), sort_keys=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
 
 
 def _condition(value: object) -> object:
