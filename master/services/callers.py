@@ -10,6 +10,8 @@ import grpc
 
 #: The name of the token that was shown; empty where the master asks for none.
 caller_name: ContextVar[str] = ContextVar("caller_name", default="")
+#: Its role; empty where the master asks for none.
+caller_role: ContextVar[str] = ContextVar("caller_role", default="")
 
 
 def certificate_name(context: grpc.aio.ServicerContext) -> str:

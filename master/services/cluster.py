@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import grpc
@@ -14,6 +15,7 @@ from ...shared.wire.model import MasterInfo, WorkerState
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from .bundles import check_text
+from .callers import caller_name, caller_role
 from .experiments import Commands
 
 Context = grpc.aio.ServicerContext
@@ -44,7 +46,8 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def GetMasterInfo(self, request: pb.GetMasterInfoRequest, context: Context) -> pb.GetMasterInfoResponse:  # noqa: N802
         """See the .proto."""
         del request, context
-        return convert.to_message(await self._writer.execute(self._info))
+        info = replace(await self._writer.execute(self._info), caller=caller_name.get(), role=caller_role.get())
+        return convert.to_message(info)
 
     def _info(self, core: Core, now: Now) -> MasterInfo:
         workers = core.workers(now)

@@ -90,7 +90,7 @@ class GetMasterInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetMasterInfoResponse(_message.Message):
-    __slots__ = ("version", "term", "start_time", "database", "active_experiments", "connected_workers", "slots", "slots_used", "holder", "database_id")
+    __slots__ = ("version", "term", "start_time", "database", "active_experiments", "connected_workers", "slots", "slots_used", "holder", "database_id", "caller", "role")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +101,8 @@ class GetMasterInfoResponse(_message.Message):
     SLOTS_USED_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
     DATABASE_ID_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
     version: str
     term: int
     start_time: _timestamp_pb2.Timestamp
@@ -111,4 +113,6 @@ class GetMasterInfoResponse(_message.Message):
     slots_used: int
     holder: str
     database_id: str
-    def __init__(self, version: _Optional[str] = ..., term: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., database: _Optional[str] = ..., active_experiments: _Optional[int] = ..., connected_workers: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., holder: _Optional[str] = ..., database_id: _Optional[str] = ...) -> None: ...
+    caller: str
+    role: str
+    def __init__(self, version: _Optional[str] = ..., term: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., database: _Optional[str] = ..., active_experiments: _Optional[int] = ..., connected_workers: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., holder: _Optional[str] = ..., database_id: _Optional[str] = ..., caller: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...

@@ -317,3 +317,6 @@ class MasterInfo:
     holder: str = ""
     #: What tells its database from every other; empty from masters of versions that had none.
     database_id: str = ""
+    #: The name and the role of the caller's token; empty where the master asks for none.
+    caller: str = ""
+    role: str = ""

@@ -145,7 +145,8 @@ def test_on_one_machine_tokens_do_without_tls(tmp_path: Path) -> None:
         for host in ("127.0.0.1", "localhost"):
             address = f"{host}:{port}"
             with Client(address, credentials=Credentials(token=VIEWER[2])) as client:
-                assert client.master_info().term == 1
+                info = client.master_info()
+                assert (info.term, info.caller, info.role) == (1, "wall", "viewer")
             with Client(address) as client, pytest.raises(Unauthenticated):
                 client.master_info()
 

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from ....shared.errors import PermissionDenied, RungmasterError, Unauthenticated
-from ..callers import caller_name, serve
+from ..callers import caller_name, caller_role, serve
 from ..errors import abort
 from ..limits.refusals import RefusalLog
 from .roles import CHANGE, OPEN, ROLES, TRAIN
@@ -57,6 +57,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
                 _check_role(caller, details.method)
             # The call goes on in this task, and so in this context.
             caller_name.set(caller.name)
+            caller_role.set(caller.role)
         except (Unauthenticated, PermissionDenied) as error:
             known = details.method if details.method in ROLES else "a method that there is not"
             self._refusals.add(f"turned away from {known}: {error}")
