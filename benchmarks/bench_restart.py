@@ -24,10 +24,10 @@ import processes
 from figures import Figure, Result
 from rungmaster.client import Client
 from rungmaster.master.dispatcher.setup import setup_from_json
-from rungmaster.master.experiment import lifecycle
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.experiment.entries import Holder
 from rungmaster.master.experiment.experiment import LiveExperiment
+from rungmaster.master.experiment.life import lifecycle
 from rungmaster.master.experiment.records import Batch
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.maintenance.check import check_database

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..shared.errors import RungmasterError
 from ..shared.limits import MAX_CODE_FILES
-from ..shared.spec.documents import parse_document
+from ..shared.spec.document.reading import parse_document
 from ..shared.text.visible import hidden_problem
 from ..shared.wire.model import Experiment
 

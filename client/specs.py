@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..shared.errors import InvalidSpec, Problem
-from ..shared.spec.documents import read_document
+from ..shared.spec.document.reading import read_document
 
 if TYPE_CHECKING:
     from ..shared.spec.spec import Spec

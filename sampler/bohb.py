@@ -15,12 +15,12 @@ import numpy as np
 from numpy.random import Generator
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult
-from .columns import Codes
 from .density import Density
 from .history import History
 from .prior import EVEN, Incumbent
 from .serve import Suggested, main
-from .space import NeutralSpace, name_of
+from .spaces.columns import Codes
+from .spaces.space import NeutralSpace, name_of
 
 GOOD = 0.15
 """The best part of the trials at a rung."""

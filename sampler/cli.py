@@ -30,7 +30,7 @@ from ..shared.sampling.protocol import Pending, TrialResult
 from ..shared.sampling.spaces import RefusedSuggestion, accepted
 from ..shared.sampling.start import start_of
 from ..shared.space.space import Space
-from ..shared.spec.documents import read_document
+from ..shared.spec.document.reading import read_document
 from ..shared.spec.samplers import ProgramSamplerSpec
 from ..shared.spec.spec import Spec, parse_spec
 from ..shared.text.printing import say, say_json

@@ -17,10 +17,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult
-from .columns import Codes
 from .history import History
 from .serve import Suggested, main
-from .space import NeutralSpace, name_of
+from .spaces.columns import Codes
+from .spaces.space import NeutralSpace, name_of
 
 LEVELS = (1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6)
 """The quantiles that are predicted; the first with the last is one interval, the second with the last but one."""

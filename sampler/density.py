@@ -18,7 +18,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from .columns import Codes, Column
+from .spaces.columns import Codes, Column
 
 MOST_PARTS = 100
 """The least standard deviation of a kernel is one in this many, however many rows there are."""

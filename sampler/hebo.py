@@ -23,8 +23,8 @@ from hebo.design_space.design_space import DesignSpace
 from hebo.optimizers.hebo import HEBO
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult, same
-from .flat import FlatResults, FlatSpace, Parameter
 from .serve import Suggested, main
+from .spaces.flat import FlatResults, FlatSpace, Parameter
 
 #: How often it is asked again where what it suggests is forbidden, or was tried before.
 MOST_ATTEMPTS = 10

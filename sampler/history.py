@@ -12,8 +12,8 @@ from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult
-from .columns import Codes
-from .space import NeutralSpace, name_of
+from .spaces.columns import Codes
+from .spaces.space import NeutralSpace, name_of
 
 Trial = tuple[int | None, int]
 """An earlier experiment, or None for the one that is searched, and a trial of it."""

@@ -19,8 +19,8 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult, same
-from .flat import FlatSpace, Parameter
 from .serve import Suggested, main
+from .spaces.flat import FlatSpace, Parameter
 
 #: How often it is asked again where what it suggests is forbidden.
 MOST_ATTEMPTS = 50

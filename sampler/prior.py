@@ -13,9 +13,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from .columns import Codes, Column, normal
 from .history import History
-from .space import NeutralSpace
+from .spaces.columns import Codes, Column, normal
+from .spaces.space import NeutralSpace
 
 EVEN = 0.5
 """The share of even draws: that of the lowest rung in PriorBand, where all new trials begin."""

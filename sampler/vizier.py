@@ -20,8 +20,8 @@ from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit
 from vizier.pyvizier.converters.padding import PaddingSchedule, PaddingType
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult
-from .flat import FlatResults, FlatSpace, Parameter
 from .serve import Suggested, main
+from .spaces.flat import FlatResults, FlatSpace, Parameter
 
 #: How often it is asked again where what it suggests is forbidden.
 MOST_ATTEMPTS = 5

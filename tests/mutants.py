@@ -152,7 +152,7 @@ MUTANTS = (
     ),
     Mutant(
         "trials that an end stopped on their way to a rung are lost",
-        "master/experiment/extension.py",
+        "master/experiment/life/extension.py",
         "for trial in under_way.values():",
         "for trial in ():",
         EXTENSION + "test_trials_that_were_stopped_on_their_way_go_on",
@@ -574,7 +574,7 @@ MUTANTS = (
     ),
     Mutant(
         "an experiment that cannot go on takes its worst trial for its best",
-        "master/experiment/lifecycle.py",
+        "master/experiment/life/lifecycle.py",
         "essentials(stored_rows.row.spec).goal",
         "Goal.MINIMIZE",
         ISOLATION + BEST_STAYS,
@@ -877,14 +877,14 @@ MUTANTS = (
     ),
     Mutant(
         "a trial's best report is thinned away",
-        "master/experiment/retention.py",
+        "master/experiment/life/retention.py",
         "(self._last is not self._best or better)",
         "True",
         KEPT,
     ),
     Mutant(
         "a report that decided is thinned away",
-        "master/experiment/retention.py",
+        "master/experiment/life/retention.py",
         "return report.resource in deciding or bool(",
         "return bool(",
         KEPT,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ...shared.errors import InvalidInput
-from ...shared.spec.documents import MAX_BYTES, read_document
+from ...shared.spec.document.reading import MAX_BYTES, read_document
 
 
 def read_spec(path: Path) -> str:

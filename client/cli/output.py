@@ -36,7 +36,7 @@ def print_values(documents: Sequence[Mapping[str, Any]], as_json: bool) -> None:
         for document in documents:
             say_json(dict(document))
         return
-    from ...shared.spec.yaml_writing import yaml_text
+    from ...shared.spec.document.yaml_writing import yaml_text
 
     say_block(yaml_text(documents).removesuffix("\n"))
 

@@ -10,7 +10,7 @@ import click
 
 from ...shared.errors import CannotStart
 from ...shared.space.space import repetition
-from ...shared.spec.documents import read_document
+from ...shared.spec.document.reading import read_document
 from ...shared.spec.spec import Spec, parse_with_space
 from ...shared.text.printing import say, say_block, say_json
 from ...shared.text.visible import visible

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...shared.errors import InvalidInput, InvalidSpec, Problem
-from ...shared.spec.documents import read_document
+from ...shared.spec.document.reading import read_document
 from ...shared.spec.spec import SearcherFile, Spec, parse_searcher
 
 

@@ -15,9 +15,9 @@ from typing import TypeVar
 from ...shared.spec.settings import ExperimentSettings
 from ...shared.wire.model import LeaseRef, Worker
 from ...shared.wire.session import Hello, LeaseLost, SessionRequest, Welcome, WorkRequest
-from ..experiment import extension, lifecycle
 from ..experiment.changes import ROWS_AT_ONCE, Changes, LeaseRow, StoredRows
 from ..experiment.experiment import LiveExperiment
+from ..experiment.life import extension, lifecycle
 from ..experiment.next_trial import Draw, patiently
 from ..experiment.records import Batch
 from ..experiment.saved.starts import find_start

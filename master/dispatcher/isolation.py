@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from ...shared.errors import FailedPrecondition, InternalError, InvalidInput, Unavailable
 from ...shared.wire.model import ExperimentState
 from ...shared.wire.session import LeaseLost
-from ..experiment import lifecycle
 from ..experiment.changes import Changes, EventRow, ExperimentRow, StoredRows
-from ..experiment.ending import begin_rows
 from ..experiment.experiment import LiveExperiment
+from ..experiment.life import lifecycle
+from ..experiment.life.ending import begin_rows
 from ..experiment.next_trial import Draw
 from ..experiment.records import Batch, ExperimentRecords
 from ..experiment.setup import ExperimentSetup

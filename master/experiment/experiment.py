@@ -25,9 +25,9 @@ from ...shared.wire.session import (
 )
 from ..search.interface import Action, SearchDecision, Step, Train
 from .changes import LeaseRow, TrialRow
-from .early_end import early_end
 from .entries import Answer, Holder, decision_on, failure_of, lies_in_its_part, new_lease, verdict_data
 from .first_attempts import FirstAttempts
+from .life.early_end import early_end
 from .next_trial import NextTrial
 from .records import Batch, ExperimentRecords
 from .saved.starts import drop_broken, find_start, waits
@@ -35,7 +35,7 @@ from .setup import ExperimentSetup
 
 
 class LiveExperiment:
-    """Trials and leases around a searcher. Begun, restored and ended by `lifecycle.py`."""
+    """Trials and leases around a searcher. Begun, restored and ended by `life/lifecycle.py`."""
 
     def __init__(self, records: ExperimentRecords, setup: ExperimentSetup) -> None:
         self.records = records

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from ...shared.errors import DatabaseError, MastershipLost, Unavailable
 from ..experiment.changes import Changes, NotWritten, StoredRows, ThinningRow
-from ..experiment.retention import Span
+from ..experiment.life.retention import Span
 from ..failpoints import hit
 from .engine import READING, Database, master_transaction, parse_database, transaction, writing_engine
 from .failures import explain

@@ -10,8 +10,8 @@ from ...shared.spec.spec import Spec, stored_spec
 from ...shared.wire.model import ExperimentState
 from ..experiment.checking.audit import Rows, audit
 from ..experiment.checking.replay import Replay, same_future
-from ..experiment.early_end import early_end
-from ..experiment.lifecycle import put_in_force, take_up
+from ..experiment.life.early_end import early_end
+from ..experiment.life.lifecycle import put_in_force, take_up
 from ..ledger.read.inspection import Inspection, inspect_database
 from ..search.interface import Goal, NotExtendable
 from ..search.registry import searcher_of

@@ -14,8 +14,8 @@ from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import Exit, ExitOutcome, LeaseEvent
 from ..dispatcher.setup import Refused
 from ..dispatcher.store import LedgerStore
-from ..experiment import lifecycle
 from ..experiment.changes import Changes
+from ..experiment.life import lifecycle
 from ..experiment.records import Batch
 from ..ledger.engine import parse_database
 from ..ledger.files.backup import copy

@@ -30,7 +30,7 @@ from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.core import Core
 from ..dispatcher.setup import set_up
-from ..experiment.retention import thinner
+from ..experiment.life.retention import thinner
 from ..experiment.setup import ExperimentSetup
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text

@@ -16,7 +16,7 @@ from ..dispatcher.isolation import why
 from ..dispatcher.setup import setup_from_json
 from ..experiment.changes import Changes, StoredRows
 from ..experiment.experiment import LiveExperiment
-from ..experiment.extension import check_state, reopened
+from ..experiment.life.extension import check_state, reopened
 from ..experiment.records import Batch
 from ..ledger.read.reader import Reader
 

@@ -8,8 +8,8 @@ from typing import Any
 from ..errors import InvalidSpec, Problem
 from ..space.hyperparameters import Condition, Hyperparameter
 from ..space.variation import completed
+from .document.paths import joined
 from .fields import limits_hold
-from .paths import joined
 
 MAX_INITIAL = 1_000
 """The most trials that a spec may give."""

@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 from ..errors import Problem
 from ..space.hyperparameters import TYPES
 from . import elsewhere
+from .document.paths import dotted, joined
 from .fields import FieldProblems, did_you_mean, got
-from .paths import dotted, joined
 from .samplers import SAMPLERS, unknown_sampler
 from .searchers import SEARCHERS
 

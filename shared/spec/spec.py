@@ -39,7 +39,8 @@ from ..text.stop_limits import limits_told
 from ..text.suggestions import few_suggestions
 from ..text.visible import hidden_problem
 from .code import entrypoint, modules
-from .documents import parse_document
+from .document.plain import plain_document
+from .document.reading import parse_document
 from .fields import (
     MAX_NAME,
     FieldProblems,
@@ -55,7 +56,6 @@ from .fields import (
     whole,
 )
 from .initial import initial_problems
-from .plain import plain_document
 from .problems import MAX_PROBLEMS, problems_of
 from .samplers import AnySampler, RandomSamplerSpec, SamplerSpec
 from .searchers import AdaptiveAshaSpec, AnySearcher, AshaSpec, Goal, SearcherSpec, max_rungs_that_fit

@@ -8,9 +8,9 @@ from typing import Any
 from ..durations import seconds_of, written
 from ..errors import InvalidSpec
 from ..text.visible import json_text
-from .documents import parse_document
+from .document.reading import parse_document
+from .document.yaml_writing import yaml_text
 from .spec import spec_from_json, spec_to_json, stored_spec
-from .yaml_writing import yaml_text
 
 
 def spec_to_yaml(document: Mapping[str, Any]) -> str:

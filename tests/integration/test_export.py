@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow, TrialRow
-from rungmaster.master.experiment.retention import Span
+from rungmaster.master.experiment.life.retention import Span
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.inspection import inspect_database
 from rungmaster.master.maintenance import export as export_module

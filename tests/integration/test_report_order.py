@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow
-from rungmaster.master.experiment.retention import Span
+from rungmaster.master.experiment.life.retention import Span
 from rungmaster.master.ledger.engine import parse_database
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.reader import Reader

@@ -21,7 +21,7 @@ from rungmaster.master.dispatcher.upkeep import retention as upkeep_module
 from rungmaster.master.dispatcher.upkeep.retention import Upkeep
 from rungmaster.master.dispatcher.writer import Writer
 from rungmaster.master.experiment.changes import Changes, ReportRow, ThinningRow
-from rungmaster.master.experiment.retention import Span
+from rungmaster.master.experiment.life.retention import Span
 from rungmaster.master.failpoints import EXIT_CODE, VARIABLE
 from rungmaster.master.ledger.engine import parse_database
 from rungmaster.master.ledger.ledger import Ledger

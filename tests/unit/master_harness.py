@@ -15,7 +15,7 @@ from rungmaster.master.dispatcher.recovered import RecoveredMemory, SessionParam
 from rungmaster.master.dispatcher.setup import Refused
 from rungmaster.master.dispatcher.upkeep.endings import PORTION
 from rungmaster.master.experiment.changes import Changes, ExperimentRow, LeaseRow, StoredRows, TrialRow
-from rungmaster.master.experiment.extension import reopened
+from rungmaster.master.experiment.life.extension import reopened
 from rungmaster.master.experiment.next_trial import SampledHparams
 from rungmaster.master.experiment.records import Batch
 from rungmaster.master.experiment.setup import ExperimentSetup

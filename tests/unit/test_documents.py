@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungmaster.shared.errors import InvalidInput, InvalidSpec
-from rungmaster.shared.spec.documents import MAX_BYTES, parse_document, read_document
-from rungmaster.shared.spec.yaml_values import MAX_DEPTH, plain_scalar
+from rungmaster.shared.spec.document.reading import MAX_BYTES, parse_document, read_document
+from rungmaster.shared.spec.document.yaml_values import MAX_DEPTH, plain_scalar
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

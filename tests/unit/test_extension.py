@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.experiment.checking.replay import Entry, Replay, same_future
-from rungmaster.master.experiment.ending import begin
+from rungmaster.master.experiment.life.ending import begin
 from rungmaster.master.search.interface import planned_trials
 from rungmaster.master.search.registry import searcher_of
 from rungmaster.shared.errors import FailedPrecondition, NotFound, Unavailable

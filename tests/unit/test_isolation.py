@@ -20,10 +20,10 @@ from rungmaster.master.dispatcher.recovered import RecoveredMemory
 from rungmaster.master.dispatcher.scheduling.drawing import AHEAD, Drawer
 from rungmaster.master.dispatcher.setup import ExperimentSetups, Refused
 from rungmaster.master.dispatcher.writer import Writer
-from rungmaster.master.experiment import lifecycle
 from rungmaster.master.experiment.changes import Changes, NotWritten
-from rungmaster.master.experiment.ending import Ending
 from rungmaster.master.experiment.experiment import LiveExperiment
+from rungmaster.master.experiment.life import lifecycle
+from rungmaster.master.experiment.life.ending import Ending
 from rungmaster.master.experiment.records import Batch
 from rungmaster.master.experiment.setup import ExperimentSetup
 from rungmaster.shared.errors import DatabaseError, FailedPrecondition, InternalError, InvalidSpec, Problem

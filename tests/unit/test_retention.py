@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rungmaster.master.experiment.retention import Measured, Sieve, Span, spans, thinner
+from rungmaster.master.experiment.life.retention import Measured, Sieve, Span, spans, thinner
 from rungmaster.master.search.interface import Goal
 from rungmaster.shared.limits import MAX_KEEP_EVERY
 

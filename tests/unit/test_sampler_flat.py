@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from unit.space_values import spaces, spec_with
 
-from rungmaster.sampler.flat import FlatResults, FlatSpace
+from rungmaster.sampler.spaces.flat import FlatResults, FlatSpace
 from rungmaster.shared.errors import InvalidSpec
 from rungmaster.shared.sampling.protocol import TrialResult
 from rungmaster.shared.sampling.spaces import RefusedSuggestion, accepted, neutral_space

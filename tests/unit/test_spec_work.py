@@ -22,7 +22,7 @@ from rungmaster.master.search.registry import build_searcher
 from rungmaster.shared.errors import InvalidSpec
 from rungmaster.shared.space.problems import MAX_CIRCLES, MAX_CLAUSES, MAX_FORBIDDEN
 from rungmaster.shared.space.space import DRAW_RULES, SMALL, Space, repetition
-from rungmaster.shared.spec.plain import MAX_ALL_TEXT
+from rungmaster.shared.spec.document.plain import MAX_ALL_TEXT
 from rungmaster.shared.spec.searchers import MAX_BRACKETS, AdaptiveAshaSpec
 from rungmaster.shared.spec.spec import MAX_PROBLEMS, parse_spec, parse_with_space, spec_from_json
 from rungmaster.shared.text import suggestions

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungmaster.client.cli.output import print_values
-from rungmaster.shared.spec.documents import parse_document
-from rungmaster.shared.spec.yaml_writing import yaml_text
+from rungmaster.shared.spec.document.reading import parse_document
+from rungmaster.shared.spec.document.yaml_writing import yaml_text
 
 #: Texts that one version or both would take for something else, and what is close to them.
 _NUMBERS = [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ....shared.wire.session import LeaseLost
 from ...experiment.changes import ROWS_AT_ONCE
-from ...experiment.ending import Ending
+from ...experiment.life.ending import Ending
 from ...experiment.records import ExperimentRecords
 from ..isolation import Parts
 

@@ -19,7 +19,7 @@ from ....shared.errors import FailedPrecondition, MastershipLost, NotFound, Rung
 from ....shared.text.logs import about
 from ....shared.wire.model import Experiment
 from ...experiment.changes import ThinningRow
-from ...experiment.retention import Sieve, Span, spans
+from ...experiment.life.retention import Sieve, Span, spans
 from ...ledger.ledger import Ledger
 from ...ledger.read.reader import Reader
 from ...ledger.write.retention import ErasurePosition

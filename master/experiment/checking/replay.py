@@ -23,7 +23,7 @@ from ...search.interface import (
     UnknownTrial,
 )
 from ..changes import RungResultRow
-from ..extension import kept_of
+from ..life.extension import kept_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ....shared.wire.model import (
 )
 from ....shared.wire.positions import ReportPosition
 from ...experiment.changes import StoredRows, ThinningRow
-from ...experiment.retention import Measured
+from ...experiment.life.retention import Measured
 from ...experiment.saved.orphans import is_orphan
 from ..engine import parse_database, reading_engine, transaction
 from ..files.database_files import DatabaseFiles

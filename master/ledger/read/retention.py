@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Text, exists, select, tuple_, type_coerce
 
 from ....shared.wire.model import ExperimentState
 from ...experiment.changes import ThinningRow
-from ...experiment.retention import Measured
+from ...experiment.life.retention import Measured
 from ..engine import read_in_order
 from ..schema import tables
 from ..schema.tables import columns_of

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, CursorResult, and_, delete, exists, insert, s
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ...experiment.changes import ThinningRow
-from ...experiment.retention import Span
+from ...experiment.life.retention import Span
 from ..engine import read_in_order
 from ..schema import tables
 

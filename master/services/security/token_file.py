@@ -17,7 +17,7 @@ import yaml
 
 from ....shared.errors import InvalidInput, NotFound
 from ....shared.files import written_whole
-from ....shared.spec.documents import parse_document, read_document
+from ....shared.spec.document.reading import parse_document, read_document
 from .roles import Role
 from .tokens import Caller, callers_in, digest_of, read_tokens
 

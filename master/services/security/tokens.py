@@ -21,7 +21,7 @@ from typing import Any
 
 from ....shared.errors import InvalidInput, InvalidSpec, Problem, Unauthenticated
 from ....shared.net.credentials import TOKEN
-from ....shared.spec.documents import parse_document, read_document
+from ....shared.spec.document.reading import parse_document, read_document
 from .identity import file_state
 from .roles import Role
 

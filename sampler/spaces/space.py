@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ..shared.sampling.protocol import same
+from ...shared.sampling.protocol import same
 from .columns import Codes, Column
 
 MOST_DRAWS = 100_000

@@ -3,12 +3,12 @@ comes to the same. Pure."""
 
 from __future__ import annotations
 
-from ...shared.durations import written
-from ...shared.metric_goal import reaches
-from ...shared.spec.spec import Spec
-from ..search.interface import Goal
-from .changes import ExperimentRow
-from .ranks import Rank
+from ....shared.durations import written
+from ....shared.metric_goal import reaches
+from ....shared.spec.spec import Spec
+from ...search.interface import Goal
+from ..changes import ExperimentRow
+from ..ranks import Rank
 
 
 def early_end(spec: Spec, row: ExperimentRow, lead: Rank | None, now: float) -> str:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InvalidSpec, Problem
-from ..limits import LARGEST_WHOLE
-from ..text.visible import hidden_problem
-from .fields import got
+from ...errors import InvalidSpec, Problem
+from ...limits import LARGEST_WHOLE
+from ...text.visible import hidden_problem
+from ..fields import got
 from .paths import dotted
 from .yaml_values import MAX_DEPTH, MAX_VALUES
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ...shared.limits import MAX_KEEP_EVERY
-from ..search.interface import Goal
+from ....shared.limits import MAX_KEEP_EVERY
+from ...search.interface import Goal
 
 
 class Measured(NamedTuple):

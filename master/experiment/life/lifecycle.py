@@ -6,21 +6,21 @@ from collections import deque
 from collections.abc import Container, Iterable, Mapping
 from types import MappingProxyType
 
-from ...shared.errors import FailedPrecondition
-from ...shared.limits import MAX_TOTAL
-from ...shared.space.space import DRAW_RULES
-from ...shared.spec.settings import ExperimentSettings
-from ...shared.spec.spec import SPEC_RULES, spec_to_json
-from ...shared.text.failure_text import summary
-from ...shared.wire.model import SEARCH_ENDED, ExperimentState, LeaseRef, TrialState
-from ...shared.wire.session import Decision, DecisionKind, LeaseLost
-from ..search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord, planned_trials
-from .changes import ExperimentRow, RungResultRow, StoredRows, TrialRow
+from ....shared.errors import FailedPrecondition
+from ....shared.limits import MAX_TOTAL
+from ....shared.space.space import DRAW_RULES
+from ....shared.spec.settings import ExperimentSettings
+from ....shared.spec.spec import SPEC_RULES, spec_to_json
+from ....shared.text.failure_text import summary
+from ....shared.wire.model import SEARCH_ENDED, ExperimentState, LeaseRef, TrialState
+from ....shared.wire.session import Decision, DecisionKind, LeaseLost
+from ...search.interface import RULES, Goal, RungRecord, Searcher, TrialRecord, planned_trials
+from ..changes import ExperimentRow, RungResultRow, StoredRows, TrialRow
+from ..essentials import essentials
+from ..experiment import LiveExperiment
+from ..records import Batch, ExperimentRecords
+from ..setup import ExperimentSetup
 from .ending import begin
-from .essentials import essentials
-from .experiment import LiveExperiment
-from .records import Batch, ExperimentRecords
-from .setup import ExperimentSetup
 
 #: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
 DISCARDS_BORNE = 100

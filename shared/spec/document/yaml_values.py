@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import yaml
 
-from ..limits import LARGEST_WHOLE
-from ..text.visible import json_text
+from ...limits import LARGEST_WHOLE
+from ...text.visible import json_text
 
 MAX_DEPTH = 30
 """The deepest nesting of lists and mappings."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..shared.sampling.protocol import TrialResult, same
+from ...shared.sampling.protocol import TrialResult, same
 
 Condition = Mapping[str, Sequence[Any]]
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-from ...shared.errors import FailedPrecondition
-from ...shared.limits import MAX_TOTAL
-from ...shared.wire.model import ExperimentState, TrialState
-from ..search.interface import RULES, NotExtendable, Searcher, planned_trials
-from .changes import RungResultRow, StoredRows, TrialRow
+from ....shared.errors import FailedPrecondition
+from ....shared.limits import MAX_TOTAL
+from ....shared.wire.model import ExperimentState, TrialState
+from ...search.interface import RULES, NotExtendable, Searcher, planned_trials
+from ..changes import RungResultRow, StoredRows, TrialRow
+from ..experiment import LiveExperiment
+from ..records import Batch, ExperimentRecords
+from ..setup import ExperimentSetup
 from .early_end import early_end
-from .experiment import LiveExperiment
 from .lifecycle import restore, restored_records
-from .records import Batch, ExperimentRecords
-from .setup import ExperimentSetup
 
 
 def extend(experiment: LiveExperiment, max_trials: int, batch: Batch) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
-from ...shared.wire.session import LeaseLost
-from .experiment import LiveExperiment
-from .records import Batch, ExperimentRecords
+from ....shared.wire.model import ExperimentState, LeaseRef, TrialState
+from ....shared.wire.session import LeaseLost
+from ..experiment import LiveExperiment
+from ..records import Batch, ExperimentRecords
 
 
 def begin(experiment: LiveExperiment, state: ExperimentState, reason: str, batch: Batch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
-from ..errors import InvalidInput, InvalidSpec, Problem
+from ...errors import InvalidInput, InvalidSpec, Problem
 from .yaml_values import MAX_DEPTH, Builder, Mark, NotAllowed, whole_number
 
 MAX_BYTES = 2**20

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ..text.visible import HIDDEN
+from ...text.visible import HIDDEN
 from .yaml_values import plain_scalar
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..shared.sampling.protocol import same
+from ...shared.sampling.protocol import same
 
 Codes = NDArray[np.float64]
 
