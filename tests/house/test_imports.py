@@ -17,7 +17,8 @@ ALLOWED = {
     "worker": ("shared", "proto"),
     "master": ("shared", "proto"),
     "sampler": ("shared",),
-    "client": ("shared", "proto"),
+    "plots": ("shared",),
+    "client": ("plots", "shared", "proto"),
 }
 #: From pure to impure: each layer of the master imports only itself and what stands left of it.
 LAYERS = ("search", "experiment", "ledger", "dispatcher", "sampling", "services")

@@ -30,6 +30,7 @@ HEAVY = (
     "numpy",
     "rich",
     "fsspec",
+    "plotly",
     "asyncio",
 )
 
@@ -90,6 +91,7 @@ def test_the_changelog_knows_this_version() -> None:
     "statement",
     [
         "import rungmaster",
+        "from rungmaster import plots",
         "from rungmaster import Trial",
         "from rungmaster.worker import Trial",
         "from rungmaster.worker.testing import train_alone",
