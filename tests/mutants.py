@@ -441,9 +441,9 @@ MUTANTS = (
     ),
     Mutant(
         "the request_id of CreateExperiment is forgotten",
-        CORE,
-        "if request_id and request_id in self._request_ids:",
-        "if not request_id and request_id in self._request_ids:",
+        "master/dispatcher/numbering.py",
+        "return self._by_request.get(request_id) if request_id else None",
+        "return None",
         SEARCHES + "test_a_repeated_creation_gives_the_same_experiment_also_after_a_restart",
     ),
     Mutant(
