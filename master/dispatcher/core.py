@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import TypeVar
 
 from ...shared.spec.settings import ExperimentSettings
@@ -21,7 +20,7 @@ from ..experiment.life import extension, lifecycle
 from ..experiment.next_trial import Draw, patiently
 from ..experiment.records import Batch
 from ..experiment.saved.starts import find_start
-from ..experiment.setup import ExperimentSetup
+from ..experiment.setup import NO_CODE, NOBODY, ExperimentSetup, Owner
 from .archive import Archive, Extension
 from .clock import Now
 from .isolation import Isolation, Turn
@@ -297,7 +296,7 @@ class Core:
                 self._touched.add(experiment.experiment_id)
 
     def create(
-        self, setup: ExperimentSetup, request_id: str, code: Mapping[str, str] = MappingProxyType({}), owner: str = ""
+        self, setup: ExperimentSetup, request_id: str, code: Mapping[str, str] = NO_CODE, owner: Owner = NOBODY
     ) -> int:
         """Begins an experiment and gives its number; a repeated request_id gives the number given before. `code` is
         the fingerprint of its training code, `owner` who submits it."""
