@@ -137,6 +137,8 @@ def _monitor(address: str) -> Iterator[Monitor | None]:
 async def _own_and_serve(stopping: Stopping, options: Options, announcer: Announcer, monitor: Monitor | None) -> None:
     loop, stop = asyncio.get_running_loop(), stopping.told
     guard = ServerOptions.of(options.security, options.connections_of_host, options.health_listen)
+    if monitor is not None:
+        monitor.certificate = guard.certificates
     async with _stopping_with_parent(stopping, options.exit_with_parent):
         ready = partial(check_free, options.listen)
         claim = Claim(options.database, options.holder, options.election, options.takeover_after_s, ready)
@@ -184,13 +186,14 @@ async def _serve(
             await _announce(ledger, thread, reachable(options.listen, port))
             if options.announced_in is not None:
                 await asyncio.to_thread(announce, options.announced_in, reachable(options.listen, port))
+            samplers = SamplerHost(writer, reader)
             if monitor is not None:
-                monitor.serves(writer, reader, server, ledger.term)
+                monitor.serves(writer, reader, server, ledger.term, samplers.programs)
             announcer.ready(f"{options.listen.rpartition(':')[0]}:{port}", ledger.term)
             background = [
                 Upkeep(writer, ledger, reader, thread, options.keep_reports_days).run(),
                 Sweeper(writer, ledger, reader, thread).run(),
-                SamplerHost(writer, reader).run(),
+                samplers.run(),
                 go_on_in_portions(writer),
             ]
             await _run(writer, server, background, renewing, options, stopping.told)

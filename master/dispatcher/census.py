@@ -1,21 +1,33 @@
-"""Counts the workers of a master, for those who measure it."""
+"""Counts the workers of a master, what they do and what waits for them, for those who measure it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...shared.wire.model import WorkerState
+from ..experiment.experiment import LiveExperiment
 from .clock import Now
 from .core import Core
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWork:
+    """What one active experiment would have trained at once if there were slots for it, within its limits: trials, the
+    slots that they take, and whether its sampler is a program (None: no) that is `broken`."""
+
+    trials: int
+    slots: int
+    broken_sampler: bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
     """How many workers there are by state, how many leases they hold, and how their slots are used.
 
-    `slots_free` are those of workers that may be given work; `barred` counts workers that cannot run some experiment.
+    `slots_free` are those of workers that may be given work; `barred` counts workers that cannot run some experiment;
+    `pending` has the active experiments by number.
     """
 
     workers: Mapping[WorkerState, int]
@@ -23,6 +35,7 @@ class Census:
     slots_busy: int
     slots_free: int
     barred: int
+    pending: Mapping[int, PendingWork] = field(default_factory=dict)
 
 
 def take_census(core: Core, now: Now) -> Census:
@@ -38,4 +51,14 @@ def take_census(core: Core, now: Now) -> Census:
         if state is WorkerState.CONNECTED:
             # A lease outlives its process while its checkpoint is stored, and the next one may have begun.
             free += max(0, session.slots - used)
-    return Census(workers, leases, busy, free, barred)
+    pending = {number: _pending(each, now) for number, each in core.experiments.items() if each.active}
+    return Census(workers, leases, busy, free, barred, pending)
+
+
+def _pending(experiment: LiveExperiment, now: Now) -> PendingWork:
+    """Its searcher takes those that are ready, or wait for their hyperparameters, for running."""
+    broken = bool(experiment.records.row.sampler_problem) if experiment.next_trial.sampled else None
+    if experiment.early_end(now.wall):
+        return PendingWork(0, 0, broken)
+    trials = len(experiment.ready) + len(experiment.records.awaiting) + experiment.searcher.startable
+    return PendingWork(trials, trials * experiment.spec.resources.slots_per_trial, broken)

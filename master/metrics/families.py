@@ -14,6 +14,7 @@ from ...shared.wire.model import ExperimentState, TrialState, WorkerState
 from ..dispatcher.census import Census
 from ..dispatcher.measures import BUCKETS_S
 from ..ledger.read.overview_queries import ACTIONS, OUTCOMES, ExperimentTotals, Overview
+from ..sampling.programs import SamplerPrograms
 
 _EXPERIMENT = ("experiment", "name")
 
@@ -31,7 +32,8 @@ class Committed(NamedTuple):
 class MasterSnapshot:
     """What is known of a master at one moment. None stands for what could not be learnt in time.
 
-    `events` has all that were counted since the master's start, by kind and detail, as the overview has them.
+    `certificate_expires_at` is the time (Unix) from which on callers refuse the certificate. `events` has all that were
+    counted since the master's start, by kind and detail, as the overview has them.
     """
 
     serving: bool
@@ -41,6 +43,8 @@ class MasterSnapshot:
     committed: Committed | None = None
     census: Census | None = None
     overview: Overview | None = None
+    samplers: SamplerPrograms | None = None
+    certificate_expires_at: float | None = None
     events: Mapping[tuple[str, str], int] | None = None
 
 
@@ -52,6 +56,9 @@ def families(of: MasterSnapshot) -> Iterator[Metric]:
     yield _gauge(
         "rungmaster_master_serving", "1 where this master owns the database and serves; a standby has 0.", of.serving
     )
+    if of.certificate_expires_at is not None:
+        expires = "The time (Unix) at which the certificate of this master, or one of its chain, ends."
+        yield _gauge("rungmaster_certificate_expiry_timestamp_seconds", expires, of.certificate_expires_at)
     if of.committed is None:
         return
     yield _gauge("rungmaster_master_term", "The term of this master, which grows with each that takes over.", of.term)
@@ -61,6 +68,9 @@ def families(of: MasterSnapshot) -> Iterator[Metric]:
     yield from _of_commits(of.committed)
     yield from _of_workers(of.census) if of.census is not None else ()
     yield from _of_searches(of.overview) if of.overview is not None else ()
+    if of.census is not None and of.overview is not None:
+        yield from _of_what_waits(of.census, of.overview)
+    yield from _of_samplers(of.samplers) if of.samplers is not None else ()
     yield from _of_journal(of.events) if of.events is not None else ()
 
 
@@ -121,13 +131,29 @@ def _of_searches(overview: Overview) -> Iterator[Metric]:
         for state in TrialState:
             trials.add_metric([*_named(each), state.value], each.trials.get(state, 0))
     yield trials
-    pending = "Trials that could begin at once if there were slots for them; promotions that wait are not counted."
-    yield _by_experiment("rungmaster_pending_trials", pending, ((e, e.pending) for e in overview.unfinished))
-    slots = "The slots that these trials take."
-    wanted = ((e, e.pending * e.slots_per_trial) for e in overview.unfinished)
-    yield _by_experiment("rungmaster_pending_slots", slots, wanted)
     spent = "What an unfinished experiment has trained so far, in its own unit of resource."
     yield _by_experiment("rungmaster_resource_spent", spent, ((e, e.resource_spent) for e in overview.unfinished))
+
+
+def _of_what_waits(census: Census, overview: Overview) -> Iterator[Metric]:
+    active = [
+        (each, census.pending[each.experiment_id])
+        for each in overview.unfinished
+        if each.experiment_id in census.pending
+    ]
+    trials = "Trials that would train now if there were slots for them: new ones, promoted ones, and those that go on."
+    yield _by_experiment("rungmaster_pending_trials", trials, ((e, work.trials) for e, work in active))
+    slots = "The slots that these trials take."
+    yield _by_experiment("rungmaster_pending_slots", slots, ((e, work.slots) for e, work in active))
+    broken = "1 where the sampler program of an active experiment does not answer, and its trials are drawn at random."
+    sampled = ((e, int(work.broken_sampler)) for e, work in active if work.broken_sampler is not None)
+    yield _by_experiment("rungmaster_sampler_broken", broken, sampled)
+
+
+def _of_samplers(programs: SamplerPrograms) -> Iterator[Metric]:
+    yield _gauge("rungmaster_sampler_programs", "Sampler programs that run.", programs.running)
+    starts = "Starts of sampler programs since this master's start, those after a failure included."
+    yield CounterMetricFamily("rungmaster_sampler_starts", starts, programs.starts)
 
 
 def _by_experiment(name: str, told: str, values: Iterable[tuple[ExperimentTotals, int]]) -> GaugeMetricFamily:

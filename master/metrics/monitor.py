@@ -24,6 +24,7 @@ from ...shared.errors import RungmasterError
 from ..dispatcher.census import take_census
 from ..dispatcher.writer import Writer
 from ..ledger.read.overview_queries import Overview
+from ..sampling.programs import SamplerPrograms
 from .endpoint import Endpoint, HttpAnswer
 from .families import Committed, MasterSnapshot, families
 
@@ -49,6 +50,14 @@ class Source(Protocol):
         ...
 
 
+class Certificate(Protocol):
+    """What callers are shown."""
+
+    def expires_at(self) -> float | None:
+        """The time (Unix) from which on they refuse it; None where that cannot be told."""
+        ...
+
+
 class Readiness(Protocol):
     """Whether calls can be answered now: the gRPC server."""
 
@@ -63,6 +72,7 @@ class _Serving:
     source: Source
     server: Readiness
     term: int
+    samplers: SamplerPrograms
 
 
 class Monitor:
@@ -72,6 +82,8 @@ class Monitor:
         """`address` as host:port."""
         self._loop = asyncio.get_running_loop()
         self._serving: _Serving | None = None
+        #: What this master shows its callers, or will once it serves; None without TLS.
+        self.certificate: Certificate | None = None
         self._events: Counter[tuple[str, str]] = Counter()
         self._last_event_id: int | None = None
         self._scraping = asyncio.Lock()
@@ -89,9 +101,9 @@ class Monitor:
         self._endpoint.start()
         log.info("metrics are served on port %d", self._endpoint.port)
 
-    def serves(self, writer: Writer, source: Source, server: Readiness, term: int) -> None:
+    def serves(self, writer: Writer, source: Source, server: Readiness, term: int, samplers: SamplerPrograms) -> None:
         """From now on these are what there is to tell of."""
-        self._serving = _Serving(writer, source, server, term)
+        self._serving = _Serving(writer, source, server, term, samplers)
         self._thread.submit(self._read, source)
 
     def stop(self) -> None:
@@ -131,8 +143,9 @@ class Monitor:
 
     async def _look(self) -> MasterSnapshot:
         serving = self._serving
+        expires_at = None if self.certificate is None else await asyncio.to_thread(self.certificate.expires_at)
         if serving is None:
-            return MasterSnapshot(False)
+            return MasterSnapshot(False, certificate_expires_at=expires_at)
         writer, counted = serving.writer, serving.writer.measures
         reading = asyncio.get_running_loop().run_in_executor(self._thread, self._read, serving.source)
         found, census = await asyncio.gather(_in_time(reading), _in_time(self._asked(writer.execute(take_census))))
@@ -144,6 +157,8 @@ class Monitor:
             committed=Committed(counted.reports, counted.refused_batches, list(counted.batches), counted.total_s),
             census=census,
             overview=found,
+            samplers=serving.samplers,
+            certificate_expires_at=expires_at,
             events=None if found is None else dict(self._events),
         )
 

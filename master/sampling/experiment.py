@@ -30,6 +30,7 @@ from ..ledger.read.reader import Reader
 from .conversation import HostedConversation
 from .patience import Patience
 from .process import ProgramBroken, SamplerProcess
+from .programs import SamplerPrograms
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Surroundings:
     writer: Writer
     reader: Reader
     threads: IdleThreads
+    programs: SamplerPrograms
 
 
 class ExperimentSampler:
@@ -139,7 +141,8 @@ class ExperimentSampler:
                 command = await self._in_thread(command_of, self._sampler.name, self._sampler.program_name)
                 async with SamplerProcess.started(command, int(self._sampler.memory * _GIB)) as process:
                     try:
-                        await self._converse(process)
+                        with self._around.programs.one():
+                            await self._converse(process)
                     finally:
                         self._conversation, stderr = None, process.stderr
             except (ProgramBroken, CannotStart) as error:

@@ -13,6 +13,7 @@ from ..dispatcher.writer import Writer
 from ..experiment.suggestions import SamplingNeeds
 from ..ledger.read.reader import Reader
 from .experiment import ExperimentSampler, Surroundings
+from .programs import SamplerPrograms
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class SamplerHost:
     def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._threads = IdleThreads(THREADS, "sampling")
-        self._surroundings = Surroundings(writer, reader, self._threads)
+        self.programs = SamplerPrograms()
+        self._surroundings = Surroundings(writer, reader, self._threads, self.programs)
         self._samplers: dict[int, ExperimentSampler] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         #: Those that were told to end.

@@ -19,6 +19,7 @@ from .arithmetic import (
     limited,
     most_rungs,
     pooled_brackets_of,
+    within,
 )
 from .asha import AshaBracket, TrialPool
 from .asha_promotions import AshaPromotions
@@ -85,6 +86,18 @@ class AdaptiveAsha:
     def creates(self) -> bool:
         """Whether no trial is to be promoted, and a bracket with room makes another."""
         return self._furthest() is None and any(b.can_create and self._has_room(b) for b in self._brackets)
+
+    @property
+    def startable(self) -> int:
+        """Trials to promote and trials to make, as far as the limits of the brackets go."""
+        if self._learned:
+            pool, limit = self._brackets[0].pool, self._plan[0].max_concurrent_trials
+            waiting = sum(bracket.waiting_to_go_on for bracket in self._brackets)
+            return within(limit, len(self._home), waiting + pool.max_trials - pool.created)
+        return sum(
+            within(b.plan.max_concurrent_trials, len(b.running), b.waiting_to_go_on + b.pool.max_trials - b.created)
+            for b in self._brackets
+        )
 
     def expected_cost(self) -> ExpectedCost:
         """The cost where nothing fails and no early promotion turns out to be wrong."""

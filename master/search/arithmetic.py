@@ -167,3 +167,8 @@ def expected_cost(plan: Sequence[BracketPlan], eta: Fraction, assumption: str) -
     resource = sum(expected_resource(bracket, n) for bracket, n in zip(plan, entries, strict=True))
     divisor = int(eta) if eta.denominator == 1 else float(eta)
     return ExpectedCost(entries, resource, full_resource(plan), assumption, f"divisor {divisor}")
+
+
+def within(limit: int | None, running: int, waiting: int) -> int:
+    """How many of those that wait may start beside those that run, where no more than `limit` may at once."""
+    return max(0, waiting if limit is None else min(waiting, limit - running))

@@ -98,6 +98,11 @@ class AshaBracket:
         return None
 
     @property
+    def waiting_to_go_on(self) -> int:
+        """How many trials could be promoted."""
+        return sum(rung.waiting_to_go_on for rung in self.rungs[:-1]) or int(self.promotable() is not None)
+
+    @property
     def _winner_goes_on(self) -> bool:
         """Whether the best trial that waits goes on, in the top 1/divisor or not: no other trial runs or will be
         created, and none was trained in full. Where brackets share a pool, all of its trials must be in."""

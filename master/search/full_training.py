@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ...shared.space.grid import Grid
 from ...shared.spec.searchers import GridSpec, RandomSpec
-from .arithmetic import full_resource
+from .arithmetic import full_resource, within
 from .interface import (
     Action,
     BracketPlan,
@@ -71,6 +71,11 @@ class FullTraining:
         limit = self._bracket.max_concurrent_trials
         return self._can_create and (limit is None or len(self._running) < limit)
 
+    @property
+    def startable(self) -> int:
+        """The trials that were not made yet, as far as there is room for them."""
+        return within(self._bracket.max_concurrent_trials, len(self._running), self._left)
+
     def expected_cost(self) -> ExpectedCost:
         """Every trial in full."""
         full = full_resource(self.plan)
@@ -82,9 +87,13 @@ class FullTraining:
         return NoPromotions()
 
     @property
+    def _left(self) -> int:
+        left = self._bracket.max_trials - self._created
+        return left if self._grid is None else min(left, self._initial + self._grid.number - self._number)
+
+    @property
     def _can_create(self) -> bool:
-        combinations_left = self._grid is None or self._number < self._initial + self._grid.number
-        return combinations_left and self._created < self._bracket.max_trials
+        return self._left > 0
 
     @property
     def done(self) -> bool:

@@ -279,6 +279,13 @@ class Searcher(Protocol):
         need not ask, and holds up no promotion by that."""
         ...
 
+    @property
+    def startable(self) -> int:
+        """How many trials could be trained now beside those that run, if each found a worker: new ones, and those that
+        wait and may go on. Where `next` has something to train it is more than 0; where it is more than 0, `next` has
+        something to train or to decide. Decisions that are yet to be made may change it."""
+        ...
+
     def expected_cost(self) -> ExpectedCost:
         """What the whole search is expected to cost."""
         ...

@@ -18,6 +18,7 @@ from sortedcontainers import SortedList
 
 from ...shared.space.chances import BITS, chance
 from ...shared.spec.searchers import PbtSpec
+from .arithmetic import within
 from .interface import (
     Action,
     BracketPlan,
@@ -103,6 +104,13 @@ class Pbt:
         """Whether a first trial of the population or a child comes next, and there is room for it."""
         first = self._first_in_line() if self._has_room else None
         return first is not None and (first.trial is None or first.is_parent)
+
+    @property
+    def startable(self) -> int:
+        """First trials, children that have a place and a parent, and those that wait; as far as there is room."""
+        children = min(self._vacated, self._most_children) - self._children if self._next_parent() is not None else 0
+        waiting = self._spec.population - self._initial + children + len(self._paused)
+        return within(self._plan.max_concurrent_trials, len(self._running), waiting)
 
     @property
     def _has_room(self) -> bool:

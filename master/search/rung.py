@@ -104,6 +104,11 @@ class RankedRung:
             self._promotable = best if best is not None and self.rank(best) < self.quota else None
         return self._promotable
 
+    @property
+    def waiting_to_go_on(self) -> int:
+        """How many results in the top 1/divisor are not promoted yet."""
+        return self._candidates.bisect_right(self._results[self.quota - 1]) if self.quota else 0
+
     def best_waiting(self) -> Result | None:
         """The best result that is not promoted yet, in the top 1/divisor or not."""
         return cast(Result, self._candidates[0]) if self._candidates else None

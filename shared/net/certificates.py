@@ -38,6 +38,15 @@ def read_pair(certificate: PathLike, key: PathLike) -> tuple[bytes, bytes]:
     return pair
 
 
+def chain_expires_at(chain: bytes) -> float | None:
+    """The time (Unix) at which the first of these certificates (PEM) ends; None where `cryptography` is missing."""
+    try:
+        from cryptography import x509
+    except ImportError:
+        return None
+    return min(each.not_valid_after_utc.timestamp() for each in x509.load_pem_x509_certificates(chain))
+
+
 def _read(option: str, path: PathLike) -> bytes:
     try:
         return Path(path).read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from rungmaster.master.experiment.changes import BracketRow, Changes, EventRow
+from rungmaster.master.experiment.changes import Changes, EventRow
 from rungmaster.master.ledger.ledger import Ledger
 from rungmaster.master.ledger.read.overview_queries import ExperimentTotals
 from rungmaster.master.ledger.read.reader import Reader
@@ -19,16 +19,13 @@ def ended(outcome: str, error: str = "") -> EventRow:
 
 def test_experiments_that_go_on_are_told_one_by_one_and_all_by_state(ledger: Ledger, reader: Reader) -> None:
     ledger.commit(created(trials=3))
-    spec = {**experiment().spec, "resources": {"slots_per_trial": 2}}
-    limited = experiment(2, spec=spec, max_concurrent_trials=4, counts={"running": 3, "pending": 2}, resource_spent=6)
+    searching = experiment(2, counts={"running": 3, "pending": 2}, resource_spent=6)
     others = [experiment(3, state="completed"), experiment(4, state="failed"), experiment(5, state="paused")]
-    ledger.commit(Changes(new_experiments=[limited, *others], new_brackets=[BracketRow(2, 0, 9, 4, 5)]))
+    ledger.commit(Changes(new_experiments=[searching, *others]))
     found = reader.overview(0)
     assert found.experiments == {"active": 2, "completed": 1, "failed": 1, "paused": 1}
     assert [each.experiment_id for each in found.unfinished] == [5, 2, 1]
-    trials = {"running": 3, "pending": 2}
-    assert found.unfinished[1] == ExperimentTotals(2, "digits", True, trials, 4, 4, 2, 6)
-    assert [each.pending for each in found.unfinished[:2]] == [0, 1]
+    assert found.unfinished[1] == ExperimentTotals(2, "digits", {"running": 3, "pending": 2}, 6)
 
 
 def test_the_journal_is_counted_by_what_happened_from_where_the_last_look_ended(ledger: Ledger, reader: Reader) -> None:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.cluster import Cluster, free_port, toy_spec, wait_for
+import yaml
+from cryptography import x509
+from e2e.cluster import TRAINING, Cluster, free_port, toy_spec, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 from rungmaster.client import Client
+from rungmaster.master.metrics import families
+
+from .certificates import Authority, Pair
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+EXPIRY = "certificate_expiry_timestamp_seconds"
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -122,18 +132,71 @@ def test_an_address_that_is_in_use_is_told_in_one_line(cluster: Watched) -> None
     assert not Path(cluster.database).exists()
 
 
-def test_the_alerts_and_the_dashboard_ask_for_what_a_master_tells() -> None:
+def test_a_standby_too_tells_when_its_certificate_ends_and_a_renewed_one_is_seen(
+    cluster: Watched, tmp_path: Path
+) -> None:
+    def ends(pair: Pair) -> float:
+        return x509.load_pem_x509_certificate(pair.certificate.read_bytes()).not_valid_after_utc.timestamp()
+
+    authority = Authority(tmp_path, "authority")
+    pair, renewed = authority.issue("head"), authority.issue("renewed", expired=True)
+    metrics = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    tls = ("--tls-cert", str(pair.certificate), "--tls-key", str(pair.key))
+    for name, address, line in (("master", metrics[0], "ready on"), ("standby", metrics[1], "waiting")):
+        cluster.watched(name, address, *tls).wait_for_line(line)
+    told = [value(scrape(address), EXPIRY) for address in metrics]
+    assert told == [ends(pair)] * 2
+    pair.key.write_bytes(renewed.key.read_bytes())
+    pair.certificate.write_bytes(renewed.certificate.read_bytes())
+    for address in metrics:
+        wait_for("the other one", lambda address=address: value(scrape(address), EXPIRY) == ends(renewed))
+    pair.certificate.write_text("no certificate")
+    wait_for("what is still shown", lambda: value(scrape(metrics[0]), EXPIRY) == told[0])
+
+
+def test_a_sampler_program_is_counted_and_told_when_it_is_broken(cluster: Watched, tmp_path: Path) -> None:
+    samplers, metrics = tmp_path / "samplers", f"127.0.0.1:{free_port()}"
+    (samplers / "external").mkdir(parents=True)
+    program = {"command": [sys.executable, str(TRAINING / "faulty_sampler.py")]}
+    (samplers / "external" / "faulty.json").write_text(json.dumps(program))
+    cluster.environment["RUNGMASTER_SAMPLERS"] = str(samplers)
+    cluster.watched("master", metrics).wait_for_line("ready on")
+    named = {"experiment": "1", "name": "toy"}
+    with Client(cluster.address, timeout=60) as client:
+        options = {"fault": "crash", "folder": str(tmp_path)}
+        sampler = {"name": "external", "program": "faulty", "patience": 30, "options": options}
+        assert client.submit(toy_spec(tmp_path / "store", sampler=sampler)).experiment_id == 1
+        wait_for("a program", lambda: value(scrape(metrics), "sampler_programs") == 1)
+        before = scrape(metrics)
+        assert (value(before, "sampler_broken", **named), value(before, "sampler_starts_total")) == (0, 1)
+        assert value(before, "pending_trials", **named) == 16
+        cluster.worker("worker")
+        wait_for("its failure", lambda: value(scrape(metrics), "sampler_broken", **named) == 1)
+        assert (value(scrape(metrics), "events_total", kind="sampler_failed") or 0) == 1
+        assert client.wait(1).state == "completed"
+    wait_for("its end", lambda: value(scrape(metrics), "sampler_programs") == 0)
+
+
+def test_the_alerts_and_the_dashboard_ask_for_what_a_master_tells_in_promql() -> None:
     """Every name in them is exported, so that no alert can wait for ever for a number that nobody gives."""
-    import re
-
-    from rungmaster.master.metrics import families as told
-
-    source = Path(told.__file__).read_text()
-    exported = set(re.findall(r"\"(rungmaster_\w+)\"", source))
-    deploy = Path(__file__).parents[2] / "deploy"
-    for file in (deploy / "prometheus" / "alerts.yaml", deploy / "grafana" / "dashboard.json"):
-        asked = set(re.findall(r"rungmaster_\w+", file.read_text()))
+    promql: Any = pytest.importorskip("promql_parser", reason="PromQL is read by promql-parser, of the extra dev")
+    exported = set(re.findall(r"\"(rungmaster_\w+)\"", Path(families.__file__).read_text()))
+    alerts = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text())
+    dashboard = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
+    rules = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
+    targets = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    for expressions in (rules, targets):
+        for expression in expressions:
+            promql.parse(expression)
+        asked = set(re.findall(r"rungmaster_\w+", "\n".join(expressions)))
         plain = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in asked}
         assert plain - exported == set()
         assert len(plain) > 5
-    json.loads((deploy / "grafana" / "dashboard.json").read_text())
+
+
+def test_each_alert_is_explained_and_each_metric_too() -> None:
+    page = (DEPLOY.parent / "docs" / "operating.md").read_text()
+    alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus" / "alerts.yaml").read_text())
+    assert [alert for alert in alerts if f"| {alert} |" not in page] == []
+    exported = set(re.findall(r"\"(rungmaster_\w+)\"", Path(families.__file__).read_text())) - {"rungmaster_build_info"}
+    assert [name for name in exported if f"`{name}" not in page] == []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from rungmaster.master.search.arithmetic import full_resource
+from rungmaster.master.search.arithmetic import full_resource, within
 from rungmaster.master.search.interface import (
     Action,
     BracketPlan,
@@ -90,6 +90,11 @@ class Relay:
     def creates(self) -> bool:
         has_room = self.at_once is None or len(self.running) < self.at_once
         return has_room and (bool(self.wanted) or self.made < self.spec.lines)
+
+    @property
+    def startable(self) -> int:
+        waiting = len(self.wanted) + max(0, self.spec.lines - self.made)
+        return within(self.at_once, len(self.running), waiting)
 
     def expected_cost(self) -> ExpectedCost:
         full = full_resource(self.plan)

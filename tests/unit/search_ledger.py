@@ -118,10 +118,12 @@ def happen(searcher: Searcher, ledger: Ledger, event: Event) -> Step:
     """Makes one event happen, as far as it can."""
     operation, which, beyond, metric = event
     if operation == "next" or not ledger.running:
-        creates = searcher.creates
+        creates, startable = searcher.creates, searcher.startable
         step = ledger.call(searcher, lambda s: s.next())
         nothing_else = isinstance(step.answer, Train) and step.answer.new and not (step.effects or step.decisions)
         assert creates == nothing_else, f"it said that it {'creates' if creates else 'does not create'}: {step}"
+        trains = isinstance(step.answer, Train)
+        assert bool(startable) == trains or (startable and step.decisions), f"{startable} could start: {step}"
         return step
     trial = sorted(ledger.running)[which % len(ledger.running)]
     if operation == "report":

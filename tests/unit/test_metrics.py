@@ -17,9 +17,10 @@ import pytest
 
 from rungmaster.master.dispatcher.measures import BUCKETS_S, Measures
 from rungmaster.master.experiment.changes import Changes, ReportRow
-from rungmaster.master.ledger.read.overview_queries import ExperimentTotals, Overview
+from rungmaster.master.ledger.read.overview_queries import Overview
 from rungmaster.master.metrics import endpoint, monitor
 from rungmaster.master.metrics.monitor import Monitor
+from rungmaster.master.sampling.programs import SamplerPrograms
 from rungmaster.shared.errors import InvalidInput, Unavailable
 
 REPORT = ReportRow(1, 1, 1, 1, 1, {"loss": 0.5}, 0.0)
@@ -67,7 +68,7 @@ def monitored(database: Database) -> Iterator[tuple[int, asyncio.AbstractEventLo
         watching.start()
         port, started = watching._endpoint.port, asyncio.get_running_loop()
         writer: Any = Writer()
-        watching.serves(writer, database, server, 4)
+        watching.serves(writer, database, server, 4, SamplerPrograms())
         up.set()
         await stop.wait()
         watching.stop()
@@ -202,23 +203,6 @@ def test_a_page_that_raises_is_told_without_its_particulars(caplog: pytest.LogCa
 def test_an_address_of_another_machine_is_told(address: str, told: str) -> None:
     with pytest.raises(InvalidInput, match=re.escape(told)):
         endpoint.Endpoint("--metrics-listen", address, {}).start()
-
-
-@pytest.mark.parametrize(
-    ("trials", "left", "limit", "active", "pending"),
-    [
-        ({}, 16, None, True, 16),
-        ({"pending": 2, "running": 3, "paused": 9}, 4, None, True, 6),
-        ({"pending": 2, "running": 3}, 4, 5, True, 2),
-        ({"running": 5}, 4, 5, True, 0),
-        ({"running": 6}, 4, 5, True, 0),
-        ({}, 16, None, False, 0),
-    ],
-)
-def test_what_could_begin_at_once_is_pending(
-    trials: dict[str, int], left: int, limit: int | None, active: bool, pending: int
-) -> None:
-    assert ExperimentTotals(1, "toy", active, trials, left, limit, 1, 0).pending == pending
 
 
 def test_batches_are_counted_by_how_long_they_took_but_for_those_that_changed_nothing() -> None:

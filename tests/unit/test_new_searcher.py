@@ -20,7 +20,7 @@ from unit.master_harness import Master, make_spec
 
 from rungmaster.master.cli import plan, simulate
 from rungmaster.master.maintenance.check import check_database
-from rungmaster.master.search.arithmetic import expected_resource, full_resource
+from rungmaster.master.search.arithmetic import expected_resource, full_resource, within
 from rungmaster.master.search.interface import (
     Action,
     BracketPlan,
@@ -110,6 +110,11 @@ class Duel:
     def creates(self) -> bool:
         has_room = self.at_once is None or len(self.running) < self.at_once
         return has_room and self.winner is None and self.made < self.spec.entrants
+
+    @property
+    def startable(self) -> int:
+        waiting = self.spec.entrants - self.made + (self.winner is not None)
+        return within(self.at_once, len(self.running), waiting)
 
     def expected_cost(self) -> ExpectedCost:
         entries = (self.spec.entrants, 1)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, String, case, func, literal, select, type_coerce
 
-from ....shared.wire.model import ExperimentState, TrialState
+from ....shared.wire.model import ExperimentState
 from ...search.interface import Action
 from ..schema import tables
 from ..schema.values import dump_json
 
-_E, _B, _V = tables.experiments.c, tables.brackets.c, tables.events.c
+_E, _V = tables.experiments.c, tables.events.c
 #: How a lease ends, and what is decided about a trial.
 OUTCOMES = (
     *("released", "given_back", "failed", "invalid", "worker_fault"),
@@ -25,32 +25,12 @@ MOST_EXPERIMENTS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ExperimentTotals:
-    """An experiment that has not ended. `trials` has a number by state, `trials_left` is how many it has yet to make.
-
-    `max_concurrent_trials` is the limit in force (None: none).
-    """
+    """An experiment that has not ended. `trials` has a number by state."""
 
     experiment_id: int
     name: str
-    active: bool
     trials: Mapping[str, int]
-    trials_left: int
-    max_concurrent_trials: int | None
-    slots_per_trial: int
     resource_spent: int
-
-    @property
-    def pending(self) -> int:
-        """Trials that could begin at once if there were slots for them: new ones, and those that wait for a worker.
-
-        Promotions that wait are not among them.
-        """
-        if not self.active:
-            return 0
-        waiting = self.trials.get(TrialState.PENDING, 0) + self.trials_left
-        if self.max_concurrent_trials is None:
-            return waiting
-        return max(0, min(waiting, self.max_concurrent_trials - self.trials.get(TrialState.RUNNING, 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +76,7 @@ def _detail() -> ColumnElement[str]:
 
 
 def _unfinished(connection: Connection) -> tuple[ExperimentTotals, ...]:
-    left = (
-        select(func.coalesce(func.sum(_B.max_trials - _B.trials_created), 0))
-        .where(_B.experiment_id == _E.experiment_id)
-        .correlate(tables.experiments)
-        .scalar_subquery()
-    )
-    columns = _E.experiment_id, _E.name, _E.state, _E.counts, left, _E.max_concurrent_trials, _E.spec, _E.resource_spent
-    unfinished = select(*columns).where(_E.state.in_([state.value for state in ExperimentState if not state.ended]))
+    going_on = [state.value for state in ExperimentState if not state.ended]
+    unfinished = select(_E.experiment_id, _E.name, _E.counts, _E.resource_spent).where(_E.state.in_(going_on))
     rows = connection.execute(unfinished.order_by(_E.experiment_id.desc()).limit(MOST_EXPERIMENTS))
-    return tuple(
-        ExperimentTotals(
-            number, name, state == ExperimentState.ACTIVE, counts, max(0, left), limit, _slots(spec), resource
-        )
-        for number, name, state, counts, left, limit, spec, resource in rows
-    )
-
-
-def _slots(spec: Mapping[str, object]) -> int:
-    """What a trial takes; 1 where the stored spec is damaged."""
-    resources = spec.get("resources")
-    slots = resources.get("slots_per_trial") if isinstance(resources, dict) else None
-    return slots if isinstance(slots, int) else 1
+    return tuple(ExperimentTotals(*row) for row in rows)

@@ -64,6 +64,12 @@ class SynchronousBracket:
         """Whether a promoted trial waits for its turn."""
         return any(rung.queued for rung in self.rungs)
 
+    @property
+    def startable(self) -> int:
+        """How many trials wait for their turn, can be created, or are to be promoted where a barrier is open."""
+        undecided = sum(max(1, self.rungs[k].promotions - self.rungs[k].promoted) for k in self.deciding)
+        return self.max_trials - self.created + sum(rung.queued for rung in self.rungs) + undecided
+
     def work(self, number: int) -> Train:
         """What to train next, where it has work: the best promoted trial, or else a new one, which gets this number."""
         for k, rung in enumerate(self.rungs):

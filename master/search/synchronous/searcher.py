@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ....shared.spec.searchers import HyperbandSpec, ShaSpec
-from ..arithmetic import brackets_of, expected_cost, hyperband_brackets, most_rungs
+from ..arithmetic import brackets_of, expected_cost, hyperband_brackets, most_rungs, within
 from ..interface import (
     BracketPlan,
     Done,
@@ -69,6 +69,11 @@ class SynchronousHalving:
         """Whether nothing is to be decided at a barrier, and the first bracket with work has only new trials."""
         first = self._first_with_work()
         return first is not None and not first.has_promoted and not any(b.deciding for b in self._brackets)
+
+    @property
+    def startable(self) -> int:
+        """Trials to make, promoted ones, and those that a barrier which is open lets through or stops."""
+        return within(self._limit, len(self._home), sum(bracket.startable for bracket in self._brackets))
 
     def expected_cost(self) -> ExpectedCost:
         """The cost where nothing fails."""

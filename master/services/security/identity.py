@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import grpc
 
 from ....shared.errors import InvalidInput
-from ....shared.net.certificates import read_authorities, read_pair
+from ....shared.net.certificates import chain_expires_at, read_authorities, read_pair
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,18 @@ class Certificates:
         """Raises InvalidInput, with the option, where a file cannot be used."""
         self._security = security
         self._seen = self._look()
-        self._first = self._read()
+        #: What is shown first; and the certificate with its chain that is shown, until another is read.
+        self._first, self._shown = self._read()
+
+    def expires_at(self) -> float | None:
+        """The time (Unix) at which the first certificate of the chain ends that is shown to whoever connects next; None
+        where `cryptography` is missing."""
+        shown = self._shown
+        if self._look() != self._seen:
+            # What cannot be used is not shown.
+            with contextlib.suppress(InvalidInput):
+                shown = self._read()[1]
+        return chain_expires_at(shown)
 
     def credentials(self) -> grpc.ServerCredentials:
         """What the server listens with."""
@@ -65,20 +77,20 @@ class Certificates:
             return None
         self._seen = seen
         try:
-            renewed = self._read()
+            renewed, self._shown = self._read()
         except InvalidInput as error:
             log.error("the certificate is still the one from before: %s", error)
             return None
         log.info("the certificate was read again")
         return renewed
 
-    def _read(self) -> grpc.ServerCertificateConfiguration:
+    def _read(self) -> tuple[grpc.ServerCertificateConfiguration, bytes]:
         security = self._security
         assert security.certificate is not None, "TLS was asked for"
         assert security.key is not None, "it comes with the certificate"
         certificate, key = read_pair(security.certificate, security.key)
         callers = None if security.client_ca is None else read_authorities("--tls-client-ca", security.client_ca)
-        return grpc.ssl_server_certificate_configuration([(key, certificate)], callers)
+        return grpc.ssl_server_certificate_configuration([(key, certificate)], callers), certificate
 
     def _look(self) -> tuple[object, ...]:
         security = self._security
