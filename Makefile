@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # What the demo needs, and nothing for developers.
 DEMO := build/demo
-FOLDERS := proto shared master sampler worker plots client
+FOLDERS := proto shared master sampler worker plots client dashboard
 BASELINE := tests/house/wire_baseline.json
 # What `make test` runs, and in how many processes: make test TESTS=tests/unit JOBS=1
 TESTS ?= tests

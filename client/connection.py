@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple
@@ -103,7 +103,7 @@ class MasterConnection:
                 return
             asked.page_token = answer.next_page_token
 
-    def watch(self, request: Message) -> Iterator[Any]:
+    def watch(self, request: Message) -> Generator[Any, None, None]:
         """The answers to WatchExperiment or WatchReports, each once and in order, until the experiment has ended.
 
         A stream that breaks or ends before is opened again after the last answer. Raises Unavailable once nothing has

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from .net.credentials import Credentials
+from .net.dashboards import UNSAID, USUAL
 
 #: Holds the token itself. There is no option for it: other users of the machine could see it among the processes.
 TOKEN_VARIABLE = "RUNGMASTER_TOKEN"  # noqa: S105 - a name
@@ -47,6 +48,15 @@ _OPTIONS = (
         show_envvar=True,
         help=f"Holds the token for the master.  [else env var: {TOKEN_VARIABLE}]",
     ),
+)
+
+dashboard_option = click.option(
+    "--dashboard",
+    "dashboard",
+    is_flag=False,
+    flag_value=UNSAID,
+    metavar="[HOST:PORT]",
+    help=f"Start a page to look at as well, and print where it is: {USUAL}, or any free port.",
 )
 
 log_format_option = click.option(

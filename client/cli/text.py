@@ -369,21 +369,16 @@ def noteworthy(event: Event) -> str | None:
             | "stop_reached",
             _,
         ):
-            by, reason = data.get("by"), data.get("reason")
-            return event.kind.replace("_", " ") + (f" by {by}" if by else f": {told(reason)}" if reason else "")
+            reason = data.get("reason")
+            return event.kind.replace("_", " ") + (f": {told(reason)}" if reason else "")
     return None
 
 
 def event_line(event: Event) -> str:
     """Any event in one line: when, its number, the trial, what, and the particulars."""
-    trial, time = "" if event.trial_id is None else f" trial {event.trial_id}", event.create_time.astimezone()
-    return f"{time:%H:%M:%S} {event.event_id}{trial} {event.kind} {particulars(event.data)}".rstrip()
-
-
-def particulars(data: Mapping[str, Any]) -> str:
-    """The particulars of an event or an act in one line."""
-    given = (f"{name}={_plain(value)!s}" for name, value in data.items() if value not in (None, ""))
-    return " ".join(" ".join(given).split())
+    trial = "" if event.trial_id is None else f" trial {event.trial_id}"
+    data = " ".join(f"{name}={_plain(value)!s}" for name, value in event.data.items() if value not in (None, ""))
+    return f"{event.create_time.astimezone():%H:%M:%S} {event.event_id}{trial} {event.kind} {_one_line(data)}".rstrip()
 
 
 def report_line(report: Report) -> str:
@@ -396,3 +391,7 @@ def report_line(report: Report) -> str:
 def told(reason: Any) -> str:
     """A reason in one line."""
     return summary(str(reason or "")) or "no reason given"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -29,6 +29,7 @@ TAKEOVER_TIMEOUT_S = 15.0
 """The master of a run that was killed takes at most this long to end."""
 
 _READY = re.compile(r"rungmaster master ready on (\S+) \(term (\d+)\)")
+_DASHBOARD_READY = re.compile(r"rungmaster dashboard ready on (\S+)")
 _TAKEN = re.compile(r"Error: (.+) owns the database \(term \d+\)")
 _TAIL_BYTES = 4096
 
@@ -179,10 +180,65 @@ class LocalProcess:
         return f"{last} (exit code {code}; more in {self._log})"
 
 
-class MasterProcess(LocalProcess):
-    """The embedded master: its first line of output tells the address, which stays the same when it is restarted."""
+class SpeakingProcess(LocalProcess):
+    """One that says on its standard output when it is ready, and where; what it says goes to the log as well."""
 
     _speaks = True
+    _ready_line = _READY
+
+    def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
+        super().__init__(name, arguments, log)
+        self._ready = threading.Event()
+        self._reader: threading.Thread | None = None
+        self.address = ""
+
+    def start(self) -> None:
+        """Starts the process, and a thread that reads its output into the log."""
+        super().start()
+        self._reader = threading.Thread(target=self._read, name=f"{self.name}-output", daemon=True)
+        self._reader.start()
+
+    def wait_until_ready(self) -> str:
+        """The address at which it serves. Raises RungmasterError where it fails or takes too long."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not self._ready.wait(0.05):
+            if self.ended():
+                self._failed()
+                raise RungmasterError(f"the {self.name} could not start: {self.last_words()}")
+            if time.monotonic() > deadline:
+                waited = f"{READY_TIMEOUT_S:.0f} s"
+                raise RungmasterError(f"the {self.name} was not ready after {waited}: {self.last_words()}")
+        return self.address
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits for its end and that of its output, at most this long; whether it has ended."""
+        ended = super().wait(timeout_s)
+        if ended and self._reader is not None:
+            self._reader.join(1.0)
+        return ended
+
+    def _failed(self) -> None:
+        """Raises what says more about why it ended before it was ready, if anything does."""
+
+    def _is_ready(self) -> None:
+        """Called when it has said where it is."""
+
+    def _read(self) -> None:
+        if self._process is None or self._process.stdout is None:
+            return
+        with self._process.stdout as output:
+            for line in output:
+                with self._log.open("ab") as log:
+                    log.write(line)
+                found = self._ready_line.search(line.decode(errors="replace"))
+                if found:
+                    self.address = found.group(1)
+                    self._is_ready()
+                    self._ready.set()
+
+
+class MasterProcess(SpeakingProcess):
+    """The embedded master: its first line of output tells the address, which stays the same when it is restarted."""
 
     def __init__(self, database: str, log: Path) -> None:
         super().__init__(
@@ -193,44 +249,23 @@ class MasterProcess(LocalProcess):
             ],
             log,
         )
-        self._ready = threading.Event()
-        self._reader: threading.Thread | None = None
-        self.address = ""
 
-    def start(self) -> None:
-        """Starts the process, and a thread that reads its output into the log."""
-        super().start()
-        self._reader = threading.Thread(target=self._read, name="master-output", daemon=True)
-        self._reader.start()
+    def _failed(self) -> None:
+        if taken := next(filter(None, map(_TAKEN.search, reversed(self.last_lines()))), None):
+            raise DatabaseTaken(taken.group(1))
 
-    def wait_until_ready(self) -> str:
-        """The address at which it serves. Raises DatabaseTaken, or RungmasterError where it fails or takes too long."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not self._ready.wait(0.05):
-            if self.ended():
-                if taken := next(filter(None, map(_TAKEN.search, reversed(self.last_lines()))), None):
-                    raise DatabaseTaken(taken.group(1))
-                raise RungmasterError(f"the master could not start: {self.last_words()}")
-            if time.monotonic() > deadline:
-                raise RungmasterError(f"the master was not ready after {READY_TIMEOUT_S:.0f} s: {self.last_words()}")
-        return self.address
+    def _is_ready(self) -> None:
+        self.arguments[-1] = self.address
 
-    def wait(self, timeout_s: float) -> bool:
-        """Waits for its end and that of its output, at most this long; whether it has ended."""
-        ended = super().wait(timeout_s)
-        if ended and self._reader is not None:
-            self._reader.join(1.0)
-        return ended
 
-    def _read(self) -> None:
-        if self._process is None or self._process.stdout is None:
-            return
-        with self._process.stdout as output:
-            for line in output:
-                with self._log.open("ab") as log:
-                    log.write(line)
-                found = _READY.search(line.decode(errors="replace"))
-                if found:
-                    self.address = found.group(1)
-                    self.arguments[-1] = self.address
-                    self._ready.set()
+class DashboardProcess(SpeakingProcess):
+    """The dashboard of a run, which is found at the same address when it is restarted."""
+
+    _ready_line = _DASHBOARD_READY
+
+    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+        super().__init__("dashboard", arguments, log)
+
+    def _is_ready(self) -> None:
+        listen = self.arguments.index("--listen") + 1
+        self.arguments[listen] = self.address.partition("//")[2].rstrip("/")

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...shared.errors import FailedPrecondition, RungmasterError
-from .children import TAKEOVER_TIMEOUT_S, DatabaseTaken, LocalProcess, MasterProcess
+from ...shared.net.dashboards import DashboardChild
+from .children import TAKEOVER_TIMEOUT_S, DashboardProcess, DatabaseTaken, LocalProcess, MasterProcess
 from .database import shown
 
 DRAIN_TIMEOUT_S = 30.0
@@ -35,6 +36,7 @@ class LocalCluster:
         self._size = (workers, slots)
         self._log = log
         self._workers: list[LocalProcess] = []
+        self._dashboard: DashboardProcess | None = None
         self._closing = threading.Event()
         self._failure: RungmasterError | None = None
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -68,7 +70,7 @@ class LocalCluster:
         try:
             self._keeper.join()
             self._end(self._workers, DRAIN_TIMEOUT_S)
-            self._end([self._master], DRAIN_TIMEOUT_S)
+            self._end([*([self._dashboard] if self._dashboard else []), self._master], DRAIN_TIMEOUT_S)
         except BaseException:
             self.kill()
             raise
@@ -108,14 +110,22 @@ class LocalCluster:
             worker.start()
             self._workers.append(worker)
 
+    def start_dashboard(self, child: DashboardChild) -> str:
+        """Starts a dashboard, and gives its address. Raises RungmasterError where it cannot start."""
+        self._dashboard = DashboardProcess(child.arguments(self.address), self._log)
+        self._dashboard.start()
+        return self._dashboard.wait_until_ready()
+
     def _children(self) -> list[LocalProcess]:
-        return [self._master, *self._workers]
+        return [self._master, *self._workers, *([self._dashboard] if self._dashboard else [])]
 
     def _keep(self) -> None:
         while not self._closing.wait(_CHECK_INTERVAL_S):
             try:
                 for child in self._children():
-                    if child.ended() and (child is self._master or not child.left):
+                    if child is self._dashboard:
+                        self._keep_dashboard(child)
+                    elif child.ended() and (child is self._master or not child.left):
                         child.start_again()
                 if self._workers and all(worker.left for worker in self._workers):
                     raise RungmasterError(
@@ -124,6 +134,14 @@ class LocalCluster:
             except RungmasterError as error:
                 self._failure = error
                 return
+
+    def _keep_dashboard(self, dashboard: LocalProcess) -> None:
+        """Starts it again where it died; one that dies again and again is left, and the search goes on without it."""
+        try:
+            if dashboard.ended():
+                dashboard.start_again()
+        except RungmasterError:
+            self._dashboard = None
 
     @staticmethod
     def _end(children: list[LocalProcess], timeout_s: float) -> None:

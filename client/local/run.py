@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...shared.errors import InvalidInput, Unavailable
+from ...shared.net.dashboards import DashboardChild
 from ...shared.wire.model import Experiment, ExperimentState
 from ..client import Client
 from ..fingerprint import code_warning
@@ -35,6 +36,7 @@ class RunOptions:
     log: Path | None = None
     again: bool = False
     train_all: bool = False
+    dashboard: DashboardChild | None = None
 
     def __post_init__(self) -> None:
         if (self.workers is not None and self.workers < 1) or self.slots < 1:
@@ -88,6 +90,8 @@ def run_to_end(spec: str | Path | Mapping[str, Any] | Spec, options: RunOptions,
     cluster = LocalCluster(options.database, number, options.slots, log)
     with interrupted_once(cluster.send_kill), cluster, Client(cluster.address) as client:
         try:
+            if options.dashboard is not None:
+                display.say(f"dashboard: {cluster.start_dashboard(options.dashboard)}")
             experiment = _Search(client, checked, options, display).begin()
             if not experiment.state.ended:
                 cluster.start_workers(None if options.train_all else experiment.experiment_id)

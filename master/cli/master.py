@@ -12,9 +12,11 @@ import click
 
 from ...shared.errors import InvalidInput
 from ...shared.net.addresses import is_loopback, parse_addresses
-from ...shared.options import log_format_option
+from ...shared.net.dashboards import DashboardChild
+from ...shared.options import dashboard_option, log_format_option
 from ...shared.text.logs import set_up_logs
 from ...shared.text.printing import say
+from ..dashboard import DashboardKeeper
 
 if TYPE_CHECKING:
     from ..services.security.identity import Security
@@ -107,6 +109,7 @@ SWITCH_INTERVAL_S = 0.0005
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the address into this file once it serves, for `--master file:FILE` of those that share its folder.",
 )
+@dashboard_option
 @click.option("--holder", hidden=True, help="Who this is, for people that find the database in use.")
 @click.option("--exit-with-parent", is_flag=True, help="End when standard input closes.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
@@ -128,6 +131,7 @@ def command(
     metrics_listen: str | None,
     keep_reports_days: float | None,
     announce: Path | None,
+    dashboard: str | None,
     holder: str | None,
     exit_with_parent: bool,
     verbose: bool,
@@ -166,8 +170,23 @@ def command(
         holder or default_holder(),
         announce,
     )
+    beside = _beside(dashboard, tls_cert, tls_key, tls_client_ca, insecure)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    asyncio.run(serve(options, ConsoleAnnouncer()))
+    asyncio.run(serve(options, ConsoleAnnouncer(beside)))
+
+
+def _beside(
+    listen: str | None, certificate: Path | None, key: Path | None, client_ca: Path | None, insecure: bool
+) -> DashboardChild | None:
+    """The dashboard that is wanted as well, if any. Raises InvalidInput where it could not reach the master."""
+    if not listen:
+        return None
+    if client_ca is not None:
+        raise InvalidInput(
+            "--dashboard: a master with --tls-client-ca asks the dashboard for a certificate, too: start it by itself, "
+            "rungmaster dashboard --client-cert FILE --client-key FILE"
+        )
+    return DashboardChild(listen, certificate, key, insecure)
 
 
 def _one_address(option: str, text: str) -> str:
@@ -190,8 +209,17 @@ def check_exposure(address: str, security: Security, insecure: bool) -> None:
     say(f"warning: {address} can be reached from other machines, without {lacking}", err=True)
 
 
+def _on_this_machine(address: str) -> str:
+    """How this machine itself reaches what listens at an address."""
+    host, _, port = address.rpartition(":")
+    return f"127.0.0.1:{port}" if host == "0.0.0.0" else f"[::1]:{port}" if host == "[::]" else address  # noqa: S104
+
+
 class ConsoleAnnouncer:
-    """Says on standard output how it stands, one line at a time."""
+    """Says on standard output how it stands, one line at a time; has the dashboard started once it serves."""
+
+    def __init__(self, dashboard: DashboardChild | None = None) -> None:
+        self._dashboard = DashboardKeeper(dashboard) if dashboard is not None else None
 
     def waiting(self, holder: str, term: int) -> None:
         """See app.Announcer."""
@@ -200,6 +228,8 @@ class ConsoleAnnouncer:
     def ready(self, address: str, term: int) -> None:
         """See app.Announcer."""
         self._say(f"ready on {address} (term {term})")
+        if self._dashboard is not None:
+            self._dashboard.start(_on_this_machine(address))
 
     @staticmethod
     def _say(text: str) -> None:

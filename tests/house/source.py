@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The folders that install as `rungmaster.<folder>`.
-PARTS = ("proto", "shared", "master", "sampler", "worker", "plots", "client")
+PARTS = ("proto", "shared", "master", "sampler", "worker", "plots", "client", "dashboard")
 
 
 @dataclass(frozen=True)

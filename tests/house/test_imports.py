@@ -19,6 +19,7 @@ ALLOWED = {
     "sampler": ("shared",),
     "plots": ("shared",),
     "client": ("plots", "shared", "proto"),
+    "dashboard": ("client", "plots", "shared", "proto"),
 }
 #: From pure to impure: each layer of the master imports only itself and what stands left of it.
 LAYERS = ("search", "experiment", "ledger", "dispatcher", "sampling", "services")

@@ -16,7 +16,7 @@ NAMED = re.compile(r"\b(experiment|trial|lease|worker) %")
 IDS = {"experiment_id", "trial_id", "lease", "_lease", "session_id"}
 
 
-@pytest.mark.parametrize("part", ["master", "worker", "shared"])
+@pytest.mark.parametrize("part", ["master", "worker", "shared", "dashboard"])
 def test_an_entry_about_an_experiment_a_trial_or_a_worker_has_its_fields(part: str) -> None:
     bare = [
         f"{module.place}:{entry.lineno} {ast.unparse(entry)}"

@@ -82,7 +82,7 @@ NO_SECONDS |= {
     "master/simulation/curves.py pace",
 }
 NO_SECONDS |= {"client/client.py timeout", "client/local/database.py timeout"}
-HAVE_DURATIONS = ("master", "sampler", "worker", "shared", "plots", "client")
+HAVE_DURATIONS = ("master", "sampler", "worker", "shared", "plots", "client", "dashboard")
 
 
 def test_durations_that_are_numbers_have_their_unit_in_their_name() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from ....shared.net.dashboards import DashboardChild
+from ....shared.options import dashboard_option
 from ....shared.text.printing import say
 from ...local.database import DEFAULT_DATABASE, shown
 from ...local.interrupts import interrupt
@@ -49,6 +51,7 @@ from .watch import print_result
 )
 @click.option("--again", is_flag=True, help="Search anew, where the database has an experiment of this spec already.")
 @click.option("--all", "train_all", is_flag=True, help="Train the database's other unfinished experiments as well.")
+@dashboard_option
 @json_option
 def command(
     spec: Path,
@@ -58,6 +61,7 @@ def command(
     log: Path | None,
     again: bool,
     train_all: bool,
+    dashboard: str | None,
     as_json: bool,
 ) -> int:
     """Run the search in SPEC, a YAML or JSON file (- for standard input), on this machine.
@@ -68,10 +72,11 @@ def command(
     after Ctrl-C.
     """
     document = read_spec(spec)
+    beside = DashboardChild(dashboard) if dashboard else None
     signal.signal(signal.SIGTERM, interrupt)
     try:
         with open_display(sys.stderr if as_json else sys.stdout) as display:
-            options = RunOptions(workers, slots, database, log, again, train_all)
+            options = RunOptions(workers, slots, database, log, again, train_all, beside)
             last = run_to_end(document, options, display)
     except KeyboardInterrupt:
         onward = shlex.join(["rungmaster", *(argument for argument in sys.argv[1:] if argument != "--again")])

@@ -1,0 +1,1 @@
+"""What experiments look like now: one watch of each at the master, shared by all who look at it."""

@@ -1,0 +1,40 @@
+"""What the figures of one experiment are drawn from, read on where it was, for all who look."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from ...client.client import Client
+from ...client.history import HistoryLoader
+from ...plots.history import History
+
+REST = 5.0
+"""Reading on is followed by a rest of so many times what it took, and of a second at least."""
+
+_TIMEOUT_S = 60.0
+
+
+class FeedHistory:
+    """The history of one experiment. May be used from several threads, of which one at a time reads on."""
+
+    def __init__(self, client: Client, experiment_id: int) -> None:
+        self._client = client.with_timeout(_TIMEOUT_S)
+        self._loader = HistoryLoader(self._client, experiment_id)
+        self._lock = threading.Lock()
+        self._history: History | None = None
+        self._next_at = 0.0
+
+    def get(self) -> History:
+        """As it is now, or was a moment ago. Raises what the calls of its client raise."""
+        with self._lock:
+            began = time.monotonic()
+            history = self._history
+            if history is None or began >= self._next_at:
+                history = self._history = self._loader.update()
+                self._next_at = time.monotonic() + max(1.0, REST * (time.monotonic() - began))
+            return history
+
+    def close(self) -> None:
+        """Ends its connection."""
+        self._client.close()

@@ -1,0 +1,125 @@
+"""The figures of an experiment as data, and the frame in which browsers draw them.
+
+Plotly's WebGL traces make functions from text, which the policy of our pages forbids. So they are drawn in a frame of
+its own that may do so, and nothing else: it has no origin, so no cookie and no page of ours, and may load only Plotly.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import plotly
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ... import plots
+from ...plots.history import History
+from ...plots.style import Theme
+from ...shared.errors import NotFound
+from ..dashboard import of, session_of
+from ..rendering import page
+from ..security.headers import FRAME_POLICY
+
+DRAWN_AT_ONCE = 4
+"""Figures that are drawn at the same time; more wait, and keep no thread that pages need."""
+
+KEPT_BYTES = 32 * 2**20
+_YEAR = "public, max-age=31536000, immutable"
+_drawing = CapacityLimiter(DRAWN_AT_ONCE)
+
+
+class FigureCache:
+    """Figures that were drawn, as JSON, for those who ask for the same of the same history."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[object, ...], tuple[bytes, History]] = OrderedDict()
+        self._bytes = 0
+
+    def draw(self, kind: str, history: History, theme: Theme, trial_id: int | None) -> bytes:
+        """A figure as JSON; of one trial alone where one is given."""
+        key = (kind, history.experiment.experiment_id, theme, trial_id)
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None and kept[1] is history:
+                self._kept.move_to_end(key)
+                return kept[0]
+        shown = history if trial_id is None else of_trial(history, trial_id)
+        text = plots.draw(kind, shown, theme=theme, title=False).to_json().encode()
+        with self._lock:
+            before = self._kept.pop(key, None)
+            self._kept[key] = text, history
+            self._bytes += len(text) - (len(before[0]) if before else 0)
+            while self._bytes > KEPT_BYTES and len(self._kept) > 1:
+                self._bytes -= len(self._kept.popitem(last=False)[1][0])
+        return text
+
+
+_figures = FigureCache()
+
+
+def of_trial(history: History, trial_id: int) -> History:
+    """The same with one trial alone."""
+    curves = {number: curve for number, curve in history.curves.items() if number == trial_id}
+    return replace(history, trials=tuple(t for t in history.trials if t.trial_id == trial_id), curves=curves)
+
+
+async def figure(request: Request) -> Response:
+    """One figure as JSON, or 304 where the browser has it; where there is nothing to show, why."""
+    theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
+    trial = request.query_params.get("trial", "")
+    kind, experiment_id = request.path_params["kind"], request.path_params["experiment_id"]
+    if kind not in plots.KINDS:
+        raise NotFound(f"there is no figure of the name {kind!r}")
+    trial_id = int(trial) if trial.isascii() and trial.isdecimal() and len(trial) < 10 else None
+
+    def draw() -> bytes:
+        history = of(request).feeds.feed(experiment_id, session_of(request)).history.get()
+        try:
+            return _figures.draw(kind, history, theme, trial_id)
+        except plots.NothingToShow as error:
+            return json.dumps({"nothing": str(error)}).encode()
+
+    text = await to_thread.run_sync(draw, limiter=_drawing)
+    tag = f'"{hashlib.sha256(text).hexdigest()[:32]}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"etag": tag})
+    return Response(text, media_type="application/json", headers={"etag": tag, "cache-control": "no-cache"})
+
+
+async def frame(request: Request) -> Response:
+    """The document in which figures are drawn; it is the same for everybody."""
+    answer = page(request, "frame.html", None, plotly=plotly_path())
+    answer.headers.update(
+        {"content-security-policy": FRAME_POLICY, "x-frame-options": "SAMEORIGIN", "cache-control": "no-cache"}
+    )
+    return answer
+
+
+def plotly_path() -> str:
+    """Where browsers find Plotly's JavaScript, by its version, so that it can be kept for good."""
+    return f"/plotly/{plotly.__version__}.js"
+
+
+@cache
+def _javascript(packed: bool) -> bytes:
+    text = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+    return gzip.compress(text, 6, mtime=0) if packed else text
+
+
+async def javascript(request: Request) -> Response:
+    """Plotly's JavaScript, which its Python package brings."""
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    headers = {"cache-control": _YEAR, "vary": "accept-encoding", "cross-origin-resource-policy": "cross-origin"}
+    if packed:
+        headers["content-encoding"] = "gzip"
+    text = await to_thread.run_sync(_javascript, packed)
+    return Response(text, media_type="text/javascript; charset=utf-8", headers=headers)

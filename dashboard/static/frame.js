@@ -1,0 +1,81 @@
+// Draws the figures that the page around this frame hands in. The frame has no origin: it can reach nothing by itself.
+"use strict";
+const container = document.getElementById("figures");
+const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+
+function say(message) { parent.postMessage(message, "*"); }
+
+function section(kind, title, about) {
+  const part = document.createElement("section");
+  const heading = document.createElement("h2");
+  const plot = document.createElement("div");
+  heading.id = `title-${kind}`;
+  heading.textContent = title;
+  plot.id = `plot-${kind}`;
+  plot.className = "plot";
+  part.setAttribute("aria-labelledby", heading.id);
+  part.append(heading);
+  if (about) {
+    const line = document.createElement("p");
+    line.textContent = about;
+    part.append(line);
+  }
+  part.append(plot);
+  container.append(part);
+  note(plot, "Loading …");
+}
+
+function note(plot, text) {
+  if (plot.dataset.drawn) return;
+  const line = document.createElement("p");
+  line.className = "empty";
+  line.textContent = text;
+  plot.replaceChildren(line);
+}
+
+function trialOf(event) {
+  const given = event.points[0].customdata;
+  return Number(Array.isArray(given) ? given[0] : given);
+}
+
+async function draw(kind, text) {
+  const plot = document.getElementById(`plot-${kind}`);
+  const figure = JSON.parse(text);
+  if (figure.nothing) {
+    plot.classList.toggle("nothing", !plot.dataset.drawn);
+    note(plot, figure.nothing);
+    say({ kind: "drawn", figure: kind });
+    return;
+  }
+  if (!plot.dataset.drawn) plot.replaceChildren();
+  plot.classList.remove("nothing");
+  if (figure.layout.height) plot.style.height = `${figure.layout.height}px`;
+  await Plotly.react(plot, figure.data, figure.layout, config);
+  if (!plot.dataset.drawn) {
+    plot.dataset.drawn = "yes";
+    plot.on("plotly_click", (event) => {
+      const trial = trialOf(event);
+      if (Number.isInteger(trial) && trial >= 0) say({ kind: "open", trial });
+    });
+  }
+  say({ kind: "drawn", figure: kind });
+}
+
+function take(event) {
+  if (event.source !== parent || !event.data) return;
+  const message = event.data;
+  if (message.kind === "begin") {
+    document.documentElement.dataset.theme = message.theme;
+    for (const each of message.figures) if (!document.getElementById(`plot-${each.kind}`)) section(each.kind, each.title, each.about);
+  } else if (message.kind === "figure") {
+    draw(message.figure, message.text);
+  } else if (message.kind === "nothing") {
+    const plot = document.getElementById(`plot-${message.figure}`);
+    plot.classList.add("nothing");
+    note(plot, message.text);
+  }
+}
+
+addEventListener("message", take);
+new ResizeObserver(() => say({ kind: "height", height: Math.ceil(container.getBoundingClientRect().height) })).observe(container);
+addEventListener("load", () => say({ kind: "ready" }));

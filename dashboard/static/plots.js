@@ -1,0 +1,83 @@
+// Fetches figures and hands them to the frame that draws them; asks again when the page has changed, with rests.
+const leastPause = 3000;
+const restFactor = 10;
+const tags = new Map();
+let frame = null;
+let place = null;
+let wanted = [];
+let ready = false;
+let waiting = [];
+let running = false;
+let dueAt = 0;
+let timer = 0;
+
+function theme() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+}
+
+// What is fetched before the frame has loaded Plotly waits here.
+function say(message) {
+  if (ready) frame.contentWindow.postMessage(message, "*");
+  else waiting.push(message);
+}
+
+async function fetchOne(figure) {
+  const address = `${figure.source}${figure.source.includes("?") ? "&" : "?"}theme=${theme()}`;
+  const tag = tags.get(address);
+  const answer = await fetch(address, { cache: "no-store", headers: { accept: "application/json", ...(tag ? { "if-none-match": tag } : {}) } });
+  if (answer.status === 304) return;
+  if (!answer.ok) {
+    const told = await answer.json().catch(() => ({ error: "This figure could not be drawn." }));
+    say({ kind: "nothing", figure: figure.kind, text: told.error });
+    return;
+  }
+  say({ kind: "figure", figure: figure.kind, text: await answer.text() });
+  tags.set(address, answer.headers.get("etag"));
+}
+
+async function update() {
+  if (running || document.hidden) return;
+  const now = performance.now();
+  if (now < dueAt) { clearTimeout(timer); timer = setTimeout(update, dueAt - now); return; }
+  running = true;
+  for (const figure of wanted) {
+    try { await fetchOne(figure); } catch { /* The page says by itself that nothing answers. */ }
+  }
+  running = false;
+  dueAt = performance.now() + Math.max(leastPause, restFactor * (performance.now() - now));
+}
+
+function begin() {
+  say({ kind: "begin", theme: theme(), figures: wanted.map(({ kind, title, about }) => ({ kind, title, about })) });
+}
+
+function take(event) {
+  if (!frame || event.source !== frame.contentWindow || !event.data) return;
+  const { kind, height, trial } = event.data;
+  if (kind === "ready") {
+    ready = true;
+    waiting.forEach(say);
+    waiting = [];
+  }
+  if (kind === "height" && Number.isFinite(height)) frame.height = String(Math.min(20000, Math.max(100, height)));
+  if (kind === "open" && Number.isInteger(trial) && trial >= 0) location.href = `${place.dataset.trials}/${trial}`;
+  if (kind === "drawn") place.dataset.drawn = `${place.dataset.drawn ?? ""} ${event.data.figure}`.trim();
+}
+
+export function start() {
+  place = document.querySelector("[data-figures]");
+  wanted = JSON.parse(place.dataset.figures);
+  frame = document.createElement("iframe");
+  frame.setAttribute("sandbox", "allow-scripts");
+  frame.title = `Figures: ${wanted.map((each) => each.title).join(", ")}`;
+  frame.className = "figures";
+  frame.src = "/frame";
+  addEventListener("message", take);
+  document.addEventListener("refreshed", update);
+  document.addEventListener("theme", () => { dueAt = 0; begin(); update(); });
+  document.addEventListener("visibilitychange", update);
+  place.replaceChildren(frame);
+  begin();
+  update();
+}

@@ -1,0 +1,231 @@
+"""The pages in a real browser: each of them, live, by keyboard, dark, on a phone, and looked at by axe."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from dashboard.scene import ADMIN, HOSTILE, VIEWER, Scene
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (it comes with `.[dev]`)")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian's package is chromium)")
+
+PATIENCE_MS = 20_000
+#: What axe calls a violation of this impact counts.
+SERIOUS = {"serious", "critical"}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """One browser for all tests here. It is gone when they are done: while it is there no event loop can be run."""
+    with playwright.sync_playwright() as tool:
+        arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+        browser = tool.chromium.launch(executable_path=CHROMIUM, args=[*arguments, "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(chromium: Any, scene: Scene) -> dict[str, list[Any]]:
+    """The cookies of an admin and of a viewer, who signed in by the form."""
+    kept = {}
+    for name, _, token in (ADMIN, VIEWER):
+        with chromium.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{scene.url}/workers")
+            page.get_by_label("Token").fill(token)
+            page.keyboard.press("Enter")
+            page.wait_for_url("**/workers")
+            assert page.get_by_text(name).is_visible()
+            kept[name] = context.cookies()
+    return kept
+
+
+class Visit:
+    """A page in a browser of its own that has signed in; what goes wrong in it is kept."""
+
+    def __init__(self, context: Any, scene: Scene) -> None:
+        context.set_default_timeout(PATIENCE_MS)
+        self.context = context
+        self.scene = scene
+        self.page = context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
+
+    def to(self, path: str) -> Any:
+        """Goes there; what it shows."""
+        self.page.goto(self.scene.url + path, wait_until="domcontentloaded")
+        return self.page
+
+
+@pytest.fixture
+def visit(
+    chromium: Any, scene: Scene, signed_in: dict[str, list[Any]], request: pytest.FixtureRequest
+) -> Iterator[Visit]:
+    """An admin's visit, or as the test's parameter says: the caller's name, and options of the browser."""
+    given: dict[str, Any] = getattr(request, "param", {})
+    options = {name: value for name, value in given.items() if name != "caller"}
+    with chromium.new_context(**options) as context:
+        context.add_cookies(signed_in[given.get("caller", ADMIN[0])])
+        visit = Visit(context, scene)
+        yield visit
+        assert visit.wrong == []
+
+
+def pages(scene: Scene) -> dict[str, str]:
+    """Every page, by what it is called."""
+    one = f"/experiments/{scene.completed}"
+    return {
+        "experiments": "/",
+        "overview": one,
+        "trials": f"{one}?tab=trials",
+        "rungs": f"{one}?tab=rungs",
+        "journal": f"{one}?tab=journal",
+        "spec": f"{one}?tab=spec",
+        "trial": f"{one}/trials/0",
+        "hostile": f"/experiments/{scene.hostile}",
+        "workers": "/workers",
+        "submit": "/submit",
+    }
+
+
+def violations(page: Any, *rules: str) -> list[str]:
+    """What axe finds that is serious; by some of its rules, where any are named."""
+    axe = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+    page.evaluate(axe)
+    # What axe would load of the style sheets it does not need.
+    options = {
+        "resultTypes": ["violations"],
+        "preload": False,
+        "iframes": False,
+        **({"runOnly": rules} if rules else {}),
+    }
+    results = page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{each['id']}: {[node['target'] for node in each['nodes']][:3]}"
+        for each in results["violations"]
+        if each["impact"] in SERIOUS
+    ]
+
+
+def test_axe_finds_nothing_serious(visit: Visit) -> None:
+    found = {name: violations(visit.to(path)) for name, path in pages(visit.scene).items()}
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], ids=["dark"], indirect=True)
+def test_everything_can_be_read_in_the_dark(visit: Visit) -> None:
+    found = {name: violations(visit.to(path), "color-contrast") for name, path in pages(visit.scene).items()}
+    assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 28)"
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("visit", [{"viewport": PHONE, "has_touch": True}], ids=["phone"], indirect=True)
+def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    found = {name: visit.to(path).evaluate(wide) for name, path in pages(visit.scene).items()}
+    assert set(found.values()) == {0}, found
+
+
+def test_figures_are_drawn_in_their_frame(visit: Visit) -> None:
+    page = visit.to(f"/experiments/{visit.scene.completed}")
+    page.wait_for_selector("#figures[data-drawn='curves best']")
+    frame = page.frame_locator("iframe.figures")
+    assert frame.locator("#plot-curves .main-svg").first.is_visible()
+    assert page.locator("iframe.figures").get_attribute("sandbox") == "allow-scripts"
+
+
+def test_a_page_follows_its_experiment(visit: Visit) -> None:
+    number = visit.scene.submit(name="live")
+    page = visit.to(f"/experiments/{number}?tab=trials&sort=trial")
+    page.get_by_role("rowheader", name="15", exact=True).wait_for()
+    page.locator("#state .pill.completed").wait_for()
+    page.goto(visit.scene.url)
+    assert page.locator("tr", has_text="live").get_by_text("completed").is_visible()
+
+
+def test_pausing_and_resuming_are_asked_about_first(visit: Visit) -> None:
+    client, number = visit.scene.client, visit.scene.paused
+    page = visit.to(f"/experiments/{number}")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Leave it as it is").click()
+    assert client.get(number).state == "paused"
+    client.set(number, max_concurrent_trials=1)
+    page.get_by_role("button", name="Extend").click()
+    page.get_by_label("Trials in all").fill("20")
+    page.get_by_role("dialog").get_by_role("button", name="Extend").click()
+    page.get_by_text("of 20").wait_for()
+    assert client.get(number).max_trials == 20
+
+
+@pytest.mark.parametrize("visit", [{"caller": VIEWER[0]}], ids=["viewer"], indirect=True)
+def test_a_viewer_has_no_buttons(visit: Visit) -> None:
+    page = visit.to(f"/experiments/{visit.scene.paused}")
+    assert page.get_by_role("heading", name="waits").is_visible()
+    assert page.get_by_role("button", name="Resume").count() == 0
+    assert page.get_by_role("link", name="Submit").count() == 0
+
+
+def test_by_keyboard_alone_the_table_is_filtered_sorted_and_left(visit: Visit) -> None:
+    page = visit.to(f"/experiments/{visit.scene.completed}?tab=trials")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    page.keyboard.press("Enter")
+    page.locator("#where").focus()
+    page.keyboard.type("quality < 0.5")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**where=quality*")
+    page.locator("#sort-1").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**sort=trial*")
+    numbers = page.locator("#table tbody th").all_inner_texts()
+    assert numbers == sorted(numbers, key=int)
+    assert 0 < len(numbers) < 16
+    page.reload()
+    assert page.locator("#table tbody th").all_inner_texts() == numbers
+    page.locator(f"#trial-{numbers[0]}").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=f"Trial {numbers[0]}").wait_for()
+
+
+@pytest.mark.parametrize("visit", [{"timezone_id": "Asia/Tokyo", "locale": "en-GB"}], ids=["Tokyo"], indirect=True)
+def test_times_are_in_the_zone_of_the_reader(visit: Visit) -> None:
+    page = visit.to(f"/experiments/{visit.scene.completed}?tab=journal")
+    time = page.locator("#journal time").first
+    assert "Japan" in (time.get_attribute("title") or "") or "GMT+9" in (time.get_attribute("title") or "")
+
+
+def test_light_and_dark_are_remembered(visit: Visit) -> None:
+    page = visit.to("/")
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.goto(f"{visit.scene.url}/workers")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_hostile_names_are_text(visit: Visit) -> None:
+    page = visit.to(f"/experiments/{visit.scene.hostile}")
+    assert HOSTILE in page.locator("h1").inner_text()
+    page.wait_for_selector("#figures iframe")
+    assert page.locator("img[src='x']").count() == 0
+    assert "run" not in page.title().split()
+
+
+def test_a_spec_is_checked_planned_and_submitted(visit: Visit) -> None:
+    page = visit.to("/submit")
+    page.get_by_label("Spec").fill("name: new\nunit: epochs\nsearcher:\n  name: asha\n  max_trials: 0\n")
+    page.get_by_role("button", name="Check and plan").click()
+    page.locator("#line-5.wrong").wait_for()
+    visit.wrong.clear()  # a browser tells of the answer 400
+    visit.to(f"/submit?like={visit.scene.completed}")
+    page.get_by_role("button", name="Check and plan").click()
+    page.get_by_role("button", name="Submit it").click()
+    page.wait_for_url("**/experiments/*")
+    assert page.get_by_role("heading", name="trained").is_visible()
