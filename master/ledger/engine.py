@@ -23,6 +23,14 @@ _FORMS = "use the path of a file, sqlite:///file.db, or postgresql://user@host/d
 READING = {"sqlite_begin": "BEGIN"}
 #: Queries that one process may have under way at once.
 READERS = 8
+#: Has the PostgreSQL server end a session soon after the host at its other end has vanished: without it such sessions
+#: stay for hours, and those of a few lost hosts are all that a server takes. Old servers lack the last setting.
+_LOOK_FOR_THE_CLIENT = (
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
+    "SELECT set_config(name, '15000', false) FROM pg_settings WHERE name = 'tcp_user_timeout'",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ def writing_engine(database: Database, timeout_s: float, files: DatabaseFiles | 
         f"SET lock_timeout = {milliseconds}",
         # The lock of a master that was stopped in mid-transaction must not keep its successor waiting for ever.
         "SET idle_in_transaction_session_timeout = 15000",
+        *_LOOK_FOR_THE_CLIENT,
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
     )
     return _postgresql_engine(database, 1, timeout_s, setup, {})
@@ -103,7 +112,11 @@ def reading_engine(database: Database, timeout_s: float, files: DatabaseFiles | 
     """Connections that only read, each transaction from one snapshot; waits are bounded by `timeout_s` (seconds)."""
     if database.kind == "sqlite":
         return _sqlite_engine(database, READERS, timeout_s, "rw", "BEGIN", ("PRAGMA query_only=ON",), files)
-    setup = (f"SET statement_timeout = {int(timeout_s * 1000)}", "SET default_transaction_read_only = on")
+    setup = (
+        f"SET statement_timeout = {int(timeout_s * 1000)}",
+        "SET default_transaction_read_only = on",
+        *_LOOK_FOR_THE_CLIENT,
+    )
     return _postgresql_engine(database, READERS, timeout_s, setup, {"isolation_level": "REPEATABLE READ"})
 
 
@@ -177,6 +190,7 @@ def _postgresql_engine(
 def session_engine(database: Database) -> Engine:
     """PostgreSQL sessions that hold locks: the server ends them soon after the host at the other end has vanished."""
     setup = (
+        *_LOOK_FOR_THE_CLIENT,
         "SET tcp_keepalives_idle = 5",
         "SET tcp_keepalives_interval = 3",
         "SET tcp_keepalives_count = 3",

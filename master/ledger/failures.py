@@ -90,9 +90,9 @@ def _meaning(code: str, sqlite: dict[str, str], postgresql: dict[str, str]) -> s
 
 
 def _disconnected(error: Exception, cause: BaseException, code: str) -> bool:
-    # psycopg has no SQLSTATE for what never reached the server; its class is OperationalError then.
+    # psycopg has no SQLSTATE for what never reached the server; it is an OperationalError then, or a kind of it.
     return bool(getattr(error, "connection_invalidated", False)) or (
-        not code and type(cause).__name__ == "OperationalError"
+        not code and any(kind.__name__ == "OperationalError" for kind in type(cause).__mro__)
     )
 
 

@@ -62,11 +62,13 @@ class Process:
         cwd: Path,
         environment: dict[str, str],
         program: Sequence[str] = ("-m", "rungmaster.client.cli.main"),
+        inside: Sequence[str] = (),
     ) -> None:
+        """`inside` is what has to stand before a command for it to run where it belongs."""
         self.name = name
         self.lines: list[str] = []
         self.popen = subprocess.Popen(
-            [sys.executable, "-P", *program, *arguments],
+            [*inside, sys.executable, "-P", *program, *arguments],
             cwd=cwd,
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -97,6 +98,13 @@ def test_a_server_that_went_away_is_unavailable_until_it_is_back(
     assert len(reader.list_reports(1, 0)[0]) == 1
     ledger.close()
     reader.close()
+
+
+def test_a_server_that_does_not_say_a_word_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/postgres?connect_timeout=2"
+        with pytest.raises(Unavailable, match="is out of reach: check the server and the network"):
+            Ledger.open(url, holder="me")
 
 
 @pytest.mark.postgresql

@@ -45,7 +45,8 @@ class Uplink:
         self._database_id = ""
         self._refusals = 0
         self._welcomed = False
-        self._told: dict[str, str] = {}
+        #: What was told of each address since the last welcome.
+        self._told: set[tuple[str, str]] = set()
 
     async def stay_connected(self, peer: Peer, leaving: asyncio.Event) -> None:
         """Holds sessions until the worker is leaving.
@@ -114,10 +115,11 @@ class Uplink:
             self._backoff = Backoff(min(0.2, seconds), seconds)
 
     def _tell(self, address: str, trouble: str) -> None:
-        """Says once what keeps being the case, however long an outage lasts."""
-        level = logging.DEBUG if self._told.get(address) == trouble else logging.WARNING
+        """Says once what keeps being the case, however long an outage lasts: where nothing answers at all, gRPC gives
+        now one reason and now another."""
+        level = logging.DEBUG if (address, trouble) in self._told else logging.WARNING
         logger.log(level, "no session with the master at %s: %s", address, trouble)
-        self._told[address] = trouble
+        self._told.add((address, trouble))
 
     def _judge(self, address: str, ended: SessionEnded, *, late: bool) -> None:
         """Raises what is wrong where trying on is of no use.
