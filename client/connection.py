@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -17,14 +18,14 @@ from google.protobuf.message_factory import GetMessageClass
 from ..proto.v1 import experiment_pb2
 from ..shared.errors import Unavailable
 from ..shared.net.addresses import is_announced
-from ..shared.net.announcement import current
+from ..shared.net.announcement import NotAnnounced, current
 from ..shared.net.backoff import Backoff
 from ..shared.net.channel import KEEPALIVE_S, check_secrecy, open_channel
 from ..shared.net.credentials import NO_CREDENTIALS, Credentials
 from ..shared.net.diagnosis import PATIENCE_S, diagnose
 from ..shared.wire.convert import from_number
 from ..shared.wire.model import ExperimentState
-from .failures import is_perhaps_tls, is_temporary, to_error
+from .failures import is_perhaps_tls, is_silence, is_temporary, to_error
 
 STREAM_TIMEOUT_S = 3600.0
 """A stream is opened anew after this long, so that none waits for ever on a master that hangs."""
@@ -85,11 +86,12 @@ class MasterConnection:
         FailedPrecondition, InvalidInput or Unavailable."""
         method, attempts = method_of(request.DESCRIPTOR), Attempts(self)
         while True:
-            address, channel = self._channel()
+            address = self.address
             try:
+                channel = self._channel(address)
                 call = channel.unary_unary(method.path, type(request).SerializeToString, method.answer.FromString)
                 return call(request, timeout=attempts.share())
-            except grpc.RpcError as error:
+            except (grpc.RpcError, NotAnnounced) as error:
                 attempts.failed(address, error)
 
     def pages(self, request: Message) -> Iterator[Any]:
@@ -111,16 +113,15 @@ class MasterConnection:
         """
         asked, attempts = deepcopy(request), None
         while True:
-            opened, failure = time.monotonic(), None
-            address, channel = self._channel()
+            opened, failure, address = time.monotonic(), None, self.address
             try:
-                for answer in _open(channel, asked):
+                for answer in _open(self._channel(address), asked):
                     attempts = None
                     _ask_after(asked, answer)
                     yield answer
                     if _is_last(answer):
                         return
-            except grpc.RpcError as error:
+            except (grpc.RpcError, NotAnnounced) as error:
                 failure = error
             if attempts is None or time.monotonic() - opened > HEALTHY_AFTER_S:
                 attempts = Attempts(self)
@@ -132,18 +133,16 @@ class MasterConnection:
             if self.address == address:
                 self._current += 1
 
-    def _channel(self) -> tuple[str, grpc.Channel]:
-        """The address that the next attempt goes to, as it was given, and the channel there.
-
-        Raises Unavailable where it stands in a file that no master has written.
-        """
+    def _channel(self, address: str) -> grpc.Channel:
+        """The channel to one of the addresses. Raises NotAnnounced where it stands in a file that no master has
+        written."""
         with self._lock:
             if self._closed:
                 raise Unavailable("the client was closed")
-            place = current(self.address)
+            place = current(address)
             if place not in self._channels:
                 self._channels[place] = open_channel(place, self.credentials)
-            return self.address, self._channels[place]
+            return self._channels[place]
 
 
 def _open(channel: grpc.Channel, request: Message) -> Iterator[Any]:
@@ -177,34 +176,43 @@ class Attempts:
         self._start = time.monotonic()
         self._backoff = Backoff(initial_s=0.1, maximum_s=3.0)
         self._failures = 0
+        #: That a master did not answer in time, which says more than that nobody listens at the next address.
+        self._silence: grpc.RpcError | None = None
 
     def share(self) -> float:
         """Seconds that the next attempt may take: an equal part for each address not tried in this round."""
         addresses = len(self._connection.addresses)
         return max(0.001, self._left() / (addresses - self._failures % addresses))
 
-    def failed(self, address: str, error: grpc.RpcError | None) -> None:
+    def failed(self, address: str, error: grpc.RpcError | NotAnnounced | None) -> None:
         """Returns when it is time for the next attempt after one at `address`; raises RungmasterError if there is none.
 
         None is for a stream that ended before its time, as one does whose master is being stopped.
         """
-        if error is not None and not is_temporary(error):
-            raise to_error(error, address, self._waited()) from None
-        if error is not None and is_perhaps_tls(error):
-            self._look_for_the_cause(address)
+        if isinstance(error, grpc.RpcError):
+            if not is_temporary(error):
+                raise to_error(error, address, self._waited()) from None
+            if is_silence(error):
+                self._silence = error
+            elif is_perhaps_tls(error):
+                self._look_for_the_cause(address)
         if self._wait(address):
             return
         everywhere = ", ".join(self._connection.addresses)
         if error is None:
             raise Unavailable(f"the master at {everywhere} keeps ending the stream; is it being stopped?")
-        raise to_error(error, everywhere, self._waited()) from None
+        if isinstance(error, grpc.RpcError):
+            raise to_error(self._silence or error, everywhere, self._waited()) from None
+        raise NotAnnounced(f"{error} (waited for {self._waited():.0f} s)") from None
 
     def _look_for_the_cause(self, address: str) -> None:
         """Raises TlsError where it is one that stays. One look at each address is enough."""
         if self._failures < len(self._connection.addresses) and self._left() > 0:
-            cause = diagnose(current(address), self._connection.credentials, min(PATIENCE_S, self._left()))
-            if cause is not None:
-                raise cause
+            # A file that tells the address may be gone meanwhile: its master ends.
+            with contextlib.suppress(NotAnnounced):
+                cause = diagnose(current(address), self._connection.credentials, min(PATIENCE_S, self._left()))
+                if cause is not None:
+                    raise cause
 
     def _waited(self) -> float:
         return time.monotonic() - self._start

@@ -31,6 +31,11 @@ def is_temporary(error: grpc.RpcError) -> bool:
     return kind_of(code) is Unavailable
 
 
+def is_silence(error: grpc.RpcError) -> bool:
+    """Whether no answer came in time."""
+    return code_of(error) is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 def is_perhaps_tls(error: grpc.RpcError) -> bool:
     """Whether the call may have failed since TLS is set up differently at the two ends."""
     return code_of(error) is grpc.StatusCode.UNAVAILABLE and may_be_tls(_text_of(error))

@@ -249,6 +249,21 @@ MUTANTS = (
         MASTERSHIP + "test_nobody_takes_over_between_a_masters_check_and_its_commit[sqlite]",
     ),
     Mutant(
+        "a database server that says nothing has refused a statement",
+        "master/ledger/failures.py",
+        'any(kind.__name__ == "OperationalError" for kind in type(cause).__mro__)',
+        'type(cause).__name__ == "OperationalError"',
+        "tests/integration/test_ledger_faults.py::test_a_server_that_does_not_say_a_word_is_unavailable",
+    ),
+    Mutant(
+        "nobody waits for an address that is not told yet",
+        "client/connection.py",
+        "            except (grpc.RpcError, NotAnnounced) as error:\n                attempts",
+        "            except grpc.RpcError as error:\n                attempts",
+        "tests/integration/test_client.py::"
+        "test_a_master_that_has_not_told_its_address_yet_is_waited_for_as_one_that_does_not_listen_yet",
+    ),
+    Mutant(
         "PostgreSQL does not lock the row of the term",
         "master/ledger/leadership/mastership.py",
         ".with_for_update()",

@@ -18,6 +18,10 @@ from .addresses import ANNOUNCED, is_announced, parse_addresses
 _LONGEST = 400
 
 
+class NotAnnounced(Unavailable):
+    """No master has told its address yet, or where it is told cannot be read now: to be looked at again."""
+
+
 def check_announceable(path: Path) -> None:
     """Raises InvalidInput where no address can be written to `path`."""
     folder = path.absolute().parent
@@ -42,7 +46,7 @@ def announce(path: Path, address: str) -> None:
 def current(address: str) -> str:
     """`address` itself, or where it names a file what is written there now.
 
-    Raises Unavailable where no master has written it yet, InvalidInput where something else stands there.
+    Raises NotAnnounced where no master has written it yet, InvalidInput where something else stands there.
     """
     if not is_announced(address):
         return address
@@ -51,7 +55,7 @@ def current(address: str) -> str:
         with path.open(encoding="utf-8", errors="replace") as file:
             text = file.read(_LONGEST + 1)
     except OSError as error:
-        raise Unavailable(
+        raise NotAnnounced(
             f"no master has told its address in {path} ({error.strerror}); does one run with --announce {path}?"
         ) from error
     told = _addresses(text)

@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from rungmaster import Client
+from rungmaster.client import connection as connection_module
 from rungmaster.client.follow import follow
 from rungmaster.client.requests import list_trials
 from rungmaster.proto.v1 import experiment_pb2
@@ -25,6 +26,7 @@ from rungmaster.shared.errors import (
     Unauthenticated,
     Unavailable,
 )
+from rungmaster.shared.net.announcement import announce
 from rungmaster.shared.wire.model import ExperimentState, TrialOrder
 
 from .small_master import SmallMaster, event, experiment, in_background, overloaded, report, wrong_spec
@@ -180,6 +182,30 @@ def test_after_its_time_a_call_fails_and_says_what_to_look_at(master: SmallMaste
     master.delay = 1.0
     with Client(master.address, timeout=0.3) as client, pytest.raises(Unavailable, match="did not answer within"):
         client.get(1)
+
+
+def test_one_that_does_not_answer_is_told_of_and_not_that_nobody_listens_at_the_next_address(
+    master: SmallMaster,
+) -> None:
+    master.delay = 2.0
+    addresses = [master.address, unused_address()]
+    with Client(addresses, timeout=0.6) as client, pytest.raises(Unavailable, match="did not answer within 1 s; is it"):
+        client.get(1)
+
+
+def test_a_master_that_has_not_told_its_address_yet_is_waited_for_as_one_that_does_not_listen_yet(
+    master: SmallMaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "master.address"
+    with Client(f"file:{file}", timeout=0.5) as client:
+        with pytest.raises(Unavailable, match=r"no master has told its address in .* \(waited for [01] s\)"):
+            client.get(1)
+        with pytest.raises(Unavailable, match="no master has told its address"):
+            next(client.watch(1))
+    with Client(f"file:{file}", timeout=20) as client:
+        # It tells it while the client waits for its next attempt.
+        monkeypatch.setattr(connection_module.time, "sleep", lambda _: announce(file, master.address))
+        assert client.get(1).experiment_id == 1
 
 
 def test_a_master_that_comes_back_is_found_again(master: SmallMaster) -> None:

@@ -1,7 +1,8 @@
 """A real Slurm of one node, in a folder of its own, for as long as a test takes.
 
 Everything has its own ports and its own socket of munge, so that several may run beside each other and beside an
-installed one. It needs root, and Debian's packages `slurm-wlm` and `munge`.
+installed one. All of it, the jobs included, runs in a PID namespace of its own, which ends with the test however that
+ends: nothing is left of a test that was killed. It needs root, and Debian's packages `slurm-wlm` and `munge`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
 #: Programs that have to be there: daemons first, which are in the folders of the administrator.
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "scontrol")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "scontrol", "unshare", "nsenter")
 _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 _READY_S = 60.0
+#: What stands before a command that is to be the first process of a namespace; it ends with what started it.
+_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 _SLURM_CONF = r"""
 ClusterName=rungmaster-test
@@ -57,6 +59,7 @@ GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 NodeHostname={host} CPUs={cores} CoresPerSocket={cores} \
     ThreadsPerCore=1 Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=low Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=high Nodes={host} MaxTime=INFINITE State=UP PriorityTier=10
 """
 _CGROUP_CONF = """
@@ -71,7 +74,10 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "a Slurm of one's own needs root"
     absent = [program for program in PROGRAMS if shutil.which(program, path=_PATH) is None]
-    return f"no {', '.join(absent)} here (Debian: slurm-wlm and munge)" if absent else ""
+    if absent:
+        return f"no {', '.join(absent)} here (Debian: slurm-wlm, munge and util-linux)"
+    tried = subprocess.run([*_NAMESPACE, "true"], capture_output=True, text=True, check=False)
+    return f"this machine allows no PID namespace ({tried.stderr.strip()})" if tried.returncode else ""
 
 
 class PrivateSlurm:
@@ -85,11 +91,14 @@ class PrivateSlurm:
         ]:
             del self.environment[name]
         self._cores, self._gpus = cores, gpus
+        #: The first process of the namespace: it reads until this process has ended, and the kernel ends the others.
+        self._guard: subprocess.Popen[bytes] | None = None
         self._daemons: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> PrivateSlurm:
         try:
             self._configure()
+            self._guard = _first_process()
             self._start("munged", "--foreground", "--force", *self._munge_options())
             self._wait("munge", lambda: (self.folder / "munge.socket").exists())
             self._start("slurmctld", "-D", "-f", str(self.folder / "slurm.conf"))
@@ -101,15 +110,14 @@ class PrivateSlurm:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if len(self._daemons) > 1:
-            subprocess.run(["scancel", "--user=root"], env=self.environment, check=False, capture_output=True)
-            self._wait("the jobs' end", lambda: not self.command("squeue", "--noheader").strip(), or_else=False)
-        for daemon in reversed(self._daemons):
-            daemon.send_signal(signal.SIGTERM)
-            try:
-                daemon.wait(20)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
+        try:
+            if len(self._daemons) > 1:
+                subprocess.run(["scancel", "--user=root"], env=self.environment, check=False, capture_output=True)
+                self._wait("the jobs' end", lambda: not self.command("squeue", "--noheader").strip(), or_else=False)
+        finally:
+            if self._guard is not None:
+                self._guard.communicate()
+            for daemon in self._daemons:
                 daemon.wait()
 
     def command(self, *arguments: str) -> str:
@@ -140,10 +148,17 @@ class PrivateSlurm:
     def _start(self, program: str, *arguments: str) -> None:
         path = shutil.which(program, path=_PATH)
         assert path is not None, f"{program} is not here"
+        assert self._guard is not None
+        namespaces = f"/proc/{self._guard.pid}/ns"
+        inside = ("nsenter", f"--pid={namespaces}/pid_for_children", f"--mount={namespaces}/mnt", "--")
         with (self.folder / f"{program}.out").open("wb") as output:
             self._daemons.append(
                 subprocess.Popen(
-                    [path, *arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                    [*inside, path, *arguments],
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
                 )
             )
 
@@ -158,6 +173,16 @@ class PrivateSlurm:
     def _last_words(self) -> str:
         logs = [*self.folder.glob("*.out"), *self.folder.glob("*.log")]
         return "; ".join(f"{log.name}: {log.read_text(errors='replace')[-600:]}" for log in logs)
+
+
+def _first_process() -> subprocess.Popen[bytes]:
+    """Makes the namespace, and gives what made it."""
+    guard = subprocess.Popen(
+        [*_NAMESPACE, "sh", "-c", "echo && exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert guard.stdout is not None
+    assert guard.stdout.readline() == b"\n", "no PID namespace could be made"
+    return guard
 
 
 def _free_ports(count: int) -> list[int]:
