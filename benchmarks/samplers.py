@@ -15,7 +15,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 from rungmaster.master.dispatcher.setup import set_up
 from rungmaster.master.experiment.next_trial import patiently
+from rungmaster.master.search.interface import planned_resources
 from rungmaster.master.search.registry import searcher_of
 from rungmaster.shared.errors import CannotStart
 from rungmaster.shared.sampling.conversation import ProgramConversation
@@ -84,7 +85,7 @@ def _tell_nobody(result: TrialResult) -> None:
     del result
 
 
-def started(sampler: str, spec: Spec, resources: Iterable[int]) -> ProgramConversation:
+def started(sampler: str, spec: Spec, resources: Sequence[int]) -> ProgramConversation:
     """A sampler program that runs; `optuna` is its TPESampler."""
     options = {"sampler": "TPESampler"} if sampler == "optuna" else {}
     program = ProgramConversation(command_of(sampler), MEMORY_GIB)
@@ -113,8 +114,7 @@ def under_asha(problem: Problem, sampler: str, seed: int, trials: int) -> float:
     if sampler not in PROGRAMS:
         draw = draws_of(spec)
         return asha.regret(problem, search, seed, lambda trial, _: draw(trial), _tell_nobody)
-    resources = (resource for bracket in search.plan for resource in bracket.rungs)
-    with started(sampler, spec, resources) as program:
+    with started(sampler, spec, planned_resources(search.plan)) as program:
         suggest = partial(suggestion, program, spec)
         return asha.regret(problem, search, seed, lambda _, pending: suggest(pending), program.tell)
 

@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -15,6 +16,7 @@ from ..shared.net.addresses import DEFAULT_ADDRESS, parse_addresses
 from ..shared.net.credentials import NO_CREDENTIALS, Credentials
 from ..shared.wire.convert import from_message, from_messages
 from ..shared.wire.model import (
+    Act,
     Checkpoint,
     Event,
     Experiment,
@@ -287,6 +289,19 @@ class Client:
     def _folders(self) -> list[Path]:
         """Where relative checkpoints may lie."""
         return [Path()]
+
+    def acts(
+        self,
+        experiment_id: int | None = None,
+        *,
+        who: str = "",
+        since: datetime | None = None,
+        oldest_first: bool = False,
+    ) -> Iterator[Act]:
+        """What people did, to any experiment and worker or to the one experiment, the newest first; only by `who`, and
+        from the time `since` on (UTC where it has no time zone), where these are given. Deleted experiments are in it.
+        """
+        return from_messages(self.connection.pages(requests.list_acts(experiment_id, who, since, oldest_first)), Act)
 
     def workers(self) -> tuple[Worker, ...]:
         """The workers that are connected, or whose leases are held for them, by name."""

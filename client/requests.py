@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +73,16 @@ def list_trials(
     numbers = [to_number(TrialState(state)) for state in states]
     return experiment_pb2.ListTrialsRequest(
         experiment_id=experiment_id, states=numbers, order=to_number(TrialOrder(order)), page_size=page_size
+    )
+
+
+def list_acts(
+    experiment_id: int | None = None, who: str = "", since: datetime | None = None, oldest_first: bool = False
+) -> experiment_pb2.ListActsRequest:
+    """Lists what people did, from the time `since` on (UTC where it has no time zone)."""
+    moment = since if since is None or since.tzinfo is not None else since.replace(tzinfo=UTC)
+    return experiment_pb2.ListActsRequest(
+        experiment_id=experiment_id or 0, who=who, since_time=moment, oldest_first=oldest_first, page_size=PAGE_SIZE
     )
 
 

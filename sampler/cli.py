@@ -29,6 +29,7 @@ from ..shared.sampling.programs import (
 from ..shared.sampling.protocol import Pending, TrialResult
 from ..shared.sampling.spaces import RefusedSuggestion, accepted
 from ..shared.sampling.start import start_of
+from ..shared.sampling.troubles import not_answered
 from ..shared.space.space import Space
 from ..shared.spec.document.reading import read_document
 from ..shared.spec.samplers import ProgramSamplerSpec
@@ -164,7 +165,7 @@ def _ask(conversation: ProgramConversation, spec: Spec, count: int, patience_s: 
         answer = next(conversation.ask(1, pending, patience_s), None)
         took_s = time.monotonic() - began
         if answer is None:
-            raise FailedPrecondition(f"the sampler did not answer in {patience_s:g} s (--patience)")
+            raise FailedPrecondition(f"{not_answered(patience_s)} (--patience)")
         pending.append(Pending(answer.hyperparameters))
         note = f"  ({answer.note})" if answer.note else ""
         say(f"{number:>2}  {took_s:6.2f} s  {_judged(spec, answer.hyperparameters)}{note}")

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "thin": ("rungmaster.client.cli.commands.experiments:thin", "Drop most reports of an experiment that has ended."),
     "workers": ("rungmaster.client.cli.commands.cluster:workers", "List the workers of a master."),
     "drain": ("rungmaster.client.cli.commands.cluster:drain", "Have a worker save what it trains, and leave."),
+    "audit": ("rungmaster.client.cli.commands.audit:command", "List what people did, to experiments and workers."),
     "slurm": ("rungmaster.client.cli.commands.slurm:command", "Run a search as jobs of Slurm."),
     "master": ("rungmaster.master.cli.master:command", "Serve searches from a database."),
     "worker": ("rungmaster.worker.cli:command", "Train trials for a master."),

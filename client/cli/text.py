@@ -369,16 +369,21 @@ def noteworthy(event: Event) -> str | None:
             | "stop_reached",
             _,
         ):
-            reason = data.get("reason")
-            return event.kind.replace("_", " ") + (f": {told(reason)}" if reason else "")
+            by, reason = data.get("by"), data.get("reason")
+            return event.kind.replace("_", " ") + (f" by {by}" if by else f": {told(reason)}" if reason else "")
     return None
 
 
 def event_line(event: Event) -> str:
     """Any event in one line: when, its number, the trial, what, and the particulars."""
-    trial = "" if event.trial_id is None else f" trial {event.trial_id}"
-    data = " ".join(f"{name}={_plain(value)!s}" for name, value in event.data.items() if value not in (None, ""))
-    return f"{event.create_time.astimezone():%H:%M:%S} {event.event_id}{trial} {event.kind} {_one_line(data)}".rstrip()
+    trial, time = "" if event.trial_id is None else f" trial {event.trial_id}", event.create_time.astimezone()
+    return f"{time:%H:%M:%S} {event.event_id}{trial} {event.kind} {particulars(event.data)}".rstrip()
+
+
+def particulars(data: Mapping[str, Any]) -> str:
+    """The particulars of an event or an act in one line."""
+    given = (f"{name}={_plain(value)!s}" for name, value in data.items() if value not in (None, ""))
+    return " ".join(" ".join(given).split())
 
 
 def report_line(report: Report) -> str:
@@ -391,7 +396,3 @@ def report_line(report: Report) -> str:
 def told(reason: Any) -> str:
     """A reason in one line."""
     return summary(str(reason or "")) or "no reason given"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -12,14 +12,14 @@ from ...shared.sampling.programs import command_of
 from ...shared.sampling.protocol import Pending, TrialResult
 from ...shared.sampling.spaces import RefusedSuggestion, accepted
 from ...shared.sampling.start import start_of
+from ...shared.sampling.troubles import broken, not_answered, refused
 from ...shared.space.space import DRAW_RULES
 from ...shared.spec.samplers import ProgramSamplerSpec
-from ...shared.text.failure_text import summary
 from ...shared.text.printing import say_lines
 from ..dispatcher.setup import random_draw
 from ..experiment.next_trial import NextTrial, SampledHparams, patiently
 from ..experiment.setup import ExperimentSetup
-from ..search.interface import Train
+from ..search.interface import Train, planned_resources
 
 
 class CannotDraw(ValueError):
@@ -36,8 +36,7 @@ def started_program(setup: ExperimentSetup) -> ProgramConversation | None:
         return None
     program = ProgramConversation(command_of(sampler.name, sampler.program_name), sampler.memory)
     try:
-        resources = (resource for bracket in setup.searcher.plan for resource in bracket.rungs)
-        program.start(start_of(setup.spec, 0, resources, sampler.told()))
+        program.start(start_of(setup.spec, 0, planned_resources(setup.searcher.plan), sampler.told()))
     except BaseException:
         program.close()
         raise
@@ -90,7 +89,7 @@ class DrivenTrials:
 
     def _suggested(self, trial: int) -> SampledHparams:
         if self._program is None:
-            return self._drawn(trial, "the sampler is broken")
+            return self._drawn(trial, broken())
         try:
             return self._ask(self._program, trial)
         except SamplerFailed as error:
@@ -99,7 +98,7 @@ class DrivenTrials:
             # Said once, and from then on every trial is drawn.
             say_lines([f"warning: {error}", "from now on trials are drawn at random"], err=True)
             self._program = None
-            return self._drawn(trial, "the sampler is broken")
+            return self._drawn(trial, broken())
 
     def _ask(self, program: ProgramConversation, trial: int) -> SampledHparams:
         sampler = self._spec.sampler
@@ -107,14 +106,14 @@ class DrivenTrials:
         pending = [Pending(dict(self._hparams[number]), number) for number in sorted(self._pending - {trial})]
         suggestion = next(program.ask(1, pending, sampler.patience), None)
         if suggestion is None:
-            return self._drawn(trial, f"the sampler did not answer in {sampler.patience:g} s")
+            return self._drawn(trial, not_answered(sampler.patience))
         try:
             hparams = accepted(self._spec.hyperparameters, self._spec.forbidden, suggestion.hyperparameters)
         except RefusedSuggestion as error:
-            return self._drawn(trial, f"its suggestion was refused: {error}")
-        return SampledHparams(hparams, sampler.origin, suggestion.note)
+            return self._drawn(trial, refused(error))
+        return SampledHparams.suggested(hparams, sampler, suggestion.note)
 
     def _drawn(self, trial: int, why: str) -> SampledHparams:
         if self._draw is None:
             self._draw = random_draw(self._spec, DRAW_RULES)
-        return SampledHparams(self._draw(trial), f"random: {summary(why)}")
+        return SampledHparams.at_random(self._draw(trial), why)

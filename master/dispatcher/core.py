@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import TypeVar
 
 from ...shared.spec.settings import ExperimentSettings
 from ...shared.wire.model import LeaseRef, Worker
-from ...shared.wire.session import Hello, LeaseLost, SessionRequest, Welcome, WorkRequest
+from ...shared.wire.session import Hello, LeaseLost, SessionRequest, WorkRequest
 from ..experiment.changes import ROWS_AT_ONCE, Changes, LeaseRow, StoredRows
 from ..experiment.experiment import LiveExperiment
 from ..experiment.life import extension, lifecycle
 from ..experiment.next_trial import Draw, patiently
 from ..experiment.records import Batch
 from ..experiment.saved.starts import find_start
-from ..experiment.setup import ExperimentSetup
+from ..experiment.setup import NO_CODE, NOBODY, ExperimentSetup, Owner
 from .archive import Archive, Extension
 from .clock import Now
 from .isolation import Isolation, Turn
+from .numbering import Numbering
 from .recording import Recording
 from .recovered import RecoveredMemory, SessionParameters
 from .sampling import Sampling
@@ -62,8 +62,7 @@ class Core:
         self.subject: int | None = None
         self.endings = Endings(portion)
         self.sessions: dict[str, Session] = {}
-        self._last_experiment_id = recovered.last_experiment_id
-        self._request_ids = dict(recovered.request_ids)
+        self._numbering = Numbering(recovered.last_experiment_id, recovered.request_ids)
         self._archive = Archive(self.isolation, self.endings)
         self.worker_tasks = WorkerTasks(self.sessions, recovered.garbage)
         #: Sessions that a person wants to leave: told again where they come back without having heard.
@@ -140,7 +139,7 @@ class Core:
     def suspend(self, experiment_id: int, found: tuple[StoredRows, ExperimentSetup | Refused] | None) -> None:
         """Pauses an experiment that was set aside, for people to see why; `found` is what the ledger has of it."""
         if found is None:
-            self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
+            self._numbering.forget(experiment_id)
         self._lose(self.isolation.suspend(experiment_id, found))
 
     def _lose(self, lost: Iterable[tuple[str, LeaseLost]]) -> None:
@@ -166,7 +165,7 @@ class Core:
             experiment.spec,
             refs,
             self.parameters.database_id,
-            experiment.records.best_metric,
+            experiment.records.ranking.best_metric,
             experiment.storage_used,
             request,
         )
@@ -199,10 +198,7 @@ class Core:
         self._record_worker(session)
         self.worker_tasks.deletions.ask_others(hello.session_id)
         out = self._outbox[hello.session_id]
-        own = self.parameters
-        out.welcome = Welcome(
-            own.term, own.lease_ttl_s, own.heartbeat_interval_s, own.version, database_id=own.database_id
-        )
+        out.welcome = self.parameters.welcome()
         out.drain = session.draining
         self._reconcile(session, hello, out)
 
@@ -300,18 +296,16 @@ class Core:
                 self._touched.add(experiment.experiment_id)
 
     def create(
-        self, setup: ExperimentSetup, request_id: str, code: Mapping[str, str] = MappingProxyType({}), owner: str = ""
+        self, setup: ExperimentSetup, request_id: str, code: Mapping[str, str] = NO_CODE, owner: Owner = NOBODY
     ) -> int:
         """Begins an experiment and gives its number; a repeated request_id gives the number given before. `code` is
         the fingerprint of its training code, `owner` who submits it."""
-        if request_id and request_id in self._request_ids:
-            return self._request_ids[request_id]
-        self._last_experiment_id += 1
-        self.subject = number = self._last_experiment_id
+        given = self._numbering.given(request_id)
+        if given is not None:
+            return given
+        self.subject = number = self._numbering.next(request_id)
         self.isolation.create(number, request_id, setup, code, owner)
         self._touched.add(number)
-        if request_id:
-            self._request_ids[request_id] = number
         return number
 
     def wake(self, experiment_id: int) -> None:
@@ -372,7 +366,7 @@ class Core:
         """Forgets an experiment that has ended; raises FailedPrecondition where it has not."""
         self.subject = experiment_id
         self._archive.delete(experiment_id)
-        self._request_ids = {key: number for key, number in self._request_ids.items() if number != experiment_id}
+        self._numbering.forget(experiment_id)
 
     def give_up(self, checkpoints: Iterable[str]) -> None:
         """Has the files of checkpoints deleted that nothing needs any more."""

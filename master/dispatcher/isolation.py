@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from ..experiment.life import lifecycle
 from ..experiment.life.ending import begin_rows
 from ..experiment.next_trial import Draw
 from ..experiment.records import Batch, ExperimentRecords
-from ..experiment.setup import ExperimentSetup
+from ..experiment.setup import ExperimentSetup, Owner
 from .sessions.outbox import Outgoing
 from .setup import Refused
 
@@ -82,6 +82,16 @@ class Parts:
     def changed_much(self) -> None:
         """A command may have changed any number of rows."""
         self._until_count = 0
+
+    def entries(self) -> dict[int, int]:
+        """How many entries the journal of each experiment has of this batch."""
+        return {number: len(batch.changes.new_events) for number, batch in self._own.items()}
+
+    def entries_since(self, before: Mapping[int, int]) -> Iterator[tuple[int, Batch, list[EventRow]]]:
+        """Those that came since `before` was told, experiment by experiment."""
+        for number, batch in self._own.items():
+            if new := batch.changes.new_events[before.get(number, 0) :]:
+                yield number, batch, new
 
     def drop(self, experiment_id: int) -> None:
         """Leaves out what an experiment has changed."""
@@ -210,7 +220,7 @@ class Isolation:
         return done[0]
 
     def create(
-        self, experiment_id: int, request_id: str, setup: ExperimentSetup, code: Mapping[str, str], owner: str
+        self, experiment_id: int, request_id: str, setup: ExperimentSetup, code: Mapping[str, str], owner: Owner
     ) -> None:
         """Begins an experiment."""
         batch = self.parts.of(experiment_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...shared.wire.session import Welcome
 from ..experiment.changes import StoredRows
 from ..experiment.setup import ExperimentSetup
 from .sessions.owners import SessionOwner
@@ -20,6 +21,12 @@ class SessionParameters:
     version: str
     #: What tells the database from every other.
     database_id: str = ""
+
+    def welcome(self) -> Welcome:
+        """The same as a worker is told when it says hello."""
+        return Welcome(
+            self.term, self.lease_ttl_s, self.heartbeat_interval_s, self.version, database_id=self.database_id
+        )
 
 
 @dataclass(slots=True)

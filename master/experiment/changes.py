@@ -24,7 +24,7 @@ class ExperimentRow:
     which its spec was accepted;
     `priority`, `weight` and `max_concurrent_trials` (None: no limit) are those in force, `owner` is who submitted it.
     `max_trials` is how many trials it makes since it was extended (None: as many as its spec says). `sampler_problem`
-    is what is wrong with its sampler now.
+    is what is wrong with its sampler now. `owner_known_by` is what the owner has shown: "token", "certificate" or "".
     """
 
     experiment_id: int
@@ -46,6 +46,7 @@ class ExperimentRow:
     owner: str = ""
     max_trials: int | None = None
     sampler_problem: str = ""
+    owner_known_by: str = ""
 
 
 @dataclass(slots=True)
@@ -220,6 +221,20 @@ class EventRow:
 
 
 @dataclass(slots=True)
+class ActRow:
+    """One entry of the audit trail. The database numbers it."""
+
+    create_time: float
+    kind: str
+    experiment_id: int | None
+    subject: str
+    who: str
+    known_by: str
+    host: str
+    data: Json
+
+
+@dataclass(slots=True)
 class ThinningRow:
     """How far the thinning of an experiment is: trials below `next_trial` are done, all are once it has an end_time."""
 
@@ -254,6 +269,7 @@ class Changes:
     new_checkpoints: list[CheckpointRow] = field(default_factory=list)
     new_results: list[RungResultRow] = field(default_factory=list)
     new_events: list[EventRow] = field(default_factory=list)
+    new_acts: list[ActRow] = field(default_factory=list)
 
     experiments: dict[int, ExperimentRow] = field(default_factory=dict)
     brackets: dict[Key, BracketRow] = field(default_factory=dict)

@@ -80,7 +80,7 @@ class LiveExperiment:
 
     def early_end(self, now: float) -> str:
         """Why the search ends before it has trained all that it may; nothing where it goes on."""
-        return early_end(self.spec, self.records.row, self.records.lead, now)
+        return early_end(self.spec, self.records.row, self.records.ranking.lead, now)
 
     def _goes_on(self, now: float) -> bool:
         return self.active and not self.early_end(now)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...shared.spec.samplers import RandomSamplerSpec, SamplerSpec
+from ...shared.text.failure_text import summary
 from ..search.interface import Searcher, Train
 
 _DRAWN = RandomSamplerSpec()
@@ -48,6 +49,16 @@ class SampledHparams:
     note: str = ""
     trial: int | None = None
     drawn: bool = False
+
+    @classmethod
+    def at_random(cls, hparams: Mapping[str, Any], why: str, trial: int | None = None) -> SampledHparams:
+        """Drawn in place of a sampler that gave none, and why it did not."""
+        return cls(hparams, f"random: {summary(why)}", trial=trial)
+
+    @classmethod
+    def suggested(cls, hparams: Mapping[str, Any], sampler: SamplerSpec, note: str) -> SampledHparams:
+        """What a sampler gave."""
+        return cls(hparams, sampler.origin, summary(note))
 
     @property
     def told(self) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from ...shared.checkpoints.storage import address_in
 from ...shared.limits import MAX_TOTAL
-from ...shared.metric_goal import reaches
 from ...shared.wire.model import ExperimentState, LeaseRef, TrialState
 from ...shared.wire.session import CheckpointSaved, Measurement
 from ..search.interface import BracketPlan, Effect, Entered, Goal, Promoted, Train
@@ -30,7 +29,7 @@ from .changes import (
 )
 from .essentials import essentials
 from .next_trial import SampledHparams
-from .ranks import Rank, least
+from .ranks import Ranking
 from .saved.kept import KeptCheckpoints
 from .states import check_experiment_move, check_trial_move
 
@@ -61,18 +60,12 @@ class ExperimentRecords:
         self.completed: set[int] = set()
         #: Trials that its brackets may still create.
         self.trials_left = 0
-        #: The best metric of the trials that have left, and whose it is: of their last ones, and of any.
-        self._best_ended: Rank | None = None
-        self._lead_ended: Rank | None = None
-        #: The best result of any report so far, and whose it is.
-        self.lead: Rank | None = None
-        #: Trials whose best is better than what their rows say in the ledger.
-        self._unwritten: set[int] = set()
         self._sign = goal.sign
         known = essentials(row.spec)
-        self._metric, self._best_is, self._storage = known.metric, known.best_is, known.storage
+        self._metric, self._storage = known.metric, known.storage
         self._stop_metric, self.inherits = known.stop_metric, known.inherits
-        self.checkpoints = KeptCheckpoints(known, self)
+        self.ranking = Ranking(self.trials, goal, known.best_is)
+        self.checkpoints = KeptCheckpoints(known, self.ranking)
 
     @property
     def experiment_id(self) -> int:
@@ -196,7 +189,7 @@ class ExperimentRecords:
         trial.state, trial.state_reason = state.value, reason
         trial.end_time = batch.now if state.ended else None
         if state is TrialState.DISCARDED:
-            self._discount(trial)
+            self.ranking.discount(trial)
         self.awaiting.pop(trial.trial_id, None)
         if state.ended:
             trial.hparams = None
@@ -210,12 +203,6 @@ class ExperimentRecords:
             trial.start_uri = ""
             self.checkpoints.release(trial.trial_id, batch.now, batch.changes)
             self.touch_trial(trial, batch)
-
-    def _discount(self, trial: TrialRow) -> None:
-        """What a discarded trial reported is no result of the experiment."""
-        trial.best_metric, trial.best_resource = None, 0
-        if self.lead is not None and self.lead[1] == trial.trial_id:
-            self.lead = least([self._lead_ended, *map(self._any_rank, self.trials.values())])
 
     def _count(self, state: TrialState, change: int, batch: Batch) -> None:
         self.row.counts[state.value] = self.row.counts.get(state.value, 0) + change
@@ -231,39 +218,14 @@ class ExperimentRecords:
         """Keeps the little that is needed of a trial that has ended."""
         if trial.state == TrialState.COMPLETED:
             self.completed.add(trial.trial_id)
-        self._best_ended = least([self._best_ended, self._last_rank(trial)])
-        self._lead_ended = least([self._lead_ended, self._any_rank(trial)])
-        self.lead = least([self.lead, self._lead_ended])
+        self.ranking.remember(trial)
 
     def adopt(self, trial: TrialRow) -> None:
         """Takes up a trial that goes on."""
         self.trials[trial.trial_id] = trial
         if not trial.origin and trial.state == TrialState.PENDING:
             self.awaiting[trial.trial_id] = None
-        self.lead = least([self.lead, self._any_rank(trial)])
-
-    def _last_rank(self, trial: TrialRow) -> Rank | None:
-        if trial.metric is None or trial.state in (TrialState.FAILED, TrialState.DISCARDED):
-            return None
-        return self._sign * trial.metric, trial.trial_id, trial.metric_resource
-
-    def _any_rank(self, trial: TrialRow) -> Rank | None:
-        if trial.best_metric is None:
-            return None
-        return self._sign * trial.best_metric, trial.trial_id, trial.best_resource
-
-    @property
-    def best_metric(self) -> float | None:
-        """The best result of any report."""
-        return None if self.lead is None else self._sign * self.lead[0]
-
-    def best(self) -> int | None:
-        """The trial that the spec's `metric.best` calls the best, ties to the lower number."""
-        if self._best_is == "any":
-            best = self.lead
-        else:
-            best = least([self._best_ended, *map(self._last_rank, self.trials.values())])
-        return None if best is None else best[1]
+        self.ranking.adopt(trial)
 
     def open_lease(self, lease: LeaseRow, batch: Batch) -> None:
         """Records a new lease as held."""
@@ -291,25 +253,13 @@ class ExperimentRecords:
             trial.resource = report.resource
             self.touch(batch)
         metric = report.metrics.get(self._metric)
-        if metric is not None and trial.improve(metric, report.resource, self._sign):
-            self._improved(trial, batch)
-
-    def _improved(self, trial: TrialRow, batch: Batch) -> None:
-        """Writes at once what leads the experiment, and leaves the rest to `write_bests`: trials may improve with every
-        report, and their rows are not written for each."""
-        rank = self._any_rank(trial)
-        assert rank is not None, "a trial that improved has a best"
-        if self.lead is None or rank <= self.lead:
-            self.lead = rank
+        if metric is not None and trial.improve(metric, report.resource, self._sign) and self.ranking.improved(trial):
             self.touch_trial(trial, batch)
-        else:
-            self._unwritten.add(trial.trial_id)
 
     def write_bests(self, batch: Batch) -> None:
         """Writes the trials whose best has changed since the last time."""
-        for trial_id in self._unwritten & self.trials.keys():
-            self.touch_trial(self.trials[trial_id], batch)
-        self._unwritten.clear()
+        for trial in self.ranking.unwritten():
+            self.touch_trial(trial, batch)
 
     def add_checkpoint(
         self, trial: TrialRow, ref: LeaseRef, sequence: int, saved: CheckpointSaved, batch: Batch
@@ -326,17 +276,6 @@ class ExperimentRecords:
         if trial.state in (TrialState.FAILED, TrialState.DISCARDED):
             self.drop_checkpoints(trial.trial_id, batch)
 
-    def best_at(self, trial_id: int) -> int | None:
-        """The resource of a trial's best result; of one that has left, only where that leads."""
-        trial = self.trials.get(trial_id)
-        if trial is None:
-            return self.leads_at(trial_id)
-        return None if trial.best_metric is None else trial.best_resource
-
-    def leads_at(self, trial_id: int) -> int | None:
-        """The resource of the best result of any report; None where that is another trial's."""
-        return self.lead[2] if self.lead is not None and self.lead[1] == trial_id else None
-
     def drop_checkpoints(self, trial_id: int, batch: Batch) -> None:
         """The trial needs no checkpoint any more. What the spec keeps stays, and what others start from."""
         self.checkpoints.give_up(trial_id, batch.now, batch.changes)
@@ -344,10 +283,7 @@ class ExperimentRecords:
     def needless(self) -> list[int]:
         """Whose checkpoints go once the experiment has ended, however it did: of all but the best trial, the one that
         reached the metric asked for, and unless only those are kept all that were trained in full."""
-        needed = {self.best()}
-        if self.lead and reaches(self.best_metric, self._stop_metric, self.goal):
-            needed.add(self.lead[1])
-        return self.checkpoints.needless(needed, self.completed)
+        return self.checkpoints.needless(self.ranking.needed(self._stop_metric), self.completed)
 
     def apply(self, effects: Iterable[Effect], batch: Batch) -> None:
         """Writes what the searcher changed in its rungs."""

@@ -13,6 +13,7 @@ from ...shared.spec.samplers import ProgramSamplerSpec
 from ...shared.spec.spec import Spec
 from ..experiment.suggestions import SamplingNeeds
 from ..ledger.read.reader import Reader
+from ..search.interface import planned_resources
 from .asks import Asks
 from .feed import Feed, earlier_results
 from .process import ProgramBroken, SamplerProcess
@@ -97,9 +98,8 @@ class HostedConversation:
             await self._send(lines)
 
     def _start(self) -> Start:
-        spec, plan = self._spec, self._needs.experiment.searcher.plan
-        resources = (resource for bracket in plan for resource in bracket.rungs)
-        return start_of(spec, self._number, resources, self._sampler.told())
+        resources = planned_resources(self._needs.experiment.searcher.plan)
+        return start_of(self._spec, self._number, resources, self._sampler.told())
 
     async def _send(self, lines: bytes) -> None:
         try:

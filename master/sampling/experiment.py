@@ -17,8 +17,8 @@ from ...shared.net.backoff import Backoff
 from ...shared.sampling.programs import command_of
 from ...shared.sampling.protocol import Suggestion
 from ...shared.sampling.spaces import RefusedSuggestion, accepted
+from ...shared.sampling.troubles import broken, not_answered, refused
 from ...shared.spec.samplers import ProgramSamplerSpec
-from ...shared.text.failure_text import summary
 from ...shared.text.logs import about
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
@@ -102,7 +102,7 @@ class ExperimentSampler:
             now = _now()
             if overdue := self._patience.overdue(now):
                 if not self._down:
-                    await self._out_of_order(f"the sampler did not answer in {self._sampler.patience:g} s")
+                    await self._out_of_order(not_answered(self._sampler.patience))
                 await self._draw_at_random(overdue, self._down)
             elif self._down and self._patience.waiting:
                 await self._draw_at_random(self._patience.waiting, self._down)
@@ -118,8 +118,7 @@ class ExperimentSampler:
             told = f"no hyperparameters could be drawn for trial {trials[0]}: {error}"
             await self._execute(lambda core, _: core.sampling.cannot_sample(self._number, told))
             return
-        origin = f"random: {summary(why)}"
-        found = [SampledHparams(hparams, origin, trial=trial) for trial, hparams in drawn.items()]
+        found = [SampledHparams.at_random(hparams, why, trial) for trial, hparams in drawn.items()]
         await self._execute(lambda core, _: core.sampling.suggest(self._number, found))
         self._given(trials, self._needs.without(trials))
 
@@ -153,7 +152,7 @@ class ExperimentSampler:
             except Exception as error:
                 log.exception("experiment %d: the host of its sampler failed", self._number, extra=about(self._number))
                 why = f"an error inside Rungmaster ({type(error).__name__}: {error})"
-            await self._out_of_order(f"the sampler is broken: {why}", stderr)
+            await self._out_of_order(broken(why), stderr)
             await asyncio.sleep(self._backoff.next())
 
     async def _converse(self, process: SamplerProcess) -> None:
@@ -170,9 +169,9 @@ class ExperimentSampler:
         try:
             hparams = await self._in_thread(accepted, spec.hyperparameters, spec.forbidden, suggestion.hyperparameters)
         except RefusedSuggestion as error:
-            await self._refused(f"its suggestion was refused: {error}")
+            await self._refused(refused(error))
             return
-        sampled = SampledHparams(hparams, self._sampler.origin, summary(suggestion.note))
+        sampled = SampledHparams.suggested(hparams, self._sampler, suggestion.note)
         await self._execute(lambda core, _: core.sampling.suggest(self._number, [sampled]))
         self._down, self._refusals = "", 0
         self._given(self._needs.awaiting[:1], self._needs.with_suggestion(hparams))
@@ -192,7 +191,7 @@ class ExperimentSampler:
     async def failed(self, error: str, stderr: str) -> None:
         """It could not suggest what it was asked for."""
         self._ask_later()
-        await self._out_of_order(f"the sampler is broken: {error}", stderr)
+        await self._out_of_order(broken(error), stderr)
 
     def _ask_later(self) -> None:
         assert self._conversation is not None

@@ -208,6 +208,11 @@ class BracketPlan:
     pooled: bool = False
 
 
+def planned_resources(plan: Sequence[BracketPlan]) -> tuple[int, ...]:
+    """The resources of all rungs, each once, ascending."""
+    return tuple(sorted({resource for bracket in plan for resource in bracket.rungs}))
+
+
 def planned_trials(plan: Sequence[BracketPlan]) -> int:
     """How many trials all brackets make, those not counted that were discarded."""
     return sum(bracket.max_trials for bracket in plan)

@@ -1,4 +1,4 @@
-"""Who makes the call at hand, and the serving of it as a stream."""
+"""Who makes the call at hand, from where, and the serving of it as a stream."""
 
 from __future__ import annotations
 
@@ -8,16 +8,29 @@ from typing import Any
 
 import grpc
 
-#: The name of the token that was shown; empty where the master asks for none.
+from ..dispatcher.acts import Actor
+from .limits.connections import place_of
+from .security.roles import Role
+
+#: The name of the token that was shown, and its role; empty and None where the master asks for none.
 caller_name: ContextVar[str] = ContextVar("caller_name", default="")
-#: Its role; empty where the master asks for none.
-caller_role: ContextVar[str] = ContextVar("caller_role", default="")
+caller_role: ContextVar[Role | None] = ContextVar("caller_role", default=None)
 
 
 def certificate_name(context: grpc.aio.ServicerContext) -> str:
     """The common name of the certificate that the caller has shown; empty where it was asked for none."""
     names = context.auth_context().get("x509_common_name", ())
     return next((name.decode(errors="replace") for name in names), "")
+
+
+def actor_of(context: grpc.aio.ServicerContext) -> Actor:
+    """Who makes the call, as the audit trail names them: a token says more than a certificate."""
+    place = place_of(context.peer())
+    host = place[0] if place is not None else ""
+    if name := caller_name.get():
+        return Actor(name, "token", host)
+    name = certificate_name(context)
+    return Actor(name, "certificate" if name else "", host)
 
 
 async def serve(serving: Awaitable[None] | AsyncIterator[Any], context: grpc.aio.ServicerContext) -> None:

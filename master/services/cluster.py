@@ -12,10 +12,11 @@ from ...proto.v1 import cluster_pb2_grpc
 from ...shared.limits import MAX_WORKER_TEXT
 from ...shared.wire import convert
 from ...shared.wire.model import MasterInfo, WorkerState
+from ..dispatcher.acts import on_worker
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from .bundles import check_text
-from .callers import caller_name, caller_role
+from .callers import actor_of, caller_name, caller_role
 from .experiments import Commands
 
 Context = grpc.aio.ServicerContext
@@ -38,15 +39,15 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
 
     async def DrainWorker(self, request: pb.DrainWorkerRequest, context: Context) -> pb.DrainWorkerResponse:  # noqa: N802
         """See the .proto."""
-        del context
         check_text("worker", request.worker, MAX_WORKER_TEXT, least=1)
-        worker = await self._writer.execute(lambda core, now: core.drain(request.worker, now))
+        command = on_worker("drain", actor_of(context), lambda core, now: core.drain(request.worker, now))
+        worker = await self._writer.execute(command)
         return pb.DrainWorkerResponse(worker=convert.to_message(worker))
 
     async def GetMasterInfo(self, request: pb.GetMasterInfoRequest, context: Context) -> pb.GetMasterInfoResponse:  # noqa: N802
         """See the .proto."""
         del request, context
-        info = replace(await self._writer.execute(self._info), caller=caller_name.get(), role=caller_role.get())
+        info = replace(await self._writer.execute(self._info), caller=caller_name.get(), role=caller_role.get() or "")
         return convert.to_message(info)
 
     def _info(self, core: Core, now: Now) -> MasterInfo:

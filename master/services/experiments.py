@@ -27,15 +27,18 @@ from ...shared.spec.spec import Spec, is_spec_of, parse_settings, parse_with_spa
 from ...shared.wire import convert
 from ...shared.wire.model import Experiment, ExperimentState, TrialOrder, TrialState
 from ...shared.wire.positions import ReportPosition
+from ..dispatcher.acts import Act, on_experiment
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.core import Core
 from ..dispatcher.setup import set_up
 from ..experiment.life.retention import thinner
-from ..experiment.setup import ExperimentSetup
+from ..experiment.setup import ExperimentSetup, Owner
+from ..ledger.read.act_queries import ActFilter
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text
-from .callers import caller_name
+from .callers import actor_of, caller_name, caller_role
 from .extending import Executor, extend
+from .security.steering import check_steering
 from .warm_start import warm_started
 from .watching import Journals, ReportStreams, Streams, Watches
 
@@ -72,20 +75,30 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     async def _experiment(self, experiment_id: int) -> Experiment:
         return await self._read(lambda: self._reader.get_experiment(experiment_id))
 
+    async def _to_steer(self, experiment_id: int, method: str) -> Experiment:
+        """An experiment on which the caller may call this method. Raises NotFound, PermissionDenied."""
+        experiment = await self._experiment(experiment_id)
+        check_steering(caller_name.get(), caller_role.get(), experiment, method)
+        return experiment
+
     async def CreateExperiment(  # noqa: N802
         self, request: pb.CreateExperimentRequest, context: Context
     ) -> pb.CreateExperimentResponse:
         """See the .proto."""
-        del context
         check_text("request_id", request.request_id, MAX_ID)
         check_count("code", len(request.code), MAX_CODE_FILES)
         for path, digest in request.code.items():
             check_text("code", path, MAX_URI_BYTES, least=1, what="a path")
             check_text(f"code[{path}]", digest, MAX_CHECKSUM)
         check_text("owner", request.owner, MAX_OWNER)
-        code, owner = dict(sorted(request.code.items())), caller_name.get() or request.owner
+        code, actor = dict(sorted(request.code.items())), actor_of(context)
+        owner = Owner(actor.name or request.owner, actor.known_by)
         asked, plan, warnings = await self._specs.begin(_accepted, request.spec, self._reader)
-        created = await self._writer.execute(lambda core, _: core.create(plan, request.request_id, code, owner))
+        claimed = {} if actor.known_by or not owner.name else {"claimed": owner.name}
+        act = Act("submit", actor, plan.spec.name, claimed)
+        created = await self._writer.execute(
+            on_experiment(act, lambda core, _: core.create(plan, request.request_id, code, owner))
+        )
         experiment = await self._experiment(created)
         if request.request_id:
             caller = caller_name.get()
@@ -119,91 +132,90 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         return await self._read(query)
 
     async def _steer(
-        self, experiment_id: int, command: Callable[[Core, int], None], wanted: ExperimentState
+        self, experiment: Experiment, act: Act, command: Callable[[Core, int], None], wanted: ExperimentState
     ) -> pb.Experiment:
         """Takes an experiment to a state; where it is in that state already, nothing changes."""
-        experiment = await self._experiment(experiment_id)
+        number = experiment.experiment_id
         if experiment.state is wanted:
             return convert.to_message(experiment)
         if experiment.state.ended:
-            raise FailedPrecondition(
-                f"experiment {experiment_id} has ended: it is {experiment.state}", experiment_id=experiment_id
-            )
-        await self._writer.execute(lambda core, _: command(core, experiment_id))
-        return convert.to_message(await self._experiment(experiment_id))
+            raise FailedPrecondition(f"experiment {number} has ended: it is {experiment.state}", experiment_id=number)
+        await self._writer.execute(on_experiment(act, lambda core, _: command(core, number)))
+        return convert.to_message(await self._experiment(number))
 
     async def PauseExperiment(  # noqa: N802
         self, request: pb.PauseExperimentRequest, context: Context
     ) -> pb.PauseExperimentResponse:
         """See the .proto."""
-        del context
-        return pb.PauseExperimentResponse(
-            experiment=await self._steer(request.experiment_id, Core.pause, ExperimentState.PAUSED)
-        )
+        found = await self._to_steer(request.experiment_id, "PauseExperiment")
+        act = Act("pause", actor_of(context), found.name)
+        return pb.PauseExperimentResponse(experiment=await self._steer(found, act, Core.pause, ExperimentState.PAUSED))
 
     async def ResumeExperiment(  # noqa: N802
         self, request: pb.ResumeExperimentRequest, context: Context
     ) -> pb.ResumeExperimentResponse:
         """See the .proto."""
-        del context
+        found = await self._to_steer(request.experiment_id, "ResumeExperiment")
+        act = Act("resume", actor_of(context), found.name)
         return pb.ResumeExperimentResponse(
-            experiment=await self._steer(request.experiment_id, Core.resume, ExperimentState.ACTIVE)
+            experiment=await self._steer(found, act, Core.resume, ExperimentState.ACTIVE)
         )
 
     async def CancelExperiment(  # noqa: N802
         self, request: pb.CancelExperimentRequest, context: Context
     ) -> pb.CancelExperimentResponse:
         """See the .proto."""
-        del context
+        found = await self._to_steer(request.experiment_id, "CancelExperiment")
+        act = Act("cancel", actor_of(context), found.name)
         return pb.CancelExperimentResponse(
-            experiment=await self._steer(request.experiment_id, Core.cancel, ExperimentState.CANCELLED)
+            experiment=await self._steer(found, act, Core.cancel, ExperimentState.CANCELLED)
         )
 
     async def SetExperiment(  # noqa: N802
         self, request: pb.SetExperimentRequest, context: Context
     ) -> pb.SetExperimentResponse:
         """See the .proto."""
-        del context
-        number, settings = request.experiment_id, _settings(request)
-        experiment = await self._experiment(number)
+        number = request.experiment_id
+        experiment = await self._to_steer(number, "SetExperiment")
+        settings = _settings(request)
         if experiment.state.ended:
             raise FailedPrecondition(f"experiment {number} has ended: it is {experiment.state}", experiment_id=number)
-        await self._writer.execute(lambda core, _: core.change(number, settings))
+        act = Act("set", actor_of(context), experiment.name, settings.model_dump(exclude_unset=True))
+        await self._writer.execute(on_experiment(act, lambda core, _: core.change(number, settings)))
         return pb.SetExperimentResponse(experiment=convert.to_message(await self._experiment(number)))
 
     async def ExtendExperiment(  # noqa: N802
         self, request: pb.ExtendExperimentRequest, context: Context
     ) -> pb.ExtendExperimentResponse:
         """See the .proto."""
-        del context
         number = request.experiment_id
-        before = await self._experiment(number)
-        await extend(self._writer, self._reader, before, request.max_trials)
+        before = await self._to_steer(number, "ExtendExperiment")
+        act = Act("extend", actor_of(context), before.name, {"max_trials": request.max_trials})
+        await extend(self._writer, self._reader, before, request.max_trials, act)
         return pb.ExtendExperimentResponse(experiment=convert.to_message(await self._experiment(number)))
 
     async def DeleteExperiment(  # noqa: N802
         self, request: pb.DeleteExperimentRequest, context: Context
     ) -> pb.DeleteExperimentResponse:
         """See the .proto."""
-        del context
-        experiment = await self._experiment(request.experiment_id)
+        number = request.experiment_id
+        experiment = await self._to_steer(number, "DeleteExperiment")
         if not experiment.state.ended:
             raise FailedPrecondition(
-                f"experiment {request.experiment_id} is {experiment.state}: cancel it first",
-                experiment_id=request.experiment_id,
+                f"experiment {number} is {experiment.state}: cancel it first", experiment_id=number
             )
-        await self._writer.execute(lambda core, _: core.delete(request.experiment_id))
+        act = Act("delete", actor_of(context), experiment.name, {"owner": experiment.owner})
+        await self._writer.execute(on_experiment(act, lambda core, _: core.delete(number)))
         return pb.DeleteExperimentResponse()
 
     async def ThinExperiment(  # noqa: N802
         self, request: pb.ThinExperimentRequest, context: Context
     ) -> pb.ThinExperimentResponse:
         """See the .proto."""
-        del context
         number, asked = request.experiment_id, request.keep_every
+        experiment = await self._to_steer(number, "ThinExperiment")
         if not 0 <= asked <= MAX_KEEP_EVERY:
             raise InvalidInput(f"keep_every: must be 0 to {MAX_KEEP_EVERY:,}, got {asked}")
-        experiment = await self._experiment(number)
         if not experiment.state.ended:
             raise FailedPrecondition(
                 f"experiment {number} is {experiment.state}: wait for its end, or cancel it first", experiment_id=number
@@ -211,7 +223,9 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         before = experiment.thinning.keep_every if experiment.thinning else None
         wanted = thinner(before, asked)
         if wanted != before:
-            await self._writer.execute(lambda core, _: core.thin(number, wanted, "a person asked for it"))
+            act = Act("thin", actor_of(context), experiment.name, {"keep_every": wanted})
+            command = on_experiment(act, lambda core, _: core.thin(number, wanted, "a person asked for it"))
+            await self._writer.execute(command)
             experiment = await self._experiment(number)
         return pb.ThinExperimentResponse(experiment=convert.to_message(experiment))
 
@@ -252,6 +266,19 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
             number, size = request.experiment_id, request.page_size or DEFAULT_REPORTS
             found, token = self._reader.list_reports(number, request.trial_id, size, request.page_token)
             return pb.ListMetricsResponse(reports=map(convert.to_message, found), next_page_token=token)
+
+        return await self._read(query)
+
+    async def ListActs(self, request: pb.ListActsRequest, context: Context) -> pb.ListActsResponse:  # noqa: N802
+        """See the .proto."""
+        del context
+        check_text("who", request.who, MAX_OWNER)
+        since = request.since_time.ToNanoseconds() / 1e9 if request.HasField("since_time") else 0.0
+        wanted = ActFilter(request.experiment_id, request.who, since, request.oldest_first)
+
+        def query() -> pb.ListActsResponse:
+            found, token = self._reader.list_acts(wanted, request.page_size, request.page_token)
+            return pb.ListActsResponse(acts=map(convert.to_message, found), next_page_token=token)
 
         return await self._read(query)
 

@@ -10,6 +10,7 @@ from ...shared.errors import FailedPrecondition, InvalidInput, RungmasterError
 from ...shared.idle_threads import in_thread
 from ...shared.limits import MAX_TRIALS
 from ...shared.wire.model import Experiment
+from ..dispatcher.acts import Act, on_experiment
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.isolation import why
@@ -38,8 +39,9 @@ async def extend(
     reader: Reader,
     experiment: Experiment,
     max_trials: int,
+    act: Act,
 ) -> None:
-    """Gives an experiment this many trials in all.
+    """Gives an experiment this many trials in all; `act` is who does that.
 
     Raises InvalidInput where the number is out of bounds, FailedPrecondition where it cannot be extended, Unavailable
     where its trials are still being ended, or something else was done to it meanwhile.
@@ -48,13 +50,13 @@ async def extend(
     if not 1 <= max_trials <= MAX_TRIALS:
         raise InvalidInput(f"max_trials: must be 1 to {MAX_TRIALS:,}, got {max_trials:,}")
     check_state(number, experiment.state, experiment.state_reason)
-    asked = await commands.execute(lambda core, _: core.extend(number, max_trials))
+    asked = await commands.execute(on_experiment(act, lambda core, _: core.extend(number, max_trials)))
     if asked is None:
         return
     # It may take seconds, and the threads that answer queries are few.
     found = await in_thread(lambda: taken_up(reader.stored(number), max_trials))
     if found is not None:
-        await commands.execute(lambda core, _: core.reopen(asked, *found))
+        await commands.execute(on_experiment(act, lambda core, _: core.reopen(asked, *found)))
 
 
 def taken_up(stored_rows: StoredRows, max_trials: int) -> Reopened | None:

@@ -113,6 +113,11 @@ class ExperimentServiceStub:
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.SerializeToString,
                 response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.FromString,
                 _registered_method=True)
+        self.ListActs = channel.unary_unary(
+                '/rungmaster.v1.ExperimentService/ListActs',
+                request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsRequest.SerializeToString,
+                response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsResponse.FromString,
+                _registered_method=True)
 
 
 class ExperimentServiceServicer:
@@ -234,6 +239,14 @@ class ExperimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListActs(self, request, context):
+        """What people did, to any experiment and any worker: who, when and from where, a page at a time. It stays when the
+        experiment is deleted. Refused calls, and those that changed nothing, are not in it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExperimentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -311,6 +324,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.WatchReports,
                     request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.FromString,
                     response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.SerializeToString,
+            ),
+            'ListActs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListActs,
+                    request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsRequest.FromString,
+                    response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -722,6 +740,33 @@ class ExperimentService:
             '/rungmaster.v1.ExperimentService/WatchReports',
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.SerializeToString,
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListActs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungmaster.v1.ExperimentService/ListActs',
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsRequest.SerializeToString,
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,7 @@ from .protocol import (
     encode,
     kind_of,
 )
+from .troubles import broken
 
 #: Seconds that a program may take to import what it needs.
 START_S = 120.0
@@ -135,7 +136,7 @@ class ProgramConversation:
     def _broken(self, why: str) -> SamplerBroken:
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - _SHOWN_BYTES))
         lines = self._stderr.read().decode(errors="replace").splitlines()[-_SHOWN_LINES:]
-        return SamplerBroken("\n".join([f"the sampler is broken: {why}", *lines]))
+        return SamplerBroken("\n".join([broken(why), *lines]))
 
     def _listen(self) -> None:
         """In a thread: what it says, as it comes; at last, in words, why nothing more comes."""

@@ -192,6 +192,8 @@ class Experiment:
     max_trials: int | None = None
     #: What is wrong with its sampler now; "" where it answers, or where the master draws the hyperparameters itself.
     sampler_problem: str = ""
+    #: What the owner has shown: "token", "certificate", or "" where the client may have said any name.
+    owner_known_by: str = ""
 
     @property
     def over(self) -> bool:
@@ -269,6 +271,22 @@ class Event:
     trial_id: int | None
     create_time: datetime
     kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that a person did to an experiment, or (None) to a worker; `subject` is its name. `known_by` says what
+    showed `who` it was: "token", "certificate", or "" where the master asked for nothing."""
+
+    act_id: int
+    create_time: datetime
+    kind: str
+    experiment_id: int | None
+    subject: str
+    who: str
+    known_by: str
+    host: str
     data: Mapping[str, Any]
 
 

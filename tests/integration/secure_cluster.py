@@ -13,8 +13,9 @@ from .certificates import Authority
 
 #: Made up for the tests; each is a name, a role and a token.
 ADMIN, WORKER, VIEWER = ("alice", "admin", "a" * 32), ("gpu-7", "worker", "w" * 32), ("wall", "viewer", "v" * 32)
+SUBMITTER, OTHER_SUBMITTER = ("carol", "submitter", "c" * 32), ("dave", "submitter", "d" * 32)
 EXPIRED = ("old", "admin", "x" * 32)
-ALL = (ADMIN, WORKER, VIEWER)
+ALL = (ADMIN, WORKER, VIEWER, SUBMITTER, OTHER_SUBMITTER)
 
 
 class SecureCluster(Cluster):

@@ -24,7 +24,7 @@ from rungmaster.shared.net.channel import open_async_channel, open_channel
 from rungmaster.shared.net.credentials import Credentials
 
 from .raw_session import RawSession, Refused, raw_session
-from .secure_cluster import ADMIN, ALL, EXPIRED, VIEWER, WORKER, SecureCluster
+from .secure_cluster import ADMIN, ALL, EXPIRED, SUBMITTER, VIEWER, WORKER, SecureCluster
 
 METHODS: list[MethodDescriptor] = [
     method
@@ -91,6 +91,8 @@ def test_every_method_lets_in_only_the_roles_that_it_is_for(cluster: SecureClust
     wanted = {
         ADMIN: True,
         VIEWER: service == "Health" or method.startswith(("Get", "List", "Watch", "ServerReflection")),
+        # Whose experiment it is makes the difference where there is one: test_submitters.py.
+        SUBMITTER: service in ("Health", "ExperimentService", "ServerReflection") or method.startswith(("Get", "List")),
         WORKER: service in ("Health", "WorkerService"),
     }
     for caller, allowed in wanted.items():

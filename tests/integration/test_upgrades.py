@@ -21,6 +21,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from rungmaster.client import Client
 from rungmaster.master.ledger.engine import parse_database, transaction, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
+from rungmaster.master.ledger.read.act_queries import ActFilter
 from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import DatabaseError
@@ -65,7 +66,7 @@ def _copy_rows(source: sqlite3.Connection, target: Connection, table: str) -> No
         target.execute(text(f"INSERT INTO {table} ({', '.join(kinds)}) VALUES ({names})"), values)
 
 
-@pytest.fixture(params=["0001", "0002", "0003", "0007", "0009"])
+@pytest.fixture(params=["0001", "0002", "0003", "0007", "0011"])
 def revision(request: pytest.FixtureRequest) -> str:
     """The schema of an old database."""
     return request.param
@@ -156,7 +157,10 @@ def test_a_database_and_checkpoints_of_the_fifth_schema_go_on_to_their_end(
 def test_the_rows_are_those_of_before(old_url: str) -> None:
     Ledger.open(old_url, holder="new").close()
     with closing(Reader(old_url)) as reader:
-        assert [experiment.name for experiment in reader.list_experiments()[0]] == ["toy", "done"]
+        experiments = reader.list_experiments()[0]
+        assert [experiment.name for experiment in experiments] == ["toy", "done"]
+        assert [experiment.owner_known_by for experiment in experiments] == ["", ""], "only admins may steer them"
+        assert reader.list_acts(ActFilter()) == ([], ""), "of what was done before nobody knows who did it"
         best = reader.get_experiment(1).best_trial
         assert best is not None
         assert (best.trial_id, best.metric_resource) == (2, 9)

@@ -18,7 +18,7 @@ from rungmaster.worker.assignment.local_server import LocalServer
 from rungmaster.worker.process.child import Job, TrainingProcess
 from rungmaster.worker.process.launcher import Launcher
 from rungmaster.worker.process.reaper_client import ReaperClient
-from rungmaster.worker.trial.protocol import Start
+from rungmaster.worker.trial.protocol import TrialStart
 
 from .descent import marked
 from .worker_harness import DEADLINE, until, write_training
@@ -64,7 +64,7 @@ class Place:
 async def place(directory: Path) -> AsyncIterator[Place]:
     """Everything ends with the block, and nothing is left."""
     write_training(directory, WAITING)
-    start = Start({}, 1, 1, 1, 0, 10**6, "loss", None, "starts")
+    start = TrialStart({}, 1, 1, 1, 0, 10**6, "loss", None, "starts")
 
     async def answer(line: bytes) -> dict[str, Any]:
         return start.to_json()

@@ -396,7 +396,7 @@ def _rows(records: ExperimentRecords) -> dict[str, Any]:
         "starts": records.checkpoints.starts,
         "completed": records.completed,
         "awaiting": [*records.awaiting],
-        "best": records.best(),
+        "best": records.ranking.best(),
     }
 
 

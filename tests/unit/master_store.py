@@ -14,6 +14,7 @@ from rungmaster.master.dispatcher.recovered import RecoveredMemory
 from rungmaster.master.dispatcher.sessions.owners import SessionOwner
 from rungmaster.master.dispatcher.setup import Refused
 from rungmaster.master.experiment.changes import (
+    ActRow,
     BracketRow,
     Changes,
     CheckpointRow,
@@ -90,6 +91,7 @@ class MemoryStore:
         self.workers: dict[str, WorkerRow] = {}
         self.drained: list[str] = []
         self.events: list[EventRow] = []
+        self.acts: list[ActRow] = []
         self.endings: set[int] = set()
 
     def commit(self, changes: Changes) -> None:
@@ -105,6 +107,7 @@ class MemoryStore:
         self.workers |= {key: _copy(row) for key, row in changes.workers.items()}
         self.drained += changes.drained_workers
         self.events += changes.new_events
+        self.acts += changes.new_acts
         self._mark(changes)
         for experiment_id, goes_on in changes.endings.items():
             (self.endings.add if goes_on else self.endings.discard)(experiment_id)

@@ -472,7 +472,7 @@ def test_a_trial_that_failed_keeps_its_result_and_a_discarded_one_has_none(maste
         worker.report(assignment, 1, error)
         worker.exit(assignment, outcome, "boom")
     assert [master.trial(n).best_metric for n in (0, 1)] == [0.2, None]
-    assert master.core.experiments[1].records.best() == 0
+    assert master.core.experiments[1].records.ranking.best() == 0
 
 
 def test_of_equal_results_the_first_is_the_best_where_the_goal_is_to_maximize_too(

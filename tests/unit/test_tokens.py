@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from rungmaster.master.services.security.roles import OPEN, ROLES, Role
+from rungmaster.master.services.security.roles import OPEN, RULES, Role
 from rungmaster.master.services.security.tokens import SKEW_S, Tokens, read_tokens
 from rungmaster.proto.v1 import cluster_pb2, experiment_pb2, worker_pb2
 from rungmaster.shared.errors import InvalidInput, InvalidSpec, Unauthenticated
@@ -53,7 +53,7 @@ def path_of(method: Any) -> str:
 
 
 def test_every_method_has_its_roles() -> None:
-    assert set(map(path_of, METHODS)) == set(ROLES)
+    assert set(map(path_of, METHODS)) == set(RULES)
     assert {path_of(health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name["Check"])} == OPEN
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from rungmaster.shared.wire.model import LeaseRef
 from rungmaster.shared.wire.session import Decision, DecisionKind, Measurement
 from rungmaster.worker.assignment.conversation import Conversation
-from rungmaster.worker.trial.protocol import Start
+from rungmaster.worker.trial.protocol import TrialStart
 
 LEASE = LeaseRef(1, 2, 3)
 PAUSE = Decision(LEASE, 0, DecisionKind.PAUSE)
-START = Start({"rate": 0.5}, 1, 2, 5, 0, 3, "loss", None, "test")
+START = TrialStart({"rate": 0.5}, 1, 2, 5, 0, 3, "loss", None, "test")
 
 
 class Talk:

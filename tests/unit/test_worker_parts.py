@@ -22,7 +22,7 @@ from rungmaster.worker import scratch
 from rungmaster.worker.process.child import describe_exit
 from rungmaster.worker.process.environment import base_environment, trial_environment
 from rungmaster.worker.slots.gpus import Device, find_gpus
-from rungmaster.worker.trial.protocol import Reply, Start, checked_metrics, decode, encode, metrics_to_json
+from rungmaster.worker.trial.protocol import Reply, TrialStart, checked_metrics, decode, encode, metrics_to_json
 
 NVIDIA_SMI = """#!/bin/sh
 echo "GPU-aaaa, NVIDIA H100 80GB HBM3, 81559"
@@ -113,7 +113,7 @@ def test_without_a_driver_nvml_has_nothing_to_say(monkeypatch: pytest.MonkeyPatc
     assert len(find_gpus({})) == 2
 
 
-START = Start(
+START = TrialStart(
     hparams={"learning-rate": 0.1, "layers": 2, "name": "a b", "flag": True, "nothing": None, "tö": [1]},
     experiment_id=1,
     trial_id=7,
@@ -153,7 +153,7 @@ def test_the_workers_own_settings_and_secrets_are_not_passed_on() -> None:
 
 
 def test_a_trial_sees_the_gpus_of_its_slots_only() -> None:
-    start = Start({}, 1, 7, 5, 0, 9, "loss", None, "digits")
+    start = TrialStart({}, 1, 7, 5, 0, 9, "loss", None, "digits")
     inherited = {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}
     with_gpus = base_environment(inherited, own_devices=True)
     assert "CUDA_VISIBLE_DEVICES" not in with_gpus
@@ -164,7 +164,7 @@ def test_a_trial_sees_the_gpus_of_its_slots_only() -> None:
 
 
 def test_what_does_not_fit_into_an_environment_is_left_to_the_socket() -> None:
-    start = Start({"text": "x" * 130_000, "zero": "a\0b"}, 1, 7, 5, 0, 9, "loss", None, "digits")
+    start = TrialStart({"text": "x" * 130_000, "zero": "a\0b"}, 1, 7, 5, 0, 9, "loss", None, "digits")
     variables = trial_environment(start, Path("/s"), None)
     assert not {"RUNGMASTER_HPARAMS", "RUNGMASTER_HPARAM_TEXT", "RUNGMASTER_HPARAM_ZERO"} & variables.keys()
     assert json.loads(variables["RUNGMASTER_HPARAMS_LEFT_OUT"]) == ["text", "zero"]
@@ -173,7 +173,7 @@ def test_what_does_not_fit_into_an_environment_is_left_to_the_socket() -> None:
 @pytest.mark.parametrize("names", [["lr-max", "lr_max", "LR.max"], ["α", "β"], ["a b", "a_b"], ["x", "X"]])
 def test_hyperparameters_that_would_share_a_variable_have_none_and_are_named(names: list[str]) -> None:
     hparams = {**{name: place for place, name in enumerate(names)}, "alone": 1.0}
-    variables = trial_environment(Start(hparams, 1, 7, 5, 0, 9, "loss", None, "digits"), Path("/s"), None)
+    variables = trial_environment(TrialStart(hparams, 1, 7, 5, 0, 9, "loss", None, "digits"), Path("/s"), None)
     own = {name for name in variables if name.startswith("RUNGMASTER_HPARAM_")}
     assert own == {"RUNGMASTER_HPARAM_ALONE"}
     assert json.loads(variables["RUNGMASTER_HPARAMS_LEFT_OUT"]) == names
@@ -197,7 +197,7 @@ def test_every_number_survives_the_local_protocol(metrics: dict[str, float]) -> 
 
 
 def test_start_and_answer_survive_the_local_protocol() -> None:
-    assert Start.from_json(decode(encode({**START.to_json(), "new": "field"}))) == START
+    assert TrialStart.from_json(decode(encode({**START.to_json(), "new": "field"}))) == START
     answer = Reply("pause", 9, save=True)
     assert Reply.from_json(decode(encode(answer.to_json()))) == answer
 

@@ -21,6 +21,7 @@ MESSAGES: Mapping[Any, Any] = {
     model.Bracket: experiment_pb2.Bracket,
     model.Checkpoint: experiment_pb2.Checkpoint,
     model.Event: experiment_pb2.Event,
+    model.Act: experiment_pb2.Act,
     model.Experiment: experiment_pb2.Experiment,
     model.Gpu: worker_pb2.Gpu,
     model.Lease: experiment_pb2.Lease,

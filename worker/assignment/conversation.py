@@ -10,7 +10,7 @@ from typing import Any
 from ...shared.errors import ENVIRONMENTAL, FailedPrecondition, InvalidInput, RungmasterError
 from ...shared.limits import MAX_RESOURCE
 from ...shared.wire.session import Decision, DecisionKind, Measurement
-from ..trial.protocol import MAX_REASON, Reply, Start, check_has_metric, checked_metrics, checked_resource, decode
+from ..trial.protocol import MAX_REASON, Reply, TrialStart, check_has_metric, checked_metrics, checked_resource, decode
 from .best import BestSoFar
 
 
@@ -19,7 +19,7 @@ class Conversation:
 
     def __init__(
         self,
-        start: Start,
+        start: TrialStart,
         record: Callable[[Measurement], Awaitable[int]],
         take_checkpoint: Callable[[int, Path], Awaitable[None]],
         wants_checkpoint: Callable[[], bool],

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ...shared.errors import ENVIRONMENTAL, CannotStart, RungmasterError
 from ...shared.idle_threads import in_thread
 from ...shared.metric_goal import reaches
-from ...shared.text.failure_text import exception_in, failure_text, last_line
+from ...shared.text.failure_text import failure_text
 from ...shared.text.logs import about
 from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
@@ -27,18 +27,17 @@ from ..process.child import Job, TrainingProcess, describe_exit
 from ..process.environment import base_environment, trial_environment, without_variable
 from ..process.launcher import Launcher
 from ..slots.slot_pool import GrantedSlots
-from ..trial.protocol import LAST_WORD, MAX_REASON, Start
+from ..trial.protocol import MAX_REASON, TrialStart
 from ..trial.seeds import trial_seed
 from . import output
 from .best import BestSoFar
 from .conversation import Conversation
 from .ending import MOMENT_S, may_be_of_the_worker, overdue
 from .local_server import LocalServer
+from .outcome import EndedProcess
 
 #: Seconds between two looks at a process that is to end.
 _LOOK_S = 0.2
-#: Of a command's output, so many characters at its end are searched for a traceback.
-_SEARCHED = 64_000
 
 logger = logging.getLogger(__name__)
 
@@ -219,7 +218,7 @@ class Training:
             self._listener.ending()
         return reply
 
-    async def _load(self) -> Start:
+    async def _load(self) -> TrialStart:
         """The checkpoint to start from, in the trial's folder, and what the training process is told."""
         assignment = self.assignment
         folder = self._folder / "checkpoint"
@@ -233,7 +232,7 @@ class Training:
             self._log.error("trial %s: %s", self._name, "; ".join(told.split("\n")))
             source = "" if loaded.source is None else loaded.source.uri
             self._listener.checkpoints_broken(told, loaded.broken_uris, source)
-        return Start(
+        return TrialStart(
             hparams=dict(assignment.hparams),
             experiment_id=assignment.lease.experiment_id,
             trial_id=assignment.lease.trial_id,
@@ -245,7 +244,7 @@ class Training:
             experiment_name=assignment.experiment_name,
         )
 
-    async def _train(self, start: Start, conversation: Conversation, granted: GrantedSlots) -> int:
+    async def _train(self, start: TrialStart, conversation: Conversation, granted: GrantedSlots) -> int:
         if self.assignment.command and (alone := without_variable(start.hparams)):
             self._log.warning(
                 "trial %s: no variable of their own, only RUNGMASTER_HPARAMS, have: %s", self._name, ", ".join(alone)
@@ -306,7 +305,17 @@ class Training:
 
     async def _judged(self, code: int, conversation: Conversation) -> Exit:
         """How it ended; what the end of its worker has brought about is not its fault."""
-        ended = await asyncio.to_thread(self._judge, code, conversation)
+        process = EndedProcess(
+            code,
+            conversation,
+            self.assignment,
+            self._folder,
+            self._printed,
+            overdue=self._overdue,
+            given_up=self._given_up,
+            was_decided=self._was_decided,
+        )
+        ended = await asyncio.to_thread(process.outcome)
         if ended.outcome is not ExitOutcome.FAILED or self._overdue:
             return ended
         if not may_be_of_the_worker(code, knows=conversation.knows):
@@ -317,53 +326,12 @@ class Training:
             return ended
         return Exit(ExitOutcome.GIVEN_BACK, failure_text(f"it ended with its worker: {describe_exit(code)}"))
 
-    def _judge(self, code: int, conversation: Conversation) -> Exit:
-        if conversation.invalid_reason is not None:
-            return Exit(ExitOutcome.INVALID_HPARAMS, conversation.invalid_reason)
-        if conversation.cannot_start is not None:
-            return Exit(ExitOutcome.CANNOT_START, failure_text(conversation.cannot_start, output=self._printed()))
-        if conversation.environment_reason is not None:
-            return Exit(ExitOutcome.ENVIRONMENT, failure_text(conversation.environment_reason))
-        if conversation.fault_reason is not None:
-            return Exit(ExitOutcome.WORKER_FAULT, conversation.fault_reason)
-        if self._given_up:
-            return Exit(ExitOutcome.GIVEN_BACK)
-        if code == 0 and conversation.told is not None and not conversation.lacks_checkpoint:
-            return Exit(ExitOutcome.RELEASED if self._was_decided else ExitOutcome.GIVEN_BACK)
-        error = failure_text(self._headline(code, conversation), self._exception(code), self._printed())
-        return Exit(ExitOutcome.FAILED, error)
-
     @property
     def _was_decided(self) -> bool:
         """Whether it ends because the master decided about a report, and not because somebody wants the slots back."""
         return self._ending is not None and self._ending.sequence > 0
 
-    def _headline(self, code: int, conversation: Conversation) -> str:
-        """What ended the process."""
-        if self._overdue:
-            return f"no report for {self.assignment.progress_timeout_s:g} s (progress_timeout), so it was ended"
-        if code == 0 and conversation.lacks_checkpoint:
-            return f"exited with code 0, although its checkpoint was refused: {conversation.refused}"
-        if code == 0:
-            return (
-                f"exited with code 0 at resource {conversation.resource}, before its target ({conversation.target}) "
-                "and without having been told to"
-            )
-        return describe_exit(code)
-
-    def _exception(self, code: int) -> str:
-        """The exception that ended the process. A Python function's comes from its process; a command's is what its
-        output looks like, where it exited by itself."""
-        if self.assignment.entrypoint:
-            word = self._folder / LAST_WORD
-            return word.read_text(errors="replace") if word.is_file() else ""
-        if code <= 0:
-            return ""
-        printed = self._printed(_SEARCHED)
-        last = last_line(printed)
-        return exception_in(printed) or (f"it printed last: {last}" if last else "")
-
-    def _printed(self, length: int = MAX_REASON) -> str:
+    def _printed(self, length: int) -> str:
         return self._child.tail(length, self._printed_before) if self._child is not None else ""
 
     async def _settle(self, ended: Exit) -> Exit:

@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
-from ..trial.protocol import Start
+from ..trial.protocol import TrialStart
 
 #: Linux takes no longer variable than 128 KiB, in bytes, with its name; what is left out can be had over the socket.
 MAX_VARIABLE = 120 << 10
@@ -51,7 +51,7 @@ def base_environment(inherited: Mapping[str, str], *, own_devices: bool, hidden:
     return base
 
 
-def trial_environment(start: Start, socket: Path, devices: Sequence[str] | None) -> dict[str, str]:
+def trial_environment(start: TrialStart, socket: Path, devices: Sequence[str] | None) -> dict[str, str]:
     """What one trial is told. `devices` are its GPUs; None leaves CUDA_VISIBLE_DEVICES as it is."""
     told = {
         "RUNGMASTER_SOCKET": str(socket),

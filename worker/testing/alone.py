@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...shared.errors import InvalidInput
-from ..trial.protocol import Reply, Start, check_has_metric, checked_metrics, checked_resource
+from ..trial.protocol import Reply, TrialStart, check_has_metric, checked_metrics, checked_resource
 from ..trial.seeds import trial_seed
 from ..trial.takeover import take_over
 from ..trial.trial import Trial
@@ -27,12 +27,12 @@ class RecordedReport:
 class _Imitation:
     """Stands in for the worker: collects reports, keeps checkpoints, pauses at the target."""
 
-    begin: Start
+    begin: TrialStart
     folder: Path
     reports: list[RecordedReport] = field(default_factory=list)
     saved: tuple[int, Path] | None = None
 
-    def start(self) -> Start:
+    def start(self) -> TrialStart:
         return self.begin
 
     def report(self, resource: int, metrics: Mapping[str, float]) -> Reply:
@@ -84,7 +84,7 @@ def train_alone(
                 continue
             resource, checkpoint = saved or (0, None)
             path = None if checkpoint is None else str(checkpoint)
-            start = Start(dict(hparams), 0, trial_id, seed, resource, goal, metric, path, "alone")
+            start = TrialStart(dict(hparams), 0, trial_id, seed, resource, goal, metric, path, "alone")
             imitation = _Imitation(start, Path(folder))
             trial = Trial(imitation)
             train(trial)

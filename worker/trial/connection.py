@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...shared.errors import FailedPrecondition, InvalidInput, Unavailable
-from .protocol import LAST_WORD, MAX_REASON, Reply, Start, decode, encode, metrics_to_json
+from .protocol import LAST_WORD, MAX_REASON, Reply, TrialStart, decode, encode, metrics_to_json
 
 
 class LocalConnection:
@@ -40,9 +40,9 @@ class LocalConnection:
             )
         return cls(Path(path))
 
-    def start(self) -> Start:
+    def start(self) -> TrialStart:
         """What to train, from where and how far."""
-        return Start.from_json(self._ask({"op": "start"}))
+        return TrialStart.from_json(self._ask({"op": "start"}))
 
     def report(self, resource: int | None, metrics: Mapping[str, float]) -> Reply:
         """Hands in a measurement; waits for the master's decision where it reaches the target.

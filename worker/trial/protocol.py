@@ -28,7 +28,7 @@ _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class TrialStart:
     """What a training process is told at the beginning. `resource` and `target` are in units."""
 
     hparams: dict[str, Any]
@@ -46,7 +46,7 @@ class Start:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, reply: Mapping[str, Any]) -> Start:
+    def from_json(cls, reply: Mapping[str, Any]) -> TrialStart:
         """Reads the reply to the request `start`; fields that it does not know are left out."""
         return cls(**{name: reply[name] for name in cls.__dataclass_fields__})
 

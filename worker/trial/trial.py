@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from ...shared.errors import FailedPrecondition, InvalidInput
-from .protocol import Reply, Start
+from .protocol import Reply, TrialStart
 
 #: Writes a checkpoint into an empty folder, or reads one from a folder.
 Persist = Callable[[Path], object]
@@ -17,7 +17,7 @@ Persist = Callable[[Path], object]
 class Link(Protocol):
     """The way to whoever gives the trial its orders: the worker's socket, or an imitation of it."""
 
-    def start(self) -> Start:
+    def start(self) -> TrialStart:
         """What to train, from where and how far."""
         ...
 

@@ -74,7 +74,7 @@ def reopened(stored_rows: StoredRows, setup: ExperimentSetup, max_trials: int, b
     if max_trials == planned:
         return None
     records = restored_records(stored_rows)
-    check_early_end(row.experiment_id, early_end(setup.spec, row, records.lead, batch.now))
+    check_early_end(row.experiment_id, early_end(setup.spec, row, records.ranking.lead, batch.now))
     _extend_searcher(setup.searcher, row.experiment_id, max_trials)
     under_way = _under_way(stored_rows.trials, stored_rows.results)
     waiting = _waiting(stored_rows.trials, under_way, records.checkpoints.by_trial)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container, Iterable, Mapping
-from types import MappingProxyType
 
 from ....shared.errors import FailedPrecondition
 from ....shared.limits import MAX_TOTAL
@@ -19,7 +18,7 @@ from ..changes import ExperimentRow, RungResultRow, StoredRows, TrialRow
 from ..essentials import essentials
 from ..experiment import LiveExperiment
 from ..records import Batch, ExperimentRecords
-from ..setup import ExperimentSetup
+from ..setup import NO_CODE, NOBODY, ExperimentSetup, Owner
 from .ending import begin
 
 #: At least this many discarded trials are borne before an experiment gives up; more where it makes more trials.
@@ -31,8 +30,8 @@ def create(
     request_id: str,
     setup: ExperimentSetup,
     batch: Batch,
-    code: Mapping[str, str] = MappingProxyType({}),
-    owner: str = "",
+    code: Mapping[str, str] = NO_CODE,
+    owner: Owner = NOBODY,
 ) -> LiveExperiment:
     """Begins an experiment; `code` is the fingerprint of its training code, for its journal, and `owner` who submitted
     it."""
@@ -51,7 +50,8 @@ def create(
         resource_full=min(searcher.expected_cost().full, MAX_TOTAL),
         draw_rules=DRAW_RULES,
         spec_rules=SPEC_RULES,
-        owner=owner,
+        owner=owner.name,
+        owner_known_by=owner.known_by,
         **spec.settings.model_dump(),
     )
     batch.changes.new_experiments.append(row)

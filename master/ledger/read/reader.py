@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from ....shared.checkpoints.paths import CheckpointPath
 from ....shared.errors import FailedPrecondition, InvalidInput
 from ....shared.wire.model import (
+    Act,
     Checkpoint,
     Event,
     Experiment,
@@ -33,6 +34,7 @@ from ..files.database_files import DatabaseFiles
 from ..leadership.lock import is_held
 from ..leadership.mastership import MastershipHolder, read_owner
 from . import (
+    act_queries,
     experiment_queries,
     lineage_queries,
     orphan_queries,
@@ -44,6 +46,7 @@ from . import (
     trial_queries,
     trouble_queries,
 )
+from .act_queries import ActFilter
 from .experiment_queries import ExperimentStatus
 from .paging import parse_page
 from .read_only import ReadOnly
@@ -163,6 +166,12 @@ class Reader:
             experiment_queries.order_of(connection, experiment_id)
             trial_queries.get_trial(connection, experiment_id, trial_id)
             return trial_queries.list_reports(connection, experiment_id, trial_id, page)
+
+    def list_acts(self, wanted: ActFilter, page_size: int = 0, page_token: str = "") -> tuple[list[Act], str]:
+        """What people did, and the next page's token."""
+        page = parse_page(["acts", *astuple(wanted)], (int,), page_size, page_token, LARGEST_PAGE, PAGE)
+        with self._snapshot() as connection:
+            return act_queries.list_acts(connection, wanted, page)
 
     def events_after(self, experiment_id: int, after_event_id: int, limit: int) -> list[Event]:
         """At most `limit` entries of an experiment's journal after the given one, in order; none where there are none.

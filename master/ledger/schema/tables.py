@@ -99,6 +99,8 @@ experiments = _table(
     Column("spec_rules", Integer, nullable=False, server_default="1"),
     Column("max_trials", Integer),
     Column("sampler_problem", CleanText, nullable=False, server_default=""),
+    # What the owner has shown: "token", "certificate", or nothing.
+    Column("owner_known_by", String(16), nullable=False, server_default=""),
     _partial("uq_experiments_request", "request_id", where="request_id <> ''", unique=True),
 )
 
@@ -230,6 +232,24 @@ events = Table(
     Column("data", JsonText, nullable=False),
     Index("ix_events_experiment", "experiment_id", "event_id"),
     # An id is never used again, so that a watcher that stands at it misses nothing.
+    sqlite_autoincrement=True,
+)
+
+acts = Table(
+    # What people did. It outlives the experiments that it was done to.
+    "acts",
+    metadata,
+    Column("act_id", _BIG_KEY, primary_key=True),
+    Column("create_time", Double, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("experiment_id", Integer),
+    Column("subject", CleanText, nullable=False),
+    Column("who", CleanText, nullable=False),
+    Column("known_by", String(16), nullable=False),
+    Column("host", CleanText, nullable=False),
+    Column("data", JsonText, nullable=False),
+    Index("ix_acts_experiment", "experiment_id", "act_id"),
+    Index("ix_acts_who", "who", "act_id"),
     sqlite_autoincrement=True,
 )
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ....shared.errors import DatabaseError
 from ...experiment.changes import (
+    ActRow,
     BracketRow,
     Changes,
     CheckpointRow,
@@ -110,6 +111,7 @@ _INSERTIONS = {
         (tables.leases, LeaseRow),
         (tables.checkpoints, CheckpointRow),
         (tables.events, EventRow),
+        (tables.acts, ActRow),
     )
 }
 _EXPERIMENTS = Update(
@@ -172,7 +174,7 @@ def write(connection: Connection, changes: Changes, commit_id: int) -> None:
         _change_and_add(connection, new, changed, change)
     if changes.sampled:
         _SAMPLED.run(connection, list(changes.sampled.values()))
-    for rows in (changes.new_results, changes.new_checkpoints, changes.new_events):
+    for rows in (changes.new_results, changes.new_checkpoints, changes.new_events, changes.new_acts):
         _add(connection, rows)
     if changes.new_reports:
         insert_reports(connection, changes.new_reports, commit_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from grpc_health.v1 import health
@@ -14,31 +15,46 @@ class Role(StrEnum):
     ADMIN = "admin"
     WORKER = "worker"
     VIEWER = "viewer"
+    SUBMITTER = "submitter"
 
 
-#: Reading; changing something; training. An admin may do all of it.
-READ = frozenset({Role.VIEWER, Role.ADMIN})
-CHANGE = frozenset({Role.ADMIN})
-TRAIN = frozenset({Role.WORKER, Role.ADMIN})
-ANY = frozenset(Role)
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which roles may call a method: whatever it is about, and where it is about what the caller submitted."""
 
-_SERVICES: dict[str, dict[str, frozenset[Role]]] = {
-    "rungmaster.v1.ExperimentService": {
-        "CreateExperiment": CHANGE,
+    roles: frozenset[Role]
+    owners: frozenset[Role] = frozenset()
+
+
+#: Reading; submitting; steering an experiment; changing something that is everybody's; training. An admin may do all.
+READ = Rule(frozenset({Role.VIEWER, Role.SUBMITTER, Role.ADMIN}))
+SUBMIT = Rule(frozenset({Role.SUBMITTER, Role.ADMIN}))
+STEER = Rule(frozenset({Role.ADMIN}), owners=frozenset({Role.SUBMITTER}))
+CHANGE = Rule(frozenset({Role.ADMIN}))
+TRAIN = Rule(frozenset({Role.WORKER, Role.ADMIN}))
+ANY = Rule(frozenset(Role))
+#: Those whose calls are written down.
+CHANGING = (SUBMIT, STEER, CHANGE)
+
+EXPERIMENTS = "rungmaster.v1.ExperimentService"
+_SERVICES: dict[str, dict[str, Rule]] = {
+    EXPERIMENTS: {
+        "CreateExperiment": SUBMIT,
         "GetExperiment": READ,
         "ListExperiments": READ,
-        "PauseExperiment": CHANGE,
-        "ResumeExperiment": CHANGE,
-        "CancelExperiment": CHANGE,
-        "SetExperiment": CHANGE,
-        "ExtendExperiment": CHANGE,
-        "DeleteExperiment": CHANGE,
-        "ThinExperiment": CHANGE,
+        "PauseExperiment": STEER,
+        "ResumeExperiment": STEER,
+        "CancelExperiment": STEER,
+        "SetExperiment": STEER,
+        "ExtendExperiment": STEER,
+        "DeleteExperiment": STEER,
+        "ThinExperiment": STEER,
         "ListTrials": READ,
         "GetTrial": READ,
         "ListMetrics": READ,
         "WatchExperiment": READ,
         "WatchReports": READ,
+        "ListActs": READ,
     },
     "rungmaster.v1.WorkerService": {"Session": TRAIN},
     "rungmaster.v1.ClusterService": {"ListWorkers": READ, "DrainWorker": CHANGE, "GetMasterInfo": READ},
@@ -46,8 +62,14 @@ _SERVICES: dict[str, dict[str, frozenset[Role]]] = {
     reflection.SERVICE_NAME: {"ServerReflectionInfo": READ},
 }
 
-ROLES = {f"/{service}/{method}": roles for service, methods in _SERVICES.items() for method, roles in methods.items()}
+RULES = {f"/{service}/{method}": rule for service, methods in _SERVICES.items() for method, rule in methods.items()}
 
 #: Open to everybody: the probes of Kubernetes and of load balancers can show no token, and learn only "up" or "not".
 #: Health's other methods are not: a stream that is held open costs something.
 OPEN = frozenset({f"/{health.SERVICE_NAME}/Check"})
+
+
+def may(role: Role, method: str, *, owns: bool) -> bool:
+    """Whether a role may call a method (`/service/method`); `owns`: about an experiment that the caller submitted."""
+    rule = RULES.get(method)
+    return rule is not None and (role in rule.roles or (owns and role in rule.owners))
