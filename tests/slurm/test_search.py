@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def check_nothing_was_lost(search: SlurmSearch) -> None:
 def test_a_search_goes_on_when_a_worker_is_preempted_and_comes_back(make_search: Callable[..., SlurmSearch]) -> None:
     search = make_search(max_trials=100, seconds_per_epoch=0.3)
     options = ("--workers", "2", "--gpus-per-worker", "1", "--exit-when-idle", IDLE_S, "--for-master=--partition=high")
+    began = time.monotonic()
     master, workers = search.up(*options)
     wait_for("both workers train", lambda: len(search.epochs()) > 10, PATIENCE_S)
     # Another job wants one of the two GPUs, and comes before ours.
@@ -58,6 +60,7 @@ def test_a_search_goes_on_when_a_worker_is_preempted_and_comes_back(make_search:
     wait_for("it runs again", lambda: search.states(workers).get(preempted) == "RUNNING", PATIENCE_S)
     back_at = len(search.epochs())
     wait_for("the end of the search", lambda: completed(search), PATIENCE_S)
+    took_s = time.monotonic() - began
     assert len(search.epochs()) > back_at
     wait_for("the end of all jobs", lambda: not search.states(master) and not search.states(workers), PATIENCE_S)
     check_nothing_was_lost(search)
@@ -66,6 +69,8 @@ def test_a_search_goes_on_when_a_worker_is_preempted_and_comes_back(make_search:
     assert output.count("draining: saving and giving back 1 trials") == 1, output
     assert "100 of 100 trials" in output
     assert search.restarts(master) == 0
+    spent = sum(trial.resource for trial in search.trials())
+    print(f"100 trials, {spent} epochs reported, {len(search.epochs())} trained, {took_s:.0f} s after `slurm up`")
 
 
 @pytest.mark.storm
