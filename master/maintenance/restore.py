@@ -17,12 +17,15 @@ from ..dispatcher.store import LedgerStore
 from ..experiment.changes import Changes
 from ..experiment.life import lifecycle
 from ..experiment.records import Batch
-from ..ledger.engine import parse_database
+from ..ledger.engine import Database, parse_database, reading_engine, transaction
 from ..ledger.files.backup import copy
 from ..ledger.files.database_files import drop_log
 from ..ledger.files.presence import check_alone
 from ..ledger.leadership.candidate import sole_ledger
+from ..ledger.schema.revisions import revisions_of
 
+#: Seconds that a look at the database may take.
+TIMEOUT_S = 10.0
 REASON = "the database was restored from a backup"
 
 
@@ -31,7 +34,7 @@ def restore(url: str, backup: Path | None) -> int:
 
     Every held lease ends, its trial goes on from the last checkpoint; term, tokens and experiment numbers are advanced
     past all that may have been used since. Returns how many leases ended. Raises InvalidInput where there is a
-    database at `url` already, FailedPrecondition where a master runs on it.
+    database at `url` already, or (without a backup) none, FailedPrecondition where a master runs on it.
     """
     database = parse_database(url)
     if backup is not None:
@@ -43,10 +46,27 @@ def restore(url: str, backup: Path | None) -> int:
         if not database.path.exists():
             drop_log(database.path)
         copy(backup, database.path, database)
+    else:
+        _check_there(database)
     with sole_ledger(url, "restore") as ledger:
         changes, ended = _end_leases(LedgerStore(ledger))
         ledger.restored(changes)
     return ended
+
+
+def _check_there(database: Database) -> None:
+    """Raises InvalidInput where nothing was restored yet: an empty database would be made one without a search."""
+    there = database.kind != "sqlite" or database.path.is_file()
+    if there:
+        engine = reading_engine(database, TIMEOUT_S)
+        try:
+            with transaction(engine, database) as connection:
+                there = bool(revisions_of(connection))
+        finally:
+            engine.dispose()
+    if not there:
+        how = "give the name of the backup" if database.kind == "sqlite" else "run pg_restore, and look at what it says"
+        raise InvalidInput(f"database {database.name} has no tables of Rungmaster yet: {how}")
 
 
 def _end_leases(store: LedgerStore) -> tuple[Changes, int]:

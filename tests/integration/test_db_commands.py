@@ -21,6 +21,7 @@ from rungmaster.client import Client
 from rungmaster.master.experiment.checking.audit import TOKEN_STEP
 from rungmaster.master.ledger.files.backup import EXPERIMENT_STEP, TERM_STEP, back_up
 from rungmaster.master.maintenance.check import check_database
+from rungmaster.shared.errors import DatabaseError
 
 SLOW = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.05}
 
@@ -150,6 +151,15 @@ def test_check_and_backup_run_beside_a_busy_master(cluster: Cluster, tmp_path: P
         again = rungmaster("db", "backup", "--db", cluster.database, str(tmp_path / "copy-0.db"))
         assert again.returncode == 2
         assert "exists already" in again.stderr
+
+
+def test_nothing_is_taken_for_restored_where_there_is_nothing(database_url: str) -> None:
+    """After a pg_restore that failed, say."""
+    refused = rungmaster("db", "restore", "--db", database_url)
+    assert refused.returncode == 2
+    assert "has no tables of Rungmaster yet: " in refused.stderr
+    with pytest.raises(DatabaseError):
+        check_database(database_url)
 
 
 def test_a_restored_backup_goes_on_and_gives_no_number_again(cluster: Cluster, tmp_path: Path) -> None:
