@@ -38,7 +38,7 @@ NEEDS_PYTHON = @test -n '$(PYTHON)' || { echo 'Python 3.11 or later with venv is
 
 # What each takes was measured with Python 3.11 on Linux.
 $(READY): EXTRA := dev
-$(READY): COSTS := 280 MB to download, 1.1 GB on disk
+$(READY): COSTS := 345 MB to download, 1.3 GB on disk
 $(DEMO)/ready: EXTRA := examples
 $(DEMO)/ready: COSTS := 80 MB to download, 400 MB on disk
 $(READY) $(DEMO)/ready: pyproject.toml

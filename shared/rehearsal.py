@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from .checkpoints.storage import LOCAL, check_folder, check_packages, resolve
 from .entrypoints import check_command, find_function
-from .errors import CannotStart
+from .errors import CannotStart, Unavailable
 from .text.failure_text import exception_line
 
 if TYPE_CHECKING:
@@ -29,12 +29,15 @@ PATIENCE_S = 120.0
 
 
 def rehearse(spec: Spec, directory: Path) -> None:
-    """Raises CannotStart where a program, module, function, package or folder is missing that trials need."""
+    """Raises CannotStart where a program, module, function, package, folder or bucket is missing that trials need, or
+    the right to write there."""
     storage = spec.checkpoints.storage
     check_packages(storage)
     url = resolve(storage, directory)
     if url.startswith(LOCAL):
         _try_folder(Path(url.removeprefix(LOCAL)))
+    else:
+        _try_bucket(url)
     if isinstance(spec.entrypoint, str):
         _import(spec.entrypoint, directory)
     else:
@@ -48,6 +51,14 @@ def _try_folder(folder: Path) -> None:
         check_folder(folder)
         for path in made:
             path.rmdir()
+
+
+def _try_bucket(url: str) -> None:
+    """One that does not answer now is waited for by the workers."""
+    from .checkpoints.buckets import check_bucket
+
+    with contextlib.suppress(Unavailable):
+        check_bucket(url)
 
 
 def _import(entrypoint: str, directory: Path) -> None:

@@ -33,6 +33,7 @@ MASTERSHIP = "tests/integration/test_ledger_mastership.py::"
 LOST = "tests/integration/test_lost_database.py::"
 WRITER = "tests/unit/test_dispatcher_writer.py::"
 CHECKPOINTS = "tests/unit/test_checkpoints.py::"
+ON_S3 = "tests/stores/test_faulty_s3.py::"
 LINEAGE = "tests/unit/test_lineage.py::"
 OUTBOX = "tests/unit/test_worker_outbox.py::"
 ACCESS = "tests/integration/test_access.py::"
@@ -653,7 +654,7 @@ MUTANTS = (
     Mutant(
         "a checkpoint's files are not verified",
         "shared/checkpoints/reading.py",
-        "if sha256_of(target) != entry.sha256:",
+        "if sha256_of(file) != entry.sha256:",
         "if not entry.sha256:",
         CHECKPOINTS + "test_a_broken_checkpoint_is_named_and_the_one_before_is_taken",
     ),
@@ -729,10 +730,31 @@ MUTANTS = (
     ),
     Mutant(
         "an object store gets the manifest first",
-        "worker/checkpoints/store.py",
-        "    for entry in manifest.files:\n        target = f",
-        '    files.pipe_file(f"{path}/{MANIFEST}", content)\n    for entry in manifest.files:\n        target = f',
+        "worker/checkpoints/remote_saves.py",
+        "    for batch in batches(files, missing):",
+        '    files.pipe_file(f"{path}/{MANIFEST}", manifest.to_bytes())\n    for batch in batches(files, missing):',
         CHECKPOINTS + "test_in_an_object_store_the_manifest_is_written_last",
+    ),
+    Mutant(
+        "a save begins anew after each outage",
+        "worker/checkpoints/remote_saves.py",
+        "        save.there.update(entry.path for entry in batch)\n",
+        "",
+        ON_S3 + "test_a_save_goes_on_where_it_broke_off_in_the_same_place_and_leaves_nothing_beside",
+    ),
+    Mutant(
+        "what S3 did not delete counts as deleted",
+        "shared/checkpoints/removal.py",
+        "if left := left_in(files, path):",
+        "if left := left_in(files, path)[:0]:",
+        ON_S3 + "test_what_the_store_did_not_delete_is_not_taken_for_deleted",
+    ),
+    Mutant(
+        "credentials are read once",
+        "shared/checkpoints/opening.py",
+        "            files.clear_instance_cache()\n",
+        "            pass\n",
+        ON_S3 + "test_credentials_that_were_renewed_in_their_file_are_used_at_the_next_attempt",
     ),
     Mutant(
         "a local checkpoint is written in its final place",

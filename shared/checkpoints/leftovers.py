@@ -24,8 +24,9 @@ from ..wire.model import LeaseRef
 from ..wire.session import Found, TrialRef
 from .local_stores import is_ours
 from .manifest import MANIFEST, is_manifest_of_ours
+from .opening import open_store, text_of
 from .paths import CHECKPOINT, DATABASE, PARTIAL
-from .reading import open_store, text_of
+from .s3_requests import unfinished
 from .storage import address_in, resolve
 
 #: Trials whose folders are looked into at one go.
@@ -173,22 +174,37 @@ class _Objects:
     def __init__(self, files: Any, root: str) -> None:
         self._files = files
         self._root = root.rstrip("/")
+        #: Uploads that were never ended: where they lead to, in steps below the root, and when they began.
+        self._begun = [(self._steps(each.path), each.begun) for each in unfinished(files, self._root)]
 
     def numbers(self, *below: int) -> list[int]:
         """The numbered folders there, lowest first."""
-        names = self._folders("/".join([self._root, *map(str, below)]))
+        above = tuple(map(str, below))
+        names = {*self._folders("/".join([self._root, *above]))}
+        names |= {
+            steps[len(above)] for steps, _ in self._begun if steps[: len(above)] == above and len(steps) > len(above)
+        }
         return sorted(number for name in names if (number := _as_number(name)) is not None)
 
     def leftovers(self, experiment: int, trial: int) -> Iterator[tuple[str, float]]:
         """The names of checkpoints and partial ones, with their ages in seconds; of an age unknown none is told."""
-        folder = f"{self._root}/{experiment}/{trial}"
-        for name in self._folders(folder):
-            if CHECKPOINT.fullmatch(name):
-                objects = self._files.find(f"{folder}/{name}", detail=True)
-                times = [_changed(info) for info in objects.values()]
-                known = [each for each in times if each is not None]
-                if known and len(known) == len(times) and self._may_be_ours(f"{folder}/{name}/{MANIFEST}"):
-                    yield name, time.time() - max(known)
+        times: dict[str, list[float | None]] = {}
+        manifests = {}
+        for path, info in self._files.find(f"{self._root}/{experiment}/{trial}", detail=True).items():
+            name, _, inside = "/".join(self._steps(path)[2:]).partition("/")
+            times.setdefault(name, []).append(_changed(info))
+            if inside == MANIFEST:
+                manifests[name] = path
+        for steps, begun in self._begun:
+            if steps[:2] == (str(experiment), str(trial)) and len(steps) > 2:
+                times.setdefault(steps[2], []).append(begun)
+        for name in filter(CHECKPOINT.fullmatch, times):
+            known = [each for each in times[name] if each is not None]
+            if len(known) == len(times[name]) and self._may_be_ours(manifests.get(name)):
+                yield name, time.time() - max(known)
+
+    def _steps(self, path: str) -> tuple[str, ...]:
+        return tuple(path.removeprefix(f"{self._root}/").split("/"))
 
     def _folders(self, path: str) -> list[str]:
         try:
@@ -197,9 +213,9 @@ class _Objects:
             return []
         return [info["name"].rstrip("/").rsplit("/", 1)[-1] for info in found if info["type"] == "directory"]
 
-    def _may_be_ours(self, manifest: str) -> bool:
+    def _may_be_ours(self, manifest: str | None) -> bool:
         try:
-            return is_manifest_of_ours(self._files.cat_file(manifest))
+            return manifest is None or is_manifest_of_ours(self._files.cat_file(manifest))
         except FileNotFoundError:
             return True
 

@@ -44,6 +44,11 @@ class Manifest:
         """The content of `manifest.json`."""
         return json.dumps({"version": 1, "files": [asdict(entry) for entry in self.files]}, indent=1).encode()
 
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of `manifest.json`, in hexadecimal."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
     @classmethod
     def from_bytes(cls, content: bytes, checksum: str) -> Manifest:
         """Reads `manifest.json`. Raises BrokenCheckpoint unless its SHA-256 is `checksum` and its paths stay inside."""

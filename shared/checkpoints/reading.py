@@ -6,27 +6,19 @@ Everything here blocks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import fsspec
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import Unavailable
 from ..wire.session import CheckpointRef
 from .local_stores import first_link, link_to
 from .manifest import MANIFEST, BrokenCheckpoint, FileEntry, Manifest, sha256_of
+from .opening import opened, text_of
 from .storage import resolve
-
-
-def open_store(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a full URL, and the path in it. Raises Unavailable where it cannot be opened."""
-    try:
-        files, path = url_to_fs(url, use_listings_cache=False)
-    except (ImportError, ValueError) as error:
-        raise Unavailable(f"{url!r} cannot be opened: {error}; is the file system's package installed?") from error
-    return files, path
+from .transfers import batches, bring
 
 
 def fetch(checkpoint: CheckpointRef, folder: Path, directory: Path) -> None:
@@ -35,25 +27,26 @@ def fetch(checkpoint: CheckpointRef, folder: Path, directory: Path) -> None:
     Raises BrokenCheckpoint where it is not whole, in which case the folder may hold a part of it, and Unavailable
     where the store cannot be reached, for then nothing is known about the checkpoint.
     """
-    files, path = open_store(resolve(checkpoint.uri, directory))
-    folder.mkdir(parents=True)
+    with opened(resolve(checkpoint.uri, directory)) as (files, path):
+        folder.mkdir(parents=True)
+        _copy(files, path, checkpoint.checksum, folder)
+
+
+def _copy(files: Any, path: str, checksum: str, folder: Path) -> None:
     local = Path(path) if isinstance(files, LocalFileSystem) else None
     _refuse_link(None if local is None else link_to(local))
-    manifest = Manifest.from_bytes(_read(files, f"{path}/{MANIFEST}"), checkpoint.checksum)
-    for entry in manifest.files:
-        _refuse_link(None if local is None else first_link(local, local / entry.path))
-        _fetch(files, path, entry, folder / entry.path)
+    manifest = Manifest.from_bytes(_read(files, f"{path}/{MANIFEST}"), checksum)
+    if local is not None:
+        for entry in manifest.files:
+            _refuse_link(first_link(local, local / entry.path))
+    for batch in batches(files, manifest.files):
+        _fetch(files, path, batch, folder)
 
 
 def _refuse_link(link: Path | None) -> None:
     """What a link leads to may be anywhere, and is not what was saved."""
     if link is not None:
         raise BrokenCheckpoint(f"{link} is a link")
-
-
-def text_of(error: Exception) -> str:
-    """What an error of a file system says, or where it says nothing its kind."""
-    return str(error) or type(error).__name__
 
 
 def _read(files: Any, path: str) -> bytes:
@@ -65,15 +58,23 @@ def _read(files: Any, path: str) -> bytes:
         raise Unavailable(f"{path!r} cannot be read: {text_of(error)}") from error
 
 
-def _fetch(files: Any, path: str, entry: FileEntry, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _fetch(files: Any, path: str, batch: Sequence[FileEntry], folder: Path) -> None:
     try:
-        files.get_file(f"{path}/{entry.path}", str(target))
+        bring(files, path, batch, folder)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise BrokenCheckpoint(f"{entry.path} is missing") from error
+        if len(batch) == 1:
+            raise BrokenCheckpoint(f"{batch[0].path} is missing") from error
+        # Which of them it is shows one by one.
+        for entry in batch:
+            _fetch(files, path, [entry], folder)
     except Exception as error:
-        raise Unavailable(f"{path}/{entry.path} cannot be read: {text_of(error)}") from error
-    if target.stat().st_size != entry.size_bytes:
-        raise BrokenCheckpoint(f"{entry.path} has {target.stat().st_size} bytes instead of {entry.size_bytes}")
-    if sha256_of(target) != entry.sha256:
+        raise Unavailable(f"{path}/{batch[0].path} cannot be read: {text_of(error)}") from error
+    for entry in batch:
+        _verify(entry, folder / entry.path)
+
+
+def _verify(entry: FileEntry, file: Path) -> None:
+    if file.stat().st_size != entry.size_bytes:
+        raise BrokenCheckpoint(f"{entry.path} has {file.stat().st_size} bytes instead of {entry.size_bytes}")
+    if sha256_of(file) != entry.sha256:
         raise BrokenCheckpoint(f"{entry.path} was changed (its SHA-256 differs)")

@@ -15,10 +15,12 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import InvalidInput, Unavailable
+from . import buckets
 from .local_stores import check_there, is_ours, link_to, root_of
 from .manifest import MANIFEST, is_manifest_of_ours
+from .opening import FLAT, is_of, opened, text_of
 from .paths import CheckpointPath
-from .reading import open_store, text_of
+from .s3_requests import abort, left_in
 from .storage import is_relative, resolve
 
 logger = logging.getLogger(__name__)
@@ -34,11 +36,11 @@ def remove(uri: str, directory: Path) -> None:
     if place is None or _strays(uri):
         raise InvalidInput(f"{uri!r} is not the address of a checkpoint; nothing was deleted")
     try:
-        files, path = open_store(resolve(uri, directory))
-        if isinstance(files, LocalFileSystem):
-            _remove_locally(Path(path), place)
-        else:
-            _remove_remotely(files, path, place)
+        with opened(resolve(uri, directory)) as (files, path):
+            if isinstance(files, LocalFileSystem):
+                _remove_locally(Path(path), place)
+            else:
+                _remove_remotely(files, path, place)
     except Exception as error:
         raise Unavailable(f"the checkpoint {uri!r} cannot be deleted: {text_of(error)}") from error
 
@@ -79,9 +81,11 @@ def _remove_if_empty(trial_folder: Path) -> None:
 def _remove_remotely(files: Any, path: str, place: CheckpointPath) -> None:
     """What has no manifest never became whole; it is one of ours where it lies in the part of a database."""
     try:
-        ours = is_manifest_of_ours(files.cat_file(f"{path}/{MANIFEST}"))
+        ours = whole = is_manifest_of_ours(files.cat_file(f"{path}/{MANIFEST}"))
     except FileNotFoundError:
-        ours = bool(place.database_id)
+        if is_of(files, FLAT):
+            buckets.check_there(files, path)
+        ours, whole = bool(place.database_id), False
     if not ours:
         logger.warning("%s has no manifest of Rungmaster's and is left; delete it by hand if it is not wanted", path)
         return
@@ -89,3 +93,7 @@ def _remove_remotely(files: Any, path: str, place: CheckpointPath) -> None:
         files.rm_file(f"{path}/{MANIFEST}")
     with contextlib.suppress(FileNotFoundError):
         files.rm(path, recursive=True)
+    if not whole:
+        abort(files, path)
+    if left := left_in(files, path):
+        raise OSError(f"{len(left)} of its objects could not be deleted, {left[0]} for one")

@@ -76,7 +76,7 @@ def test_what_can_be_started_is_not_objected_to_and_leaves_nothing_behind(here: 
         ({"entrypoint": ["./env.sh"]}, "its first line names 'pyhton', which is not here"),
         ({"entrypoint": ["./windows.sh"]}, r"its first line names '/bin/sh\\r', which is not here"),
         ({"checkpoints": {"storage": "train.py"}}, "train.py, cannot be made: it is a file"),
-        ({"checkpoints": {"storage": "s3://bucket/x"}}, r"not installed here: pip install 'rungmaster\[s3\]'"),
+        ({"checkpoints": {"storage": "az://bucket/x"}}, r"not installed here: pip install 'rungmaster\[azure\]'"),
         ({"checkpoints": {"storage": "simplecache::az://bucket/x"}}, r"pip install 'rungmaster\[azure\]'"),
         ({"checkpoints": {"storage": "/proc/nope/ck"}}, "/proc/nope/ck, cannot be made"),
         ({"checkpoints": {"storage": "train.py/ck"}}, "train.py/ck, cannot be made: Not a directory"),

@@ -208,9 +208,9 @@ def test_a_wrong_target_is_refused_before_anything_is_read(searched: tuple[Path,
     [
         ("nowhere://bucket/1/0/1-4-abc", "nowhere"),
         pytest.param(
-            "s3://bucket/1/0/1-4-abc",
-            r"pip install 'rungmaster\[s3\]'",
-            marks=pytest.mark.skipif(find_spec("s3fs") is not None, reason="s3fs is installed"),
+            "az://bucket/1/0/1-4-abc",
+            r"pip install 'rungmaster\[azure\]'",
+            marks=pytest.mark.skipif(find_spec("adlfs") is not None, reason="adlfs is installed"),
         ),
     ],
 )

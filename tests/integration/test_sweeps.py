@@ -37,6 +37,7 @@ from rungmaster.shared.wire.session import (
     SessionResponse,
     Swept,
 )
+from rungmaster.worker.checkpoints.remote_saves import BegunSave
 from rungmaster.worker.checkpoints.store import CheckpointStore
 
 from .ledger_rows import START, checkpoint, created, event, experiment, lease, trial, worker
@@ -60,7 +61,7 @@ class Store:
     def save(self, what: str, trial: int, token: int, experiment: int = 1, age: float = 2 * DAY) -> CheckpointSaved:
         """Saves one as a worker does, so long ago."""
         lease = LeaseRef(experiment, trial, token)
-        saved = CheckpointStore(self.folder).save(self.storage, self.database_id, lease, 3, self._trained)
+        saved = CheckpointStore(self.folder).save(self.storage, self.database_id, lease, 3, BegunSave(self._trained))
         folder, then = Path(self.storage, saved.path), time.time() - age
         for path in [folder, *folder.rglob("*")]:
             os.utime(path, (then, then))

@@ -116,7 +116,7 @@ def test_wrong_use_fails_the_trial_and_says_what_to_do(tmp_path: Path, code: str
         ({"command": ("train.sh",)}, "there is no such program on PATH; to run the file here, write './train.sh'"),
         ({"command": ("python3", "trainig.py")}, "there is no file 'trainig.py'; did you mean 'training.py'?"),
         ({"checkpoint_storage": "nonsense://bucket"}, "Protocol not known: nonsense"),
-        ({"checkpoint_storage": "s3://bucket"}, "not installed here: pip install 'rungmaster[s3]'"),
+        ({"checkpoint_storage": "az://bucket"}, "not installed here: pip install 'rungmaster[azure]'"),
         ({"checkpoint_storage": "/proc/nope/ck"}, "the folder for checkpoints, /proc/nope/ck, cannot be made"),
     ],
 )

@@ -21,6 +21,7 @@ from rungmaster.shared.errors import CannotStart, InvalidInput, Unavailable
 from rungmaster.shared.wire.model import LeaseRef
 from rungmaster.shared.wire.session import CheckpointRef, CheckpointSaved, Sweep
 from rungmaster.worker.checkpoints import store as store_module
+from rungmaster.worker.checkpoints.remote_saves import BegunSave
 from rungmaster.worker.checkpoints.store import CheckpointStore, EmptyStorage, Loaded
 
 LEASE = LeaseRef(1, 7, 3)
@@ -74,7 +75,7 @@ class Kept:
 
 
 def keep(store: CheckpointStore, storage: str, resource: int, folder: Path, database: str = "") -> Kept:
-    return Kept(storage, store.save(storage, database, LEASE, resource, folder))
+    return Kept(storage, store.save(storage, database, LEASE, resource, BegunSave(folder)))
 
 
 def reference(kept: Kept) -> CheckpointRef:
@@ -202,7 +203,7 @@ def test_another_trials_checkpoint_is_loaded_and_another_experiments_is_not(
 ) -> None:
     refs = {}
     for lease in (LEASE, LeaseRef(1, 8, 1), LeaseRef(2, 7, 1)):
-        saved = store.save(storage, DATABASE, lease, 9, folder)
+        saved = store.save(storage, DATABASE, lease, 9, BegunSave(folder))
         refs[lease[:2]] = CheckpointRef(address_in(storage, saved.path), 9, saved.checksum)
     loaded = store.load(storage, [refs[2, 7], refs[1, 8], refs[1, 7]], tmp_path / "loaded", experiment_id=1)
     assert (loaded.source, loaded.broken_uris) == (refs[1, 8], (refs[2, 7].uri,))

@@ -13,6 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from rungmaster.shared.errors import Unavailable
 from rungmaster.shared.wire.model import LeaseRef
 from rungmaster.shared.wire.session import CheckpointRef, CheckpointSaved
+from rungmaster.worker.checkpoints.remote_saves import BegunSave
 from rungmaster.worker.checkpoints.store import CheckpointStore
 
 REFUSALS = [
@@ -64,7 +65,7 @@ def save(store: CheckpointStore, tmp_path: Path) -> CheckpointSaved:
     folder = tmp_path / "training"
     folder.mkdir(exist_ok=True)
     (folder / "model.bin").write_bytes(b"weights")
-    return store.save(f"memory://{tmp_path}/store", "", LeaseRef(1, 7, 3), 3, folder)
+    return store.save(f"memory://{tmp_path}/store", "", LeaseRef(1, 7, 3), 3, BegunSave(folder))
 
 
 def raising(error: Exception) -> Callable[..., None]:

@@ -19,6 +19,7 @@ from rungmaster.shared.checkpoints.storage import address_in
 from rungmaster.shared.errors import InvalidInput, Unavailable
 from rungmaster.shared.wire.model import LeaseRef
 from rungmaster.shared.wire.session import BEFORE_ALL_TRIALS, TrialRef
+from rungmaster.worker.checkpoints.remote_saves import BegunSave
 from rungmaster.worker.checkpoints.store import CheckpointStore
 
 DATABASE, OTHER = "0123456789abcdef", "fedcba9876543210"
@@ -41,7 +42,9 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def save(storage: str, folder: Path, trial: int = 0, token: int = 1, experiment: int = 1) -> str:
     """Saves a checkpoint as a worker does, and gives its address."""
     store = CheckpointStore(folder.parent)
-    return address_in(storage, store.save(storage, DATABASE, LeaseRef(experiment, trial, token), 3, folder).path)
+    return address_in(
+        storage, store.save(storage, DATABASE, LeaseRef(experiment, trial, token), 3, BegunSave(folder)).path
+    )
 
 
 def age(folder: Path, seconds: float = 2 * DAY) -> None:

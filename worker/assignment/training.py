@@ -184,8 +184,9 @@ class Training:
         await in_thread(self._place.check_allowed, self.assignment)
         await asyncio.to_thread(self._folder.mkdir, parents=True)
         assignment = self.assignment
-        storage, database_id, used = assignment.checkpoint_storage, assignment.database_id, assignment.storage_used
-        await in_thread(partial(self._place.store.check, storage, database_id, used=used))
+        storage, check = assignment.checkpoint_storage, partial(self._place.store.check, used=assignment.storage_used)
+        attempt = partial(in_thread, check, storage, assignment.database_id)
+        await self._place.outages.bridge(storage, attempt, self._to_end)
         start = await self._load()
         loop = asyncio.get_running_loop()
         conversation = Conversation(
@@ -222,11 +223,9 @@ class Training:
         """The checkpoint to start from, in the trial's folder, and what the training process is told."""
         assignment = self.assignment
         folder = self._folder / "checkpoint"
-        storage = assignment.checkpoint_storage
         load = partial(self._place.store.load, experiment_id=assignment.lease.experiment_id)
-        loaded = await self._place.outages.bridge(
-            storage, lambda: in_thread(load, storage, assignment.checkpoints, folder), self._to_end
-        )
+        attempt = partial(in_thread, load, assignment.checkpoint_storage, assignment.checkpoints, folder)
+        loaded = await self._place.outages.bridge(assignment.checkpoint_storage, attempt, self._to_end)
         if loaded.broken:
             told = _describe_broken(loaded)
             self._log.error("trial %s: %s", self._name, "; ".join(told.split("\n")))

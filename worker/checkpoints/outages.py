@@ -19,6 +19,7 @@ SILENCE_S = 5.0
 #: Seconds until an outage is logged again; each further time doubles them.
 _AGAIN_S = 30.0
 
+#: What takes long may be a large checkpoint on its way as well as a store that does not answer.
 _UNDER_WAY = Unavailable("a load or a save is still under way")
 
 T = TypeVar("T")
@@ -92,7 +93,10 @@ class Outages:
         outage = self._outages.setdefault(store, _Outage(since, now))
         outage.error = cause_of(error)
         outage.waiting += first
-        if now >= outage.told_again_at:
+        if error is _UNDER_WAY:
+            if began:
+                logger.info("%s", self._describe(store))
+        elif now >= outage.told_again_at:
             logger.warning("%s; what needs it waits", self._describe(store))
             outage.told_again_at, outage.pause_s = now + outage.pause_s, 2 * outage.pause_s
         if began:
@@ -111,6 +115,8 @@ class Outages:
     def _describe(self, store: str) -> str:
         outage = self._outages[store]
         since = self._clock() - outage.since
+        if outage.error == str(_UNDER_WAY):
+            return f"a load or a save in the checkpoint store {store!r} is still under way after {since:.0f} s"
         return f"the checkpoint store {store!r} does not answer since {since:.0f} s: {outage.error}"
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
+from ...shared.checkpoints import buckets
 from ...shared.checkpoints.local_stores import check_there, root_of
-from ...shared.checkpoints.reading import text_of
-from ...shared.errors import Unavailable
 
 
 class Roots:
@@ -37,15 +36,5 @@ class Roots:
             self.used(root_of(Path(path)))
             check_there(root_of(Path(path)))
         else:
-            _check_bucket(files, path)
-
-
-def _check_bucket(files: Any, path: str) -> None:
-    """An object store has no folders: what can be gone is the first part of a path, and all with it."""
-    bucket = "/" * path.startswith("/") + path.strip("/").partition("/")[0]
-    try:
-        files.info(bucket)
-    except FileNotFoundError:
-        raise Unavailable(f"{bucket!r} is gone; was the bucket deleted or renamed?") from None
-    except Exception as error:
-        raise Unavailable(f"{bucket!r} cannot be read: {text_of(error)}") from error
+            # An object store has no folders: what can be gone is the first part of a path, and all with it.
+            buckets.check_there(files, path)

@@ -9,27 +9,28 @@ Everything here blocks; the agent calls it in threads.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
+from ...shared.checkpoints.buckets import check_bucket
 from ...shared.checkpoints.leftovers import Portion, look_through
 from ...shared.checkpoints.local_stores import root_of
-from ...shared.checkpoints.manifest import MANIFEST, BrokenCheckpoint, Manifest, describe
+from ...shared.checkpoints.manifest import MANIFEST, BrokenCheckpoint, Manifest
+from ...shared.checkpoints.opening import open_store, opened, text_of
 from ...shared.checkpoints.paths import PARTIAL, CheckpointPath
-from ...shared.checkpoints.reading import fetch, open_store, text_of
+from ...shared.checkpoints.reading import fetch
 from ...shared.checkpoints.removal import remove
 from ...shared.checkpoints.storage import LOCAL, address_in, check_allowed, check_folder, check_packages, resolve
 from ...shared.errors import FULL, CannotStart, InvalidInput, Unavailable
 from ...shared.files import sync
 from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import CheckpointRef, CheckpointSaved, Sweep
+from .remote_saves import BegunSave, save_remotely
 from .roots import Roots
 
 
@@ -57,8 +58,9 @@ class CheckpointStore:
         self._roots = Roots()
 
     def check(self, storage: str, database_id: str, *, used: bool) -> None:
-        """Raises CannotStart where this machine lacks what it takes to keep a database's checkpoints there, and
-        EmptyStorage where others have saved some (`used`) and nothing is here.
+        """Raises CannotStart where this machine lacks what it takes to keep a database's checkpoints there (a package,
+        a right, the bucket), Unavailable where an object store does not answer, and EmptyStorage where others have
+        saved some (`used`) and nothing is here.
 
         Looked at until it is good: a store that could be used once and cannot be now is out of reach.
         """
@@ -70,39 +72,46 @@ class CheckpointStore:
         except InvalidInput as error:
             raise CannotStart(str(error)) from error
         check_packages(url)
-        if url.startswith(LOCAL):
-            folder = Path(url.removeprefix(LOCAL))
-            root = folder / database_id
-            try:
-                if used:
-                    _check_used(root)
-                check_folder(folder)
-                root.mkdir(exist_ok=True)
-            except OSError:
-                return
-            self._roots.used(folder)
-            self._roots.used(root)
+        if not url.startswith(LOCAL):
+            check_bucket(url)
+        elif not self._is_made(Path(url.removeprefix(LOCAL)), database_id, used=used):
+            return
         self._usable.add(storage)
 
-    def save(self, storage: str, database_id: str, lease: LeaseRef, resource: int, folder: Path) -> CheckpointSaved:
+    def _is_made(self, folder: Path, database_id: str, *, used: bool) -> bool:
+        """Makes the folders of a local store; False where they are out of reach now."""
+        root = folder / database_id
+        try:
+            if used:
+                _check_used(root)
+            check_folder(folder)
+            root.mkdir(exist_ok=True)
+        except OSError:
+            return False
+        self._roots.used(folder)
+        self._roots.used(root)
+        return True
+
+    def save(self, storage: str, database_id: str, lease: LeaseRef, resource: int, save: BegunSave) -> CheckpointSaved:
         """Copies a folder into the store. It exists there only once all of it is there.
 
         Raises InvalidInput for content that cannot be kept, Unavailable where the store cannot be written.
         """
-        manifest = describe(folder)
-        content = manifest.to_bytes()
-        place = CheckpointPath(database_id, *lease, resource, secrets.token_hex(4))
+        manifest = save.described()
+        local = self._resolve(storage).startswith(LOCAL)
+        # On a disk nothing is left of an attempt that failed, and another one has a place of its own.
+        place = CheckpointPath(database_id, *lease, resource, secrets.token_hex(4) if local else save.random)
         try:
-            files, path = open_store(self._resolve(address_in(storage, str(place))))
-            if isinstance(files, LocalFileSystem):
-                self._roots.check_used(Path(path))
-                _save_locally(Path(path), lease.token, folder, manifest, content)
-                self._roots.used(root_of(Path(path)))
-            else:
-                _save_remotely(files, path, folder, manifest, content)
+            with opened(self._resolve(address_in(storage, str(place)))) as (files, path):
+                if isinstance(files, LocalFileSystem):
+                    self._roots.check_used(Path(path))
+                    _save_locally(Path(path), lease.token, save.folder, manifest)
+                    self._roots.used(root_of(Path(path)))
+                else:
+                    save_remotely(files, path, save)
         except Exception as error:
             raise Unavailable(f"the checkpoint store {storage!r} cannot be written: {text_of(error)}") from error
-        return CheckpointSaved(str(place), resource, manifest.size_bytes, hashlib.sha256(content).hexdigest())
+        return CheckpointSaved(str(place), resource, manifest.size_bytes, manifest.checksum)
 
     def load(
         self,
@@ -186,7 +195,7 @@ def _check_used(root: Path) -> None:
             ) from None
 
 
-def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest, content: bytes) -> None:
+def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest) -> None:
     """Writes beside the final place, makes it durable, and moves it there in one step."""
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +207,7 @@ def _save_locally(path: Path, token: int, folder: Path, manifest: Manifest, cont
             shutil.copyfile(folder / entry.path, target)
             sync(target)
         partial.mkdir(exist_ok=True)
-        (partial / MANIFEST).write_bytes(content)
+        (partial / MANIFEST).write_bytes(manifest.to_bytes())
         sync(partial / MANIFEST)
         for inner in [partial, *(each for each in partial.rglob("*") if each.is_dir())]:
             sync(inner)
@@ -215,12 +224,3 @@ def _sweep(trial_folder: Path, token: int) -> None:
         unfinished = PARTIAL.fullmatch(left.name)
         if unfinished and int(unfinished[1]) < token:
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _save_remotely(files: Any, path: str, folder: Path, manifest: Manifest, content: bytes) -> None:
-    for entry in manifest.files:
-        target = f"{path}/{entry.path}"
-        files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        files.put_file(str(folder / entry.path), target)
-    files.makedirs(path, exist_ok=True)
-    files.pipe_file(f"{path}/{MANIFEST}", content)

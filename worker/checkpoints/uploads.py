@@ -17,6 +17,7 @@ from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import CheckpointSaved
 from ..trial.takeover import take_over
 from .outages import Outages
+from .remote_saves import BegunSave
 from .store import CheckpointStore
 
 logger = logging.getLogger(__name__)
@@ -99,12 +100,12 @@ class Uploads:
             await asyncio.gather(self._upload, return_exceptions=True)
 
     async def _bring(self, resource: int, staged: Path) -> None:
-        save = partial(self._save, resource, staged)
+        save = partial(self._save, resource, BegunSave(staged))
         self._saved(await self._outages.bridge(self._storage, save, self._unwanted))
         await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
 
-    async def _save(self, resource: int, staged: Path) -> CheckpointSaved:
-        saving = in_thread(self._store.save, self._storage, self._database_id, self._lease, resource, staged)
+    async def _save(self, resource: int, save: BegunSave) -> CheckpointSaved:
+        saving = in_thread(self._store.save, self._storage, self._database_id, self._lease, resource, save)
         try:
             return await asyncio.shield(saving)
         except asyncio.CancelledError:
