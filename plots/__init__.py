@@ -14,7 +14,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import MissingExtra, NothingToShow
     from .history import Curve, History, Record
-    from .kinds import KINDS, Kind, best, curves, draw
+    from .kinds import (
+        KINDS,
+        Kind,
+        best,
+        compare,
+        curves,
+        draw,
+        importance,
+        lineage,
+        parallel,
+        rungs,
+        schedules,
+        slices,
+        timeline,
+    )
 
 __all__ = [
     "KINDS",
@@ -25,8 +39,16 @@ __all__ = [
     "NothingToShow",
     "Record",
     "best",
+    "compare",
     "curves",
     "draw",
+    "importance",
+    "lineage",
+    "parallel",
+    "rungs",
+    "schedules",
+    "slices",
+    "timeline",
 ]
 
 _HOMES = {

@@ -16,7 +16,7 @@ from .style import Style
 from .text import plain
 
 _LOG_LEVELS = 8.0
-_LOG_VALUES = 30.0
+_LOG_VALUES = 15.0
 _MOST_TICKS = 9
 #: Room beside the values, as a part of their range; at the better end twice that, for labels.
 _BESIDE = 0.05
@@ -65,8 +65,8 @@ def extent(values: NDArray, sign: int) -> Extent:
     if log:
         ends = (high / low) ** _BESIDE
         return Extent(low / ends ** (2 if sign > 0 else 1), high * ends ** (1 if sign > 0 else 2), True)
-    ends = _BESIDE * (high - low)
-    return Extent(low - ends * (2 if sign > 0 else 1), high + ends * (1 if sign > 0 else 2), False)
+    ends, floor = _BESIDE * (high - low), (0.0 if full_low >= 0 else -math.inf)
+    return Extent(max(floor, low - ends * (2 if sign > 0 else 1)), high + ends * (1 if sign > 0 else 2), False)
 
 
 def value_axis(history: History, shown: Extent) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def value_axis(history: History, shown: Extent) -> dict[str, Any]:
 def log_ticks(low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis with numbers that can be read: 1, 2 and 5 times powers of ten, or these alone where many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    steps = (1, 2, 5) if math.log10(high / low) <= 2.5 else (1,)
     apart = max(1, (last - first) // 8)
     values = [step * 10.0**power for power in range(first, last + 1, apart) for step in steps]
     values = [value for value in values if low <= value <= high]
@@ -112,3 +112,12 @@ def time_unit(seconds: float) -> tuple[str, float]:
         if seconds >= 2 * size:
             return name, size
     return "seconds", 1.0
+
+
+def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers from `low` to `high`, evenly spaced."""
+    rough = (high - low) / max(1, most - 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [round(place * step, 12) for place in range(first, math.floor(high / step + 1e-9) + 1)]

@@ -14,9 +14,9 @@ class Fate(StrEnum):
 
     STOPPED = "stopped early"
     GONE = "discarded or cancelled"
+    FAILED = "failed or diverged"
     WAITING = "waits at a rung"
     RUNNING = "running"
-    FAILED = "failed or diverged"
     FULL = "trained in full"
     PENDING = "not begun"
 

@@ -34,9 +34,13 @@ class Kind:
         """Why it has nothing to show of an experiment, as a sentence; empty where it has something."""
         return self._module.applies(history)
 
-    def draw(self, history: History, style: Style) -> Figure:
-        """The figure. Raises NothingToShow with that sentence."""
-        return self._module.draw(history, style)
+    def draw(self, histories: Sequence[History], style: Style) -> Figure:
+        """The figure. Raises NothingToShow with that sentence, InvalidInput where it is of one experiment alone."""
+        if self.name == "compare":
+            return self._module.draw(histories, style)
+        if len(histories) != 1:
+            raise InvalidInput(f"the figure {self.name} is of one experiment, got {len(histories)}")
+        return self._module.draw(histories[0], style)
 
 
 KINDS = {
@@ -44,6 +48,16 @@ KINDS = {
     for kind in (
         Kind("curves", "Learning curves", "what each trial reported, coloured by what became of it, with the rungs"),
         Kind("best", "Best result so far", "over time and over the resource that was spent"),
+        Kind("rungs", "Rungs", "brackets and rungs as steps, on which the trials climb"),
+        Kind("parallel", "Hyperparameters and results", "a line for each trial through all its hyperparameters"),
+        Kind(
+            "importance", "Importance of hyperparameters", "how much each matters for the result, and how sure that is"
+        ),
+        Kind("slices", "Each hyperparameter against the result", "a panel for each hyperparameter"),
+        Kind("timeline", "Workers and slots", "who trained what, who was idle, what was lost"),
+        Kind("lineage", "Lineage of the population", "who went on from whose checkpoint (pbt)"),
+        Kind("schedules", "Schedules of hyperparameters", "with which values each model was trained (pbt)"),
+        Kind("compare", "Best result so far", "several experiments, over time and over the resource that each spent"),
     )
 }
 
@@ -60,10 +74,7 @@ def draw(kind: str, history: History | Sequence[History], **options: Unpack[Styl
         raise InvalidInput(f"there is no figure {kind!r}{told} There are: {', '.join(KINDS)}")
     graph_objects()
     style = Style(**options)
-    histories = (history,) if isinstance(history, History) else tuple(history)
-    if len(histories) != 1:
-        raise InvalidInput(f"the figure {kind} is of one experiment, got {len(histories)}")
-    return KINDS[kind].draw(histories[0], style)
+    return KINDS[kind].draw((history,) if isinstance(history, History) else tuple(history), style)
 
 
 def curves(history: History, **options: Unpack[StyleOptions]) -> Figure:
@@ -74,3 +85,43 @@ def curves(history: History, **options: Unpack[StyleOptions]) -> Figure:
 def best(history: History, **options: Unpack[StyleOptions]) -> Figure:
     """The best result so far, over time and over the resource that was spent."""
     return draw("best", history, **options)
+
+
+def rungs(history: History, **options: Unpack[StyleOptions]) -> Figure:
+    """Brackets and rungs as steps, on which the trials climb."""
+    return draw("rungs", history, **options)
+
+
+def parallel(history: History, **options: Unpack[StyleOptions]) -> Figure:
+    """A line for each trial through all its hyperparameters to its result."""
+    return draw("parallel", history, **options)
+
+
+def importance(history: History, **options: Unpack[StyleOptions]) -> Figure:
+    """How much each hyperparameter matters for the result, with its uncertainty. Needs scikit-learn."""
+    return draw("importance", history, **options)
+
+
+def slices(history: History, **options: Unpack[StyleOptions]) -> Figure:
+    """A panel for each hyperparameter: its values against the results."""
+    return draw("slices", history, **options)
+
+
+def timeline(history: History, **options: Unpack[StyleOptions]) -> Figure:
+    """Workers and slots: who trained what, who was idle, and what was lost."""
+    return draw("timeline", history, **options)
+
+
+def lineage(history: History, **options: Unpack[StyleOptions]) -> Figure:
+    """Population based training: who went on from whose checkpoint."""
+    return draw("lineage", history, **options)
+
+
+def schedules(history: History, **options: Unpack[StyleOptions]) -> Figure:
+    """Population based training: with which hyperparameters each model was trained."""
+    return draw("schedules", history, **options)
+
+
+def compare(histories: Sequence[History], **options: Unpack[StyleOptions]) -> Figure:
+    """The best of several experiments, over time and over the resource that each spent."""
+    return draw("compare", histories, **options)

@@ -141,9 +141,16 @@ class Style:
         if self.title:
             told = [f"<b>{heading}</b>", *(_name(each) for each in histories[:2])]
             more = f"<br><sup>{subtitle}</sup>" if subtitle else ""
-            title = {"text": " · ".join(told) + more, "x": 0, "xref": "paper", "xanchor": "left", "y": 0.97}
+            title = {
+                "text": " · ".join(told) + more,
+                "x": 0,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": 1,
+                "pad": {"t": 16},
+            }
             figure.update_layout(title=title | {"yanchor": "top", "font": {"size": 17, "color": colours.ink}})
-            figure.update_layout(margin_t=108 if subtitle else 88)
+            figure.update_layout(margin_t=100 if subtitle else 80)
         elif subtitle:
             figure.add_annotation(
                 text=subtitle, xref="paper", yref="paper", x=1, y=1, xanchor="right", yanchor="bottom", showarrow=False,

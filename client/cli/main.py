@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trials": ("rungmaster.client.cli.commands.trials:trials", "List the trials of an experiment."),
     "trial": ("rungmaster.client.cli.commands.trials:trial", "Show one trial, its assignments and checkpoints."),
     "metrics": ("rungmaster.client.cli.commands.trials:metrics", "List what a trial reported."),
+    "plot": ("rungmaster.client.cli.commands.plot:command", "Draw a figure of a search into a file."),
     "checkpoint": (
         "rungmaster.client.cli.commands.checkpoint:command",
         "Fetch the model of the best trial, or of another.",

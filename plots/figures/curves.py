@@ -86,7 +86,7 @@ def _lines(kind: Fate, curves: Mapping[int, Curve], most: int, drawn: int, style
 
 
 def _opacity(kind: Fate, drawn: int) -> float:
-    if kind in (Fate.STOPPED, Fate.WAITING, Fate.GONE):
+    if kind in (Fate.STOPPED, Fate.WAITING, Fate.GONE, Fate.FAILED):
         return 0.75 if drawn <= 100 else 0.5 if drawn <= 1000 else 0.3
     return 0.95
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -135,16 +136,39 @@ def large(trials: int = 10_000, reports: int = 100) -> History:
 
 
 def _trial_like(like: TrialInfo, number: int, best: float, reports: int) -> TrialInfo:
-    from dataclasses import replace
-
     given = {**like.hparams, "noise": number / 10_000}
     return replace(like, trial_id=number, hparams=given, resource=reports, metric=best, best_metric=best)
 
 
 def _with(small: History, infos: list[TrialInfo], curves: dict[int, Curve], events: list[Event]) -> History:
-    from dataclasses import replace
-
     best = min(infos, key=lambda info: info.best_metric or 0.0)
     spent = sum(info.resource for info in infos)
     experiment = replace(small.experiment, best_trial=best, planned_trials=len(infos), resource_spent=spent)
     return replace(small, experiment=experiment, trials=tuple(infos), curves=curves, events=tuple(events))
+
+
+def population() -> History:
+    """Population based training: of three members the worst takes over from the best at resource 3 and at 9."""
+    small = search(5)
+    given = {"learning_rate": 0.01, "width": 64, "solver": "adam", "depth": "small", "noise": 0.5, "batch_size": 64}
+    ways = [(0, None, 0, 27), (1, None, 0, 3), (2, None, 0, 9), (3, 0, 3, 27), (4, 3, 9, 27)]
+    curves, infos, events = {}, [], []
+    for number, parent, begin, end in ways:
+        like = small.trials[0]
+        state = TrialState.COMPLETED if end == 27 else TrialState.STOPPED
+        hparams = {**given, "learning_rate": 0.01 / (1 + number)}
+        trained = np.arange(begin + 1, end + 1)
+        curves[number] = Curve(trained, 1 / trained + number / 100, trained * 2.0)
+        infos.append(replace(
+            like, trial_id=number, state=state, hparams=hparams, resource=end, target=end,
+                             parent=parent, start_resource=begin, metric=1 / end, best_metric=1 / end + number / 100,
+        ))  # fmt: skip
+    for kind, number, data in (
+        *(("trial_created", number, {"bracket": 0, "target": 3}) for number in range(3)),
+        ("decision", 1, {"action": "stop"}),
+        ("trial_created", 3, {"parent": 0, "from": 3}),
+        ("decision", 2, {"action": "stop"}),
+        ("trial_created", 4, {"parent": 3, "from": 9}),
+    ):
+        events.append(Event(len(events) + 1, 3, number, START, kind, data))
+    return _with(small, infos, curves, events)

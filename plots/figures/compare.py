@@ -1,0 +1,103 @@
+"""Several experiments: the best of each over time, and over the resource that it spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...shared.errors import InvalidInput
+from ..axes import extent, time_unit, value_axis
+from ..errors import NothingToShow
+from ..history import History
+from ..segments import places
+from ..style import DASHES, Style
+from ..text import duration, number, plain
+
+_MOST_RECORDS = 2000
+MOST = 12
+
+
+def applies(history: History) -> str:
+    """Why one of them has nothing to show; empty where it has something."""
+    if not history.is_searched:
+        return (
+            f"the best is known of {history.experiment.metric}, by which the search goes, and not of {history.metric}"
+        )
+    return "" if history.records else f"experiment {history.experiment.experiment_id} has no result yet"
+
+
+def draw(histories: Sequence[History], style: Style) -> Any:
+    """The figure. Raises NothingToShow where none has a result, InvalidInput where they cannot be compared."""
+    shown = [history for history in histories if not applies(history)]
+    if not shown:
+        raise NothingToShow("; ".join(map(applies, histories)) or "there is no experiment to compare")
+    _refuse(shown)
+    first = shown[0]
+    figure = style.figure(
+        "compare", "Best result so far", tuple(shown) if len(shown) <= 2 else (), _told(histories, shown)
+    )
+    longest = max(history.elapsed_s for history in shown)
+    unit, size = time_unit(longest)
+    span = extent(np.array([record.value for history in shown for record in history.records]), first.sign)
+    for place, history in enumerate(shown):
+        for trace in _lines(history, place, size, style):
+            figure.add_trace(trace)
+    axis, units = value_axis(first, span), sorted({plain(history.experiment.unit) for history in shown})
+    figure.update_layout(
+        yaxis=axis,
+        yaxis2={key: item for key, item in axis.items() if key != "title"} | {"anchor": "x2", "showticklabels": False},
+        xaxis={"title": {"text": unit}, "rangemode": "tozero", "domain": [0, 0.485]},
+        xaxis2={"title": {"text": f"{' or '.join(units)} trained by all trials"}, "rangemode": "tozero",
+                "domain": [0.515, 1], "anchor": "y2"},
+    )  # fmt: skip
+    return figure
+
+
+def _refuse(shown: Sequence[History]) -> None:
+    goals = {(history.metric, history.experiment.goal) for history in shown}
+    if len(goals) > 1:
+        told = ", ".join(
+            f"experiment {each.experiment.experiment_id}: {each.experiment.goal} {each.metric}" for each in shown
+        )
+        raise InvalidInput(f"these experiments have other goals, so that their results cannot be compared: {told}")
+    if len(shown) > MOST:
+        raise InvalidInput(f"at most {MOST} experiments can be told apart in one figure, got {len(shown)}")
+
+
+def _told(histories: Sequence[History], shown: Sequence[History]) -> str:
+    missing = [str(history.experiment.experiment_id) for history in histories if history not in shown]
+    return f"no result yet: experiment {', '.join(missing)}" if missing else ""
+
+
+def _lines(history: History, place: int, size: float, style: Style) -> list[Any]:
+    """Its steps in both panels, with its name at the end of the second."""
+    records = [history.records[at] for at in places(len(history.records), _MOST_RECORDS)]
+    best, unit = records[-1], plain(history.experiment.unit)
+    name = f"{plain(history.experiment.name, 24)} ({history.experiment.experiment_id})"
+    texts = [
+        f"{name}<br>trial {record.trial_id}: {number(record.value)}<br>after {duration(record.time_s)}, "
+        f"{record.spent:,} {unit}"
+        for record in records
+    ]
+    spent = float(max(history.experiment.resource_spent, best.spent))
+    found = []
+    for x, end, axis in (
+        ([record.time_s / size for record in records], history.elapsed_s / size, ""),
+        ([float(record.spent) for record in records], spent, "2"),
+    ):
+        found.append(
+            style.scatter(0)(
+                x=[*x, max(end, x[-1])], y=[*(record.value for record in records), best.value],
+                mode="lines+text" if axis else "lines", hovertemplate="%{hovertext}<extra></extra>",
+                hovertext=[*texts, texts[-1]], legendgroup=str(place), showlegend=not axis,
+                name=f"{name}: {number(best.value)}", xaxis=f"x{axis}", yaxis=f"y{axis}",
+                line={"shape": "hv", "width": 2.6, "color": style.of_series(place),
+                      "dash": DASHES[place % len(DASHES)]},
+            )
+        )  # fmt: skip
+        found[-1].text = [*[""] * len(x), f"<b>{name}</b>"] if axis else None
+        found[-1].textposition = "top left" if history.sign > 0 else "bottom left"
+        found[-1].textfont = {"color": style.of_series(place), "size": 13}
+    return found
