@@ -878,6 +878,28 @@ MUTANTS = (
         "tests/integration/test_metrics.py::test_a_standby_is_alive_and_not_ready_until_it_serves",
     ),
     Mutant(
+        "an autoscaler is not told of promotions that wait",
+        "master/search/asha.py",
+        "sum(rung.waiting_to_go_on for rung in self.rungs[:-1]) or int(",
+        "0 * int(",
+        "tests/unit/test_census.py::"
+        "test_promotions_that_wait_are_pending_when_all_trials_are_made_so_that_nobody_scales_to_nothing",
+    ),
+    Mutant(
+        "a chart of SQLite with a standby",
+        "deploy/kubernetes/rungmaster/templates/checks.yaml",
+        "{{- if and $sqlite (gt (int $v.master.replicas) 1) }}",
+        "{{- if and $sqlite (gt (int $v.master.replicas) 9) }}",
+        "tests/kubernetes/test_chart.py::test_what_cannot_work_is_refused_with_what_to_do",
+    ),
+    Mutant(
+        "a pod that may gain privileges",
+        "deploy/kubernetes/rungmaster/templates/_helpers.tpl",
+        "allowPrivilegeEscalation: false",
+        "allowPrivilegeEscalation: true",
+        "tests/kubernetes/test_chart.py::test_pods_have_no_privilege_and_write_to_volumes_alone",
+    ),
+    Mutant(
         "others may read the tokens",
         "master/services/security/tokens.py",
         "elif self._secrets and mode",
