@@ -3,7 +3,7 @@
 # Needed: Python 3.11 or later, make, a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test storms test-samplers check proto baseline bench bench-peers chaos soak attack mutants clean
+.PHONY: help demo test storms test-samplers check proto baseline bench bench-peers chaos soak attack mutants screenshots clean
 .DELETE_ON_ERROR:
 
 # A python that is named but does not run (a version manager's placeholder, say) is passed over.
@@ -32,6 +32,7 @@ help:
 	@echo 'make soak    thousands of seeds of the simulation, then long chaos (SEEDS=5000 SECONDS=600)'
 	@echo 'make attack  floods against a master over loopback, and what others felt meanwhile (ATTACK=half-open: one alone)'
 	@echo 'make mutants deliberate defects in a copy of the product, each of which must turn a test red'
+	@echo 'make screenshots  the pictures of the page that the README shows, made anew (needs Chromium)'
 	@echo 'make clean   removes what make made'
 
 NEEDS_PYTHON = @test -n '$(PYTHON)' || { echo 'Python 3.11 or later with venv is needed: make PYTHON=/path/to/python3' >&2; exit 1; }
@@ -122,6 +123,10 @@ attack: $(READY)
 # Some alone: make mutants ONLY="session checkpoint" (words in their names)
 mutants: $(READY)
 	$(BIN)/python -P tests/mutants.py $(ONLY)
+
+# A real search and a real browser; Debian has it as `chromium`.
+screenshots: $(READY)
+	PYTHONPATH=tests $(BIN)/python -P tests/dashboard/screenshots.py
 
 clean:
 	rm -rf $(VENV) build .demo .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -106,18 +106,20 @@ class Feed:
         """Looks at the experiment and its trials whenever something happened, with rests."""
         while not self._closed.is_set():
             began = time.monotonic()
+            with self._lock:
+                touched, self._touched = self._touched, set()
             try:
-                self._look()
+                self._look(touched)
             except Unavailable as error:
+                with self._lock:
+                    self._touched |= touched
                 self._show(replace(self.picture, away=str(error)))
             pause_s = max(PACE_S, REST * (time.monotonic() - began))
             self._closed.wait(pause_s)
             self._wake.wait(max(0.0, IDLE_PACE_S - pause_s))
             self._wake.clear()
 
-    def _look(self) -> None:
-        with self._lock:
-            touched, self._touched = self._touched, set()
+    def _look(self, touched: set[int]) -> None:
         experiment = self._client.get(self.experiment_id)
         before = self.picture
         trials = self._trials(before, experiment, touched)

@@ -35,6 +35,11 @@ class FeedHistory:
                 self._next_at = time.monotonic() + max(1.0, REST * (time.monotonic() - began))
             return history
 
+    @property
+    def last(self) -> History | None:
+        """As it was read last, without waiting; None before that."""
+        return self._history
+
     def close(self) -> None:
         """Ends its connection."""
         self._client.close()

@@ -8,8 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...shared.wire.model import Report
+from ...shared.wire.model import Event, Report
 from ..dashboard import looking, of
+from ..feeds.feed import Feed
 from ..feeds.picture import Picture
 from ..rendering import page
 from ..security.sessions import Session
@@ -26,7 +27,8 @@ def show(request: Request, session: Session) -> Response:
     """One trial."""
     experiment_id, trial_id = request.path_params["experiment_id"], request.path_params["trial_id"]
     details = session.client.trial(experiment_id, trial_id)
-    picture = of(request).feeds.feed(experiment_id, session).picture
+    feed = of(request).feeds.feed(experiment_id, session)
+    picture = feed.picture
     reports = list(islice(session.client.metrics(experiment_id, trial_id), _REPORTS))
     unit = picture.experiment.unit
     return page(
@@ -43,9 +45,16 @@ def show(request: Request, session: Session) -> Response:
         rank=_rank(picture, trial_id),
         wanted=wanted_figures(experiment_id, ("curves",), f"?trial={trial_id}"),
         forms=best_forms(details.trial),
-        decisions=[(event, entry(event, unit)) for event in picture.events if event.trial_id == trial_id],
+        decisions=[(event, entry(event, unit)) for event in _events(feed, trial_id)],
         **_measured(reports),
     )
+
+
+def _events(feed: Feed, trial_id: int) -> list[Event]:
+    """What the journal has of a trial, as far as it is known: what figures are drawn from, and what came since."""
+    history = feed.history.last
+    events = {event.event_id: event for event in (*(history.events if history else ()), *feed.picture.events)}
+    return [event for _, event in sorted(events.items()) if event.trial_id == trial_id]
 
 
 def _rank(picture: Picture, trial_id: int) -> tuple[int, int] | None:

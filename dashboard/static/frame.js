@@ -49,6 +49,8 @@ async function draw(kind, text) {
   }
   if (!plot.dataset.drawn) plot.replaceChildren();
   plot.classList.remove("nothing");
+  // The card behind it shows through.
+  Object.assign(figure.layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
   if (figure.layout.height) plot.style.height = `${figure.layout.height}px`;
   await Plotly.react(plot, figure.data, figure.layout, config);
   if (!plot.dataset.drawn) {

@@ -1,4 +1,6 @@
 // Fetches figures and hands them to the frame that draws them; asks again when the page has changed, with rests.
+import { refresh } from "./live.js";
+
 const leastPause = 3000;
 const restFactor = 10;
 const tags = new Map();
@@ -62,7 +64,11 @@ function take(event) {
   }
   if (kind === "height" && Number.isFinite(height)) frame.height = String(Math.min(20000, Math.max(100, height)));
   if (kind === "open" && Number.isInteger(trial) && trial >= 0) location.href = `${place.dataset.trials}/${trial}`;
-  if (kind === "drawn") place.dataset.drawn = `${place.dataset.drawn ?? ""} ${event.data.figure}`.trim();
+  if (kind === "drawn") {
+    // What was read for the first figure, the page may show as well.
+    if (!place.dataset.drawn) refresh();
+    place.dataset.drawn = [...new Set(`${place.dataset.drawn ?? ""} ${event.data.figure}`.trim().split(" "))].join(" ");
+  }
 }
 
 export function start() {
