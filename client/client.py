@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from ..shared.spec.spec import Spec
+    from .notebook.exploring import ExperimentHandle
 
 #: Seconds between two looks at something of which a master gives no stream.
 _POLL_INTERVAL_S = 0.2
@@ -127,6 +128,16 @@ class Client:
     def get(self, experiment_id: int) -> Experiment:
         """An experiment with its spec, brackets, counts and best trial."""
         return self._experiment(experiment_pb2.GetExperimentRequest(experiment_id=experiment_id))
+
+    def experiment(self, experiment_id: int) -> ExperimentHandle:
+        """An experiment to look at, in a notebook above all: its frames, figures and end. It is asked for as needed.
+
+        client.experiment(3).plot.curves()
+        client.experiment(3).wait()
+        """
+        from .notebook.exploring import ExperimentHandle
+
+        return ExperimentHandle(self, experiment_id)
 
     def _experiment(self, request: Message) -> Experiment:
         """The experiment in an answer."""

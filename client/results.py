@@ -12,10 +12,11 @@ from ..shared.errors import NotFound
 from ..shared.wire.model import Checkpoint, Experiment, Report, TrialInfo, TrialOrder, TrialState
 from .client import Client
 from .local.database import DatabaseClient, file_of
+from .notebook.exploring import Explored
 
 
 @dataclass(frozen=True)
-class Result(Experiment):
+class Result(Experiment, Explored):
     """What a run found: the experiment as it ended, and all that its database has of it.
 
     The database is read whenever something is asked that the experiment itself does not tell, by a process that is
@@ -55,6 +56,23 @@ class Result(Experiment):
     ) -> Checkpoint:
         """Copies a trial's model, by default the best one's, into the folder `to`; see `Client.fetch_checkpoint`."""
         return self._client.fetch_checkpoint(self.experiment_id, self._chosen(trial_id), to=to, resource=resource)
+
+    def wait(self) -> Result:
+        """This result: the search has ended."""
+        return self
+
+    def _repr_html_(self) -> str:
+        from .notebook.live import shown
+
+        return shown(self)._repr_html_()
+
+    @property
+    def _source(self) -> Client:
+        return self._client
+
+    @property
+    def _number(self) -> int:
+        return self.experiment_id
 
     def _chosen(self, trial_id: int | None) -> int:
         if trial_id is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,9 @@ class RunOptions:
 
 
 def run(
-    spec: str | Path | Mapping[str, Any] | Spec,
+    spec: str | Path | Mapping[str, Any] | Spec | Callable[..., Any],
+    of_function: Mapping[str, Any] | None = None,
+    /,
     *,
     workers: int | None = None,
     slots: int = 1,
@@ -68,7 +70,14 @@ def run(
 
     Raises InvalidSpec with every problem of a wrong spec, before anything is started, FailedPrecondition where another
     run or a master uses the database, and RungmasterError where master or workers cannot run.
+
+    `run(train, {…})` takes the training function before a spec that is a dict without an entrypoint. Workers import
+    it, so that it has to be at the top level of a module: not of a notebook's cell, but of a file beside the notebook.
+
+        result = run(train, {"name": "digits", "metric": {...}, "hyperparameters": {...}, "searcher": {...}})
+        result.plot.curves()
     """
+    spec = _with_function(spec, of_function)
     options = RunOptions(workers, slots, database, log, again, train_all)
     if display is not None:
         return Result.of(run_to_end(spec, options, display).experiment, database)
@@ -99,6 +108,21 @@ def run_to_end(spec: str | Path | Mapping[str, Any] | Spec, options: RunOptions,
         except KeyboardInterrupt:
             display.say("interrupted: the workers save their checkpoints and end (again: they end at once)")
             raise
+
+
+def _with_function(
+    spec: str | Path | Mapping[str, Any] | Spec | Callable[..., Any], of_function: Mapping[str, Any] | None
+) -> str | Path | Mapping[str, Any] | Spec:
+    """The spec, with the function that was given before it as its entrypoint."""
+    if not callable(spec):
+        if of_function is not None:
+            raise InvalidInput(f"run(train, spec): the first must be a function, got {type(spec).__name__}")
+        return spec
+    if not isinstance(of_function, Mapping):
+        raise InvalidInput(f"run(train, spec): the spec must be a dict, got {type(of_function).__name__}")
+    if "entrypoint" in of_function:
+        raise InvalidInput("run(train, spec): the spec has an entrypoint already; leave one of the two out")
+    return {**of_function, "entrypoint": spec}
 
 
 def default_log(database: str) -> Path:
