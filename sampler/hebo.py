@@ -24,7 +24,7 @@ from hebo.optimizers.hebo import HEBO
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult, same
 from .serve import Suggested, main
-from .spaces.flat import FlatResults, FlatSpace, Parameter
+from .spaces.flat import FlatParameter, FlatResults, FlatSpace
 
 #: How often it is asked again where what it suggests is forbidden, or was tried before.
 MOST_ATTEMPTS = 10
@@ -96,11 +96,11 @@ class HeboSampler:
         return self._space.hyperparameters({name: suggested[short] for name, short in self._names.items()})
 
 
-def _dimension(name: str, parameter: Parameter) -> dict[str, Any]:
-    if parameter.type == "categorical":
+def _dimension(name: str, parameter: FlatParameter) -> dict[str, Any]:
+    if parameter.is_categorical:
         return {"name": name, "type": "cat", "categories": [*range(len(parameter.values))]}
     kinds = {"float": ("num", "pow"), "int": ("int", "pow_int"), "ordinal": ("int", "int")}
-    kind = kinds[parameter.type][parameter.log]
+    kind = kinds[parameter.kind][parameter.log]
     return {"name": name, "type": kind, "lb": parameter.low, "ub": parameter.high}
 
 

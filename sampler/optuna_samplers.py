@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult, same
 from .serve import Suggested, main
-from .spaces.flat import FlatSpace, Parameter
+from .spaces.flat import FlatParameter, FlatSpace
 
 #: How often it is asked again where what it suggests is forbidden.
 MOST_ATTEMPTS = 50
@@ -120,20 +120,20 @@ class OptunaSampler:
 
 def _grid(space: FlatSpace) -> dict[str, list[float]]:
     """Every value of each hyperparameter, for GridSampler; as its distribution has them."""
-    if wrong := [each.name for each in space.searched if each.type == "float"]:
+    if wrong := [each.name for each in space.searched if each.kind == "float"]:
         raise ValueError(f"GridSampler needs a space without floats, and {wrong[0]} is one")
     return {each.name: [*range(int(each.low), int(each.high) + 1)] for each in space.searched}
 
 
-def _distribution(parameter: Parameter) -> BaseDistribution:
-    if parameter.type == "float":
+def _distribution(parameter: FlatParameter) -> BaseDistribution:
+    if parameter.kind == "float":
         return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
-    if parameter.type == "categorical":
+    if parameter.is_categorical:
         return CategoricalDistribution(range(len(parameter.values)))
     return IntDistribution(int(parameter.low), int(parameter.high), log=parameter.log)
 
 
-def _asked(trial: optuna.Trial, parameter: Parameter) -> float:
+def _asked(trial: optuna.Trial, parameter: FlatParameter) -> float:
     return 0 if parameter.is_fixed else trial._suggest(parameter.name, _distribution(parameter))
 
 

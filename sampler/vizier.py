@@ -21,7 +21,7 @@ from vizier.pyvizier.converters.padding import PaddingSchedule, PaddingType
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult
 from .serve import Suggested, main
-from .spaces.flat import FlatResults, FlatSpace, Parameter
+from .spaces.flat import FlatParameter, FlatResults, FlatSpace
 
 #: How often it is asked again where what it suggests is forbidden.
 MOST_ATTEMPTS = 5
@@ -89,7 +89,7 @@ class VizierSampler:
         trial = vz.Trial(id=number)
         for each in self._space.searched:
             value = flat[each.name]
-            trial.parameters[self._names[each.name]] = str(int(value)) if each.type == "categorical" else value
+            trial.parameters[self._names[each.name]] = str(int(value)) if each.is_categorical else value
         return trial
 
     def _completed(self, number: int, hyperparameters: Mapping[str, Any], loss: float | None) -> vz.Trial:
@@ -101,11 +101,11 @@ class VizierSampler:
         return trial
 
 
-def _add(root: Any, name: str, parameter: Parameter) -> None:
+def _add(root: Any, name: str, parameter: FlatParameter) -> None:
     scale = vz.ScaleType.LOG if parameter.log else vz.ScaleType.LINEAR
-    if parameter.type == "float":
+    if parameter.kind == "float":
         root.add_float_param(name, parameter.low, parameter.high, scale_type=scale)
-    elif parameter.type == "categorical":
+    elif parameter.is_categorical:
         root.add_categorical_param(name, [str(index) for index in range(len(parameter.values))])
     else:
         root.add_int_param(name, int(parameter.low), int(parameter.high), scale_type=scale)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...shared.sampling.protocol import same
+from .parameters import Parameter
 
 Codes = NDArray[np.float64]
 
@@ -27,45 +27,18 @@ DIGITS = 12
 _NEAREST = 2.0**-53
 
 
-@dataclass(frozen=True)
-class Column:
-    """A hyperparameter. `size`: how many values it can take; 0: there is no end of them, as for a float."""
-
-    name: str
-    kind: str
-    size: int
-    low: float
-    high: float
-    log: bool
-    #: Those of a categorical, an ordinal or a constant.
-    values: tuple[Any, ...]
-    weights: tuple[float, ...]
-    #: Mean and standard deviation of its codes, where good values are expected; none: nothing is known.
-    prior: tuple[float, float] | None
-    #: Under which condition it exists: other columns by their names, and the values that each may have.
-    when: Mapping[str, tuple[Any, ...]]
-
-    @classmethod
-    def of(cls, parameter: Mapping[str, Any]) -> Column:
-        """The column of a parameter of the neutral form."""
-        kind = parameter["type"]
-        found = {"float": _number, "int": _number, "categorical": _choice, "ordinal": _ordinal, "constant": _constant}
-        when = {name: tuple(values) for name, values in parameter.get("when", {}).items()}
-        return cls(name=parameter["name"], kind=kind, when=when, **found[kind](parameter))
-
-    @property
-    def is_categorical(self) -> bool:
-        """Whether its values have no order."""
-        return self.kind == "categorical"
+class Column(Parameter):
+    """A hyperparameter, and the codes of its values."""
 
     @cached_property
-    def _places(self) -> Mapping[str, int]:
-        return {same(value): index for index, value in enumerate(self.values)}
+    def prior(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of its codes, where good values are expected; None: nothing is known."""
+        return None if self.expected is None else _unit_prior(self, self.expected)
 
     def code(self, value: Any) -> float:
         """The code of a value; NaN for one that it does not have."""
         if self.values:
-            index = self._places.get(same(value))
+            index = self.places.get(same(value))
             if index is None:
                 return math.nan
             return index if self.is_categorical else (index + 0.5) / self.size
@@ -96,7 +69,7 @@ class Column:
 
     def index(self, value: Any) -> float:
         """Which of all a value is that a condition names."""
-        return float(self._places[same(value)]) if self.values else value - self.low
+        return float(self.places[same(value)]) if self.values else value - self.low
 
     def drawn(self, chances: Codes, *, by_prior: bool) -> Codes:
         """Codes from numbers from 0 to 1, as the space distributes them; with or without its prior."""
@@ -134,53 +107,10 @@ def normal(mean: float, std: float, chances: Codes) -> Codes:
     return np.clip([distribution.inv_cdf(each) for each in probabilities.tolist()], 0.0, 1.0)
 
 
-def _number(parameter: Mapping[str, Any]) -> dict[str, Any]:
-    low, high, log = parameter["low"], parameter["high"], parameter.get("log", False)
-    whole = parameter["type"] == "int"
-    size = high - low + 1 if whole else 0
-    prior = parameter.get("prior")
-    return {
-        "size": size,
-        "low": low if whole else float(low),
-        "high": high if whole else float(high),
-        "log": log,
-        "values": (),
-        "weights": (),
-        "prior": None if prior is None else _unit_prior(low, high, log, whole, prior),
-    }
-
-
-def _unit_prior(low: float, high: float, log: bool, whole: bool, prior: Mapping[str, float]) -> tuple[float, float]:
-    half = 0.5 if whole else 0.0
-    if log:
+def _unit_prior(column: Column, prior: Mapping[str, float]) -> tuple[float, float]:
+    low, high, half = column.low, column.high, 0.5 if column.kind == "int" else 0.0
+    if column.log:
         decades = math.log10(high) - math.log10(low)
         return (math.log10(prior["mean"]) - math.log10(low)) / decades, prior["std"] / decades
     width = float(high) - float(low) + 2 * half
     return (prior["mean"] - low + half) / width, prior["std"] / width
-
-
-def _choice(parameter: Mapping[str, Any]) -> dict[str, Any]:
-    choices = tuple(parameter["choices"])
-    weights = parameter.get("weights") or [1.0] * len(choices)
-    largest = max(weights)
-    return _listed(choices) | {"weights": tuple(weight / largest for weight in weights)}
-
-
-def _ordinal(parameter: Mapping[str, Any]) -> dict[str, Any]:
-    return _listed(tuple(parameter["values"]))
-
-
-def _constant(parameter: Mapping[str, Any]) -> dict[str, Any]:
-    return _listed((parameter["value"],))
-
-
-def _listed(values: tuple[Any, ...]) -> dict[str, Any]:
-    return {
-        "size": len(values),
-        "low": 0.0,
-        "high": 1.0,
-        "log": False,
-        "values": values,
-        "weights": (),
-        "prior": None,
-    }

@@ -8,36 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ...shared.sampling.protocol import TrialResult, same
+from .parameters import Parameter
 
 Condition = Mapping[str, Sequence[Any]]
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A hyperparameter of the neutral form. `values` are those of a categorical, an ordinal or a constant; numbers have
-    bounds. A flat value is a number as it is, and for all others the index of the value."""
-
-    name: str
-    type: str
-    low: float = 0
-    high: float = 0
-    log: bool = False
-    values: Sequence[Any] = ()
-    when: Condition = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Parameter:
-        """A hyperparameter from the `parameters` of the neutral form."""
-        values = document.get("choices") or document.get("values") or [document.get("value")]
-        if document["type"] not in ("float", "int"):
-            bounds: dict[str, Any] = {"low": 0, "high": len(values) - 1, "values": values}
-        else:
-            bounds = {"low": document["low"], "high": document["high"], "log": document.get("log", False)}
-        return cls(document["name"], document["type"], **bounds, when=document.get("when", {}))
+class FlatParameter(Parameter):
+    """A hyperparameter, and the flat values of its values: a number as it is, and for all others the index."""
 
     @property
     def is_fixed(self) -> bool:
@@ -47,22 +27,21 @@ class Parameter:
     @property
     def middle(self) -> float:
         """The flat value in the middle of its range; the first one of a categorical."""
-        if self.type == "categorical":
+        if self.is_categorical:
             return 0
         middle = math.sqrt(self.low) * math.sqrt(self.high) if self.log else self.low / 2 + self.high / 2
-        return middle if self.type == "float" else round(middle)
+        return middle if self.kind == "float" else round(middle)
 
     def flat(self, value: Any) -> float:
         """A value as a number within its bounds."""
         if not self.values:
             return value
-        wanted = same(value)
-        return next(index for index, each in enumerate(self.values) if same(each) == wanted)
+        return self.places[same(value)]
 
     def value(self, flat: float) -> Any:
         """The value of a number, which may be out of its bounds by what rounding does."""
         flat = min(max(float(flat), self.low), self.high)
-        if self.type == "float":
+        if self.kind == "float":
             return flat
         return self.values[round(flat)] if self.values else min(max(round(flat), round(self.low)), round(self.high))
 
@@ -71,15 +50,15 @@ class FlatSpace:
     """A search space of the neutral form."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self.parameters = [Parameter.of(each) for each in document["parameters"]]
+        self.parameters = [FlatParameter.of(each) for each in document["parameters"]]
         self._forbidden: Sequence[Condition] = document.get("forbidden", [])
 
     @property
-    def searched(self) -> list[Parameter]:
+    def searched(self) -> list[FlatParameter]:
         """Those that have more than one value."""
         return [each for each in self.parameters if not each.is_fixed]
 
-    def exists(self, parameter: Parameter, hyperparameters: Mapping[str, Any]) -> bool:
+    def exists(self, parameter: FlatParameter, hyperparameters: Mapping[str, Any]) -> bool:
         """Whether it exists beside these, among which are all its parents that exist."""
         return agrees(parameter.when, hyperparameters)
 
