@@ -37,6 +37,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+#: A hyperparameter of few values. A master that draws no other kind needs no ConfigSpace, whose import takes as long as
+#: all else of its start. Floats are for tests in which they matter, and for most of test_search.py.
+QUALITY: dict[str, Any] = {"type": "categorical", "choices": [number / 100 for number in range(100)]}
+FLOATS: dict[str, Any] = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.0}
+
+
 def toy_spec(storage: Path, **changes: Any) -> str:
     """A spec over the toy training program, as YAML."""
     spec: dict[str, Any] = {
@@ -44,7 +50,7 @@ def toy_spec(storage: Path, **changes: Any) -> str:
         "entrypoint": "toy:train",
         "metric": {"name": "error", "goal": "minimize"},
         "unit": "epochs",
-        "hyperparameters": {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.0},
+        "hyperparameters": {"quality": QUALITY, "seconds_per_epoch": 0.0},
         "searcher": {"name": "adaptive_asha", "mode": "standard", "max_trials": 16, "max_resource": 9, "divisor": 3},
         "checkpoints": {"storage": str(storage), "interval": 0},
         "seed": 1,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.cluster import Cluster, toy_spec, wait_for
+from e2e.cluster import QUALITY, Cluster, toy_spec, wait_for
 from e2e.test_search import assert_whole
 
 from rungmaster.client import Client
@@ -32,7 +32,7 @@ def test_a_search_with_barriers_ends_though_a_worker_is_killed(
     spec = toy_spec(
         tmp_path / "checkpoints",
         searcher={"name": name, "max_resource": 9, "divisor": 3} | fields,
-        hyperparameters={"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.05},
+        hyperparameters={"quality": QUALITY, "seconds_per_epoch": 0.05},
     )
     with Client(cluster.address, timeout=60) as client:
         experiment_id = client.submit(spec).experiment_id

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from e2e.cluster import Cluster, toy_spec
+from e2e.cluster import QUALITY, Cluster, toy_spec
 
 from rungmaster.client import Client
 
@@ -21,11 +21,10 @@ def test_a_process_that_holds_the_interpreters_lock_keeps_its_lease(
     cluster.master()
     cluster.start("one", "worker", "--master", cluster.address, "--slots", "2", "--name", "one", *options)
     with Client(cluster.address) as client:
-        quality = {"type": "float", "low": 0.0, "high": 1.0}
         spec = toy_spec(
             tmp_path / "checkpoints",
             entrypoint="stubborn:train",
-            hyperparameters={"quality": quality, "seconds": round(4 * LEASE)},
+            hyperparameters={"quality": QUALITY, "seconds": round(4 * LEASE)},
             searcher={"name": "asha", "max_trials": 2, "max_resource": 1},
         )
         ended = client.wait(client.submit(spec).experiment_id)

@@ -16,7 +16,7 @@ from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import InvalidSpec
 from rungmaster.shared.wire.model import Event, Experiment, ExperimentState, TrialInfo
 
-from .cluster import TRAINING, Cluster, free_port, toy_spec, wait_for
+from .cluster import FLOATS, TRAINING, Cluster, free_port, toy_spec, wait_for
 
 PATIENCE_S = 0.5
 #: A program may take its time to start, where a dozen do on a busy machine.
@@ -49,7 +49,9 @@ class Searches:
         options = {"fault": fault, "folder": str(self.folder / name)}
         program = {"name": "external", "program": "faulty", "patience": LONG_S, "options": options} | sampler
         searcher = {"name": "asha", "max_trials": 6, "max_resource": 3, "divisor": 3}
-        spec = toy_spec(self.folder / "checkpoints", sampler=program, searcher=searcher, name=name)
+        spec = toy_spec(
+            self.folder / "checkpoints", hyperparameters=FLOATS, sampler=program, searcher=searcher, name=name
+        )
         return self.client.submit(yaml.safe_load(spec)).experiment_id
 
     def ended(self, number: int) -> Experiment:

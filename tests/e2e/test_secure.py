@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from e2e.cluster import Cluster, toy_spec, wait_for
+from e2e.cluster import QUALITY, Cluster, toy_spec, wait_for
 from integration.certificates import Pair
 from integration.secure_cluster import ADMIN, VIEWER, WORKER, SecureCluster
 
@@ -60,7 +60,7 @@ def test_a_search_under_tls_and_tokens_ends_though_a_worker_is_turned_out(cluste
     assert not [token for _, _, token in (ADMIN, VIEWER, WORKER, OTHER) if token in told]
 
 
-SLOW = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.1}
+SLOW = {"quality": QUALITY, "seconds_per_epoch": 0.1}
 
 
 def watcher(cluster: SecureCluster, own: Pair) -> Client:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from e2e.cluster import Cluster, toy_spec, wait_for
+from e2e.cluster import QUALITY, Cluster, toy_spec, wait_for
 from integration.secure_cluster import ADMIN, SecureCluster
 
 from rungmaster.client import Client
@@ -28,10 +28,10 @@ def test_what_was_set_is_in_force_after_the_master_was_killed(
     master = cluster.master()
     cluster.worker("one", slots=4)
     with Client(cluster.address) as client:
-        values = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.05}
+        values = {"quality": QUALITY, "seconds_per_epoch": 0.1}
         number = client.submit(toy_spec(tmp_path / "checkpoints", hyperparameters=values)).experiment_id
         assert in_force(client.get(number)) == (0, 1.0, None, getpass.getuser())
-        wait_for("all slots train", lambda: client.workers()[0].slots_used == 4)
+        wait_for("all slots train", lambda: [each.slots_used for each in client.workers()] == [4])
         command = ("set", str(number), "--priority", "7", "--weight", "2.5", "--max-concurrent-trials", "2", "--json")
         changed = cluster.start("set", *command, "--master", cluster.address)
         assert changed.popen.wait(30) == 0

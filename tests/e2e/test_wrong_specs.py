@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from e2e.cluster import Cluster, toy_spec
+from e2e.cluster import FLOATS, Cluster, toy_spec
 
 from rungmaster.client import Client
 
@@ -33,7 +33,7 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def changed(**changes: Any) -> str:
-    return toy_spec(Path("checkpoints"), **changes)
+    return toy_spec(Path("checkpoints"), **{"hyperparameters": FLOATS} | changes)
 
 
 def searcher(**changes: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.cluster import QUALITY
 
 from rungmaster.client import run
 
@@ -27,7 +28,7 @@ SPEC: dict[str, Any] = {
     "name": "overfits",
     "entrypoint": "overfits:train",
     "metric": {"name": "error", "goal": "minimize"},
-    "hyperparameters": {"x": {"type": "float", "low": 0.0, "high": 1.0}},
+    "hyperparameters": {"x": QUALITY},
     "checkpoints": {"keep": "best", "interval": None},
 }
 

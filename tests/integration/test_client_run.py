@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ from typing import Any
 
 import psutil
 import pytest
-from e2e.cluster import Cluster
+from e2e.cluster import QUALITY, Cluster
 
 from rungmaster import Client, DatabaseClient, run
+from rungmaster.client import Result
 from rungmaster.client.cli.main import execute
 from rungmaster.client.follow import Snapshot
 from rungmaster.client.local.cluster import LocalCluster, share_gpus, visible_gpus
@@ -41,7 +43,7 @@ def spec(**changes: Any) -> dict[str, Any]:
         "name": "toy",
         "entrypoint": "toy:train",
         "metric": {"name": "error", "goal": "minimize"},
-        "hyperparameters": {"x": {"type": "float", "low": 0.0, "high": 1.0}},
+        "hyperparameters": {"x": QUALITY},
         "searcher": {"name": "asha", "max_trials": 4, "max_resource": 4, "divisor": 2, "max_rungs": 2},
         **changes,
     }
@@ -53,6 +55,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RUNGMASTER_MASTER", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def first_search(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A folder in which a search of `spec()` has completed as experiment 1, to be copied, and its result."""
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "toy.py").write_text(TRAINING)
+    with contextlib.chdir(folder):
+        return folder, run(spec(), workers=1, display=Lines())
+
+
+@pytest.fixture
+def searched(first_search: tuple[Path, Result], folder: Path) -> Result:
+    """The result of a search that has completed in this folder."""
+    shutil.copytree(first_search[0], folder, dirs_exist_ok=True)
+    return first_search[1]
 
 
 class Lines:
@@ -170,11 +188,10 @@ def test_a_run_that_is_interrupted_twice_ends_at_once_wherever_it_is(
     until(lambda: not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE], 60)
 
 
-def test_a_search_that_has_completed_is_shown_and_not_searched_again(folder: Path) -> None:
-    first = run(spec(), workers=1, display=Lines())
+def test_a_search_that_has_completed_is_shown_and_not_searched_again(folder: Path, searched: Result) -> None:
     lines = Lines()
     second = run(spec(), workers=1, display=lines)
-    assert second.best_trial == first.best_trial
+    assert second.best_trial == searched.best_trial
     assert lines.said == [
         "experiment 1 (toy) of this spec has completed; to search again: --again (in Python: again=True)"
     ]
@@ -186,14 +203,13 @@ def test_a_search_that_has_completed_is_shown_and_not_searched_again(folder: Pat
     assert run(spec(seed=3), workers=1, display=Lines()).experiment_id == 3
 
 
-def test_the_best_of_an_earlier_search_are_tried_first(folder: Path) -> None:
-    before = run(spec(), workers=1, display=Lines())
+def test_the_best_of_an_earlier_search_are_tried_first(searched: Result) -> None:
     lines = Lines()
     after = run(spec(seed=1, warm_start=[1], initial_trials="best"), workers=1, display=lines)
     assert "warning: warm_start: of experiment 1, 4 of 4 results fit" in lines.said
-    assert before.best_trial is not None
+    assert searched.best_trial is not None
     (first,) = (trial for trial in after.trials() if trial.trial_id == 0)
-    assert (first.hparams, first.origin) == (before.best_trial.hparams, "initial")
+    assert (first.hparams, first.origin) == (searched.best_trial.hparams, "initial")
     assert run(spec(seed=1, warm_start=[1], initial_trials="best"), workers=1, display=Lines()).experiment_id == 2
 
 
@@ -258,17 +274,25 @@ def test_a_run_beside_a_master_is_told_what_to_do(folder: Path) -> None:
     cluster.close()
 
 
-def test_a_run_goes_on_at_once_after_one_that_was_killed(folder: Path) -> None:
+def test_a_run_that_is_killed_takes_its_children_with_it_and_another_goes_on_at_once_where_it_was(folder: Path) -> None:
     (folder / "hold").touch()
-    first = start(folder)
+    searcher = {"name": "asha", "max_trials": 12, "max_resource": 1, "divisor": 2}
+    document = spec(hyperparameters={"x": {"type": "int", "low": 1, "high": 12}}, searcher=searcher)
+    first = start(folder, document=document)
     until(lambda: trials_run(folder), 60)
+    started = psutil.Process(first.pid).children(recursive=True)
     first.kill()
     first.communicate()
     (folder / "hold").unlink()
-    second = start(folder, "--json")
+    second = start(folder, "--json", document=document)
+    gone, alive = psutil.wait_procs(started, timeout=60)
+    assert not alive
+    assert len(gone) >= 2
     _, errors = second.communicate(timeout=90)
     assert second.returncode == 0, errors
     assert "experiment 1 (toy) goes on" in errors
+    with DatabaseClient("rungmaster.db") as client:
+        assert sorted(trial.hparams["x"] for trial in client.trials(1)) == [*range(1, 13)]
 
 
 def test_a_run_is_steered_without_its_port(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -321,17 +345,6 @@ def test_a_run_goes_on_without_a_worker_that_was_drained_and_ends_without_any(fo
     assert "every worker has left" in errors
 
 
-def test_children_end_when_run_is_killed(folder: Path) -> None:
-    running = start(folder)
-    until(lambda: trials_run(folder), 60)
-    started = psutil.Process(running.pid).children(recursive=True)
-    running.kill()
-    running.communicate()
-    gone, alive = psutil.wait_procs(started, timeout=60)
-    assert not alive
-    assert len(gone) >= 2
-
-
 def test_a_worker_that_can_never_start_ends_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rungmaster.client.local.children.DEATHS", 2)
     with LocalCluster("search.db", 1, 1, folder / "search.log") as cluster:
@@ -382,22 +395,6 @@ def test_a_space_with_fewer_combinations_than_trials_is_told_and_none_comes_twic
     drawn = {trial.trial_id: trial.hparams["x"] for trial in result.trials()}
     assert sorted(drawn[number] for number in range(3)) == [1, 1.5, 2]
     assert drawn[3] == drawn[0]
-
-
-def test_hyperparameters_go_on_where_they_were_after_a_kill(folder: Path) -> None:
-    (folder / "hold").touch()
-    searcher = {"name": "asha", "max_trials": 12, "max_resource": 1, "divisor": 2}
-    choices = {"x": {"type": "int", "low": 1, "high": 12}}
-    (folder / "small.json").write_text(json.dumps(spec(hyperparameters=choices, searcher=searcher)))
-    command = [sys.executable, "-P", "-m", "rungmaster.client.cli.main", "run", "small.json", "--workers", "1"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        until(lambda: trials_run(folder), 60)
-        first.kill()
-    (folder / "hold").unlink()
-    second = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
-    assert second.returncode == 0, second.stderr
-    with DatabaseClient("rungmaster.db") as client:
-        assert sorted(trial.hparams["x"] for trial in client.trials(1)) == [*range(1, 13)]
 
 
 def test_a_spec_whose_values_have_other_types_is_another_spec(folder: Path) -> None:

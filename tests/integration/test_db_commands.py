@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from e2e.cluster import Cluster, toy_spec, wait_for
+from e2e.cluster import QUALITY, Cluster, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import make_url
@@ -23,7 +23,7 @@ from rungmaster.master.ledger.files.backup import EXPERIMENT_STEP, TERM_STEP, ba
 from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import DatabaseError
 
-SLOW = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.05}
+SLOW = {"quality": QUALITY, "seconds_per_epoch": 0.05}
 
 THIRD = "experiment_id = 1 AND trial_id = 3"
 #: What somebody does to the first search's rows, and what has to be said of it.

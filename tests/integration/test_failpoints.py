@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.cluster import Cluster, Process, toy_spec, wait_for
+from e2e.cluster import QUALITY, Cluster, Process, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of, trained
 
 from rungmaster.client import Client
@@ -40,7 +40,7 @@ class Search:
         self._master = cluster.master()
         cluster.start("worker", "worker", "--master", cluster.address, "--slots", "2", "--name", "worker")
         self.client = Client(cluster.address, timeout=60)
-        hparams = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.02}
+        hparams = {"quality": QUALITY, "seconds_per_epoch": 0.02}
         searcher = {"name": "adaptive_asha", "max_trials": 20, "max_resource": 9, "divisor": 3}
         self.experiment_id = self.client.submit(
             toy_spec(storage, hyperparameters=hparams, searcher=searcher)

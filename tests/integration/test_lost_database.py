@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from e2e.cluster import Cluster, Process, free_port, toy_spec, wait_for
+from e2e.cluster import QUALITY, Cluster, Process, free_port, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of
 from sqlalchemy import text
 
@@ -38,7 +38,7 @@ from .ledger_rows import created, event
 if TYPE_CHECKING:
     from ..conftest import PostgresqlServer
 
-SLOW = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.05}
+SLOW = {"quality": QUALITY, "seconds_per_epoch": 0.05}
 
 
 def beside(path: Path, end: str) -> Path:

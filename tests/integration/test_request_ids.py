@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from e2e.cluster import Cluster, toy_spec
+from e2e.cluster import QUALITY, Cluster, toy_spec
 
 from rungmaster.client import Client
 from rungmaster.client.cli.main import execute
@@ -27,9 +27,7 @@ def test_with_another_spec_it_is_refused_and_with_the_same_it_gives_the_same_exp
     others = [
         toy_spec(tmp_path, name="other"),
         toy_spec(tmp_path, seed=2),
-        toy_spec(
-            tmp_path, hyperparameters={"quality": {"type": "float", "low": 0, "high": 1.0}, "seconds_per_epoch": 0}
-        ),
+        toy_spec(tmp_path, hyperparameters={"quality": QUALITY, "seconds_per_epoch": 0}),
     ]
     master = cluster.master()
     try:

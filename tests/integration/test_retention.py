@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.cluster import Cluster, Process, toy_spec, wait_for
+from e2e.cluster import QUALITY, Cluster, Process, toy_spec, wait_for
 from sqlalchemy import event as on_event
 
 from rungmaster.client import Client
@@ -169,7 +169,7 @@ def test_a_master_thins_by_itself_only_what_it_is_told_to(cluster: Cluster) -> N
     cluster.worker("worker", slots=2)
     with Client(cluster.address, timeout=60) as client:
         ended, asked = search(cluster, client), search(cluster, client)
-        slow = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 60.0}
+        slow = {"quality": QUALITY, "seconds_per_epoch": 60.0}
         running = client.submit(toy_spec(cluster.folder / "checkpoints", hyperparameters=slow)).experiment_id
         wait_for("a running trial", lambda: client.get(running).trial_counts[TrialState.RUNNING])
         for days in (1, 0):

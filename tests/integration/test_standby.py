@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from e2e.cluster import Cluster, Process, free_port, toy_spec, wait_for
+from e2e.cluster import QUALITY, Cluster, Process, free_port, toy_spec, wait_for
 from e2e.test_search import assert_whole, reports_of, trained
 
 from rungmaster.client import Client
@@ -101,7 +101,7 @@ def test_a_search_goes_on_at_the_standby_when_the_master_is_killed(pair: Pair, t
     standby = pair.standby()
     pair.cluster.start("worker", "worker", "--master", pair.addresses, "--slots", "2")
     with Client(pair.addresses, timeout=60) as client:
-        hparams = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.05}
+        hparams = {"quality": QUALITY, "seconds_per_epoch": 0.05}
         experiment_id = client.submit(toy_spec(tmp_path / "checkpoints", hyperparameters=hparams)).experiment_id
         wait_for("progress", lambda: client.get(experiment_id).resource_spent >= 12)
         seen = reports_of(client, experiment_id)
@@ -144,7 +144,7 @@ def _term(database_url: str) -> int:
 def test_a_master_that_hangs_is_replaced_and_can_do_nothing_when_it_wakes_up(pair: Pair, tmp_path: Path) -> None:
     first = pair.cluster.master()
     with Client(pair.addresses, timeout=60) as client:
-        hparams = {"quality": {"type": "float", "low": 0.0, "high": 1.0}, "seconds_per_epoch": 0.2}
+        hparams = {"quality": QUALITY, "seconds_per_epoch": 0.2}
         experiment_id = client.submit(toy_spec(tmp_path / "checkpoints", hyperparameters=hparams)).experiment_id
         standby = pair.standby()
         pair.cluster.start("worker", "worker", "--master", pair.addresses, "--slots", "2")
