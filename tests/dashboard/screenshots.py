@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 SIZE: ViewportSize = {"width": 1200, "height": 760}
 #: What is shown: the file, where it is below the experiment's page, and light or dark.
-SHOTS = (("overview-light.png", "", "light"), ("trial-dark.png", "/trials/1", "dark"))
+SHOTS = (("overview-light.png", "", "light"), ("rungs-dark.png", "?tab=rungs", "dark"))
 
 
 def main() -> None:

