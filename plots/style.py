@@ -140,16 +140,11 @@ class Style:
         )
         if self.title:
             told = [f"<b>{heading}</b>", *(_name(each) for each in histories[:2])]
-            more = f"<br><sup>{subtitle}</sup>" if subtitle else ""
-            title = {
-                "text": " · ".join(told) + more,
-                "x": 0,
-                "xref": "paper",
-                "xanchor": "left",
-                "y": 1,
-                "pad": {"t": 16},
-            }
-            figure.update_layout(title=title | {"yanchor": "top", "font": {"size": 17, "color": colours.ink}})
+            title: dict[str, Any] = {"text": " · ".join(told), "x": 0, "xref": "paper", "xanchor": "left", "y": 1}
+            title |= {"yanchor": "top", "pad": {"t": 16}, "font": {"size": 17, "color": colours.ink}}
+            if subtitle:
+                title["subtitle"] = {"text": subtitle, "font": {"size": 13, "color": colours.quiet}}
+            figure.update_layout(title=title)
             figure.update_layout(margin_t=100 if subtitle else 80)
         elif subtitle:
             figure.add_annotation(
