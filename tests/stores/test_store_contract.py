@@ -16,11 +16,13 @@ from rungmaster.worker.checkpoints.store import CheckpointStore
 
 from .saved import DATABASE, Place, filled, read
 
+# What gcsfs and Azure's library hand to aiohttp.
+pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
 #: Bytes of a part, here: the least that S3 takes.
 PART = 5 << 20
 
 
-@pytest.fixture(params=["s3"])
+@pytest.fixture(params=["s3", "gcs", "azure"])
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr(transfers, "PART_BYTES", PART)
     return Place(f"{request.getfixturevalue(request.param)}/some/runs")
