@@ -36,6 +36,7 @@ from .connection import MasterConnection
 from .fetching import choose_checkpoint, fetch_checkpoint, located
 from .fingerprint import changes
 from .specs import spec_text
+from .trial_logs import LogPart, log_parts
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -261,6 +262,26 @@ class Client:
         """What a trial reported, in the order in which the master accepted it."""
         request = experiment_pb2.ListMetricsRequest(experiment_id=experiment_id, trial_id=trial_id)
         return from_messages(self.connection.pages(request), Report)
+
+    def trial_logs(
+        self,
+        experiment_id: int,
+        trial_id: int,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        token: int | None = None,
+    ) -> Iterator[LogPart]:
+        """What a trial's training printed, assignment by assignment, oldest first; with `token` of that one alone.
+
+        With `tail` only so many lines at the end of the latest. With `follow` it goes on as more is printed, from
+        worker to worker and through restarts of the master, until the trial has ended. Raises NotFound,
+        FailedPrecondition where the trial has not started and nobody follows, LimitExceeded where too many read logs.
+        """
+        request = experiment_pb2.ReadTrialLogRequest(
+            experiment_id=experiment_id, trial_id=trial_id, token=token or 0, follow=follow, tail_lines=tail
+        )
+        return log_parts(self.connection, request, self._folders())
 
     def best(self, experiment_id: int) -> TrialInfo | None:
         """The best trial, by the result that the spec's `metric.best` names; None before the first result."""

@@ -106,7 +106,7 @@ class MasterConnection:
             asked.page_token = answer.next_page_token
 
     def watch(self, request: Message) -> Generator[Any, None, None]:
-        """The answers to WatchExperiment or WatchReports, each once and in order, until the experiment has ended.
+        """The answers to WatchExperiment, WatchReports or ReadTrialLog, each once and in order, until nothing follows.
 
         A stream that breaks or ends before is opened again after the last answer. Raises Unavailable once nothing has
         arrived for `timeout_s` seconds of trying.
@@ -159,12 +159,18 @@ def _ask_after(request: Any, answer: Any) -> None:
     """Has the request of a watch ask for what follows an answer."""
     if isinstance(request, experiment_pb2.WatchReportsRequest):
         request.after = answer.position
+    elif isinstance(request, experiment_pb2.ReadTrialLogRequest):
+        if answer.lease.token:
+            request.from_token = answer.lease.token
+            request.from_position = answer.position + len(answer.content)
     elif answer.events:
         request.after_event_id = answer.events[-1].event_id
 
 
 def _is_last(answer: Any) -> bool:
     """Whether nothing can follow in a watch."""
+    if isinstance(answer, experiment_pb2.ReadTrialLogResponse):
+        return answer.done
     return bool(answer.state) and from_number(answer.state, ExperimentState).ended and not answer.ending
 
 

@@ -40,9 +40,17 @@ class Target:
         if self.addresses is None and self.database is not None:
             with DatabaseClient(self.database, timeout=self.timeout_s) as reading:
                 yield reading
-        elif self.addresses is None and Path(DEFAULT_DATABASE).is_file():
+        else:
+            with self.to_ask() as client:
+                yield client
+
+    @contextmanager
+    def to_ask(self) -> Iterator[Client]:
+        """A client for what a master knows better than its database, which is asked where it has none."""
+        database = self.database or (DEFAULT_DATABASE if Path(DEFAULT_DATABASE).is_file() else None)
+        if self.addresses is None and database is not None:
             with (
-                DatabaseClient(DEFAULT_DATABASE, timeout=self.timeout_s) as reading,
+                DatabaseClient(database, timeout=self.timeout_s) as reading,
                 self._master_of(reading) as master,
             ):
                 yield master or reading

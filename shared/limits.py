@@ -56,6 +56,10 @@ MAX_FOUND = 1_000
 MAX_LOGGED = 10_000
 #: Checkpoints that one event tells to be broken; a trial has three at most.
 MAX_BROKEN = 100
+#: Bytes of a log in one answer of a worker, answers in one bundle, and lines that may be asked for from a log's end.
+MAX_LOG_CHUNK = 64 * 1024
+MAX_LOG_CHUNKS = 16
+MAX_TAIL_LINES = 1_000_000
 #: States by which a list is narrowed; there are fewer.
 MAX_STATES = 100
 #: Bytes in a request that is neither a worker's bundle nor a new experiment.

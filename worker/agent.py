@@ -24,10 +24,12 @@ from ..shared.wire.session import (
     ExitOutcome,
     Hello,
     LeaseLost,
+    LogChunk,
     Measurement,
     SessionResponse,
 )
-from .assignment.training import Training, TrainingContext, lease_name
+from .assignment.output import lease_name
+from .assignment.training import Training, TrainingContext
 from .checkpoints.housekeeping import Housekeeping
 from .checkpoints.outages import Outages
 from .checkpoints.store import CheckpointStore
@@ -36,6 +38,8 @@ from .link.acknowledgement_log import AcknowledgementLog
 from .link.outbox import Outbox
 from .link.spill import SpillFile, SpillFolder
 from .link.uplink import Uplink
+from .logs.keeping import LogKeeper
+from .logs.serving import LogServing
 from .process.launcher import Launcher
 from .process.reaper_client import ReaperClient
 from .scratch import scratch_folder
@@ -72,6 +76,8 @@ class Agent:
         self._spill: SpillFolder | None = None
         self.outbox = Outbox(lambda: uuid.uuid4().hex, settings.buffer, self._open_spill, lambda: self._outages.text)
         self._housekeeping = Housekeeping(self._store, settings, self.outbox, self._progress)
+        self._log_keeper = LogKeeper(self._store)
+        self._log_serving = LogServing(settings.logs, self._store, self._trainings, self._send_log)
         self._offer_slots()
 
     @property
@@ -99,6 +105,7 @@ class Agent:
                 launcher,
                 settings.allowed,
                 settings.hidden_variables,
+                settings.log_limit,
             )
             await self._guard.begin()
             idling = asyncio.create_task(self._leave_when_idle())
@@ -119,6 +126,10 @@ class Agent:
 
     def _tell_outage(self) -> None:
         self.outbox.waiting_changed()
+        self.wake.set()
+
+    def _send_log(self, chunk: LogChunk) -> None:
+        self.outbox.log_chunk(chunk)
         self.wake.set()
 
     def drain(self) -> None:
@@ -173,6 +184,8 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._housekeeping.close()
+        await self._log_keeper.close()
+        await self._log_serving.close()
         self._acknowledgement_log.close()
 
     def hello(self) -> Hello:
@@ -190,6 +203,7 @@ class Agent:
             held=self.outbox.held,
             experiment_ids=settings.experiment_ids,
             secret=self._secret,
+            serves_logs=True,
         )
 
     def received(self, response: SessionResponse) -> None:
@@ -212,11 +226,16 @@ class Agent:
         for decision in response.decisions:
             if decision.lease in self._trainings:
                 self._trainings[decision.lease].decide(decision)
+        self._do_errands(response)
+        self._room.set()
+        self._progress()
+
+    def _do_errands(self, response: SessionResponse) -> None:
         self._housekeeping.delete(response.delete_checkpoints)
         if response.sweep is not None:
             self._housekeeping.sweep(response.sweep)
-        self._room.set()
-        self._progress()
+        for request in response.log_requests:
+            self._log_serving.answer(request)
 
     async def abandon(self, reason: str) -> None:
         """Gives up every lease, and returns when nothing of them is left: the same numbers may come again."""
@@ -266,6 +285,8 @@ class Agent:
             if self._idleness is not None:
                 self._idleness.trial_ended(asyncio.get_running_loop().time())
             reporter.process_ended()
+            self._log_serving.remember(training.output)
+            self._log_keeper.keep(training.assignment, training.output)
         self._log_end(lease, ended)
         self.outbox.record(lease, ended)
         self._progress()

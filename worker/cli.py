@@ -95,6 +95,15 @@ def _allow_options(function: Callable[..., Any]) -> Callable[..., Any]:
     type=click.FloatRange(0),
     help="Delete logs that have not changed for so long; by default they stay until their experiment is deleted.",
 )
+@click.option(
+    "--log-limit",
+    "log_limit_mib",
+    metavar="MIB",
+    type=click.IntRange(1, 1024),
+    default=10,
+    show_default=True,
+    help="What is kept of the output of one assignment: its beginning and its end.",
+)
 @_allow_options
 @click.option(
     "--hide-variable",
@@ -161,6 +170,7 @@ def command(
     directory: Path,
     logs: Path | None,
     keep_logs_days: float | None,
+    log_limit_mib: int,
     allowed: Allowed,
     hidden: tuple[str, ...],
     grace_s: float,
@@ -195,6 +205,7 @@ def command(
         allowed_storages=allowed_storages,
         logs=(logs or directory / ".rungmaster" / "logs").resolve(),
         keep_logs_s=None if keep_logs_days is None else keep_logs_days * 86_400,
+        log_limit=log_limit_mib << 20,
         slots=slots or len(devices) or 1,
         devices=_behind(devices, slots),
         labels=dict(_label(text) for text in labels),

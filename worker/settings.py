@@ -28,6 +28,8 @@ class WorkerSettings:
     logs: Path
     #: Seconds for which the log of a training stays that is not written any more; None: as long as its experiment.
     keep_logs_s: float | None = None
+    #: Bytes that are kept of what is printed under one assignment.
+    log_limit: int = 10 << 20
     slots: int = 1
     devices: tuple[Device, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trial": ("rungmaster.client.cli.commands.trials:trial", "Show one trial, its assignments and checkpoints."),
     "metrics": ("rungmaster.client.cli.commands.trials:metrics", "List what a trial reported."),
     "plot": ("rungmaster.client.cli.commands.plot:command", "Draw a figure of a search into a file."),
+    "logs": ("rungmaster.client.cli.commands.logs:command", "Print what the training of a trial printed."),
     "checkpoint": (
         "rungmaster.client.cli.commands.checkpoint:command",
         "Fetch the model of the best trial, or of another.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
@@ -35,15 +36,24 @@ limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", 
 
 def looking_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say who is asked, and calls `function` with `client`, a Client for looking only."""
-    return _options(function, "Read this database, a file or a URL, whether a master runs on it or not.", looks=True)
+    help_text = "Read this database, a file or a URL, whether a master runs on it or not."
+    return _options(function, help_text, Target.to_look)
+
+
+def asking_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the same options, and calls `function` with `client`, a Client of a master, or where none runs of its
+    database."""
+    return _options(function, "The master that runs on this database, a file or a URL, or else that.", Target.to_ask)
 
 
 def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the same options, and calls `function` with `client`, a Client of a master."""
-    return _options(function, "The master that runs on this database, a file or a URL.", looks=False)
+    return _options(function, "The master that runs on this database, a file or a URL.", Target.to_steer)
 
 
-def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -> Callable[..., Any]:
+def _options(
+    function: Callable[..., Any], database_help: str, client_of: Callable[[Target], AbstractContextManager[Client]]
+) -> Callable[..., Any]:
     @click.option(
         "--master",
         "addresses",
@@ -73,8 +83,7 @@ def _options(function: Callable[..., Any], database_help: str, *, looks: bool) -
         credentials: Credentials,
         **kwargs: Any,
     ) -> Any:
-        target = _target(addresses, database, timeout_s, credentials)
-        with target.to_look() if looks else target.to_steer() as client:
+        with client_of(_target(addresses, database, timeout_s, credentials)) as client:
             return function(*args, client=client, **kwargs)
 
     return command

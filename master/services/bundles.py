@@ -5,7 +5,7 @@ Every message names the field by its path in the .proto, the limit, and what was
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...shared.checkpoints.paths import CheckpointPath
 from ...shared.errors import InvalidInput
@@ -21,6 +21,8 @@ from ...shared.limits import (
     MAX_HELD,
     MAX_ID,
     MAX_LABELS,
+    MAX_LOG_CHUNK,
+    MAX_LOG_CHUNKS,
     MAX_LOGGED,
     MAX_METRIC_NAME,
     MAX_METRICS,
@@ -32,7 +34,16 @@ from ...shared.limits import (
 )
 from ...shared.text.visible import hidden_problem
 from ...shared.wire.model import LeaseRef
-from ...shared.wire.session import CheckpointSaved, Exit, Hello, LeaseEvent, Measurement, SessionRequest, Swept
+from ...shared.wire.session import (
+    CheckpointSaved,
+    Exit,
+    Hello,
+    LeaseEvent,
+    LogChunk,
+    Measurement,
+    SessionRequest,
+    Swept,
+)
 
 
 def check_bundle(request: SessionRequest, first_event: int = 0, database_id: str = "") -> None:
@@ -46,19 +57,36 @@ def check_bundle(request: SessionRequest, first_event: int = 0, database_id: str
     if request.work_request is not None:
         check_text("work_request.request_id", request.work_request.request_id, MAX_ID, least=1)
         _check_number("work_request.free_slots", request.work_request.free_slots, 0, MAX_SLOTS)
-    if request.swept is not None:
-        _check_swept(request.swept)
-    if request.failed_deletions:
-        check_count("failed_deletions", len(request.failed_deletions), MAX_DELETED)
-        for index, failed in enumerate(request.failed_deletions):
-            _check_uri(f"failed_deletions[{index}].uri", failed.uri)
-            check_length(f"failed_deletions[{index}].error", failed.error, MAX_WAITING)
     if request.waiting is not None:
         check_length("waiting", request.waiting, MAX_WAITING)
-    if request.deleted_checkpoints:
-        check_count("deleted_checkpoints", len(request.deleted_checkpoints), MAX_DELETED)
-        for index, uri in enumerate(request.deleted_checkpoints):
-            _check_uri(f"deleted_checkpoints[{index}]", uri)
+    if request.answers_errands:
+        _check_errands(request)
+    if request.log_chunks:
+        _check_log_chunks(request.log_chunks)
+
+
+def _check_errands(request: SessionRequest) -> None:
+    if request.swept is not None:
+        _check_swept(request.swept)
+    check_count("failed_deletions", len(request.failed_deletions), MAX_DELETED)
+    for index, failed in enumerate(request.failed_deletions):
+        _check_uri(f"failed_deletions[{index}].uri", failed.uri)
+        check_length(f"failed_deletions[{index}].error", failed.error, MAX_WAITING)
+    check_count("deleted_checkpoints", len(request.deleted_checkpoints), MAX_DELETED)
+    for index, uri in enumerate(request.deleted_checkpoints):
+        _check_uri(f"deleted_checkpoints[{index}]", uri)
+
+
+def _check_log_chunks(chunks: Sequence[LogChunk]) -> None:
+    check_count("log_chunks", len(chunks), MAX_LOG_CHUNKS)
+    for index, chunk in enumerate(chunks):
+        check_text(f"log_chunks[{index}].request_id", chunk.request_id, MAX_ID, least=1)
+        _check_number(f"log_chunks[{index}].position", chunk.position, 0, MAX_RESOURCE)
+        if len(chunk.content) > MAX_LOG_CHUNK:
+            raise InvalidInput(
+                f"log_chunks[{index}].content: at most {MAX_LOG_CHUNK:,} bytes, got {len(chunk.content):,}"
+            )
+        check_length(f"log_chunks[{index}].error", chunk.error, MAX_WAITING)
 
 
 def _check_swept(swept: Swept) -> None:

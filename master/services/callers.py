@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextvars import ContextVar
 from typing import Any
 
 import grpc
 
+from ...shared.errors import LimitExceeded
 from ..dispatcher.acts import Actor
 from .limits.connections import place_of
 from .security.roles import Role
 
+#: Seconds that a caller may take to read an answer.
+STALL_S = 30.0
 #: The name of the token that was shown, and its role; empty and None where the master asks for none.
 caller_name: ContextVar[str] = ContextVar("caller_name", default="")
 caller_role: ContextVar[Role | None] = ContextVar("caller_role", default=None)
@@ -40,3 +44,12 @@ async def serve(serving: Awaitable[None] | AsyncIterator[Any], context: grpc.aio
             await context.write(answer)
     else:
         await serving
+
+
+async def write_in_time(context: grpc.aio.ServicerContext, answer: Any) -> None:
+    """Sends an answer to a caller who reads. Raises LimitExceeded where that takes too long."""
+    try:
+        async with asyncio.timeout(STALL_S):
+            await context.write(answer)
+    except TimeoutError:
+        raise LimitExceeded(f"cut off, since nothing was read for {STALL_S:.0f} s; ask again to go on") from None

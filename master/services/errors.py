@@ -22,9 +22,9 @@ from .limits.refusals import RefusalLog
 log = logging.getLogger(__name__)
 
 #: Calls at once, each kind in a lane of its own, so that no flood of one kind takes the place of another.
-LANES = {"sessions": 20_000, "watches": 1_000, "calls": 500}
+LANES = {"sessions": 20_000, "watches": 1_000, "logs": 200, "calls": 500}
 #: What one caller may have of a lane. Workers share their sessions: many have one token.
-SHARES = {"watches": 200, "calls": 100}
+SHARES = {"watches": 200, "logs": 20, "calls": 100}
 
 
 async def abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 #: Methods whose requests may be as large as any message.
 _LARGE_REQUESTS = frozenset({"/rungmaster.v1.ExperimentService/CreateExperiment"})
+#: Streams of answers that are no watches.
+_STREAM_LANES = {"/rungmaster.v1.ExperimentService/ReadTrialLog": "logs"}
 
 
 class Lane:
@@ -162,7 +164,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             behavior = _guarded(_parsing(handler.unary_unary, parse, most), self._lanes["calls"])
             return grpc.unary_unary_rpc_method_handler(behavior, None, handler.response_serializer)
         if handler.unary_stream:
-            behavior = _guarded(_parsing(handler.unary_stream, parse, most), self._lanes["watches"])
+            lane = self._lanes[_STREAM_LANES.get(method, "watches")]
+            behavior = _guarded(_parsing(handler.unary_stream, parse, most), lane)
             return grpc.unary_stream_rpc_method_handler(behavior, None, _unless_encoded(handler.response_serializer))
         # A stream's own code parses its messages: it counts them first.
         behavior = _guarded(handler.stream_stream, self._lanes["sessions"])

@@ -36,9 +36,11 @@ from ..experiment.setup import ExperimentSetup, Owner
 from ..ledger.read.act_queries import ActFilter
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text
-from .callers import actor_of, caller_name, caller_role
+from .callers import actor_of, caller_name, caller_role, write_in_time
 from .extending import Executor, extend
+from .log_relay import LogRelay
 from .security.steering import check_steering
+from .trial_logs import LogQuestion, TrialLogs
 from .warm_start import warm_started
 from .watching import Journals, ReportStreams, Streams, Watches
 
@@ -60,7 +62,8 @@ class Commands(Executor, Protocol):
 class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     """Decodes, asks, encodes; what may be long is encoded in the thread that has read it."""
 
-    def __init__(self, writer: Commands, reader: Reader) -> None:
+    def __init__(self, writer: Commands, reader: Reader, relay: LogRelay | None = None) -> None:
+        """`relay` asks workers for logs; None where there are none."""
         self._writer = writer
         self._reader = reader
         self._threads = IdleThreads(READERS, "reader")
@@ -68,6 +71,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         watches = Watches(self._read)
         self._journals = Journals(reader, writer.broadcast, watches)
         self._reports = ReportStreams(reader, writer.broadcast, watches)
+        self._logs = TrialLogs(reader, self._read, writer.broadcast, relay)
 
     async def _read(self, query: Callable[[], T]) -> T:
         return await self._threads.begin(query)
@@ -289,6 +293,12 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     async def WatchReports(self, request: pb.WatchReportsRequest, context: Context) -> None:  # noqa: N802
         """See the .proto."""
         await self._pass_on(self._reports, request.experiment_id, ReportPosition.parse(request.after), context)
+
+    async def ReadTrialLog(self, request: pb.ReadTrialLogRequest, context: Context) -> None:  # noqa: N802
+        """See the .proto."""
+        async with contextlib.aclosing(self._logs.answers(LogQuestion.of(request))) as answers:
+            async for answer in answers:
+                await write_in_time(context, answer)
 
     async def _pass_on(self, streams: Streams[P], experiment_id: int, after: P, context: Context) -> None:
         async with contextlib.aclosing(streams.follow(experiment_id, after)) as messages:

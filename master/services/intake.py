@@ -18,6 +18,7 @@ from ...shared.limits import (
     MAX_GPUS,
     MAX_HELD,
     MAX_LABELS,
+    MAX_LOG_CHUNKS,
     MAX_LOGGED,
     MAX_METRICS,
     MAX_VALUES,
@@ -35,7 +36,12 @@ SLICE_EVENTS, SLICE_VALUES = 200, 1_500
 #: The repeated fields of a SessionRequest by number, each with its name and how many of it one message may have.
 _REPEATED = {
     field.number: (field.name, most)
-    for name, most in (("events", MAX_EVENTS), ("deleted_checkpoints", MAX_DELETED), ("failed_deletions", MAX_DELETED))
+    for name, most in (
+        ("events", MAX_EVENTS),
+        ("deleted_checkpoints", MAX_DELETED),
+        ("failed_deletions", MAX_DELETED),
+        ("log_chunks", MAX_LOG_CHUNKS),
+    )
     for field in (pb.SessionRequest.DESCRIPTOR.fields_by_name[name],)
 }
 #: Fields that come once; a message that repeats one is parsed into the last, so a few more do no harm.

@@ -27,6 +27,7 @@ from .errors import LANES, ErrorInterceptor
 from .experiments import ExperimentServicer
 from .limits.gate import CallLimiter
 from .listening import check_free
+from .log_relay import LogRelay
 from .probes import Probes
 from .security.access import AccessInterceptor
 from .security.identity import Certificates, Security
@@ -102,8 +103,10 @@ class Server:
         interceptors = (self._gate, *access, ErrorInterceptor())
         self._server = grpc.aio.server(interceptors=interceptors, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._health = health.aio.HealthServicer()
-        experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentServicer(writer, reader), self._server)
-        worker_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerServicer(writer), self._server)
+        relay = LogRelay()
+        experiments = ExperimentServicer(writer, reader, relay)
+        experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(experiments, self._server)
+        worker_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerServicer(writer, relay), self._server)
         cluster_pb2_grpc.add_ClusterServiceServicer_to_server(ClusterServicer(writer, database, holder), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)

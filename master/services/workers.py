@@ -24,6 +24,7 @@ from .callers import caller_name, certificate_name
 from .intake import take_in
 from .limits.admission import Admission
 from .limits.refusals import RefusalLog
+from .log_relay import LogRelay
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +91,10 @@ class StreamConnection:
 class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     """Carries bundles between workers and the writer, a few from each worker at a time: none floods the others."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, relay: LogRelay) -> None:
+        """`relay` is given the parts of logs that workers are asked for."""
         self._writer = writer
+        self._relay = relay
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._refusals = RefusalLog(log)
         self._admission = Admission(LARGE_AT_ONCE)
@@ -111,6 +114,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._database_id = await self._writer.execute(connect)
         for request in first:
             check_bundle(request, database_id=self._database_id)
+        self._relay.opened(hello, connection)
         reader = asyncio.create_task(self._read(hello.session_id, first, connection, context))
         writer = asyncio.create_task(self._write(connection, context))
         cut = asyncio.create_task(connection.cut.wait())
@@ -122,6 +126,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             # gRPC cannot send how the call ended while a message is still on its way.
             await asyncio.wait((writer,))
         finally:
+            self._relay.closed(hello.session_id, connection)
             for task in (reader, writer, cut):
                 task.cancel()
             self._say_goodbye(hello.session_id, connection)
@@ -187,6 +192,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         while bundle:
             self._writer.heard(session_id)
             for request in bundle:
+                if request.log_chunks:
+                    self._relay.answered(session_id, connection, request.log_chunks)
                 if _says_something(request):
                     hit("session.received")
                     await _make_room(under_way)

@@ -641,3 +641,39 @@ class Act(_message.Message):
     host: str
     data_json: str
     def __init__(self, act_id: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., experiment_id: _Optional[int] = ..., subject: _Optional[str] = ..., who: _Optional[str] = ..., known_by: _Optional[str] = ..., host: _Optional[str] = ..., data_json: _Optional[str] = ...) -> None: ...
+
+class ReadTrialLogRequest(_message.Message):
+    __slots__ = ("experiment_id", "trial_id", "token", "follow", "tail_lines", "from_token", "from_position")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
+    FROM_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FROM_POSITION_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: int
+    trial_id: int
+    token: int
+    follow: bool
+    tail_lines: int
+    from_token: int
+    from_position: int
+    def __init__(self, experiment_id: _Optional[int] = ..., trial_id: _Optional[int] = ..., token: _Optional[int] = ..., follow: _Optional[bool] = ..., tail_lines: _Optional[int] = ..., from_token: _Optional[int] = ..., from_position: _Optional[int] = ...) -> None: ...
+
+class ReadTrialLogResponse(_message.Message):
+    __slots__ = ("lease", "content", "position", "missing", "uri", "note", "done")
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    lease: Lease
+    content: bytes
+    position: int
+    missing: str
+    uri: str
+    note: str
+    done: bool
+    def __init__(self, lease: _Optional[_Union[Lease, _Mapping]] = ..., content: _Optional[bytes] = ..., position: _Optional[int] = ..., missing: _Optional[str] = ..., uri: _Optional[str] = ..., note: _Optional[str] = ..., done: _Optional[bool] = ...) -> None: ...

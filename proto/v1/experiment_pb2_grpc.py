@@ -118,6 +118,11 @@ class ExperimentServiceStub:
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsRequest.SerializeToString,
                 response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsResponse.FromString,
                 _registered_method=True)
+        self.ReadTrialLog = channel.unary_stream(
+                '/rungmaster.v1.ExperimentService/ReadTrialLog',
+                request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadTrialLogRequest.SerializeToString,
+                response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadTrialLogResponse.FromString,
+                _registered_method=True)
 
 
 class ExperimentServiceServicer:
@@ -247,6 +252,15 @@ class ExperimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadTrialLog(self, request, context):
+        """What the training program of a trial printed, assignment by assignment, oldest first: asked of the worker while it
+        trains, else of a worker that reaches where it was kept. A follower that does not read is cut off.
+        FAILED_PRECONDITION where the trial has not started, and nobody waits for that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExperimentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -329,6 +343,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.ListActs,
                     request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsRequest.FromString,
                     response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsResponse.SerializeToString,
+            ),
+            'ReadTrialLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadTrialLog,
+                    request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadTrialLogRequest.FromString,
+                    response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadTrialLogResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -767,6 +786,33 @@ class ExperimentService:
             '/rungmaster.v1.ExperimentService/ListActs',
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsRequest.SerializeToString,
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadTrialLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rungmaster.v1.ExperimentService/ReadTrialLog',
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadTrialLogRequest.SerializeToString,
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadTrialLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,7 +42,7 @@ DECISION_KIND_PAUSE: DecisionKind
 DECISION_KIND_STOP: DecisionKind
 
 class SessionRequest(_message.Message):
-    __slots__ = ("hello", "work_request", "events", "draining", "deleted_checkpoints", "waiting", "failed_deletions", "swept")
+    __slots__ = ("hello", "work_request", "events", "draining", "deleted_checkpoints", "waiting", "failed_deletions", "swept", "log_chunks")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WORK_REQUEST_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class SessionRequest(_message.Message):
     WAITING_FIELD_NUMBER: _ClassVar[int]
     FAILED_DELETIONS_FIELD_NUMBER: _ClassVar[int]
     SWEPT_FIELD_NUMBER: _ClassVar[int]
+    LOG_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     work_request: WorkRequest
     events: _containers.RepeatedCompositeFieldContainer[LeaseEvent]
@@ -59,7 +60,46 @@ class SessionRequest(_message.Message):
     waiting: str
     failed_deletions: _containers.RepeatedCompositeFieldContainer[FailedDeletion]
     swept: Swept
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., work_request: _Optional[_Union[WorkRequest, _Mapping]] = ..., events: _Optional[_Iterable[_Union[LeaseEvent, _Mapping]]] = ..., draining: _Optional[bool] = ..., deleted_checkpoints: _Optional[_Iterable[str]] = ..., waiting: _Optional[str] = ..., failed_deletions: _Optional[_Iterable[_Union[FailedDeletion, _Mapping]]] = ..., swept: _Optional[_Union[Swept, _Mapping]] = ...) -> None: ...
+    log_chunks: _containers.RepeatedCompositeFieldContainer[LogChunk]
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., work_request: _Optional[_Union[WorkRequest, _Mapping]] = ..., events: _Optional[_Iterable[_Union[LeaseEvent, _Mapping]]] = ..., draining: _Optional[bool] = ..., deleted_checkpoints: _Optional[_Iterable[str]] = ..., waiting: _Optional[str] = ..., failed_deletions: _Optional[_Iterable[_Union[FailedDeletion, _Mapping]]] = ..., swept: _Optional[_Union[Swept, _Mapping]] = ..., log_chunks: _Optional[_Iterable[_Union[LogChunk, _Mapping]]] = ...) -> None: ...
+
+class LogRequest(_message.Message):
+    __slots__ = ("request_id", "lease", "position", "tail_lines", "max_bytes", "wait", "storage", "database_id")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_FIELD_NUMBER: _ClassVar[int]
+    DATABASE_ID_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    lease: LeaseRef
+    position: int
+    tail_lines: int
+    max_bytes: int
+    wait: _duration_pb2.Duration
+    storage: str
+    database_id: str
+    def __init__(self, request_id: _Optional[str] = ..., lease: _Optional[_Union[LeaseRef, _Mapping]] = ..., position: _Optional[int] = ..., tail_lines: _Optional[int] = ..., max_bytes: _Optional[int] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., storage: _Optional[str] = ..., database_id: _Optional[str] = ...) -> None: ...
+
+class LogChunk(_message.Message):
+    __slots__ = ("request_id", "position", "content", "more", "running", "missing", "error")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    position: int
+    content: bytes
+    more: bool
+    running: bool
+    missing: bool
+    error: str
+    def __init__(self, request_id: _Optional[str] = ..., position: _Optional[int] = ..., content: _Optional[bytes] = ..., more: _Optional[bool] = ..., running: _Optional[bool] = ..., missing: _Optional[bool] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Swept(_message.Message):
     __slots__ = ("request_id", "found", "after", "logged_experiments", "error")
@@ -116,7 +156,7 @@ class FailedDeletion(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("session_id", "worker", "slots", "gpus", "labels", "version", "host", "pid", "held", "experiment_ids", "secret")
+    __slots__ = ("session_id", "worker", "slots", "gpus", "labels", "version", "host", "pid", "held", "experiment_ids", "secret", "serves_logs")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -135,6 +175,7 @@ class Hello(_message.Message):
     HELD_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_IDS_FIELD_NUMBER: _ClassVar[int]
     SECRET_FIELD_NUMBER: _ClassVar[int]
+    SERVES_LOGS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     worker: str
     slots: int
@@ -146,7 +187,8 @@ class Hello(_message.Message):
     held: _containers.RepeatedCompositeFieldContainer[LeaseRef]
     experiment_ids: _containers.RepeatedScalarFieldContainer[int]
     secret: str
-    def __init__(self, session_id: _Optional[str] = ..., worker: _Optional[str] = ..., slots: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., held: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., experiment_ids: _Optional[_Iterable[int]] = ..., secret: _Optional[str] = ...) -> None: ...
+    serves_logs: bool
+    def __init__(self, session_id: _Optional[str] = ..., worker: _Optional[str] = ..., slots: _Optional[int] = ..., gpus: _Optional[_Iterable[_Union[Gpu, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., held: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., experiment_ids: _Optional[_Iterable[int]] = ..., secret: _Optional[str] = ..., serves_logs: _Optional[bool] = ...) -> None: ...
 
 class Gpu(_message.Message):
     __slots__ = ("uuid", "model", "memory_bytes")
@@ -232,7 +274,7 @@ class Exit(_message.Message):
     def __init__(self, outcome: _Optional[_Union[ExitOutcome, str]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class SessionResponse(_message.Message):
-    __slots__ = ("welcome", "assignments", "acknowledgements", "decisions", "lost_leases", "delete_checkpoints", "drain", "sweep")
+    __slots__ = ("welcome", "assignments", "acknowledgements", "decisions", "lost_leases", "delete_checkpoints", "drain", "sweep", "log_requests")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGEMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -241,6 +283,7 @@ class SessionResponse(_message.Message):
     DELETE_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     SWEEP_FIELD_NUMBER: _ClassVar[int]
+    LOG_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     assignments: _containers.RepeatedCompositeFieldContainer[Assignment]
     acknowledgements: _containers.RepeatedCompositeFieldContainer[Acknowledgement]
@@ -249,7 +292,8 @@ class SessionResponse(_message.Message):
     delete_checkpoints: _containers.RepeatedScalarFieldContainer[str]
     drain: bool
     sweep: Sweep
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[Acknowledgement, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseLost, _Mapping]]] = ..., delete_checkpoints: _Optional[_Iterable[str]] = ..., drain: _Optional[bool] = ..., sweep: _Optional[_Union[Sweep, _Mapping]] = ...) -> None: ...
+    log_requests: _containers.RepeatedCompositeFieldContainer[LogRequest]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., acknowledgements: _Optional[_Iterable[_Union[Acknowledgement, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseLost, _Mapping]]] = ..., delete_checkpoints: _Optional[_Iterable[str]] = ..., drain: _Optional[bool] = ..., sweep: _Optional[_Union[Sweep, _Mapping]] = ..., log_requests: _Optional[_Iterable[_Union[LogRequest, _Mapping]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("term", "lease_ttl", "heartbeat_interval", "version", "exit_outcomes", "database_id")

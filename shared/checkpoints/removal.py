@@ -1,4 +1,5 @@
-"""Deleting a checkpoint from its store, whole ones and what was left of one that never became whole.
+"""Deleting a checkpoint from its store, whole ones and what was left of one that never became whole; and the folder of
+an experiment's logs, which is deleted in the same way.
 
 Everything here blocks.
 """
@@ -16,10 +17,11 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import InvalidInput, Unavailable
 from . import buckets
+from .kept_logs import remove_logs_in
 from .local_stores import check_there, is_ours, link_to, root_of
 from .manifest import MANIFEST, is_manifest_of_ours
 from .opening import FLAT, is_of, opened, text_of
-from .paths import CheckpointPath
+from .paths import LOG_FOLDER, CheckpointPath
 from .s3_requests import abort, left_in
 from .storage import is_relative, resolve
 
@@ -27,22 +29,28 @@ logger = logging.getLogger(__name__)
 
 
 def remove(uri: str, directory: Path) -> None:
-    """Removes a checkpoint; one that is gone already is no error. A relative address is one below `directory`.
+    """Removes a checkpoint, or the folder of an experiment's logs; one that is gone already is no error. A relative
+    address is one below `directory`.
 
     A folder that has no manifest of ours stays, whatever it is called; the log tells of it.
     Raises InvalidInput for what is not the address of a checkpoint, Unavailable where the store cannot be reached.
     """
     place = CheckpointPath.parse(uri)
-    if place is None or _strays(uri):
+    logs = LOG_FOLDER.search(uri) is not None
+    if not (place or logs) or _strays(uri):
         raise InvalidInput(f"{uri!r} is not the address of a checkpoint; nothing was deleted")
     try:
+        if place is None:
+            remove_logs_in(resolve(uri, directory))
+            return
         with opened(resolve(uri, directory)) as (files, path):
             if isinstance(files, LocalFileSystem):
                 _remove_locally(Path(path), place)
             else:
                 _remove_remotely(files, path, place)
     except Exception as error:
-        raise Unavailable(f"the checkpoint {uri!r} cannot be deleted: {text_of(error)}") from error
+        what = "folder of logs" if logs else "checkpoint"
+        raise Unavailable(f"the {what} {uri!r} cannot be deleted: {text_of(error)}") from error
 
 
 def _strays(uri: str) -> bool:

@@ -29,3 +29,13 @@ def say_block(text: str, *, err: bool = False) -> None:
 def say_json(value: Any, indent: int | None = None) -> None:
     """Prints a value as JSON, in one line or indented."""
     click.echo(json_text(value, indent))
+
+
+def say_part(text: str, *, err: bool = False) -> None:
+    """Prints a part of a text of several lines, which the next one may continue."""
+    click.echo(visible_block(text), nl=False, err=err)
+
+
+def say_raw(content: bytes) -> None:
+    """Writes bytes as they are to standard output: for those who asked for that."""
+    click.echo(content, nl=False)

@@ -31,6 +31,8 @@ from .session import (
     Hello,
     LeaseEvent,
     LeaseLost,
+    LogChunk,
+    LogRequest,
     Measurement,
     SessionRequest,
     SessionResponse,
@@ -66,6 +68,7 @@ def session_request_to_proto(request: SessionRequest, exit_outcomes: int = len(E
         failed_deletions=[pb.FailedDeletion(uri=f.uri, error=first_of(f.error)) for f in request.failed_deletions],
         swept=swept and to_message(swept),
         waiting=None if request.waiting is None else first_of(request.waiting),
+        log_chunks=[to_message(replace(chunk, error=first_of(chunk.error))) for chunk in request.log_chunks],
     )
 
 
@@ -82,6 +85,7 @@ def session_request_from_proto(
         failed_deletions=tuple([FailedDeletion(failed.uri, failed.error) for failed in message.failed_deletions]),
         swept=from_message(message.swept, Swept) if message.HasField("swept") else None,
         waiting=message.waiting if message.HasField("waiting") else None,
+        log_chunks=tuple([from_message(chunk, LogChunk) for chunk in message.log_chunks]) if message.log_chunks else (),
     )
 
 
@@ -103,6 +107,8 @@ def session_response_to_proto(response: SessionResponse) -> pb.SessionResponse:
         message.drain = True
     if response.sweep is not None:
         message.sweep.CopyFrom(to_message(response.sweep))
+    if response.log_requests:
+        message.log_requests.extend(map(to_message, response.log_requests))
     if response.welcome is not None:
         message.welcome.CopyFrom(to_message(response.welcome))
     return message
@@ -126,6 +132,7 @@ def session_response_from_proto(message: pb.SessionResponse) -> SessionResponse:
         delete_checkpoints=tuple(message.delete_checkpoints),
         drain=message.drain,
         sweep=from_message(message.sweep, Sweep) if message.HasField("sweep") else None,
+        log_requests=tuple(from_message(request, LogRequest) for request in message.log_requests),
     )
 
 

@@ -49,6 +49,8 @@ class Hello:
     experiment_ids: frozenset[int] = frozenset()
     #: What proves that a session is its own; kept out of logs.
     secret: str = field(default="", repr=False)
+    #: Whether it answers questions about logs.
+    serves_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,36 @@ class FailedDeletion(NamedTuple):
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """Asks for a part of what the training under a lease printed, at most `max_bytes` from a position on, or from where
+    so many lines follow. `storage` empty: only the worker's own log is asked for."""
+
+    request_id: str
+    lease: LeaseRef
+    position: int
+    max_bytes: int
+    database_id: str
+    storage: str = ""
+    tail_lines: int | None = None
+    #: Seconds to wait where there is nothing yet, and the training goes on.
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """A part of a log. `more`: there is more to be had at once; `running`: more may be printed; `missing`: there is no
+    such log; `error`: why nothing could be found out."""
+
+    request_id: str
+    position: int = 0
+    content: bytes = b""
+    more: bool = False
+    running: bool = False
+    missing: bool = False
+    error: str = ""
+
+
 class SessionRequest(NamedTuple):
     """A bundle from the worker; an empty one is a heartbeat."""
 
@@ -159,6 +191,8 @@ class SessionRequest(NamedTuple):
     swept: Swept | None = None
     #: What the worker itself waits for, for people; empty for nothing, None where nothing has changed.
     waiting: str | None = None
+    #: Parts of logs, which go past the dispatcher.
+    log_chunks: tuple[LogChunk, ...] = ()
 
     @property
     def answers_errands(self) -> bool:
@@ -250,7 +284,7 @@ class LeaseLost:
 
 
 class SessionResponse(NamedTuple):
-    """A bundle from the master. Nothing in it leaves before it is durable."""
+    """A bundle from the master. Nothing in it leaves before it is durable, but for questions about logs."""
 
     welcome: Welcome | None = None
     assignments: tuple[Assignment, ...] = ()
@@ -260,3 +294,4 @@ class SessionResponse(NamedTuple):
     delete_checkpoints: tuple[str, ...] = ()
     drain: bool = False
     sweep: Sweep | None = None
+    log_requests: tuple[LogRequest, ...] = ()

@@ -13,6 +13,7 @@ import pytest
 from rungmaster.shared.errors import CannotStart
 from rungmaster.shared.wire.session import Exit, ExitOutcome, Measurement, SessionResponse
 from rungmaster.worker.assignment import output
+from rungmaster.worker.assignment.output import LIMIT
 from rungmaster.worker.checkpoints.store import CheckpointStore
 from rungmaster.worker.process import child
 
@@ -20,11 +21,11 @@ from .scripted_master import ScriptedMaster, assignment, pause, reference
 from .worker_harness import COUNTING, scene, until
 
 
-def ending(tmp_path: Path, code: str = COUNTING, **fields: Any) -> Exit:
+def ending(tmp_path: Path, code: str = COUNTING, log_limit: int = LIMIT, **fields: Any) -> Exit:
     """Trains one trial, and checks that the worker can train another afterwards."""
 
     async def story() -> Exit:
-        async with scene(tmp_path, code) as it:
+        async with scene(tmp_path, code, log_limit=log_limit) as it:
             record = it.master.give(assignment(**fields))
             await until(lambda: record.exit)
             after = it.master.give(assignment(trial_id=99, entrypoint="healthy:train", target=1))
@@ -301,28 +302,27 @@ def test_of_a_flood_of_output_the_beginning_and_the_end_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output, "INTERVAL_S", 0.05)
-    monkeypatch.setattr(output.shorten, "__defaults__", (100_000, 10_000))
     code = """
         import os, time
         from pathlib import Path
         def train(trial):
             print("the beginning")
-            while os.stat(1).st_size <= 100_000:
+            while os.stat(1).st_size <= 200_000:
                 print("x" * 1_000)
-            while os.stat(1).st_size > 100_000:
+            while os.stat(1).st_size > 200_000:
                 time.sleep(0.01)
             print("later")
             for step in trial.steps():
                 trial.report(loss=1)
-            print("y" * 200_000)
+            print("y" * 300_000)
             raise SystemExit("the last word")
     """
-    ended = ending(tmp_path, code)
+    ended = ending(tmp_path, code, log_limit=100_000)
     assert ended.error.endswith("the last word")
     log = (tmp_path / "logs/1/1-1.log").read_text()
     assert log.startswith("the beginning\nx")
     assert log.endswith("y\nthe last word\n")
-    assert len(log) < 21_000
+    assert len(log) < 101_000
     assert "bytes were dropped here: a log keeps at most 100,000]\n" in log
 
 

@@ -48,6 +48,8 @@ MESSAGES: Mapping[Any, Any] = {
     session.Measurement: worker_pb2.Measurement,
     session.SessionRequest: worker_pb2.SessionRequest,
     session.SessionResponse: worker_pb2.SessionResponse,
+    session.LogRequest: worker_pb2.LogRequest,
+    session.LogChunk: worker_pb2.LogChunk,
     session.Sweep: worker_pb2.Sweep,
     session.Swept: worker_pb2.Swept,
     session.TrialRef: worker_pb2.TrialRef,
@@ -109,4 +111,4 @@ def _scalars(hint: Any, field: FieldDescriptor | None, name: str) -> Values:
         return GOALS | st.just("") if name == "save_best" else GOALS
     if hint is float and field is not None and field.message_type is not None:
         return SECONDS
-    return {str: TEXT, float: NUMBERS, bool: st.booleans(), datetime: TIMES}[hint]
+    return {str: TEXT, bytes: st.binary(), float: NUMBERS, bool: st.booleans(), datetime: TIMES}[hint]

@@ -17,7 +17,6 @@ from ...shared.idle_threads import in_thread
 from ...shared.metric_goal import reaches
 from ...shared.text.failure_text import failure_text
 from ...shared.text.logs import about
-from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import Assignment, CheckpointSaved, Decision, DecisionKind, Exit, ExitOutcome, Measurement
 from ..allowed import Allowed
 from ..checkpoints.outages import Outages, StillAway
@@ -29,12 +28,12 @@ from ..process.launcher import Launcher
 from ..slots.slot_pool import GrantedSlots
 from ..trial.protocol import MAX_REASON, TrialStart
 from ..trial.seeds import trial_seed
-from . import output
 from .best import BestSoFar
 from .conversation import Conversation
 from .ending import MOMENT_S, may_be_of_the_worker, overdue
 from .local_server import LocalServer
 from .outcome import EndedProcess
+from .output import LIMIT, OutputLog, lease_name
 
 #: Seconds between two looks at a process that is to end.
 _LOOK_S = 0.2
@@ -54,6 +53,8 @@ class TrainingContext:
     launcher: Launcher
     allowed: Allowed = field(default_factory=Allowed)
     hidden: tuple[str, ...] = ()
+    #: Bytes that are kept of what one assignment prints.
+    log_limit: int = LIMIT
 
     def environment(self, *, own_devices: bool) -> dict[str, str]:
         """The variables that all training has."""
@@ -93,11 +94,6 @@ class Listener(Protocol):
         ...
 
 
-def lease_name(lease: LeaseRef) -> str:
-    """A lease for people, and the path of its log: experiment/trial-token."""
-    return f"{lease.experiment_id}/{lease.trial_id}-{lease.token}"
-
-
 class Training:
     """Trains what an assignment says."""
 
@@ -107,6 +103,8 @@ class Training:
         self._listener = listener
         self._name = lease_name(assignment.lease)
         self._log = logging.LoggerAdapter(logger, about(assignment.lease.experiment_id, assignment.lease.trial_id))
+        log = place.logs / assignment.database_id / f"{self._name}.log"
+        self.output = OutputLog(log, place.log_limit, self._log.extra)
         self._folder = place.scratch / self._name.replace("/", "-")
         self._uploads = Uploads(
             place.store,
@@ -120,8 +118,6 @@ class Training:
         )
         self._conversation: Conversation | None = None
         self._child: TrainingProcess | None = None
-        #: Bytes that its log had before the process began to print.
-        self._printed_before = 0
         self._ending: Decision | None = None
         self._given_up = False
         self._overdue = False
@@ -254,11 +250,11 @@ class Training:
             self._place.directory,
             self._place.environment(own_devices=granted.devices is not None),
             trial_environment(start, self._folder / "socket", granted.devices),
-            self._place.logs / self.assignment.database_id / f"{self._name}.log",
+            self.output.path,
             self._place.allowed.preload(self.assignment.preload),
             self._log.extra or {},
         )
-        self._printed_before = await asyncio.to_thread(output.size_of, job.log)
+        await asyncio.to_thread(self.output.begin)
         self._child = await self._place.launcher.start(job)
         self._log.info(
             "trial %s trains from %d to %d, pid %d", self._name, start.resource, start.target, self._child.pid
@@ -267,10 +263,10 @@ class Training:
             await self._child.kill(at_once=True)
         if self.assignment.progress_timeout_s is not None:
             self._help(self._watch_progress(self._child, conversation, self.assignment.progress_timeout_s))
-        self._help(self._child.watch_output())
+        self._help(self.output.watch())
         code = await self._child.wait()
         self._listener.process_ended()
-        await self._child.shorten_output()
+        await asyncio.to_thread(self.output.finish)
         return code
 
     async def _watch_progress(self, child: TrainingProcess, conversation: Conversation, patience_s: float) -> None:
@@ -331,7 +327,7 @@ class Training:
         return self._ending is not None and self._ending.sequence > 0
 
     def _printed(self, length: int) -> str:
-        return self._child.tail(length, self._printed_before) if self._child is not None else ""
+        return self.output.tail(length) if self._child is not None else ""
 
     async def _settle(self, ended: Exit) -> Exit:
         """Waits for the last checkpoint. One that cannot be kept is the worker's fault, where all else went well."""

@@ -18,18 +18,19 @@ from pathlib import Path
 from fsspec.implementations.local import LocalFileSystem
 
 from ...shared.checkpoints.buckets import check_bucket
+from ...shared.checkpoints.kept_logs import LogPiece, keep_log, read_log
 from ...shared.checkpoints.leftovers import Portion, look_through
 from ...shared.checkpoints.local_stores import root_of
 from ...shared.checkpoints.manifest import MANIFEST, BrokenCheckpoint, Manifest
 from ...shared.checkpoints.opening import open_store, opened, text_of
-from ...shared.checkpoints.paths import PARTIAL, CheckpointPath
+from ...shared.checkpoints.paths import DATABASE, PARTIAL, CheckpointPath, log_path
 from ...shared.checkpoints.reading import fetch
 from ...shared.checkpoints.removal import remove
 from ...shared.checkpoints.storage import LOCAL, address_in, check_allowed, check_folder, check_packages, resolve
 from ...shared.errors import FULL, CannotStart, InvalidInput, Unavailable
 from ...shared.files import sync
 from ...shared.wire.model import LeaseRef
-from ...shared.wire.session import CheckpointRef, CheckpointSaved, Sweep
+from ...shared.wire.session import CheckpointRef, CheckpointSaved, LogRequest, Sweep
 from .remote_saves import BegunSave, save_remotely
 from .roots import Roots
 
@@ -152,6 +153,26 @@ class CheckpointStore:
         """
         check_allowed(self._resolve(uri), self._allowed)
         remove(uri, self._directory)
+
+    def keep_log(self, storage: str, database_id: str, lease: LeaseRef, log: Path) -> None:
+        """Copies what was printed under a lease into the storage. Raises Unavailable where that is out of reach."""
+        url = self._resolve(address_in(storage, log_path(database_id, lease)))
+        check_allowed(url, self._allowed)
+        try:
+            if url.startswith(LOCAL):
+                self._roots.check_used(Path(url.removeprefix(LOCAL)))
+            keep_log(url, log)
+        except Exception as error:
+            raise Unavailable(f"the checkpoint store {storage!r} cannot be written: {text_of(error)}") from error
+
+    def read_log(self, request: LogRequest) -> LogPiece:
+        """A part of a log that was kept. Raises FileNotFoundError where it was not, Unavailable where the storage is
+        out of reach, InvalidInput where it may not be used."""
+        if not DATABASE.fullmatch(request.database_id):
+            raise InvalidInput(f"{request.database_id!r} is not the id of a database")
+        uri = address_in(request.storage, log_path(request.database_id, request.lease))
+        check_allowed(self._resolve(uri), self._allowed)
+        return read_log(uri, request.position, request.max_bytes, self._directory, request.tail_lines)
 
     def look_through(self, sweep: Sweep) -> Portion:
         """What lies in the database's part of a storage. Raises Unavailable, InvalidInput."""

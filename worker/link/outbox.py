@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from ...shared.wire.model import LeaseRef
@@ -10,6 +11,7 @@ from ...shared.wire.session import (
     Exit,
     FailedDeletion,
     LeaseEvent,
+    LogChunk,
     Measurement,
     SessionRequest,
     Swept,
@@ -22,6 +24,8 @@ MAX_EVENTS = 1_000
 MAX_BYTES = 1 << 20
 #: At most so many metrics, all events together: what a master takes in one go.
 MAX_VALUES = 10_000
+#: Parts of logs in one bundle: what was measured is not to wait behind much else.
+MAX_CHUNKS = 4
 
 
 class Outbox:
@@ -51,6 +55,7 @@ class Outbox:
         self._deleted: list[str] = []
         self._not_deleted: list[FailedDeletion] = []
         self._swept: Swept | None = None
+        self._log_chunks: deque[LogChunk] = deque()
         self._waits = waits
         self._told_waiting = ""
         self._waiting_is_due = False
@@ -132,8 +137,13 @@ class Outbox:
         """The answer to the master's last question about a storage."""
         self._swept = swept
 
+    def log_chunk(self, chunk: LogChunk) -> None:
+        """The answer to a question about a log."""
+        self._log_chunks.append(chunk)
+
     def reconnect(self) -> None:
-        """A new stream to a master: what is not acknowledged has to be said again."""
+        """A new stream to a master: what is not acknowledged has to be said again, and logs are asked for anew."""
+        self._log_chunks.clear()
         for log in self._logs.values():
             log.reconnect()
         self._told_slots = 0
@@ -161,6 +171,7 @@ class Outbox:
             failed_deletions=tuple(self._not_deleted),
             swept=self._swept,
             waiting=self._take_waiting() if self._waiting_is_due else None,
+            log_chunks=tuple(self._log_chunks.popleft() for _ in range(min(MAX_CHUNKS, len(self._log_chunks)))),
         )
         self._told_draining = self._draining
         self._deleted.clear()

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..assignment import output
 from .processes import Process
 from .reaper_client import ReaperClient
 
@@ -64,7 +63,6 @@ class TrainingProcess:
 
     def __init__(self, process: Process, job: Job) -> None:
         self._process = process
-        self._log = job.log
         self._about = job.about
 
     @classmethod
@@ -96,23 +94,6 @@ class TrainingProcess:
         except TimeoutError:
             logger.error("process %d does not end; what it was started from is ended", self.pid, extra=self._about)
             await self._process.give_up()
-
-    def tail(self, length: int, since: int = 0) -> str:
-        """The end of what it printed, at most so many characters; its log had `since` bytes when it was started."""
-        return output.tail(self._log, length, since)
-
-    async def watch_output(self) -> None:
-        """Keeps its log short, until it is cancelled."""
-        while True:
-            await asyncio.sleep(output.INTERVAL_S)
-            await self.shorten_output()
-
-    async def shorten_output(self) -> None:
-        """Drops the middle of a log that has become too long."""
-        try:
-            await asyncio.to_thread(output.shorten, self._log)
-        except OSError as error:
-            logger.warning("the log %s cannot be shortened: %s", self._log, error, extra=self._about)
 
 
 _HINTS = {

@@ -37,6 +37,7 @@ from . import (
     act_queries,
     experiment_queries,
     lineage_queries,
+    log_queries,
     orphan_queries,
     overview_queries,
     recovery,
@@ -155,6 +156,11 @@ class Reader:
                 trial_queries.checkpoints_of(connection, experiment_id, trial_id),
                 lineage_queries.children_of(connection, trial),
             )
+
+    def trial_leases(self, experiment_id: int, trial_id: int) -> log_queries.TrialLeases:
+        """Under which leases a trial was trained, and by whom: where its log can be. Raises NotFound."""
+        with self._snapshot() as connection:
+            return log_queries.trial_leases(connection, experiment_id, trial_id)
 
     def list_reports(
         self, experiment_id: int, trial_id: int, page_size: int = 0, page_token: str = ""

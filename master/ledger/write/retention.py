@@ -11,11 +11,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, CursorResult, and_, delete, exists, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ....shared.checkpoints.paths import log_folder
+from ....shared.checkpoints.storage import address_in
 from ...experiment.changes import ThinningRow
 from ...experiment.life.retention import Span
 from ..engine import read_in_order
+from ..leadership.mastership import read_database_id
 from ..schema import tables
 
+#: The number in place of a trial's for what belongs to a whole experiment.
+_OF_NO_TRIAL = -1
 #: What survives the deletion of an experiment, so that its number is never used again.
 _LASTING_EVENTS = ("experiment_created", "experiment_deleted")
 #: The tables of what an experiment leaves behind, in the order in which they are emptied, each with what may go.
@@ -53,10 +58,25 @@ def begin_thinning(connection: Connection, row: ThinningRow) -> None:
 
 
 def begin_deletion(connection: Connection, experiment_id: int) -> None:
-    """Makes an experiment invisible, and notes that its rows are to go."""
+    """Makes an experiment invisible, and notes that its rows are to go, and the folder of its logs."""
+    _note_logs(connection, experiment_id)
     for table in (tables.experiments, tables.thinnings, tables.endings):
         connection.execute(delete(table).where(table.c.experiment_id == experiment_id))
     connection.execute(insert(tables.deletions).values(experiment_id=experiment_id, start_time=time.time()))
+
+
+def _note_logs(connection: Connection, experiment_id: int) -> None:
+    """The folder of the logs goes as a checkpoint does: it is given up, and noted until a worker has deleted it."""
+    spec = connection.scalar(select(_E.spec).where(_E.experiment_id == experiment_id))
+    storage = spec.get("checkpoints", {}).get("storage") if isinstance(spec, dict) else None
+    was_trained = select(exists().where(tables.leases.c.experiment_id == experiment_id))
+    if not storage or not isinstance(storage, str) or not connection.scalar(was_trained):
+        return
+    folder = address_in(storage, log_folder(read_database_id(connection), experiment_id))
+    key = {"experiment_id": experiment_id, "trial_id": _OF_NO_TRIAL, "token": 0, "sequence": 0}
+    nothing = {"resource": 0, "size_bytes": 0, "checksum": "", "delete_time": None, "deleted": False}
+    row = {**key, **nothing, "uri": folder, "create_time": time.time()}
+    connection.execute(insert(tables.checkpoints).values(row))
 
 
 def thin(connection: Connection, thinning: ThinningRow, gone: Sequence[Span], next_trial: int, finished: bool) -> bool:

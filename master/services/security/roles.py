@@ -55,6 +55,7 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "WatchExperiment": READ,
         "WatchReports": READ,
         "ListActs": READ,
+        "ReadTrialLog": READ,
     },
     "rungmaster.v1.WorkerService": {"Session": TRAIN},
     "rungmaster.v1.ClusterService": {"ListWorkers": READ, "DrainWorker": CHANGE, "GetMasterInfo": READ},
