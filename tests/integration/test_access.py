@@ -90,7 +90,7 @@ def test_every_method_lets_in_only_the_roles_that_it_is_for(cluster: SecureClust
     service, method = name.split("/")
     wanted = {
         ADMIN: True,
-        VIEWER: service == "Health" or method.startswith(("Get", "List", "Watch", "ServerReflection")),
+        VIEWER: service == "Health" or method.startswith(("Get", "List", "Watch", "Read", "ServerReflection")),
         # Whose experiment it is makes the difference where there is one: test_submitters.py.
         SUBMITTER: service in ("Health", "ExperimentService", "ServerReflection") or method.startswith(("Get", "List")),
         WORKER: service in ("Health", "WorkerService"),
