@@ -4,8 +4,8 @@ draws with the same seeds.
 `python benchmarks/samplers.py [--samplers bohb,cqr] [--seeds 20]` runs each sampler program that is installed as a
 master does, one suggestion after the other, every trial trained in full; or with `--asha` by ASHA, with 8 workers. The
 regret of a run is the best loss of its trials less the least that there is. What was measured is kept in
-docs/benchmarks/samplers.json, so that samplers can be measured one after the other; the table of all of them is printed
-(with `--samplers ""` nothing else happens).
+docs/benchmarks/samplers.json after each run, and a seed that is there is not run again, so that a measurement can be
+broken off and go on; the table of all of them is printed (with `--samplers ""` nothing else happens).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -149,11 +149,25 @@ def table(measured: Mapping[str, Mapping[str, Sequence[float]]], trials: int, se
     return "\n".join(lines)
 
 
-def measure(problem: Problem, sampler: str, seeds: int, trials: int, jobs: int, *, asha: bool) -> list[float]:
-    """The regrets of so many runs, by seed."""
+def measure(
+    problem: Problem, sampler: str, seeds: Iterable[int], trials: int, jobs: int, *, asha: bool
+) -> Iterator[float]:
+    """The regret of a run with each seed, in order, as soon as it is there."""
     run = under_asha if asha else suggested if sampler in PROGRAMS else drawn
     with ThreadPoolExecutor(jobs) as pool:
-        return [*pool.map(lambda seed: run(problem, sampler, seed, trials), range(seeds))]
+        yield from pool.map(lambda seed: run(problem, sampler, seed, trials), seeds)
+
+
+def kept() -> dict[str, dict[str, list[float]]]:
+    """All that was measured so far: the regrets by search, sampler and seed."""
+    return json.loads(KEPT.read_text()) if KEPT.exists() else {}
+
+
+def keep(search: str, sampler: str, regrets: Sequence[float]) -> None:
+    """Whoever measures at the same time keeps what he has measured, too."""
+    measured = kept()
+    measured.setdefault(search, {})[sampler] = [*regrets]
+    KEPT.write_text(json.dumps(measured, indent=1) + "\n")
 
 
 def main() -> None:
@@ -165,24 +179,25 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="seeds that the table leaves out, from the first on")
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--asha", action="store_true", help="by ASHA, and not every trial in full")
+    parser.add_argument("--again", action="store_true", help="also the seeds that are measured already")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     asked = parser.parse_args()
-    kept: dict[str, Any] = {}
     for sampler in filter(None, asked.samplers.split(",")):
         for problem in (each for each in problems() if each.name in asked.searches.split(",")):
+            search = problem.name + ASHA * asked.asha
+            regrets = [] if asked.again else kept().get(search, {}).get(sampler, [])
+            missing = range(len(regrets), asked.seeds)
             began = time.monotonic()
             try:
-                regrets = measure(problem, sampler, asked.seeds, asked.trials, asked.jobs, asha=asked.asha)
+                for one in measure(problem, sampler, missing, asked.trials, asked.jobs, asha=asked.asha):
+                    regrets.append(round(one, 6))
+                    keep(search, sampler, regrets)
             except CannotStart as error:
                 print(f"{sampler}: left out: {error}", flush=True)
                 break
-            kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-            kept.setdefault(problem.name + ASHA * asked.asha, {})[sampler] = [round(each, 6) for each in regrets]
             mean, half = interval(regrets)
-            seconds = time.monotonic() - began
-            print(f"{problem.name} {sampler}: {mean:.4f} ± {half:.4f} ({seconds:.0f} s)", flush=True)
-            KEPT.write_text(json.dumps(kept, indent=1) + "\n")
-    measured = json.loads(KEPT.read_text())
+            print(f"{search} {sampler}: {mean:.4f} ± {half:.4f} ({time.monotonic() - began:.0f} s)", flush=True)
+    measured = kept()
     shown = {name: found for name, found in measured.items() if name.endswith(ASHA) is asked.asha}
     print(table(shown, asked.trials, slice(asked.skip, asked.seeds)))
 

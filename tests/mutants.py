@@ -48,6 +48,7 @@ HOSTILE = "tests/integration/test_hostile_text.py::"
 REQUESTS = "tests/integration/test_request_ids.py::"
 ALLOWED = "tests/integration/test_worker_allowed.py::"
 DATABASE = "tests/integration/test_database_client.py::"
+GUARD = "tests/integration/test_sampler_guard.py::"
 
 ISOLATION = "tests/unit/test_isolation.py::"
 BEST_STAYS = (
@@ -1094,6 +1095,20 @@ MUTANTS = (
         "record.message = visible(record.message)",
         "pass",
         VISIBLE + "test_an_entry_of_the_log_is_one_line_and_its_traceback_is_indented",
+    ),
+    Mutant(
+        "a sampler outlives its guard",
+        "sampler/guard.py",
+        "prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)",
+        "pass",
+        GUARD + "test_the_program_ends_when_its_guard_is_killed",
+    ),
+    Mutant(
+        "a sampler outlives its host",
+        "sampler/guard.py",
+        "self._told_to_end or self._lifeline in ready:",
+        "self._told_to_end:",
+        GUARD + "test_all_ends_when_the_host_is_killed",
     ),
     Mutant(
         "bohb takes trials that failed for none",

@@ -33,9 +33,9 @@ def register(samplers: Path, name: str = "faulty") -> None:
 class Searches:
     """A master with a worker, and what is submitted to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str = "") -> None:
         self.folder = folder
-        self.cluster = Cluster(folder, str(folder / "samplers.db"), lease_ttl_s=2.0)
+        self.cluster = Cluster(folder, database or str(folder / "samplers.db"), lease_ttl_s=2.0)
         self.cluster.environment["RUNGMASTER_SAMPLERS"] = str(folder / "samplers")
         self.cluster.environment["A_SECRET"] = "of the master"
         register(folder / "samplers")
@@ -43,16 +43,15 @@ class Searches:
         #: Those that were submitted for all tests, by their faults.
         self.numbers: dict[str, int] = {}
 
-    def begin(self, name: str, fault: str, **sampler: Any) -> int:
-        """Submits a search whose sampler has this fault."""
+    def begin(self, name: str, fault: str, spec: dict[str, Any] | None = None, **sampler: Any) -> int:
+        """Submits a search whose sampler has this fault, with these fields of its spec."""
         (self.folder / name).mkdir()
         options = {"fault": fault, "folder": str(self.folder / name)}
         program = {"name": "external", "program": "faulty", "patience": LONG_S, "options": options} | sampler
         searcher = {"name": "asha", "max_trials": 6, "max_resource": 3, "divisor": 3}
-        spec = toy_spec(
-            self.folder / "checkpoints", hyperparameters=FLOATS, sampler=program, searcher=searcher, name=name
-        )
-        return self.client.submit(yaml.safe_load(spec)).experiment_id
+        own = {"hyperparameters": FLOATS, "sampler": program, "searcher": searcher, "name": name}
+        fields = own | (spec or {})
+        return self.client.submit(yaml.safe_load(toy_spec(self.folder / "checkpoints", **fields))).experiment_id
 
     def ended(self, number: int) -> Experiment:
         def completed() -> Experiment | None:
@@ -201,6 +200,23 @@ def test_a_paused_experiment_has_no_program_and_goes_on_with_another(searches: S
     assert {trial.origin for trial in searches.trials(number)} == {"external faulty"}
 
 
+def test_a_program_is_told_the_results_of_the_experiments_that_it_is_warmed_up_with(searches: Searches) -> None:
+    """First of all, by their own numbers; the best of them are tried first where the spec asks for that."""
+    earlier = searches.numbers["none"]
+    searches.ended(earlier)
+    number = searches.begin("warm", "none", spec={"warm_start": [earlier], "initial_trials": "best"})
+    assert searches.ended(number).sampler_problem == ""
+    given = {trial.trial_id: trial for trial in searches.trials(earlier)}
+    told = [told for told in searches.told("warm") if told["type"] != "ask"][: len(given)]
+    assert {(each["experiment"], each["trial"], each["metric"]) for each in told} == {
+        (earlier, trial.trial_id, trial.metric) for trial in given.values()
+    }
+    trials = searches.trials(number)
+    ranked = sorted(given.values(), key=lambda trial: (trial.metric, trial.trial_id))
+    assert [trial.hparams for trial in trials[:5]] == [trial.hparams for trial in ranked[:5]]
+    assert [trial.origin for trial in trials] == ["initial"] * 5 + ["external faulty"]
+
+
 def test_all_of_it_is_whole_in_the_database(searches: Searches) -> None:
     assert check_database(str(searches.folder / "samplers.db")).violations == []
 
@@ -233,3 +249,26 @@ def test_a_master_that_is_killed_between_ask_and_answer_leaks_no_process_and_its
         searches.client.close()
         searches.cluster.close()
     wait_for("the end of every program", lambda: not searches.processes("killed"), 10)
+
+
+def test_the_same_master_started_again_on_postgresql_goes_on_with_another_process_of_the_sampler(
+    tmp_path: Path, postgresql_url: str
+) -> None:
+    searches = Searches(tmp_path, postgresql_url)
+    try:
+        master = searches.cluster.master()
+        searches.cluster.worker("w", slots=2)
+        number = searches.begin("again", "hold")
+        wait_for("the first ask", lambda: searches.told("again"), 20)
+        (process,) = searches.processes("again")
+        master.kill()
+        wait_for("the end of the program", lambda: process not in searches.processes("again"), 10)
+        (searches.folder / "again" / "go").touch()
+        searches.cluster.master()
+        assert searches.ended(number).state is ExperimentState.COMPLETED
+        assert {trial.origin for trial in searches.trials(number)} == {"external faulty"}
+        assert check_database(postgresql_url).violations == []
+    finally:
+        searches.client.close()
+        searches.cluster.close()
+    wait_for("the end of every program", lambda: not searches.processes("again"), 10)
