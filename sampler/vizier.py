@@ -36,6 +36,8 @@ class VizierSampler:
     def start(self, start: Start) -> None:
         """Makes the study. Fields of the spec's sampler that are not ours go to the designer's constructor."""
         warnings.filterwarnings("ignore")
+        # With numbers of 32 bits its Gaussian process gives NaN after a handful of trials, and then no value at all.
+        jax.config.update("jax_enable_x64", True)
         self._space, self._results = FlatSpace(start.space), FlatResults(start.goal)
         self._names = {each.name: f"p{index}" for index, each in enumerate(self._space.searched)}
         problem = vz.ProblemStatement()
