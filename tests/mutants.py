@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("proto", "shared", "master", "worker", "sampler", "client")
+PACKAGES = ("proto", "shared", "master", "sampler", "worker", "plots", "client", "dashboard")
 #: Seconds that one test may take; a mutant that hangs is caught, too.
 TEST_LIMIT = 60
 #: What pytest exits with where tests ran and some failed; anything else says nothing about a mutant.
@@ -931,8 +931,8 @@ MUTANTS = (
     Mutant(
         "the address in a file is read once",
         "client/connection.py",
-        "            place = current(self.address)\n",
-        "            place = self._place = getattr(self, '_place', None) or current(self.address)\n",
+        "            place = current(address)\n",
+        "            place = self._place = getattr(self, '_place', None) or current(address)\n",
         "tests/e2e/test_announced.py::test_a_master_that_comes_back_elsewhere_is_found_by_those_that_know_its_file",
     ),
     Mutant(
@@ -952,8 +952,8 @@ MUTANTS = (
     Mutant(
         "TLS trouble is tried again like an outage",
         "client/connection.py",
-        "        if error is not None and is_perhaps_tls(error):\n",
-        "        if error is None:\n",
+        "            elif is_perhaps_tls(error):\n",
+        "            elif error is None:\n",
         TLS + "test_a_client_learns_at_once_what_is_wrong_with_tls",
     ),
     Mutant(

@@ -1,5 +1,7 @@
 """Shows an experiment in a notebook's cell, and anew as it changes, until it has ended."""
 
+# A notebook brings IPython.
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import threading

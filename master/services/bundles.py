@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from ...shared.checkpoints.paths import CheckpointPath
 from ...shared.errors import InvalidInput
 from ...shared.limits import (
@@ -205,6 +207,15 @@ def check_text(path: str, text: str, limit: int, *, least: int = 0, what: str = 
         raise InvalidInput(f"{path}: {what} has 1 to {limit:,} characters, got none")
     if problem := hidden_problem(text):
         raise InvalidInput(f"{path}: {what} {problem}")
+
+
+def seconds_of(path: str, moment: Timestamp) -> float:
+    """Seconds since 1970. Raises InvalidInput where no calendar has that time."""
+    try:
+        return moment.ToNanoseconds() / 1e9
+    except ValueError:
+        wrong = f"{moment.seconds} s and {moment.nanos} ns"
+        raise InvalidInput(f"{path}: must be a time in the years 1 to 9999, got {wrong}") from None
 
 
 def _check_number(path: str, number: int, least: int, most: int) -> None:

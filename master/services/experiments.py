@@ -35,7 +35,7 @@ from ..experiment.life.retention import thinner
 from ..experiment.setup import ExperimentSetup, Owner
 from ..ledger.read.act_queries import ActFilter
 from ..ledger.read.reader import Reader
-from .bundles import check_count, check_text
+from .bundles import check_count, check_text, seconds_of
 from .callers import actor_of, caller_name, caller_role, write_in_time
 from .extending import Executor, extend
 from .log_relay import LogRelay
@@ -277,7 +277,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         """See the .proto."""
         del context
         check_text("who", request.who, MAX_OWNER)
-        since = request.since_time.ToNanoseconds() / 1e9 if request.HasField("since_time") else 0.0
+        since = seconds_of("since_time", request.since_time) if request.HasField("since_time") else 0.0
         wanted = ActFilter(request.experiment_id, request.who, since, request.oldest_first)
 
         def query() -> pb.ListActsResponse:

@@ -266,6 +266,10 @@ def test_no_values_of_any_request_make_the_master_fail(
             getattr(request, field.name)[text] = text
         elif field.is_repeated:
             getattr(request, field.name).append(value)
+        elif field.message_type is not None:
+            # A time, also one that no calendar has.
+            time_of = getattr(request, field.name)
+            time_of.seconds, time_of.nanos = number * 1_000_000, number
         else:
             setattr(request, field.name, value)
     code, details = raw_call(cluster.address, method, request.SerializeToString())
