@@ -31,7 +31,7 @@ from .dashboard import Dashboard
 from .pages import experiment, experiments, figures, journal, signing_in, steering, submitting, trial, trials, workers
 from .rendering import page
 from .security.access import SignInNeeded
-from .security.headers import Guard
+from .security.headers import HostCheck
 from .settings import DashboardSettings
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def build_app(settings: DashboardSettings) -> ASGIApp:
     )
     app.state.dashboard = dashboard
     # Outside of all else, so that no answer lacks the headers.
-    return Guard(app, settings.allowed_hosts, encrypted=settings.encrypted)
+    return HostCheck(app, settings.allowed_hosts, encrypted=settings.encrypted)
 
 
 def _routes() -> list[Route | Mount]:

@@ -13,7 +13,7 @@ from ..shared.errors import InvalidInput
 from .feeds.feeds import Feeds
 from .security.access import Access
 from .security.requests import check_form, cookie_name
-from .security.sessions import Session
+from .security.sessions import SignIn
 from .settings import DashboardSettings
 from .sparklines import Sparklines
 
@@ -44,12 +44,12 @@ def of(request: Request) -> Dashboard:
     return request.app.state.dashboard
 
 
-def session_of(request: Request) -> Session:
+def session_of(request: Request) -> SignIn:
     """Who asks. Raises SignInNeeded; waits for the master now and then."""
     return of(request).access.session(request.cookies.get(cookie_name(request)))
 
 
-def looking(endpoint: Callable[[Request, Session], Response]) -> Endpoint:
+def looking(endpoint: Callable[[Request, SignIn], Response]) -> Endpoint:
     """An endpoint that shows something, in a thread, since it waits for the master."""
 
     async def serve(request: Request) -> Response:
@@ -58,7 +58,7 @@ def looking(endpoint: Callable[[Request, Session], Response]) -> Endpoint:
     return serve
 
 
-def acting(endpoint: Callable[[Request, Session, Form], Response]) -> Endpoint:
+def acting(endpoint: Callable[[Request, SignIn, Form], Response]) -> Endpoint:
     """An endpoint that changes something: the form has to be of a page of the session."""
 
     async def serve(request: Request) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from ..shared.text.visible import visible_block
 from ..shared.version import __version__
-from .security.sessions import Session
+from .security.sessions import SignIn
 from .wording import numbers
 
 THEMES = ("light", "dark")
@@ -42,7 +42,7 @@ _ENVIRONMENT.filters.update(
 _ENVIRONMENT.globals.update(share=numbers.share, version=__version__)
 
 
-def page(request: Request, name: str, session: Session | None, status: int = 200, /, **values: Any) -> HTMLResponse:
+def page(request: Request, name: str, session: SignIn | None, status: int = 200, /, **values: Any) -> HTMLResponse:
     """A template as an answer. `session` is who looks, None where nobody has signed in."""
     theme = request.cookies.get("rungmaster-theme", "")
     text = _ENVIRONMENT.get_template(name).render(

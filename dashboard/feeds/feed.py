@@ -35,7 +35,7 @@ _FEW = 20
 _CALL_TIMEOUT_S = 20.0
 
 
-class Feed:
+class ExperimentFeed:
     """What one experiment looks like, kept up to date until `close`. `changed` is called from its threads.
 
     `failure` is why it ended by itself: the token of the client that it was begun with does not count any more, or the

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ...shared.errors import LimitExceeded
-from ..security.sessions import Session
-from .feed import Feed
+from ..security.sessions import SignIn
+from .feed import ExperimentFeed
 
 MOST = 50
 """Experiments that are followed at once: each costs the master two of the 200 watches that one caller may have."""
@@ -24,8 +24,8 @@ LINGER_S = 120.0
 class _Kept:
     """A feed, whose session began it, and who waits for its changes."""
 
-    session: Session
-    feed: Feed | None = None
+    session: SignIn
+    feed: ExperimentFeed | None = None
     used_at: float = 0.0
     waiting: set[asyncio.Event] = field(default_factory=set)
     begun: threading.Event = field(default_factory=threading.Event)
@@ -43,7 +43,7 @@ class Feeds:
         """Has those who wait woken in this event loop."""
         self._loop = loop
 
-    def feed(self, experiment_id: int, session: Session) -> Feed:
+    def feed(self, experiment_id: int, session: SignIn) -> ExperimentFeed:
         """The feed of an experiment, begun with the caller's own token where there is none yet.
 
         Raises what its first calls raise, and LimitExceeded where too many experiments are looked at.
@@ -58,12 +58,12 @@ class Feeds:
                 return kept.feed
             self._forget(experiment_id, kept)
 
-    def is_over(self, feed: Feed) -> bool:
+    def is_over(self, feed: ExperimentFeed) -> bool:
         """Whether a feed is not the one of its experiment any more."""
         kept = self._kept.get(feed.experiment_id)
         return kept is None or kept.feed is not feed
 
-    def drop(self, session: Session) -> None:
+    def drop(self, session: SignIn) -> None:
         """Ends the feeds that a session began: its token is used no more. Who else looks at them begins others."""
         for number, kept in list(self._kept.items()):
             if kept.session is session:
@@ -95,7 +95,7 @@ class Feeds:
             kept.waiting.discard(changed)
             kept.used_at = time.monotonic()
 
-    def _claim(self, experiment_id: int, session: Session) -> tuple[_Kept, bool]:
+    def _claim(self, experiment_id: int, session: SignIn) -> tuple[_Kept, bool]:
         with self._lock:
             kept = self._kept.get(experiment_id)
             if kept is not None:
@@ -105,9 +105,9 @@ class Feeds:
             kept = self._kept[experiment_id] = _Kept(session, used_at=time.monotonic())
             return kept, True
 
-    def _begin(self, kept: _Kept, experiment_id: int) -> Feed:
+    def _begin(self, kept: _Kept, experiment_id: int) -> ExperimentFeed:
         try:
-            kept.feed = Feed(kept.session.client, experiment_id, lambda: self._changed(kept))
+            kept.feed = ExperimentFeed(kept.session.client, experiment_id, lambda: self._changed(kept))
         except BaseException:
             self._forget(experiment_id, kept)
             raise

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...shared.errors import RungmasterError
-from .feed import Feed
+from .feed import ExperimentFeed
 from .feeds import Feeds
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, feeds: Feeds, feed: Feed, check: Callable[[], None]) -> None:
+    def __init__(self, feeds: Feeds, feed: ExperimentFeed, check: Callable[[], None]) -> None:
         super().__init__(headers={"x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._feeds = feeds

@@ -20,7 +20,7 @@ from ..dashboard import looking, of, session_of
 from ..feeds.picture import Picture
 from ..feeds.stream import EventStream
 from ..rendering import page
-from ..security.sessions import Session
+from ..security.sessions import SignIn
 from ..wording.best import best_forms, ranked
 from ..wording.numbers import share
 from . import journal, trials
@@ -47,7 +47,7 @@ _BEST = 5
 
 
 @looking
-def show(request: Request, session: Session) -> Response:
+def show(request: Request, session: SignIn) -> Response:
     """One experiment; `tab` in the query says which part of it."""
     experiment_id = request.path_params["experiment_id"]
     picture = of(request).feeds.feed(experiment_id, session).picture
@@ -114,7 +114,7 @@ def _head(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _actions(experiment: Experiment, session: Session) -> list[str]:
+def _actions(experiment: Experiment, session: SignIn) -> list[str]:
     """What may be done with it now."""
     if not session.may_steer(experiment):
         return []
@@ -123,7 +123,7 @@ def _actions(experiment: Experiment, session: Session) -> list[str]:
     return ["pause" if experiment.state is ExperimentState.ACTIVE else "resume", "extend", "cancel"]
 
 
-def _overview(request: Request, session: Session, picture: Picture) -> dict[str, Any]:  # noqa: ARG001
+def _overview(request: Request, session: SignIn, picture: Picture) -> dict[str, Any]:  # noqa: ARG001
     experiment = picture.experiment
     best = ranked(experiment, picture.trials.values())[:_BEST]
     now = datetime.now(UTC)
@@ -150,12 +150,12 @@ def _waiting(workers: tuple[Worker, ...], experiment: Experiment) -> list[tuple[
     ]
 
 
-def _spec(request: Request, session: Session, picture: Picture) -> dict[str, Any]:  # noqa: ARG001
+def _spec(request: Request, session: SignIn, picture: Picture) -> dict[str, Any]:  # noqa: ARG001
     spec = picture.experiment.spec
     return {"yaml": spec_to_yaml(spec), "json": json_text(spec, indent=2)}
 
 
-_PARTS: dict[str, Callable[[Request, Session, Picture], dict[str, Any]]] = {
+_PARTS: dict[str, Callable[[Request, SignIn, Picture], dict[str, Any]]] = {
     "overview": _overview,
     "trials": trials.part,
     "journal": journal.part,

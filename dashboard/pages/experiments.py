@@ -16,7 +16,7 @@ from ...shared.wire.convert import from_messages
 from ...shared.wire.model import Experiment, ExperimentState, TrialState
 from ..dashboard import looking, of
 from ..rendering import page
-from ..security.sessions import Session
+from ..security.sessions import SignIn
 from ..wording.numbers import number, share
 from ..wording.sparkline import sparkline
 
@@ -25,7 +25,7 @@ _MAX_NAME = 200
 
 
 @looking
-def show(request: Request, session: Session) -> Response:
+def show(request: Request, session: SignIn) -> Response:
     """Experiments, newest first, a page at a time; `state` and `name` in the query say which."""
     states, name = states_of(request), request.query_params.get("name", "")[:_MAX_NAME]
     found, onward = _page(session.client, states, name, request.query_params.get("from", ""))

@@ -14,14 +14,14 @@ from ...shared.wire.convert import from_messages
 from ...shared.wire.model import Event, Experiment
 from ..dashboard import looking
 from ..feeds.picture import Picture
-from ..security.sessions import Session
-from ..wording.journal import Entry, entry
+from ..security.sessions import SignIn
+from ..wording.journal import JournalEntry, entry
 
 PAGE_SIZE = 200
 _MOST_WINDOWS = 8
 
 
-def part(request: Request, session: Session, picture: Picture) -> dict[str, Any]:
+def part(request: Request, session: SignIn, picture: Picture) -> dict[str, Any]:
     """The newest entries, or with `before` in the query those before that event."""
     before = request.query_params.get("before", "")
     unit = picture.experiment.unit
@@ -41,13 +41,13 @@ def _is_first(event: Event) -> bool:
     return event.kind == "experiment_created"
 
 
-def told(events: list[Event], unit: str) -> list[tuple[Event, Entry]]:
+def told(events: list[Event], unit: str) -> list[tuple[Event, JournalEntry]]:
     """Events with their words, oldest first."""
     return [(event, entry(event, unit)) for event in events]
 
 
 @looking
-def show(request: Request, session: Session) -> Response:  # noqa: ARG001
+def show(request: Request, session: SignIn) -> Response:  # noqa: ARG001
     """Leads to the tab of the experiment's page."""
     return RedirectResponse(f"/experiments/{request.path_params['experiment_id']}?tab=journal", 303)
 

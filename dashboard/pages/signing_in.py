@@ -15,7 +15,7 @@ from ..dashboard import Form, acting, form_of, of
 from ..rendering import page
 from ..security.rate import RateLimit
 from ..security.requests import check_origin, cookie_name, local_path
-from ..security.sessions import LONGEST_S, Session
+from ..security.sessions import LONGEST_S, SignIn
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _form(request: Request, onward: str, problem: str = "", status: int = 200) -
 
 
 @acting
-def sign_out(request: Request, session: Session, form: Form) -> Response:  # noqa: ARG001
+def sign_out(request: Request, session: SignIn, form: Form) -> Response:  # noqa: ARG001
     """Ends the session."""
     of(request).access.sign_out(session)
     answer = RedirectResponse("/sign-in", 303)

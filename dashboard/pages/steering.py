@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from ...client.client import Client
 from ...shared.errors import InvalidInput
 from ..dashboard import Form, acting
-from ..security.sessions import Session
+from ..security.sessions import SignIn
 
 
 def _extend(client: Client, experiment_id: int, form: Form) -> Any:
@@ -30,7 +30,7 @@ _ACTIONS: dict[str, Callable[[Client, int, Form], Any]] = {
 
 
 @acting
-def steer(request: Request, session: Session, form: Form) -> Response:
+def steer(request: Request, session: SignIn, form: Form) -> Response:
     """Does what `action` says, with the caller's own token, and shows the experiment again."""
     action, experiment_id = form.get("action", ""), request.path_params["experiment_id"]
     if action not in _ACTIONS:

@@ -18,7 +18,7 @@ from ...shared.spec.spec import parse_spec
 from ...shared.spec.writing import spec_to_yaml
 from ..dashboard import Form, acting, looking
 from ..rendering import page
-from ..security.sessions import Session
+from ..security.sessions import SignIn
 from ..wording.spec_lines import PlacedProblem, place
 
 PLAN_TIMEOUT_S = 20.0
@@ -35,7 +35,7 @@ searcher: {name: adaptive_asha, max_trials: 100, max_resource: 81}
 
 
 @looking
-def show(request: Request, session: Session) -> Response:
+def show(request: Request, session: SignIn) -> Response:
     """The form, with the spec of the experiment that `like` in the query names, or with an example."""
     _check_role(session)
     like = request.query_params.get("like", "")
@@ -44,7 +44,7 @@ def show(request: Request, session: Session) -> Response:
 
 
 @acting
-def submit(request: Request, session: Session, form: Form) -> Response:
+def submit(request: Request, session: SignIn, form: Form) -> Response:
     """Checks a spec and shows its plan; with `go`, submits it."""
     _check_role(session)
     text = form.get("spec", "").replace("\r\n", "\n")
@@ -58,14 +58,14 @@ def submit(request: Request, session: Session, form: Form) -> Response:
     return RedirectResponse(f"/experiments/{experiment.experiment_id}", 303)
 
 
-def _check_role(session: Session) -> None:
+def _check_role(session: SignIn) -> None:
     if not session.may_submit:
         raise PermissionDenied(f"{session.name} may look, and not submit: its token has the role {session.role}")
 
 
 def _form(
     request: Request,
-    session: Session,
+    session: SignIn,
     text: str,
     *,
     plan: dict[str, Any] | None = None,

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from ...shared.wire.model import Event, Report
 from ..dashboard import looking, of
-from ..feeds.feed import Feed
+from ..feeds.feed import ExperimentFeed
 from ..feeds.picture import Picture
 from ..rendering import page
-from ..security.sessions import Session
+from ..security.sessions import SignIn
 from ..wording.best import best_forms, ranked
 from ..wording.journal import entry
 from .experiment import wanted_figures
@@ -23,7 +23,7 @@ _LATEST = 20
 
 
 @looking
-def show(request: Request, session: Session) -> Response:
+def show(request: Request, session: SignIn) -> Response:
     """One trial."""
     experiment_id, trial_id = request.path_params["experiment_id"], request.path_params["trial_id"]
     details = session.client.trial(experiment_id, trial_id)
@@ -50,7 +50,7 @@ def show(request: Request, session: Session) -> Response:
     )
 
 
-def _events(feed: Feed, trial_id: int) -> list[Event]:
+def _events(feed: ExperimentFeed, trial_id: int) -> list[Event]:
     """What the journal has of a trial, as far as it is known: what figures are drawn from, and what came since."""
     history = feed.history.last
     events = {event.event_id: event for event in (*(history.events if history else ()), *feed.picture.events)}

@@ -13,12 +13,12 @@ from ...shared.errors import InvalidInput
 from ...shared.wire.model import TrialState
 from ..dashboard import looking, of
 from ..feeds.picture import Picture
-from ..security.sessions import Session
+from ..security.sessions import SignIn
 from ..wording.trial_filters import parse_conditions
 from ..wording.trial_table import (
     PAGE_SIZES,
-    Column,
     TableQuery,
+    TrialColumn,
     columns_of,
     csv_lines,
     page_of,
@@ -50,7 +50,7 @@ def _number(text: str, default: int) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
 
-def part(request: Request, session: Session, picture: Picture) -> dict[str, Any]:  # noqa: ARG001
+def part(request: Request, session: SignIn, picture: Picture) -> dict[str, Any]:  # noqa: ARG001
     """What the table needs."""
     query, problem = query_of(request)
     columns = columns_of(picture.experiment, picture.trials)
@@ -86,7 +86,7 @@ class _Links:
         added = [(name, str(value)) for name, value in changes.items() if value not in (None, "")]
         return f"{self._path}?{urlencode([*kept, *added])}"
 
-    def sorted_by(self, column: Column, query: TableQuery, goal: str) -> str:
+    def sorted_by(self, column: TrialColumn, query: TableQuery, goal: str) -> str:
         """The first page sorted by a column, the other way round where it is sorted by that already."""
         by_default = not query.sort and column.name == "best"
         down = not query.descending if query.sort == column.name else by_default and goal == "minimize"
@@ -99,7 +99,7 @@ class _Links:
 
 
 @looking
-def as_csv(request: Request, session: Session) -> Response:
+def as_csv(request: Request, session: SignIn) -> Response:
     """All rows that the query selects; of no columns that it names, all columns."""
     experiment_id = request.path_params["experiment_id"]
     picture = of(request).feeds.feed(experiment_id, session).picture

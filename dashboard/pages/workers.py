@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from ..dashboard import looking
 from ..rendering import page
-from ..security.sessions import Session
+from ..security.sessions import SignIn
 
 
 @looking
-def show(request: Request, session: Session) -> Response:
+def show(request: Request, session: SignIn) -> Response:
     """All workers, by name."""
     workers = session.client.workers()
     return page(

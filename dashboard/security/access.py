@@ -10,7 +10,7 @@ from dataclasses import replace
 from ...client.client import Client
 from ...shared.errors import PermissionDenied, Unauthenticated
 from ..settings import DashboardSettings
-from .sessions import Session, Sessions
+from .sessions import Sessions, SignIn
 
 CALL_TIMEOUT_S = 8.0
 """A call for a page takes at most this long; then the page says that the master does not answer."""
@@ -30,11 +30,11 @@ class Access:
         self._settings = settings
         self._clock = clock
         self._sessions = Sessions(clock)
-        self._anonymous = Session(self._client(""), signed_in=False)
+        self._anonymous = SignIn(self._client(""), signed_in=False)
         self._lock = threading.Lock()
-        self.on_end: Callable[[Session], None] = lambda _: None
+        self.on_end: Callable[[SignIn], None] = lambda _: None
 
-    def session(self, key: str | None) -> Session:
+    def session(self, key: str | None) -> SignIn:
         """The session of a browser that has this name of one. Raises SignInNeeded where it has to sign in first."""
         session = self._sessions.find(key) if key else None
         if session is None:
@@ -43,25 +43,25 @@ class Access:
         self.check(session)
         return session
 
-    def sign_in(self, token: str) -> tuple[str, Session]:
+    def sign_in(self, token: str) -> tuple[str, SignIn]:
         """A new session for a token, and its name. Raises Unauthenticated or PermissionDenied where it may not look,
         InvalidInput where it is none."""
         client = self._client(token)
         try:
-            session = Session(client)
+            session = SignIn(client)
             session.told(client.master_info(), self._clock())
         except BaseException:
             client.close()
             raise
         return self._sessions.add(session), session
 
-    def sign_out(self, session: Session) -> None:
+    def sign_out(self, session: SignIn) -> None:
         """Ends a session; its token is used no more."""
         if session.signed_in:
             self.on_end(session)
             self._sessions.remove(session)
 
-    def check(self, session: Session) -> None:
+    def check(self, session: SignIn) -> None:
         """Has the master confirm a session, where that was long ago. Raises SignInNeeded where it does not count."""
         if self._clock() - session.checked_at < CHECK_S and session.checked_at:
             return

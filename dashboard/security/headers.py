@@ -33,7 +33,7 @@ MAX_BODY = 2 * 2**20
 """The largest body of a request, in bytes: a spec of 1 MiB, and what its encoding adds."""
 
 
-class Guard:
+class HostCheck:
     """Turns away requests to other hosts and large bodies, and adds the headers to all answers."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None, *, encrypted: bool) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from ...shared.errors import PermissionDenied
-from .sessions import Session
+from .sessions import SignIn
 
 
 def cookie_name(request: Request) -> str:
@@ -26,7 +26,7 @@ def check_origin(request: Request) -> None:
         raise PermissionDenied("this was not asked by a page of this dashboard, so nothing was done")
 
 
-def check_form(request: Request, form: Mapping[str, str], session: Session) -> None:
+def check_form(request: Request, form: Mapping[str, str], session: SignIn) -> None:
     """The same for a form of a session, which must bring along what only pages of that session know."""
     check_origin(request)
     shown = form.get("csrf") or request.headers.get("x-csrf-token", "")

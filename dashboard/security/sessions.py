@@ -23,7 +23,7 @@ MOST = 1_000
 
 
 @dataclass(eq=False, slots=True)
-class Session:
+class SignIn:
     """One caller of the master behind one browser, or everybody where the master asks for no token.
 
     `client` shows the caller's token, `csrf` is what forms of this session have to bring along. `name` and `role` are
@@ -61,9 +61,9 @@ class Sessions:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._sessions: dict[bytes, Session] = {}
+        self._sessions: dict[bytes, SignIn] = {}
 
-    def add(self, session: Session) -> str:
+    def add(self, session: SignIn) -> str:
         """Keeps a session, and gives the name by which it is found."""
         key, now = secrets.token_urlsafe(32), self._clock()
         session.started_at = session.used_at = now
@@ -77,7 +77,7 @@ class Sessions:
             each.client.close()
         return key
 
-    def find(self, key: str) -> Session | None:
+    def find(self, key: str) -> SignIn | None:
         """The session of this name, which is thereby used; None where there is none, or it is over."""
         now = self._clock()
         with self._lock:
@@ -90,7 +90,7 @@ class Sessions:
         self.remove(session)
         return None
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: SignIn) -> None:
         """Ends a session."""
         with self._lock:
             for digest in [digest for digest, each in self._sessions.items() if each is session]:
@@ -106,7 +106,7 @@ class Sessions:
             session.client.close()
 
     @staticmethod
-    def _is_over(session: Session, now: float) -> bool:
+    def _is_over(session: SignIn, now: float) -> bool:
         return now - session.used_at > IDLE_S or now - session.started_at > LONGEST_S
 
 

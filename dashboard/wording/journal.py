@@ -55,7 +55,7 @@ _BAD = frozenset(
 )
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One entry for people: what happened, why ("" where that is plain), and whether it is good, bad or neither."""
 
     what: str
@@ -63,41 +63,41 @@ class Entry(NamedTuple):
     mood: str = ""
 
 
-def entry(event: Event, unit: str) -> Entry:
+def entry(event: Event, unit: str) -> JournalEntry:
     """What an event says. Of a kind that this version does not know, its name and particulars."""
     data = event.data
     reason = told(data["reason"]) if data.get("reason") else ""
     mood = "bad" if event.kind in _BAD else ""
     if event.kind in _EXPERIMENT:
-        return Entry(f"The experiment {_EXPERIMENT[event.kind]}", reason, mood)
+        return JournalEntry(f"The experiment {_EXPERIMENT[event.kind]}", reason, mood)
     if event.kind == "lease_ended":
         return _ended(data)
     if event.kind in ("decision", "passed"):
         return _decided(data, unit, reason)
     if event.kind in _TOLD:
-        return Entry(_TOLD[event.kind].format_map(_plain(data, unit)), reason, mood)
+        return JournalEntry(_TOLD[event.kind].format_map(_plain(data, unit)), reason, mood)
     what = event.kind.replace("_", " ")
     if not reason:
         reason = ", ".join(f"{name} {value}" for name, value in data.items() if value not in (None, ""))
-    return Entry(what, reason, mood)
+    return JournalEntry(what, reason, mood)
 
 
-def _decided(data: Mapping[str, Any], unit: str, reason: str) -> Entry:
+def _decided(data: Mapping[str, Any], unit: str, reason: str) -> JournalEntry:
     action, metric = str(data.get("action")), data.get("metric")
     measured = number(metric) if isinstance(metric, int | float) else metric or "no result"
     what = _DECISIONS.get(action, action).format(target=count(data.get("target") or 0), unit=unit)
     at = f"{count(data.get('resource') or 0)} {unit}"
-    return Entry(
+    return JournalEntry(
         f"{what} (rung {data.get('rung')}, {measured} at {at})", reason, "good" if action == "continue" else ""
     )
 
 
-def _ended(data: Mapping[str, Any]) -> Entry:
+def _ended(data: Mapping[str, Any]) -> JournalEntry:
     outcome, worker = str(data.get("outcome")), data.get("worker")
     error = told(data["error"]) if data.get("error") else ""
     if outcome in _TROUBLES:
-        return Entry(_TROUBLES[outcome].format(worker=worker), error, "bad")
-    return Entry(f"{_ENDS.get(outcome, outcome)} on {worker}", error)
+        return JournalEntry(_TROUBLES[outcome].format(worker=worker), error, "bad")
+    return JournalEntry(f"{_ENDS.get(outcome, outcome)} on {worker}", error)
 
 
 def _plain(data: Mapping[str, Any], unit: str) -> dict[str, Any]:

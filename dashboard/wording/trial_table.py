@@ -22,7 +22,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TrialColumn:
     """One column: its name in links, its heading, and what it has of a trial. `numeric` is aligned to the right."""
 
     name: str
@@ -54,23 +54,23 @@ class TablePage:
     pages: int
 
 
-def columns_of(experiment: Experiment, trials: Mapping[int, TrialInfo]) -> dict[str, Column]:
+def columns_of(experiment: Experiment, trials: Mapping[int, TrialInfo]) -> dict[str, TrialColumn]:
     """All columns that a table of these trials may have, by name, hyperparameters in the order of the spec."""
     names = hyperparameters(experiment, trials)
     fixed = [
-        Column("trial", "Trial", lambda trial: trial.trial_id, numeric=True),
-        Column("state", "State", lambda trial: trial.state.value),
-        Column("best", f"Best {experiment.metric}", lambda trial: trial.best_metric, numeric=True),
-        Column("metric", "At its last rung", lambda trial: trial.metric, numeric=True),
-        Column("resource", experiment.unit.capitalize(), lambda trial: trial.resource, numeric=True),
-        Column("bracket", "Bracket", lambda trial: trial.bracket_id, numeric=True),
-        Column("rung", "Rung", lambda trial: trial.rung_id, numeric=True),
-        Column("origin", "From", lambda trial: trial.origin),
-        Column("restarts", "Restarts", lambda trial: trial.restarts, numeric=True),
-        Column("worker", "Worker", lambda trial: trial.worker),
-        Column("created", "Made", lambda trial: trial.create_time),
-        Column("ended", "Ended", lambda trial: trial.end_time),
-        Column("reason", "Why", lambda trial: trial.state_reason),
+        TrialColumn("trial", "Trial", lambda trial: trial.trial_id, numeric=True),
+        TrialColumn("state", "State", lambda trial: trial.state.value),
+        TrialColumn("best", f"Best {experiment.metric}", lambda trial: trial.best_metric, numeric=True),
+        TrialColumn("metric", "At its last rung", lambda trial: trial.metric, numeric=True),
+        TrialColumn("resource", experiment.unit.capitalize(), lambda trial: trial.resource, numeric=True),
+        TrialColumn("bracket", "Bracket", lambda trial: trial.bracket_id, numeric=True),
+        TrialColumn("rung", "Rung", lambda trial: trial.rung_id, numeric=True),
+        TrialColumn("origin", "From", lambda trial: trial.origin),
+        TrialColumn("restarts", "Restarts", lambda trial: trial.restarts, numeric=True),
+        TrialColumn("worker", "Worker", lambda trial: trial.worker),
+        TrialColumn("created", "Made", lambda trial: trial.create_time),
+        TrialColumn("ended", "Ended", lambda trial: trial.end_time),
+        TrialColumn("reason", "Why", lambda trial: trial.state_reason),
     ]
     return {column.name: column for column in [*fixed, *(_hyperparameter(name, trials) for name in names)]}
 
@@ -85,19 +85,21 @@ def hyperparameters(experiment: Experiment, trials: Mapping[int, TrialInfo]) -> 
     return [*named]
 
 
-def _hyperparameter(name: str, trials: Mapping[int, TrialInfo]) -> Column:
+def _hyperparameter(name: str, trials: Mapping[int, TrialInfo]) -> TrialColumn:
     words = any(isinstance(trial.hparams.get(name), str | bool) for trial in trials.values())
-    return Column(HYPERPARAMETER + name, name, lambda trial: trial.hparams.get(name), numeric=not words)
+    return TrialColumn(HYPERPARAMETER + name, name, lambda trial: trial.hparams.get(name), numeric=not words)
 
 
-def shown_columns(query: TableQuery, columns: Mapping[str, Column]) -> list[Column]:
+def shown_columns(query: TableQuery, columns: Mapping[str, TrialColumn]) -> list[TrialColumn]:
     """The columns that are asked for, or the usual ones; that of the trial's number always comes first."""
     own = [name for name in columns if name.startswith(HYPERPARAMETER)][:_SHOWN_HYPERPARAMETERS]
     wanted = query.columns or ("state", "best", "resource", "rung", *own)
     return [columns[name] for name in dict.fromkeys(("trial", *wanted)) if name in columns]
 
 
-def select(query: TableQuery, columns: Mapping[str, Column], trials: Iterable[TrialInfo], goal: str) -> list[TrialInfo]:
+def select(
+    query: TableQuery, columns: Mapping[str, TrialColumn], trials: Iterable[TrialInfo], goal: str
+) -> list[TrialInfo]:
     """The trials that are wanted, in the order that is asked for: by default the best first, and last those without
     a result."""
     found = [
@@ -132,7 +134,7 @@ def page_of(query: TableQuery, selected: Sequence[TrialInfo]) -> TablePage:
     return TablePage(selected[(page - 1) * query.size : page * query.size], len(selected), page, pages)
 
 
-def csv_lines(columns: Sequence[Column], trials: Iterable[TrialInfo]) -> Iterator[str]:
+def csv_lines(columns: Sequence[TrialColumn], trials: Iterable[TrialInfo]) -> Iterator[str]:
     """The table as CSV, a line at a time, with all digits. Text that a spreadsheet would run has a ' before it."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")

@@ -26,7 +26,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class AuditedAct:
     """What somebody does to something: its `kind` is that of the command, its `subject` the name of the experiment or
     worker, its `data` what was asked for."""
 
@@ -43,7 +43,7 @@ class Act:
         )
 
 
-def on_experiment(act: Act, command: Command[T]) -> Command[T]:
+def on_experiment(act: AuditedAct, command: Command[T]) -> Command[T]:
     """A command that steers an experiment, with its act: one for each experiment in whose journal it has an entry, and
     none where it changed nothing."""
 
@@ -66,7 +66,7 @@ def on_worker(kind: str, actor: Actor, command: Command[Worker]) -> Command[Work
     def run(core: Core, now: Now) -> Worker:
         worker = command(core, now)
         common = core.isolation.parts.common
-        act = Act(kind, actor, worker.worker, {"session_id": worker.session_id})
+        act = AuditedAct(kind, actor, worker.worker, {"session_id": worker.session_id})
         common.changes.new_acts.append(act.row(common.now))
         return worker
 

@@ -27,7 +27,7 @@ from ...shared.spec.spec import Spec, is_spec_of, parse_settings, parse_with_spa
 from ...shared.wire import convert
 from ...shared.wire.model import Experiment, ExperimentState, TrialOrder, TrialState
 from ...shared.wire.positions import ReportPosition
-from ..dispatcher.acts import Act, on_experiment
+from ..dispatcher.acts import AuditedAct, on_experiment
 from ..dispatcher.broadcast import Broadcast
 from ..dispatcher.core import Core
 from ..dispatcher.setup import set_up
@@ -99,7 +99,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         owner = Owner(actor.name or request.owner, actor.known_by)
         asked, plan, warnings = await self._specs.begin(_accepted, request.spec, self._reader)
         claimed = {} if actor.known_by or not owner.name else {"claimed": owner.name}
-        act = Act("submit", actor, plan.spec.name, claimed)
+        act = AuditedAct("submit", actor, plan.spec.name, claimed)
         created = await self._writer.execute(
             on_experiment(act, lambda core, _: core.create(plan, request.request_id, code, owner))
         )
@@ -136,7 +136,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         return await self._read(query)
 
     async def _steer(
-        self, experiment: Experiment, act: Act, command: Callable[[Core, int], None], wanted: ExperimentState
+        self, experiment: Experiment, act: AuditedAct, command: Callable[[Core, int], None], wanted: ExperimentState
     ) -> pb.Experiment:
         """Takes an experiment to a state; where it is in that state already, nothing changes."""
         number = experiment.experiment_id
@@ -152,7 +152,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     ) -> pb.PauseExperimentResponse:
         """See the .proto."""
         found = await self._to_steer(request.experiment_id, "PauseExperiment")
-        act = Act("pause", actor_of(context), found.name)
+        act = AuditedAct("pause", actor_of(context), found.name)
         return pb.PauseExperimentResponse(experiment=await self._steer(found, act, Core.pause, ExperimentState.PAUSED))
 
     async def ResumeExperiment(  # noqa: N802
@@ -160,7 +160,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     ) -> pb.ResumeExperimentResponse:
         """See the .proto."""
         found = await self._to_steer(request.experiment_id, "ResumeExperiment")
-        act = Act("resume", actor_of(context), found.name)
+        act = AuditedAct("resume", actor_of(context), found.name)
         return pb.ResumeExperimentResponse(
             experiment=await self._steer(found, act, Core.resume, ExperimentState.ACTIVE)
         )
@@ -170,7 +170,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     ) -> pb.CancelExperimentResponse:
         """See the .proto."""
         found = await self._to_steer(request.experiment_id, "CancelExperiment")
-        act = Act("cancel", actor_of(context), found.name)
+        act = AuditedAct("cancel", actor_of(context), found.name)
         return pb.CancelExperimentResponse(
             experiment=await self._steer(found, act, Core.cancel, ExperimentState.CANCELLED)
         )
@@ -184,7 +184,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         settings = _settings(request)
         if experiment.state.ended:
             raise FailedPrecondition(f"experiment {number} has ended: it is {experiment.state}", experiment_id=number)
-        act = Act("set", actor_of(context), experiment.name, settings.model_dump(exclude_unset=True))
+        act = AuditedAct("set", actor_of(context), experiment.name, settings.model_dump(exclude_unset=True))
         await self._writer.execute(on_experiment(act, lambda core, _: core.change(number, settings)))
         return pb.SetExperimentResponse(experiment=convert.to_message(await self._experiment(number)))
 
@@ -194,7 +194,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         """See the .proto."""
         number = request.experiment_id
         before = await self._to_steer(number, "ExtendExperiment")
-        act = Act("extend", actor_of(context), before.name, {"max_trials": request.max_trials})
+        act = AuditedAct("extend", actor_of(context), before.name, {"max_trials": request.max_trials})
         await extend(self._writer, self._reader, before, request.max_trials, act)
         return pb.ExtendExperimentResponse(experiment=convert.to_message(await self._experiment(number)))
 
@@ -208,7 +208,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
             raise FailedPrecondition(
                 f"experiment {number} is {experiment.state}: cancel it first", experiment_id=number
             )
-        act = Act("delete", actor_of(context), experiment.name, {"owner": experiment.owner})
+        act = AuditedAct("delete", actor_of(context), experiment.name, {"owner": experiment.owner})
         await self._writer.execute(on_experiment(act, lambda core, _: core.delete(number)))
         return pb.DeleteExperimentResponse()
 
@@ -227,7 +227,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         before = experiment.thinning.keep_every if experiment.thinning else None
         wanted = thinner(before, asked)
         if wanted != before:
-            act = Act("thin", actor_of(context), experiment.name, {"keep_every": wanted})
+            act = AuditedAct("thin", actor_of(context), experiment.name, {"keep_every": wanted})
             command = on_experiment(act, lambda core, _: core.thin(number, wanted, "a person asked for it"))
             await self._writer.execute(command)
             experiment = await self._experiment(number)

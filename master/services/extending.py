@@ -10,7 +10,7 @@ from ...shared.errors import FailedPrecondition, InvalidInput, RungmasterError
 from ...shared.idle_threads import in_thread
 from ...shared.limits import MAX_TRIALS
 from ...shared.wire.model import Experiment
-from ..dispatcher.acts import Act, on_experiment
+from ..dispatcher.acts import AuditedAct, on_experiment
 from ..dispatcher.clock import Now
 from ..dispatcher.core import Core
 from ..dispatcher.isolation import why
@@ -39,7 +39,7 @@ async def extend(
     reader: Reader,
     experiment: Experiment,
     max_trials: int,
-    act: Act,
+    act: AuditedAct,
 ) -> None:
     """Gives an experiment this many trials in all; `act` is who does that.
 

@@ -8,7 +8,7 @@ import pytest
 from unit.master_harness import Master, make_spec
 from unit.master_store import plain_blueprint
 
-from rungmaster.master.dispatcher.acts import Act, Actor, Command, on_experiment, on_worker
+from rungmaster.master.dispatcher.acts import Actor, AuditedAct, Command, on_experiment, on_worker
 from rungmaster.master.dispatcher.core import Core
 from rungmaster.master.experiment.changes import ActRow
 from rungmaster.shared.errors import FailedPrecondition, Unavailable
@@ -23,7 +23,7 @@ def master() -> Master:
 
 
 def do(master: Master, kind: str, command: Command[Any], actor: Actor = ALICE, **data: Any) -> Any:
-    act = on_experiment(Act(kind, actor, "toy", data), command)
+    act = on_experiment(AuditedAct(kind, actor, "toy", data), command)
     return master.do(lambda core: act(core, master.now))
 
 
@@ -88,7 +88,7 @@ def test_only_what_a_person_did_bears_the_name(master: Master) -> None:
     def several(core: Core) -> None:
         core.create(second, "")
         core.pause(2)
-        on_experiment(Act("pause", ALICE, "toy"), lambda core, _: core.pause(1))(core, master.now)
+        on_experiment(AuditedAct("pause", ALICE, "toy"), lambda core, _: core.pause(1))(core, master.now)
 
     master.do(several)
     assert [entry.get("by") for entry in told(master, "experiment_paused")] == [None, "alice"]
