@@ -415,7 +415,7 @@ MUTANTS = (
     ),
     Mutant(
         "reports of older versions are passed over",
-        "master/ledger/read/report_queries.py",
+        "master/ledger/read/queries/reports.py",
         "if not after.commit_id and",
         "if False and",
         "tests/integration/test_report_order.py::test_what_an_older_version_stored_comes_first_trial_by_trial[sqlite]",

@@ -22,7 +22,7 @@ from .files.rescue import rescue, rescued
 from .leadership.lock import TermLock
 from .leadership.mastership import announce_address, check_term, read_database_id, take_term
 from .leadership.renewal import Renewal
-from .read.orphan_queries import forget_workers
+from .read.queries.orphans import forget_workers
 from .read.recovery import RecoveredRows, recover, recover_experiment, unneeded_checkpoints
 from .schema.migrate import migrate
 from .schema.tables import trials, wanted_trials

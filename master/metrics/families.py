@@ -13,7 +13,7 @@ from ...shared.version import __version__
 from ...shared.wire.model import ExperimentState, TrialState, WorkerState
 from ..dispatcher.census import Census
 from ..dispatcher.measures import BUCKETS_S
-from ..ledger.read.overview_queries import ACTIONS, OUTCOMES, ExperimentTotals, Overview
+from ..ledger.read.queries.overview import ACTIONS, OUTCOMES, ExperimentTotals, Overview
 from ..sampling.programs import SamplerPrograms
 
 _EXPERIMENT = ("experiment", "name")

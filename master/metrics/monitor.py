@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from ...shared.errors import RungmasterError
 from ..dispatcher.census import take_census
 from ..dispatcher.writer import Writer
-from ..ledger.read.overview_queries import Overview
+from ..ledger.read.queries.overview import Overview
 from ..sampling.programs import SamplerPrograms
 from .endpoint import Endpoint, HttpAnswer
 from .families import Committed, MasterSnapshot, families

@@ -11,8 +11,8 @@ from ...shared.errors import NotFound
 from ...shared.sampling.protocol import Pending, TrialResult, encode
 from ...shared.spec.spec import Spec
 from ..experiment.earlier import TRIALS_TOLD, Fitting, difference, first_trials
+from ..ledger.read.queries.sampling import SampledResult
 from ..ledger.read.reader import Reader
-from ..ledger.read.sampling_queries import SampledResult
 
 #: Results that are read and told at once.
 PAGE = 500

@@ -33,14 +33,14 @@ from ..dispatcher.core import Core
 from ..dispatcher.setup import set_up
 from ..experiment.life.retention import thinner
 from ..experiment.setup import ExperimentSetup, Owner
-from ..ledger.read.act_queries import ActFilter
+from ..ledger.read.queries.acts import ActFilter
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text, seconds_of
 from .callers import actor_of, caller_name, caller_role, write_in_time
 from .extending import Executor, extend
-from .log_relay import LogRelay
+from .logs.relay import LogRelay
+from .logs.trial_logs import LogQuestion, TrialLogs
 from .security.steering import check_steering
-from .trial_logs import LogQuestion, TrialLogs
 from .warm_start import warm_started
 from .watching import Journals, ReportStreams, Streams, Watches
 

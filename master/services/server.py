@@ -27,7 +27,7 @@ from .errors import LANES, ErrorInterceptor
 from .experiments import ExperimentServicer
 from .limits.gate import CallLimiter
 from .listening import check_free
-from .log_relay import LogRelay
+from .logs.relay import LogRelay
 from .probes import Probes
 from .security.access import AccessInterceptor
 from .security.identity import Certificates, Security

@@ -17,7 +17,7 @@ from ...proto.v1 import experiment_pb2 as pb
 from ...shared.wire.convert import to_message, to_number
 from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast, Watcher
-from ..ledger.read.experiment_queries import ExperimentStatus
+from ..ledger.read.queries.experiments import ExperimentStatus
 from ..ledger.read.reader import Reader
 
 #: Events or reports in one message of a watch.

@@ -24,7 +24,7 @@ from .callers import caller_name, certificate_name
 from .intake import take_in
 from .limits.admission import Admission
 from .limits.refusals import RefusalLog
-from .log_relay import LogRelay
+from .logs.relay import LogRelay
 
 log = logging.getLogger(__name__)
 

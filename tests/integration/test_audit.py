@@ -16,7 +16,7 @@ from rungmaster.client.cli.main import execute
 from rungmaster.client.local.database import DatabaseClient
 from rungmaster.master.experiment.changes import ActRow, Changes
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.read.act_queries import ActFilter
+from rungmaster.master.ledger.read.queries.acts import ActFilter
 from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import InvalidInput, PermissionDenied

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from rungmaster.master.experiment.changes import Changes, EventRow
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.read.overview_queries import ExperimentTotals
+from rungmaster.master.ledger.read.queries.overview import ExperimentTotals
 from rungmaster.master.ledger.read.reader import Reader
 
 from .ledger_rows import START, created, event, experiment

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from rungmaster.client import Client
 from rungmaster.master.ledger.engine import parse_database, transaction, writing_engine
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.read.act_queries import ActFilter
+from rungmaster.master.ledger.read.queries.acts import ActFilter
 from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.maintenance.check import check_database
 from rungmaster.shared.errors import DatabaseError

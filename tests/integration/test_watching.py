@@ -12,7 +12,7 @@ import pytest
 from rungmaster.master.dispatcher.broadcast import Broadcast
 from rungmaster.master.experiment.changes import Changes
 from rungmaster.master.ledger.ledger import Ledger
-from rungmaster.master.ledger.read.experiment_queries import ExperimentStatus
+from rungmaster.master.ledger.read.queries.experiments import ExperimentStatus
 from rungmaster.master.ledger.read.reader import Reader
 from rungmaster.master.services.watching import FULL_MESSAGE, WATCH_PAGE, Journals, ReportStreams, StreamPage, Watches
 from rungmaster.proto.v1 import experiment_pb2 as pb

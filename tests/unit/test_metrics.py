@@ -17,7 +17,7 @@ import pytest
 
 from rungmaster.master.dispatcher.measures import BUCKETS_S, Measures
 from rungmaster.master.experiment.changes import Changes, ReportRow
-from rungmaster.master.ledger.read.overview_queries import Overview
+from rungmaster.master.ledger.read.queries.overview import Overview
 from rungmaster.master.metrics import endpoint, monitor
 from rungmaster.master.metrics.monitor import Monitor
 from rungmaster.master.sampling.programs import SamplerPrograms

@@ -33,25 +33,22 @@ from ..engine import parse_database, reading_engine, transaction
 from ..files.database_files import DatabaseFiles
 from ..leadership.lock import is_held
 from ..leadership.mastership import MastershipHolder, read_owner
-from . import (
-    act_queries,
-    experiment_queries,
-    lineage_queries,
-    log_queries,
-    orphan_queries,
-    overview_queries,
-    recovery,
-    report_queries,
-    retention,
-    sampling_queries,
-    trial_queries,
-    trouble_queries,
-)
-from .act_queries import ActFilter
-from .experiment_queries import ExperimentStatus
+from . import recovery, retention
 from .paging import parse_page
+from .queries import acts as act_queries
+from .queries import experiments as experiment_queries
+from .queries import lineage as lineage_queries
+from .queries import logs as log_queries
+from .queries import orphans as orphan_queries
+from .queries import overview as overview_queries
+from .queries import reports as report_queries
+from .queries import sampling as sampling_queries
+from .queries import trials as trial_queries
+from .queries import troubles as trouble_queries
+from .queries.acts import ActFilter
+from .queries.experiments import ExperimentStatus
+from .queries.sampling import SampledResult
 from .read_only import ReadOnly
-from .sampling_queries import SampledResult
 
 PAGE, LARGEST_PAGE = 100, 1_000
 REPORTS, LARGEST_REPORTS = 1_000, 10_000

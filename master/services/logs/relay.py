@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from ...shared.errors import Unavailable
-from ...shared.wire.session import Hello, LogChunk, LogRequest, SessionResponse
+from ....shared.errors import Unavailable
+from ....shared.wire.session import Hello, LogChunk, LogRequest, SessionResponse
 
 #: Seconds that a worker has to answer, beside those that it is to wait.
 ANSWER_S = 20.0

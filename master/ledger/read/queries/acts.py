@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, literal, select
 
-from ....shared.wire.model import Act
-from ..schema import tables
-from ..schema.values import CleanText
-from .from_rows import from_rows
-from .paging import Page
+from .....shared.wire.model import Act
+from ...schema import tables
+from ...schema.values import CleanText
+from ..from_rows import from_rows
+from ..paging import Page
 
 _A = tables.acts.c
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, select, tuple_, union_all
 
-from ....shared.errors import NotFound
-from ....shared.wire.model import Checkpoint, Event, Lease, Report, TrialInfo, TrialOrder, TrialState
-from ..schema import tables
-from ..schema.tables import columns_of
-from .from_rows import from_row, from_rows
-from .paging import Page
+from .....shared.errors import NotFound
+from .....shared.wire.model import Checkpoint, Event, Lease, Report, TrialInfo, TrialOrder, TrialState
+from ...schema import tables
+from ...schema.tables import columns_of
+from ..from_rows import from_row, from_rows
+from ..paging import Page
 
 _T, _L, _R = tables.trials.c, tables.leases.c, tables.reports.c
 #: The columns of a report as people see it.

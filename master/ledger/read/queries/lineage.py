@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select
 
-from ....shared.wire.model import ScheduleEntry, TrialInfo
-from ..schema import tables
+from .....shared.wire.model import ScheduleEntry, TrialInfo
+from ...schema import tables
 
 _T = tables.trials.c
 _COLUMNS = (_T.experiment_id, _T.trial_id, _T.parent, _T.start_resource, _T.hparams)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, String, case, func, literal, select, type_coerce
 
-from ....shared.wire.model import ExperimentState
-from ...search.interface import Action
-from ..schema import tables
-from ..schema.values import dump_json
+from .....shared.wire.model import ExperimentState
+from ....search.interface import Action
+from ...schema import tables
+from ...schema.values import dump_json
 
 _E, _V = tables.experiments.c, tables.events.c
 #: How a lease ends, and what is decided about a trial.

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
-from ....shared.wire.model import TrialState
-from ..schema import tables
+from .....shared.wire.model import TrialState
+from ...schema import tables
 
 #: What the journal calls a result at a rung, and the end of a trial that has none.
 _RESULTS = ("decision", "trial_failed", "trial_discarded")

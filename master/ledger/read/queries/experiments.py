@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, literal, select, union_all
 
-from ....shared.errors import NotFound
-from ....shared.wire.model import Bracket, Experiment, ExperimentState, Rung, Thinning, TrialInfo, TrialState
-from ..schema import tables
-from ..schema.tables import columns_of
-from ..schema.values import CleanText
-from .from_rows import from_row
-from .paging import Page
-from .trial_queries import RANKED_STATES, RESULTS, trials_by_key
+from .....shared.errors import NotFound
+from .....shared.wire.model import Bracket, Experiment, ExperimentState, Rung, Thinning, TrialInfo, TrialState
+from ...schema import tables
+from ...schema.tables import columns_of
+from ...schema.values import CleanText
+from ..from_rows import from_row
+from ..paging import Page
+from .trials import RANKED_STATES, RESULTS, trials_by_key
 
 _E, _B, _K, _T = tables.experiments.c, tables.brackets.c, tables.rungs.c, tables.trials.c
 

@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
-from ...proto.v1 import experiment_pb2 as pb
-from ...shared.checkpoints.paths import log_path
-from ...shared.checkpoints.storage import address_in
-from ...shared.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
-from ...shared.limits import MAX_RESOURCE, MAX_TAIL_LINES
-from ...shared.wire.convert import to_message
-from ...shared.wire.model import Lease, LeaseRef, TrialState
-from ...shared.wire.session import LogChunk, LogRequest
-from ..dispatcher.broadcast import Broadcast, Watcher
-from ..ledger.read.log_queries import TrialLeases
-from ..ledger.read.reader import Reader
-from .log_relay import LogRelay
+from ....proto.v1 import experiment_pb2 as pb
+from ....shared.checkpoints.paths import log_path
+from ....shared.checkpoints.storage import address_in
+from ....shared.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
+from ....shared.limits import MAX_RESOURCE, MAX_TAIL_LINES
+from ....shared.wire.convert import to_message
+from ....shared.wire.model import Lease, LeaseRef, TrialState
+from ....shared.wire.session import LogChunk, LogRequest
+from ...dispatcher.broadcast import Broadcast, Watcher
+from ...ledger.read.queries.logs import TrialLeases
+from ...ledger.read.reader import Reader
+from .relay import LogRelay
 
 #: Bytes of a log that are asked for at a time.
 CHUNK = 32 * 1024

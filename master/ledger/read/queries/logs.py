@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from ....shared.errors import NotFound
-from ....shared.wire.model import Lease, TrialState
-from ..leadership.mastership import read_database_id
-from ..schema import tables
-from .experiment_queries import get_status
-from .trial_queries import leases_of, trials_by_key
+from .....shared.errors import NotFound
+from .....shared.wire.model import Lease, TrialState
+from ...leadership.mastership import read_database_id
+from ...schema import tables
+from .experiments import get_status
+from .trials import leases_of, trials_by_key
 
 _E, _L = tables.experiments.c, tables.leases.c
 

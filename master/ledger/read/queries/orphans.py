@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, delete, exists, select
 
-from ....shared.checkpoints.paths import CheckpointPath
-from ...experiment.saved.orphans import KnownCheckpoints
-from ..leadership.mastership import read_database_id
-from ..schema import tables
-from ..schema.tables import wanted_trials
+from .....shared.checkpoints.paths import CheckpointPath
+from ....experiment.saved.orphans import KnownCheckpoints
+from ...leadership.mastership import read_database_id
+from ...schema import tables
+from ...schema.tables import wanted_trials
 
 _EXPERIMENTS, _EVENTS, _TRIALS, _LEASES = tables.experiments.c, tables.events.c, tables.trials.c, tables.leases.c
 _CHECKPOINTS, _WORKERS = tables.checkpoints.c, tables.workers.c

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
-from ....shared.wire.model import Report
-from ....shared.wire.positions import ReportPosition
-from ..engine import read_in_order
-from ..schema import tables
-from .from_rows import from_rows
-from .trial_queries import REPORT
+from .....shared.wire.model import Report
+from .....shared.wire.positions import ReportPosition
+from ...engine import read_in_order
+from ...schema import tables
+from ..from_rows import from_rows
+from .trials import REPORT
 
 _R = tables.reports.c
 _KEY = (_R.trial_id, _R.token, _R.sequence)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, exists, func, select
 
-from ....shared.text.failure_text import MAX_SUMMARY, signature, summary
-from ....shared.wire.model import TrialState, Trouble
-from ....shared.wire.session import ExitOutcome
-from ..schema import tables
+from .....shared.text.failure_text import MAX_SUMMARY, signature, summary
+from .....shared.wire.model import TrialState, Trouble
+from .....shared.wire.session import ExitOutcome
+from ...schema import tables
 
 #: So many failures are looked at; of more, these speak for all.
 LOOKED_AT = 10_000

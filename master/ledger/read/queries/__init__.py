@@ -1,0 +1,1 @@
+"""The queries of the reading side, by what they read."""

@@ -1,0 +1,1 @@
+"""What trials printed, from the workers that have it to whoever asks."""
