@@ -28,6 +28,7 @@ LOOK = [
     "ListTrials",
     "GetTrial",
     "ListMetrics",
+    "ReadTrialLog",
     "WatchExperiment",
     "WatchReports",
     "ListActs",
