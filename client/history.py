@@ -22,7 +22,8 @@ _MOST_SINGLE_TRIALS = 30
 def load(client: Client, experiment_id: int, *, metric: str | None = None) -> History:
     """All that figures show of an experiment, as it is now; `metric`: whose curves, by default the searcher's.
 
-    Reports are read as a stream and thinned as they come, so a million of them take seconds and little memory.
+    Reports are read as a stream and thinned as they come, so they take little memory. The master rests while it sends a
+    long stream, so a million of them take minutes.
     Raises NotFound where there is no such experiment.
     """
     return HistoryLoader(client, experiment_id, metric=metric).update()
