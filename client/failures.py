@@ -75,7 +75,7 @@ def _text_of(error: grpc.RpcError) -> str:
 def _out_of_reach(code: grpc.StatusCode, text: str, address: str, waited_s: float) -> str:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return (
-            f"the master at {address} did not answer within {waited_s:.0f} s; is it overloaded, or the address wrong?"
+            f"the master at {address} did not answer within {waited_s:.1f} s; is it overloaded, or the address wrong?"
         )
     return f"no master answers at {address} (tried for {waited_s:.0f} s); is it running, and the address right? {text}"
 

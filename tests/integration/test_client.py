@@ -189,7 +189,10 @@ def test_one_that_does_not_answer_is_told_of_and_not_that_nobody_listens_at_the_
 ) -> None:
     master.delay = 2.0
     addresses = [master.address, unused_address()]
-    with Client(addresses, timeout=0.6) as client, pytest.raises(Unavailable, match="did not answer within 1 s; is it"):
+    with (
+        Client(addresses, timeout=0.6) as client,
+        pytest.raises(Unavailable, match=r"did not answer within 0\.\d+ s; is it"),
+    ):
         client.get(1)
 
 
