@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..plots.gathering import Gathering, points_of_a_trial
-from ..plots.history import History
+from ..plots.history import History, levels_of, sign_of
 from ..proto.v1 import experiment_pb2
 from ..shared.errors import FailedPrecondition
 from ..shared.wire.convert import from_message
@@ -52,9 +52,8 @@ class HistoryLoader:
         time = datetime.now(UTC)
         metric = self._metric or experiment.metric
         if self._gathering is None:
-            levels = {rung.resource for bracket in experiment.brackets for rung in bracket.rungs}
-            sign = -1 if experiment.goal == "maximize" else 1
-            self._gathering = Gathering(levels, sign, points_of_a_trial(experiment.planned_trials))
+            points = points_of_a_trial(experiment.planned_trials)
+            self._gathering = Gathering(levels_of(experiment), sign_of(experiment), points)
         changed = self._read_events(experiment)
         changed |= self._read_reports(experiment, metric, self._gathering)
         self._read_trials(changed)

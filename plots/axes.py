@@ -106,6 +106,17 @@ def _is_geometric(levels: Sequence[int]) -> bool:
     return len(steps) == 1 or steps[-1] > 1.5 * steps[0]
 
 
+def two_panels(value: dict[str, Any], left: str, right: str) -> dict[str, Any]:
+    """Axes of two panels beside each other, which share that of the value; what stands below each."""
+    return {
+        "yaxis": value,
+        "yaxis2": {key: item for key, item in value.items() if key != "title"}
+        | {"anchor": "x2", "showticklabels": False},
+        "xaxis": {"title": {"text": left}, "rangemode": "tozero", "domain": [0, 0.485]},
+        "xaxis2": {"title": {"text": right}, "rangemode": "tozero", "domain": [0.515, 1], "anchor": "y2"},
+    }
+
+
 def time_unit(seconds: float) -> tuple[str, float]:
     """The unit in which a length of time is shown, and its seconds."""
     for name, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):

@@ -49,7 +49,17 @@ class Record:
     value: float
 
 
-@dataclass(frozen=True)
+def sign_of(experiment: Experiment) -> int:
+    """What a value of its metric is multiplied with so that less is better."""
+    return -1 if experiment.goal == "maximize" else 1
+
+
+def levels_of(experiment: Experiment) -> tuple[int, ...]:
+    """The resources of all its rungs, each once, in order."""
+    return tuple(sorted({rung.resource for bracket in experiment.brackets for rung in bracket.rungs}))
+
+
+@dataclass(frozen=True, eq=False)
 class History:
     """An experiment up to a moment, with all that its figures show.
 
@@ -79,7 +89,7 @@ class History:
     @property
     def sign(self) -> int:
         """What a value is multiplied with so that less is better."""
-        return -1 if self.experiment.goal == "maximize" else 1
+        return sign_of(self.experiment)
 
     @property
     def elapsed_s(self) -> float:
@@ -95,7 +105,7 @@ class History:
     @cached_property
     def levels(self) -> tuple[int, ...]:
         """The resources of all rungs, each once, in order."""
-        return tuple(sorted({rung.resource for bracket in self.experiment.brackets for rung in bracket.rungs}))
+        return levels_of(self.experiment)
 
     @property
     def is_lineage(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from ..shared.errors import InvalidInput
 from ..shared.text.suggestions import closest
-from .errors import graph_objects
+from .errors import NothingToShow, graph_objects
 from .history import History
 from .style import Style, StyleOptions
 
@@ -40,7 +40,10 @@ class Kind:
             return self._module.draw(histories, style)
         if len(histories) != 1:
             raise InvalidInput(f"the figure {self.name} is of one experiment, got {len(histories)}")
-        return self._module.draw(histories[0], style)
+        (history,) = histories
+        if missing := self.applies(history):
+            raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+        return self._module.draw(history, style)
 
 
 KINDS = {
@@ -70,7 +73,7 @@ def draw(kind: str, history: History | Sequence[History], **options: Unpack[Styl
     """
     if kind not in KINDS:
         near = closest(kind, KINDS)
-        told = f"; did you mean {near}?" if near else ""
+        told = f"; did you mean {near}?" if near else "."
         raise InvalidInput(f"there is no figure {kind!r}{told} There are: {', '.join(KINDS)}")
     graph_objects()
     style = Style(**options)

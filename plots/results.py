@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,25 @@ class Results:
         return Results(self.resource, tuple(self.trials[place] for place in chosen), self.values[chosen])
 
 
+#: Of histories that are in use: each is asked for its results by several figures, and by each whether there are any.
+_found: WeakKeyDictionary[History, Results | None] = WeakKeyDictionary()
+
+
 def results(history: History) -> Results | None:
     """The results at the highest rung that has at least half as many as any; None where there is no result."""
+    if history not in _found:
+        _found[history] = _results(history)
+    return _found[history]
+
+
+def no_result(history: History) -> str:
+    """That there is no result, as a sentence; empty where there is one."""
+    if results(history) is not None:
+        return ""
+    return f"experiment {history.experiment.experiment_id} has no result of {history.metric} yet"
+
+
+def _results(history: History) -> Results | None:
     levels = list(history.levels) or [max(len(curve) and int(curve.resource[-1]) for curve in history.curves.values())]
     found = [at for level in levels if (at := _at(history, level)) is not None]
     counts = [int(np.isfinite(at.values).sum()) for at in found]

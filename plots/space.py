@@ -76,6 +76,11 @@ def dimensions(history: History) -> tuple[Dimension, ...]:
     return tuple(each for each in found if each is not None)
 
 
+def nothing_varies(history: History) -> str:
+    """That no hyperparameter can vary, as a sentence; empty where one can."""
+    return "" if dimensions(history) else f"no hyperparameter of experiment {history.experiment.experiment_id} varies"
+
+
 def _dimension(name: str, declared: Any) -> Dimension | None:
     kind = declared.get("type") if isinstance(declared, Mapping) else "constant"
     if kind in ("float", "int"):

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..axes import extent, time_unit, value_axis
-from ..errors import NothingToShow
+from ..axes import extent, time_unit, two_panels, value_axis
 from ..history import History
 from ..segments import places, small
 from ..style import Style
@@ -28,9 +27,7 @@ def applies(history: History) -> str:
 
 
 def draw(history: History, style: Style) -> Any:
-    """The figure. Raises NothingToShow."""
-    if missing := applies(history):
-        raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+    """The figure."""
     unit, size = time_unit(history.elapsed_s)
     figure = style.figure("best", "Best result so far", (history,))
     records = [history.records[place] for place in places(len(history.records), _MOST_RECORDS)]
@@ -51,14 +48,8 @@ def draw(history: History, style: Style) -> Any:
         textposition=_beside(best.time_s, history.elapsed_s, history.sign),
         marker={"size": 9, "color": style.ink, "symbol": "circle-open", "line": {"width": 2}}, cliponaxis=False,
     )  # fmt: skip
-    axis, unit_spent = value_axis(history, shown), plain(history.experiment.unit)
-    figure.update_layout(
-        yaxis=axis,
-        yaxis2={key: item for key, item in axis.items() if key != "title"} | {"anchor": "x2", "showticklabels": False},
-        xaxis={"title": {"text": unit}, "rangemode": "tozero", "domain": [0, 0.485]},
-        xaxis2={"title": {"text": f"{unit_spent} trained by all trials"}, "rangemode": "tozero",
-                "domain": [0.515, 1], "anchor": "y2"},
-    )  # fmt: skip
+    trained = f"{plain(history.experiment.unit)} trained by all trials"
+    figure.update_layout(two_panels(value_axis(history, shown), unit, trained))
     return figure
 
 

@@ -8,24 +8,16 @@ from typing import Any
 import numpy as np
 
 from ...shared.errors import InvalidInput
-from ..axes import extent, time_unit, value_axis
+from ..axes import extent, time_unit, two_panels, value_axis
 from ..errors import NothingToShow
 from ..history import History
 from ..segments import places
 from ..style import DASHES, Style
 from ..text import duration, number, plain
+from .best import applies
 
 _MOST_RECORDS = 2000
 MOST = 12
-
-
-def applies(history: History) -> str:
-    """Why one of them has nothing to show; empty where it has something."""
-    if not history.is_searched:
-        return (
-            f"the best is known of {history.experiment.metric}, by which the search goes, and not of {history.metric}"
-        )
-    return "" if history.records else f"experiment {history.experiment.experiment_id} has no result yet"
 
 
 def draw(histories: Sequence[History], style: Style) -> Any:
@@ -44,14 +36,8 @@ def draw(histories: Sequence[History], style: Style) -> Any:
     for place, history in enumerate(shown):
         for trace in _lines(history, place, size, style):
             figure.add_trace(trace)
-    axis, units = value_axis(first, span), sorted({plain(history.experiment.unit) for history in shown})
-    figure.update_layout(
-        yaxis=axis,
-        yaxis2={key: item for key, item in axis.items() if key != "title"} | {"anchor": "x2", "showticklabels": False},
-        xaxis={"title": {"text": unit}, "rangemode": "tozero", "domain": [0, 0.485]},
-        xaxis2={"title": {"text": f"{' or '.join(units)} trained by all trials"}, "rangemode": "tozero",
-                "domain": [0.515, 1], "anchor": "y2"},
-    )  # fmt: skip
+    trained = f"{' or '.join(sorted({plain(history.experiment.unit) for history in shown}))} trained by all trials"
+    figure.update_layout(two_panels(value_axis(first, span), unit, trained))
     return figure
 
 

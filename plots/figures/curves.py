@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..axes import Extent, extent, resource_axis, value_axis
-from ..errors import NothingToShow
 from ..fates import Fate, fates
 from ..history import Curve, History
 from ..segments import MOST_POINTS, MOST_SVG_LINES, joined, longest_line, places, small
@@ -27,9 +26,7 @@ def applies(history: History) -> str:
 
 
 def draw(history: History, style: Style) -> Any:
-    """The figure. Raises NothingToShow."""
-    if missing := applies(history):
-        raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+    """The figure."""
     what = fates(history)
     drawn = _chosen(history, style)
     shown = extent(np.concatenate([curve.value for curve in drawn.values()]), history.sign)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NothingToShow
 from ..forest import Importance, importances
 from ..history import History
 from ..results import results
@@ -32,9 +31,7 @@ def applies(history: History) -> str:
 
 
 def draw(history: History, style: Style) -> Any:
-    """The figure. Raises NothingToShow, and MissingExtra where scikit-learn is not installed."""
-    if missing := applies(history):
-        raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+    """The figure. Raises MissingExtra where scikit-learn is not installed."""
     found = results(history)
     assert found is not None, "applies has looked"
     explained, rows = importances(found, dimensions(history), history.sign)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from ..axes import extent, resource_axis
-from ..errors import NothingToShow
 from ..history import History
 from ..lineages import ancestry, members
 from ..segments import joined, small
@@ -27,9 +26,7 @@ def applies(history: History) -> str:
 
 
 def draw(history: History, style: Style) -> Any:
-    """The figure. Raises NothingToShow."""
-    if missing := applies(history):
-        raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+    """The figure."""
     place = members(history)
     told = f"each row is a member; colour: {plain(history.metric)} at its end, {_brighter(style)} is better"
     figure = style.figure("lineage", "Lineage of the population", (history,), told)

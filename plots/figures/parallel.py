@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ...shared.text.visible import visible
 from ..axes import extent, log_ticks, round_ticks
-from ..errors import NothingToShow, graph_objects
+from ..errors import graph_objects
 from ..history import History
-from ..results import Results, results
+from ..results import Results, no_result, results
 from ..segments import MOST_SVG_LINES, joined, small
-from ..space import Dimension, dimensions
+from ..space import Dimension, dimensions, nothing_varies
 from ..style import Style
 from ..text import number, plain
 
@@ -36,17 +36,11 @@ class _Axis:
 
 def applies(history: History) -> str:
     """Why there is nothing to show; empty where there is something."""
-    if not dimensions(history):
-        return f"no hyperparameter of experiment {history.experiment.experiment_id} varies"
-    if results(history) is None:
-        return f"experiment {history.experiment.experiment_id} has no result of {history.metric} yet"
-    return ""
+    return nothing_varies(history) or no_result(history)
 
 
 def draw(history: History, style: Style) -> Any:
-    """The figure. Raises NothingToShow."""
-    if missing := applies(history):
-        raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+    """The figure."""
     found = results(history)
     assert found is not None, "applies has looked"
     drawn = found.thinned(_MOST_LINES if style.webgl else MOST_SVG_LINES, history.sign)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ...shared.wire.model import Bracket, TrialInfo
-from ..errors import NothingToShow
 from ..fates import Fate, fates
 from ..history import History
 from ..segments import small
@@ -48,9 +47,7 @@ def applies(history: History) -> str:
 
 
 def draw(history: History, style: Style) -> Any:
-    """The figure. Raises NothingToShow."""
-    if missing := applies(history):
-        raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+    """The figure."""
     brackets = [bracket for bracket in history.experiment.brackets if bracket.rungs]
     marks = [mark for place, bracket in enumerate(brackets) for mark in _marks(history, bracket, place)]
     waiting = sum(trial.resource == 0 and not trial.state.ended for trial in history.trials)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..axes import log_ticks
-from ..errors import NothingToShow
 from ..history import History
 from ..lineages import Part, ancestry, leaves
 from ..segments import joined, small
-from ..space import Dimension, dimensions
+from ..space import Dimension, dimensions, nothing_varies
 from ..style import Style
 from ..text import number, plain
+from . import lineage
 
 _MOST_PANELS, _MOST_MODELS = 12, 300
 _PANEL_PX, _COLUMNS = 290, 2
@@ -22,16 +22,11 @@ _PANEL_PX, _COLUMNS = 290, 2
 
 def applies(history: History) -> str:
     """Why there is nothing to show; empty where there is something."""
-    if not history.is_lineage:
-        number_of = history.experiment.experiment_id
-        return f"no trial of experiment {number_of} went on from another's checkpoint (as with pbt)"
-    return "" if dimensions(history) else f"no hyperparameter of experiment {history.experiment.experiment_id} varies"
+    return lineage.applies(history) or nothing_varies(history)
 
 
 def draw(history: History, style: Style) -> Any:
-    """The figure. Raises NothingToShow."""
-    if missing := applies(history):
-        raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+    """The figure."""
     axes = dimensions(history)[:_MOST_PANELS]
     models = sorted(leaves(history), key=lambda trial: (-trial.resource, trial.trial_id))[:_MOST_MODELS]
     ways = [ancestry(history, trial) for trial in models]

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..axes import Extent, extent, value_axis
-from ..errors import NothingToShow
 from ..fates import Fate
 from ..history import History
-from ..results import Results, results
+from ..results import Results, no_result, results
 from ..segments import small
-from ..space import Dimension, dimensions
+from ..space import Dimension, dimensions, nothing_varies
 from ..style import SYMBOLS, Style
 from ..text import plain
 
@@ -26,17 +25,11 @@ _BINS = 9
 
 def applies(history: History) -> str:
     """Why there is nothing to show; empty where there is something."""
-    if not dimensions(history):
-        return f"no hyperparameter of experiment {history.experiment.experiment_id} varies"
-    if results(history) is None:
-        return f"experiment {history.experiment.experiment_id} has no result of {history.metric} yet"
-    return ""
+    return nothing_varies(history) or no_result(history)
 
 
 def draw(history: History, style: Style) -> Any:
-    """The figure. Raises NothingToShow."""
-    if missing := applies(history):
-        raise NothingToShow(missing, experiment_id=history.experiment.experiment_id)
+    """The figure."""
     found, axes = results(history), dimensions(history)[:_MOST_PANELS]
     assert found is not None, "applies has looked"
     most = (_MOST_POINTS if style.webgl else _MOST_SVG_POINTS) // len(axes)
