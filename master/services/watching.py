@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ...proto.v1 import experiment_pb2 as pb
+from ...shared.net.pace import Pace
 from ...shared.wire.convert import to_message, to_number
 from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast, Watcher
@@ -62,17 +63,10 @@ class Watches:
         """`read` has a query answered in a thread."""
         self._read = read
         self._turn = asyncio.Lock()
-        self._next_at = 0.0
+        #: At which all that they are sent goes.
+        self.pace = Pace(BYTES, MESSAGES)
         self._pages: OrderedDict[tuple[object, int, object], StreamPage[Any]] = OrderedDict()
         self._bytes = 0
-
-    async def pace(self, size: int) -> None:
-        """Returns when a message of so many bytes may be sent."""
-        now = time.monotonic()
-        at = max(self._next_at, now)
-        self._next_at = at + 1 / MESSAGES + size / BYTES
-        if at > now:
-            await asyncio.sleep(at - now)
 
     def kept(self, streams: object, number: int, after: object) -> StreamPage[Any] | None:
         """A page that was read before."""
@@ -145,7 +139,7 @@ class Streams(ABC, Generic[P]):
                     status = told
                 if page.count or status != told or caught_up == page.full:
                     told, caught_up = status, not page.full
-                    await self._watches.pace(len(page.encoded))
+                    await self._watches.pace.keep(len(page.encoded))
                     yield page.encoded + self._encoded(status)
                 if last:
                     return

@@ -17,6 +17,7 @@ from ...shared.checkpoints.paths import DATABASE
 from ...shared.errors import RungmasterError
 from ...shared.idle_threads import IdleThreads
 from ...shared.limits import MAX_LOG_CHUNK
+from ...shared.net.pace import Pace
 from ...shared.wire.model import LeaseRef
 from ...shared.wire.session import LogChunk, LogRequest
 from ..assignment.output import OutputLog, lease_name
@@ -56,7 +57,7 @@ class LogServing:
         self._ended: OrderedDict[Path, OutputLog] = OrderedDict()
         self._threads = IdleThreads(THREADS, "log reader")
         self._tasks: set[asyncio.Task[None]] = set()
-        self._next_at = 0.0
+        self._pace = Pace(BYTES)
 
     def remember(self, log: OutputLog) -> None:
         """Its assignment has ended; positions in it stay what they were."""
@@ -85,7 +86,7 @@ class LogServing:
             chunk = await self._look(replace(request, max_bytes=max(1, min(request.max_bytes, MAX_LOG_CHUNK))))
         except (RungmasterError, OSError) as error:
             chunk = LogChunk(request.request_id, error=cause_of(error))
-        await self._pace(len(chunk.content))
+        await self._pace.keep(len(chunk.content))
         self._send(chunk)
 
     async def _look(self, request: LogRequest) -> LogChunk:
@@ -121,14 +122,6 @@ class LogServing:
         except FileNotFoundError:
             return LogChunk(request.request_id, missing=True)
         return LogChunk(request.request_id, *piece)
-
-    async def _pace(self, size: int) -> None:
-        """Returns when an answer of so many bytes may be sent."""
-        now = time.monotonic()
-        at = max(self._next_at, now)
-        self._next_at = at + size / BYTES
-        if at > now:
-            await asyncio.sleep(at - now)
 
 
 def _here(request: LogRequest, log: OutputLog, *, running: bool) -> LogChunk | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ....shared.errors import Unavailable
+from ....shared.net.pace import Pace
 from ....shared.wire.session import Hello, LogChunk, LogRequest, SessionResponse
 
 #: Seconds that a worker has to answer, beside those that it is to wait.
@@ -51,7 +52,8 @@ class LogRelay:
         self._streams: dict[str, _Stream] = {}
         self._left: dict[str, float] = {}
         self._began = time.time()
-        self._next_at = 0.0
+        #: At which all that is passed on goes.
+        self.pace = Pace(BYTES)
 
     def opened(self, hello: Hello, connection: SendsResponses) -> None:
         """A worker's stream is open."""
@@ -113,14 +115,6 @@ class LogRelay:
         others = [each for each, stream in self._streams.items() if each != session_id and stream.hello.serves_logs]
         chosen = random.sample(others, min(OTHERS, len(others)))
         return [session_id, *chosen] if session_id in self._streams else chosen
-
-    async def pace(self, size: int) -> None:
-        """Returns when so many bytes may be passed on."""
-        now = time.monotonic()
-        at = max(self._next_at, now)
-        self._next_at = at + size / BYTES
-        if at > now:
-            await asyncio.sleep(at - now)
 
     def _last_seen(self, session_id: str) -> str:
         left = self._left.get(session_id)

@@ -219,7 +219,7 @@ class _Reading:
             self._tail,
             wait_s=WAIT_S if self._follow and not storage else 0.0,
         )
-        await relay.pace(CHUNK)
+        await relay.pace.keep(CHUNK)
         return await relay.ask(session_id, lease.worker, request)
 
     def _answer(self, lease: Lease, chunk: LogChunk) -> pb.ReadTrialLogResponse | None:
