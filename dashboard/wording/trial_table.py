@@ -138,8 +138,7 @@ def csv_lines(columns: Sequence[TrialColumn], trials: Iterable[TrialInfo]) -> It
     """The table as CSV, a line at a time, with all digits. Text that a spreadsheet would run has a ' before it."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    for row in [[column.heading for column in columns]]:
-        writer.writerow(map(_cell, row))
+    writer.writerow([_cell(column.heading) for column in columns])
     yield buffer.getvalue()
     for trial in trials:
         buffer.seek(0)

@@ -41,10 +41,18 @@ def essentials(spec: Mapping[str, Any]) -> Essentials:
         return UNKNOWN
     if best_is not in ("any", "last") or keep not in ("all", "best", "promotable"):
         return UNKNOWN
-    storage = checkpoints.get("storage")
-    known = storage if isinstance(storage, str) else "."
+    storage = storage_of(spec)
     inherits = _inherits(spec.get("searcher"))
-    return Essentials(name, Goal(goal), best_is, keep, known, _stop_metric(spec), inherits)
+    return Essentials(
+        name, Goal(goal), best_is, keep, "." if storage is None else storage, _stop_metric(spec), inherits
+    )
+
+
+def storage_of(spec: object) -> str | None:
+    """Where the checkpoints lie; None where the stored spec does not tell."""
+    checkpoints = spec.get("checkpoints") if isinstance(spec, Mapping) else None
+    storage = checkpoints.get("storage") if isinstance(checkpoints, Mapping) else None
+    return storage if isinstance(storage, str) else None
 
 
 def _stop_metric(spec: Mapping[str, Any]) -> float | None:

@@ -23,14 +23,6 @@ _FORMS = "use the path of a file, sqlite:///file.db, or postgresql://user@host/d
 READING = {"sqlite_begin": "BEGIN"}
 #: Queries that one process may have under way at once.
 READERS = 8
-#: Has the PostgreSQL server end a session soon after the host at its other end has vanished: without it such sessions
-#: stay for hours, and those of a few lost hosts are all that a server takes. Old servers lack the last setting.
-_LOOK_FOR_THE_CLIENT = (
-    "SET tcp_keepalives_idle = 10",
-    "SET tcp_keepalives_interval = 5",
-    "SET tcp_keepalives_count = 3",
-    "SELECT set_config(name, '15000', false) FROM pg_settings WHERE name = 'tcp_user_timeout'",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +94,7 @@ def writing_engine(database: Database, timeout_s: float, files: DatabaseFiles | 
         f"SET lock_timeout = {milliseconds}",
         # The lock of a master that was stopped in mid-transaction must not keep its successor waiting for ever.
         "SET idle_in_transaction_session_timeout = 15000",
-        *_LOOK_FOR_THE_CLIENT,
+        *_looking_for_the_client(),
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
     )
     return _postgresql_engine(database, 1, timeout_s, setup, {})
@@ -115,7 +107,7 @@ def reading_engine(database: Database, timeout_s: float, files: DatabaseFiles | 
     setup = (
         f"SET statement_timeout = {int(timeout_s * 1000)}",
         "SET default_transaction_read_only = on",
-        *_LOOK_FOR_THE_CLIENT,
+        *_looking_for_the_client(),
     )
     return _postgresql_engine(database, READERS, timeout_s, setup, {"isolation_level": "REPEATABLE READ"})
 
@@ -190,16 +182,25 @@ def _postgresql_engine(
 def session_engine(database: Database) -> Engine:
     """PostgreSQL sessions that hold locks: the server ends them soon after the host at the other end has vanished."""
     setup = (
-        *_LOOK_FOR_THE_CLIENT,
-        "SET tcp_keepalives_idle = 5",
-        "SET tcp_keepalives_interval = 3",
-        "SET tcp_keepalives_count = 3",
+        *_looking_for_the_client(idle_s=5, interval_s=3),
         "SET statement_timeout = 5000",
     )
     options = {"poolclass": NullPool, "isolation_level": "AUTOCOMMIT", "hide_parameters": True}
     engine = create_engine(_network(database, 5), **options)
     _prepare(engine, setup)
     return engine
+
+
+def _looking_for_the_client(idle_s: int = 10, interval_s: int = 5) -> tuple[str, ...]:
+    """Has the PostgreSQL server end a session soon after the host at its other end has vanished: without it such
+    sessions stay for hours, and those of a few lost hosts are all that a server takes. Old servers lack the last
+    setting."""
+    return (
+        f"SET tcp_keepalives_idle = {idle_s}",
+        f"SET tcp_keepalives_interval = {interval_s}",
+        "SET tcp_keepalives_count = 3",
+        "SELECT set_config(name, '15000', false) FROM pg_settings WHERE name = 'tcp_user_timeout'",
+    )
 
 
 def _network(database: Database, timeout_s: float) -> URL:

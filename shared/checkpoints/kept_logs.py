@@ -10,6 +10,8 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,12 +61,12 @@ def _keep_locally(target: Path, log: Path) -> None:
     if link := link_to(target):
         raise OSError(f"{link} is a link; the log was not kept")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    begun = target.with_name(f".{target.name}.partial")
     try:
-        shutil.copyfile(log, partial, follow_symlinks=False)
-        partial.rename(target)
+        shutil.copyfile(log, begun, follow_symlinks=False)
+        begun.rename(target)
     finally:
-        partial.unlink(missing_ok=True)
+        begun.unlink(missing_ok=True)
 
 
 def read_log(uri: str, position: int, most: int, directory: Path, tail_lines: int | None = None) -> LogPiece:
@@ -85,13 +87,16 @@ def read_log(uri: str, position: int, most: int, directory: Path, tail_lines: in
 
 
 def _read_remotely(files: Any, path: str, position: int, most: int, tail_lines: int | None) -> LogPiece:
-    size = files.info(path)["size"]
+    return _piece(files.info(path)["size"], partial(files.cat_file, path), position, most, tail_lines)
+
+
+def _piece(size: int, read: Callable[[int, int], bytes], position: int, most: int, tail_lines: int | None) -> LogPiece:
+    """A part of a log of so many bytes, of which `read` gives those from one position up to another."""
     if tail_lines is not None:
         begin = max(0, size - TAIL_WINDOW)
-        position = begin + lines_from_end(files.cat_file(path, begin, size), tail_lines)
-    end = min(size, position + most)
-    content = files.cat_file(path, position, end) if position < end else b""
-    return LogPiece(position, content, end < size)
+        position = begin + lines_from_end(read(begin, size), tail_lines)
+    content = read(position, min(size, position + most)) if position < size else b""
+    return LogPiece(position, content, position + len(content) < size)
 
 
 def _read_locally(path: Path, position: int, most: int, tail_lines: int | None) -> LogPiece:
@@ -115,11 +120,7 @@ def read_piece(log: Any, position: int, most: int, tail_lines: int | None = None
     """The same of an open file."""
     number = log.fileno()
     size = os.fstat(number).st_size
-    if tail_lines is not None:
-        begin = max(0, size - TAIL_WINDOW)
-        position = begin + lines_from_end(os.pread(number, size - begin, begin), tail_lines)
-    content = os.pread(number, most, position) if position < size else b""
-    return LogPiece(position, content, position + len(content) < size)
+    return _piece(size, lambda begin, end: os.pread(number, end - begin, begin), position, most, tail_lines)
 
 
 def remove_logs_in(url: str) -> None:

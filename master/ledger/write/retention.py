@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ....shared.checkpoints.paths import log_folder
 from ....shared.checkpoints.storage import address_in
 from ...experiment.changes import ThinningRow
+from ...experiment.essentials import storage_of
 from ...experiment.life.retention import Span
 from ..engine import read_in_order
 from ..leadership.mastership import read_database_id
@@ -67,10 +68,9 @@ def begin_deletion(connection: Connection, experiment_id: int) -> None:
 
 def _note_logs(connection: Connection, experiment_id: int) -> None:
     """The folder of the logs goes as a checkpoint does: it is given up, and noted until a worker has deleted it."""
-    spec = connection.scalar(select(_E.spec).where(_E.experiment_id == experiment_id))
-    storage = spec.get("checkpoints", {}).get("storage") if isinstance(spec, dict) else None
+    storage = storage_of(connection.scalar(select(_E.spec).where(_E.experiment_id == experiment_id)))
     was_trained = select(exists().where(tables.leases.c.experiment_id == experiment_id))
-    if not storage or not isinstance(storage, str) or not connection.scalar(was_trained):
+    if not storage or not connection.scalar(was_trained):
         return
     folder = address_in(storage, log_folder(read_database_id(connection), experiment_id))
     key = {"experiment_id": experiment_id, "trial_id": _OF_NO_TRIAL, "token": 0, "sequence": 0}

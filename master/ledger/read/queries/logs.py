@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from .....shared.errors import NotFound
 from .....shared.wire.model import Lease, TrialState
+from ....experiment.essentials import storage_of
 from ...leadership.mastership import read_database_id
 from ...schema import tables
 from .experiments import get_status
@@ -44,14 +45,13 @@ def trial_leases(connection: Connection, experiment_id: int, trial_id: int) -> T
         raise NotFound(text, experiment_id=experiment_id, trial_id=trial_id)
     sessions = select(_L.token, _L.session_id).where(_L.experiment_id == experiment_id, _L.trial_id == trial_id)
     spec = connection.scalar(select(_E.spec).where(_E.experiment_id == experiment_id))
-    storage = spec.get("checkpoints", {}).get("storage", "") if isinstance(spec, dict) else ""
     return TrialLeases(
         trial and trial.state,
         trial.state_reason if trial else "",
         over or (trial is not None and trial.state.ended),
         tuple(leases_of(connection, experiment_id, trial_id)),
         {row.token: row.session_id for row in connection.execute(sessions)},
-        storage if isinstance(storage, str) else "",
+        storage_of(spec) or "",
         read_database_id(connection),
     )
 
