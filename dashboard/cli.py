@@ -10,6 +10,7 @@ import click
 from ..shared.errors import FailedPrecondition
 from ..shared.net.addresses import DEFAULT_ADDRESS
 from ..shared.net.credentials import Credentials
+from ..shared.net.dashboards import USUAL
 from ..shared.options import log_format_option
 from ..shared.text.logs import set_up_logs
 from ..shared.text.printing import say
@@ -27,7 +28,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Where the master is; several where standbys may take over; file:PATH as the file of its --announce says.",
 )
-@click.option("--listen", default="127.0.0.1:50080", show_default=True, help="Address to serve at; port 0 picks one.")
+@click.option("--listen", default=USUAL, show_default=True, help="Address to serve at; port 0 picks one.")
 @click.option("--tls-cert", type=_FILE, help="Serve with TLS: the dashboard's certificate with its chain (PEM).")
 @click.option("--tls-key", type=_FILE, help="The private key of --tls-cert.")
 @click.option("--insecure", is_flag=True, help="Let other machines in without TLS or tokens, all the same.")

@@ -74,6 +74,11 @@ def acting(endpoint: Callable[[Request, SignIn, Form], Response]) -> Endpoint:
     return serve
 
 
+def whole_number(text: str, digits: int = 9) -> int | None:
+    """The number that a link or a form has, of at most so many digits; None where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
+
+
 def form_of(body: bytes) -> dict[str, str]:
     """The fields of a form. Raises InvalidInput where it is none."""
     try:

@@ -10,8 +10,8 @@ from ..shared.errors import InvalidInput
 from ..shared.net.addresses import is_loopback, parse_addresses
 from ..shared.net.certificates import read_pair
 from ..shared.net.credentials import NO_CREDENTIALS, Credentials
+from ..shared.net.dashboards import USUAL
 
-DEFAULT_LISTEN = "127.0.0.1:50080"
 #: Names of this machine for itself, which a browser may write before the port.
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -27,7 +27,7 @@ class DashboardSettings:
 
     master: str
     credentials: Credentials = NO_CREDENTIALS
-    listen: str = DEFAULT_LISTEN
+    listen: str = USUAL
     tls_cert: Path | None = None
     tls_key: Path | None = None
     insecure: bool = False

@@ -24,7 +24,7 @@ from ... import plots
 from ...plots.history import History
 from ...plots.style import Theme
 from ...shared.errors import NotFound
-from ..dashboard import of, session_of
+from ..dashboard import of, session_of, whole_number
 from ..rendering import page
 from ..security.headers import FRAME_POLICY
 
@@ -75,11 +75,10 @@ def of_trial(history: History, trial_id: int) -> History:
 async def figure(request: Request) -> Response:
     """One figure as JSON, or 304 where the browser has it; where there is nothing to show, why."""
     theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
-    trial = request.query_params.get("trial", "")
     kind, experiment_id = request.path_params["kind"], request.path_params["experiment_id"]
     if kind not in plots.KINDS:
         raise NotFound(f"there is no figure of the name {kind!r}")
-    trial_id = int(trial) if trial.isascii() and trial.isdecimal() and len(trial) < 10 else None
+    trial_id = whole_number(request.query_params.get("trial", ""))
 
     def draw() -> bytes:
         history = of(request).feeds.feed(experiment_id, session_of(request)).history.get()

@@ -12,7 +12,7 @@ from ...client.client import Client
 from ...proto.v1 import experiment_pb2
 from ...shared.wire.convert import from_messages
 from ...shared.wire.model import Event, Experiment
-from ..dashboard import looking
+from ..dashboard import looking, whole_number
 from ..feeds.picture import Picture
 from ..security.sessions import SignIn
 from ..wording.journal import JournalEntry, entry
@@ -23,16 +23,12 @@ _MOST_WINDOWS = 8
 
 def part(request: Request, session: SignIn, picture: Picture) -> dict[str, Any]:
     """The newest entries, or with `before` in the query those before that event."""
-    before = request.query_params.get("before", "")
-    unit = picture.experiment.unit
-    if before.isascii() and before.isdecimal() and len(before) < 19:
-        found = events_before(session.client, picture.experiment, int(before))
-    else:
-        before, found = "", list(picture.events)
+    before = whole_number(request.query_params.get("before", ""), digits=18)
+    found = list(picture.events) if before is None else events_before(session.client, picture.experiment, before)
     shown = found[-PAGE_SIZE:]
     return {
-        "entries": [(event, entry(event, unit)) for event in reversed(shown)],
-        "before": before,
+        "entries": [*reversed(told(shown, picture.experiment.unit))],
+        "before": "" if before is None else str(before),
         "older": shown[0].event_id if shown and not _is_first(shown[0]) else None,
     }
 

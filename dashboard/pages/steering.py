@@ -10,15 +10,16 @@ from starlette.responses import RedirectResponse, Response
 
 from ...client.client import Client
 from ...shared.errors import InvalidInput
-from ..dashboard import Form, acting
+from ..dashboard import Form, acting, whole_number
 from ..security.sessions import SignIn
 
 
 def _extend(client: Client, experiment_id: int, form: Form) -> Any:
     text = form.get("max_trials", "").strip().replace(",", "").replace("\u202f", "")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+    wanted = whole_number(text, digits=10)
+    if wanted is None:
         raise InvalidInput(f"how many trials in all? {text!r} is no whole number")
-    return client.extend(experiment_id, int(text))
+    return client.extend(experiment_id, wanted)
 
 
 _ACTIONS: dict[str, Callable[[Client, int, Form], Any]] = {

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from ...shared.errors import InvalidSpec, PermissionDenied, RungmasterError
 from ...shared.spec.spec import parse_spec
 from ...shared.spec.writing import spec_to_yaml
-from ..dashboard import Form, acting, looking
+from ..dashboard import Form, acting, looking, whole_number
 from ..rendering import page
 from ..security.sessions import SignIn
 from ..wording.spec_lines import PlacedProblem, place
@@ -38,8 +38,8 @@ searcher: {name: adaptive_asha, max_trials: 100, max_resource: 81}
 def show(request: Request, session: SignIn) -> Response:
     """The form, with the spec of the experiment that `like` in the query names, or with an example."""
     _check_role(session)
-    like = request.query_params.get("like", "")
-    text = spec_to_yaml(session.client.get(int(like)).spec) if like.isdecimal() and len(like) < 10 else _EXAMPLE
+    like = whole_number(request.query_params.get("like", ""))
+    text = _EXAMPLE if like is None else spec_to_yaml(session.client.get(like).spec)
     return _form(request, session, text)
 
 

@@ -15,8 +15,8 @@ from ..feeds.picture import Picture
 from ..rendering import page
 from ..security.sessions import SignIn
 from ..wording.best import best_forms, ranked
-from ..wording.journal import entry
 from .experiment import wanted_figures
+from .journal import told
 
 _REPORTS = 5_000
 _LATEST = 20
@@ -30,7 +30,6 @@ def show(request: Request, session: SignIn) -> Response:
     feed = of(request).feeds.feed(experiment_id, session)
     picture = feed.picture
     reports = list(islice(session.client.metrics(experiment_id, trial_id), _REPORTS))
-    unit = picture.experiment.unit
     return page(
         request,
         "trial.html",
@@ -45,7 +44,7 @@ def show(request: Request, session: SignIn) -> Response:
         rank=_rank(picture, trial_id),
         wanted=wanted_figures(experiment_id, ("curves",), f"?trial={trial_id}"),
         forms=best_forms(details.trial),
-        decisions=[(event, entry(event, unit)) for event in _events(feed, trial_id)],
+        decisions=told(_events(feed, trial_id), picture.experiment.unit),
         **_measured(reports),
     )
 

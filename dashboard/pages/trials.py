@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ...shared.errors import InvalidInput
 from ...shared.wire.model import TrialState
-from ..dashboard import looking, of
+from ..dashboard import looking, of, whole_number
 from ..feeds.picture import Picture
 from ..security.sessions import SignIn
 from ..wording.trial_filters import parse_conditions
@@ -34,20 +34,18 @@ def query_of(request: Request) -> tuple[TableQuery, str]:
         conditions = parse_conditions(given.get("where", ""))
     except InvalidInput as error:
         conditions, problem = (), str(error)
-    known = set(TrialState)
+    known, page = set(TrialState), whole_number(given.get("page", ""))
+    size = whole_number(given.get("size", ""))
+    wanted = PAGE_SIZES[1] if size is None else size
     return TableQuery(
         states=frozenset(TrialState(state) for state in given.getlist("state") if state in known),
         conditions=conditions,
         sort=given.get("sort", ""),
         descending=given.get("order") == "down",
         columns=tuple(given.getlist("column")),
-        page=_number(given.get("page", ""), 1),
-        size=max(filter(lambda size: size <= _number(given.get("size", ""), 100), PAGE_SIZES), default=PAGE_SIZES[0]),
+        page=1 if page is None else page,
+        size=max((each for each in PAGE_SIZES if each <= wanted), default=PAGE_SIZES[0]),
     ), problem
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
 
 def part(request: Request, session: SignIn, picture: Picture) -> dict[str, Any]:  # noqa: ARG001

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 
 from ...client.cli.text import exactly
+from ...plots.history import sign_of
 from ...shared.spec.document.yaml_writing import yaml_text
 from ...shared.text.visible import json_text
 from ...shared.wire.model import Experiment, TrialInfo
@@ -13,7 +14,7 @@ from ...shared.wire.model import Experiment, TrialInfo
 
 def ranked(experiment: Experiment, trials: Iterable[TrialInfo]) -> list[TrialInfo]:
     """Those with a result, the best first, by the result that counts when the best is named."""
-    sign = 1.0 if experiment.goal == "minimize" else -1.0
+    sign = sign_of(experiment)
     found = [(result, trial) for trial in trials if (result := experiment.result_of(trial)[0]) is not None]
     return [trial for _, trial in sorted(found, key=lambda pair: (sign * pair[0], pair[1].trial_id))]
 
