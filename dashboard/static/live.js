@@ -5,7 +5,10 @@ let prepare = () => {};
 let busy = false;
 let again = false;
 let failures = 0;
-let shown = new Map();
+// What is shown now, as the server gave it: a part that is the same is left alone, also by the first look, for a click
+// may be under way in it.
+const shown = new Map();
+for (const part of document.querySelectorAll("[data-live], #filters")) shown.set(part.id, part.outerHTML);
 
 function away(text) {
   const line = document.getElementById("away");

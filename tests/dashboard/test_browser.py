@@ -172,6 +172,14 @@ def test_pausing_and_resuming_are_asked_about_first(visit: Visit) -> None:
     assert client.get(number).max_trials == 20
 
 
+def test_what_has_not_changed_is_left_alone_for_a_click_may_be_under_way_in_it(visit: Visit) -> None:
+    page = visit.to(f"/experiments/{visit.scene.paused}")
+    stays = "button => new Promise(done => document.addEventListener('refreshed', () => done(button.isConnected)))"
+    first = page.evaluate_handle("document.querySelector('#actions button')")
+    page.evaluate("import('/static/live.js').then(live => { setTimeout(live.refresh, 100); })")
+    assert first.evaluate(stays)
+
+
 @pytest.mark.parametrize("visit", [{"caller": VIEWER[0]}], ids=["viewer"], indirect=True)
 def test_a_viewer_has_no_buttons(visit: Visit) -> None:
     page = visit.to(f"/experiments/{visit.scene.paused}")
