@@ -51,7 +51,7 @@ class SignIn:
     def may_steer(self, experiment: Experiment) -> bool:
         """Whether buttons to steer an experiment are shown. The master decides whether it is done."""
         if self.role == "submitter":
-            return experiment.owner == self.name
+            return experiment.owner_known_by == "token" and experiment.owner == self.name
         return self.may_submit
 
 

@@ -170,23 +170,23 @@ def command(
         holder or default_holder(),
         announce,
     )
-    beside = _beside(dashboard, tls_cert, tls_key, tls_client_ca, insecure)
+    beside = _beside(dashboard, address, security, insecure)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(serve(options, ConsoleAnnouncer(beside)))
 
 
-def _beside(
-    listen: str | None, certificate: Path | None, key: Path | None, client_ca: Path | None, insecure: bool
-) -> DashboardChild | None:
+def _beside(listen: str | None, address: str, security: Security, insecure: bool) -> DashboardChild | None:
     """The dashboard that is wanted as well, if any. Raises InvalidInput where it could not reach the master."""
     if not listen:
         return None
-    if client_ca is not None:
+    if security.client_ca is not None:
         raise InvalidInput(
-            "--dashboard: a master with --tls-client-ca asks the dashboard for a certificate, too: start it by itself, "
-            "rungmaster dashboard --client-cert FILE --client-key FILE"
+            "--dashboard: a master with --tls-client-ca asks the dashboard for a certificate, too, and gives it none. "
+            "Make one (rungmaster certs make --client dashboard), and start the page by itself, not from here: "
+            f"rungmaster dashboard --master {address} --tls-ca ca.pem --client-cert dashboard.pem "
+            "--client-key dashboard.key"
         )
-    return DashboardChild(listen, certificate, key, insecure)
+    return DashboardChild(listen, security.certificate, security.key, insecure)
 
 
 def _one_address(option: str, text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,21 @@ from .addresses import parse_addresses
 USUAL = "127.0.0.1:50080"
 #: What the option has as its value where it is given without one.
 UNSAID = "auto"
+_OPTION = "--dashboard"
+_ADDRESS = re.compile(r"[^/\\]*:[^/\\]*")
+
+
+def with_its_value(arguments: Sequence[str]) -> list[str]:
+    """A command line in which `--dashboard` takes what follows it only where that looks like an address (HOST:PORT).
+
+    What else follows is the command's own: `run --dashboard spec.yaml` has a spec, and no address.
+    """
+    found: list[str] = []
+    for place, argument in enumerate(arguments):
+        following = arguments[place + 1] if place + 1 < len(arguments) else ""
+        alone = argument == _OPTION and not _ADDRESS.fullmatch(following)
+        found.append(f"{_OPTION}={UNSAID}" if alone and "--" not in found else argument)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

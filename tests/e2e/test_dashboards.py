@@ -29,7 +29,7 @@ def test_a_run_has_a_page_that_ends_with_it(make_cluster: Callable[..., Cluster]
     spec = yaml.safe_load(toy_spec(cluster.folder / "checkpoints"))
     spec["hyperparameters"]["seconds_per_epoch"] = 0.2
     (cluster.folder / "spec.yaml").write_text(yaml.safe_dump(spec))
-    run = cluster.start("run", "run", "spec.yaml", "--workers", "1", "--dashboard", "127.0.0.1:0")
+    run = cluster.start("run", "run", "--workers", "1", "--dashboard", "spec.yaml")
     url = run.wait_for_line("dashboard: ").split()[-1]
     run.wait_for_line("begins")
     with urllib.request.urlopen(url) as answer:

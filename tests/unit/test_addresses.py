@@ -6,6 +6,7 @@ import pytest
 
 from rungmaster.shared.errors import InvalidInput
 from rungmaster.shared.net.addresses import is_announced, is_loopback, parse_addresses
+from rungmaster.shared.net.dashboards import with_its_value
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,22 @@ def test_nobody_listens_at_what_a_file_says() -> None:
 def test_a_file_with_the_address_is_told_from_a_host_of_that_name() -> None:
     assert is_announced("file:/run/address")
     assert not any(map(is_announced, ["file:7000", "head:1", "files:/x"]))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--dashboard spec.yaml", "--dashboard=auto spec.yaml"),
+        ("--dashboard -", "--dashboard=auto -"),
+        ("spec.yaml --dashboard", "spec.yaml --dashboard=auto"),
+        ("--dashboard --workers 2 spec.yaml", "--dashboard=auto --workers 2 spec.yaml"),
+        ("--dashboard a/b:c.yaml", "--dashboard=auto a/b:c.yaml"),
+        ("--dashboard 0.0.0.0:80 spec.yaml", "--dashboard 0.0.0.0:80 spec.yaml"),
+        ("--dashboard [::1]:80 spec.yaml", "--dashboard [::1]:80 spec.yaml"),
+        ("--dashboard host:many spec.yaml", "--dashboard host:many spec.yaml"),
+        ("--dashboard=host spec.yaml", "--dashboard=host spec.yaml"),
+        ("-- --dashboard spec.yaml", "-- --dashboard spec.yaml"),
+    ],
+)
+def test_the_page_of_a_run_takes_an_address_and_leaves_the_spec(typed: str, meant: str) -> None:
+    assert with_its_value(typed.split()) == meant.split()

@@ -9,6 +9,8 @@ from google.protobuf.descriptor import MethodDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from rungmaster.client import Client
+from rungmaster.dashboard.security.sessions import SignIn
 from rungmaster.master.services.security.roles import EXPERIMENTS, Role, may
 from rungmaster.master.services.security.steering import check_steering, owns
 from rungmaster.proto.v1 import cluster_pb2, experiment_pb2, worker_pb2
@@ -99,6 +101,9 @@ def experiment(owner: str, known_by: str) -> Experiment:
 )
 def test_whose_an_experiment_is(owner: str, known_by: str, hers: bool) -> None:
     assert owns("alice", experiment(owner, known_by)) == hers
+    with Client("127.0.0.1:1") as client:
+        seen = SignIn(client, name="alice", role="submitter")
+        assert seen.may_steer(experiment(owner, known_by)) == hers, "the page shows the buttons that work"
 
 
 def test_what_has_no_owner_is_not_owned_by_who_has_no_name() -> None:

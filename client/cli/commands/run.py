@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ....shared.net.dashboards import DashboardChild
+from ....shared.net.dashboards import DashboardChild, with_its_value
 from ....shared.options import dashboard_option
 from ....shared.text.printing import say
 from ...local.database import DEFAULT_DATABASE, shown
@@ -21,7 +21,15 @@ from ..progress import open_display
 from .watch import print_result
 
 
-@click.command("run")
+class RunCommand(click.Command):
+    """Tells the spec from the address of the page, which may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click."""
+        return super().parse_args(ctx, with_its_value(args))
+
+
+@click.command("run", cls=RunCommand)
 @click.argument("spec", type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "--workers",
