@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("rungmaster.client.cli.commands.watch:command", "Follow an experiment until it ends."),
     "status": ("rungmaster.client.cli.commands.experiments:status", "Show where an experiment stands."),
     "list": ("rungmaster.client.cli.commands.experiments:list_command", "List experiments, newest first."),
-    "best": ("rungmaster.client.cli.commands.trials:best", "Show the best trials of an experiment."),
+    "best": ("rungmaster.client.cli.commands.best:command", "Show the best trials of an experiment."),
     "trials": ("rungmaster.client.cli.commands.trials:trials", "List the trials of an experiment."),
     "trial": ("rungmaster.client.cli.commands.trials:trial", "Show one trial, its assignments and checkpoints."),
     "metrics": ("rungmaster.client.cli.commands.trials:metrics", "List what a trial reported."),

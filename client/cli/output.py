@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from ...shared.limits import LARGEST_WHOLE
-from ...shared.text.printing import say, say_block, say_json
+from ...shared.text.printing import say, say_json
 from ...shared.wire.model import Experiment, ExperimentState
 
 _TEXT = "_json"
@@ -28,17 +28,6 @@ def print_json_lines(messages: Iterable[Message]) -> None:
     """Prints each message as JSON on a line of its own, at once."""
     for message in messages:
         say_json(_plain(message))
-
-
-def print_values(documents: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """Prints plain values with their types, 1.0 apart from 1: as YAML documents, or as JSON, one a line."""
-    if as_json:
-        for document in documents:
-            say_json(dict(document))
-        return
-    from ...shared.spec.document.yaml_writing import yaml_text
-
-    say_block(yaml_text(documents).removesuffix("\n"))
 
 
 def outcome(experiment: Experiment) -> int:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
-from ...client.cli.text import exactly
+from ...client.hparam_forms import as_arguments, as_exports, as_json, as_yaml
 from ...plots.history import sign_of
-from ...shared.spec.document.yaml_writing import yaml_text
-from ...shared.text.visible import json_text
 from ...shared.wire.model import Experiment, TrialInfo
 
 
@@ -20,10 +17,10 @@ def ranked(experiment: Experiment, trials: Iterable[TrialInfo]) -> list[TrialInf
 
 
 def best_forms(trial: TrialInfo) -> dict[str, str]:
-    """Its hyperparameters as YAML, as JSON, and as arguments of a command line."""
-    arguments = (f"--{name}={exactly(value)}" for name, value in trial.hparams.items())
+    """Its hyperparameters as `rungmaster best --format` prints them, by what a page calls each form."""
     return {
-        "YAML": yaml_text([trial.hparams]),
-        "JSON": json_text(trial.hparams, indent=2),
-        "Command line": " ".join(map(shlex.quote, arguments)),
+        "YAML": as_yaml(trial.hparams),
+        "JSON": as_json(trial.hparams, indent=2),
+        "Command line": as_arguments(trial.hparams),
+        "Environment": as_exports(trial.hparams),
     }

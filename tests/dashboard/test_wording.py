@@ -107,7 +107,8 @@ def test_the_best_can_be_pasted_elsewhere() -> None:
     trial = replace(TRIALS[1], hparams={"rate": 1e-05, "name": "a b", "flag": True})
     forms = best_forms(trial)
     assert forms["YAML"] == "rate: 1.0e-05\nname: a b\nflag: true\n"
-    assert forms["Command line"] == "--rate=1e-05 '--name=\"a b\"' --flag=true"
+    assert forms["Command line"] == "--rate=1e-05 '--name=a b' --flag=true"
+    assert "export RUNGMASTER_HPARAM_NAME='a b'\n" in forms["Environment"]
     assert [one.trial_id for one in ranked(EXPERIMENT, TRIALS.values())][:2] == [6, 5]
 
 

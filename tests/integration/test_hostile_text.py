@@ -160,12 +160,13 @@ async def _trouble(session: RawSession) -> None:
     session.name += "-again"
 
 
+WITH_JSON = ("status", "trial", "watch", "workers", "list", "best", "trials", "metrics")
 LOOKS: list[tuple[str, ...]] = [
     ("status", "{id}"),
     ("list",),
     ("best", "{id}"),
     ("best", "{id}", "--top", "2"),
-    ("best", "{id}", "--hparams"),
+    *((("best", "{id}", "--format", form)) for form in ("yaml", "json", "env", "args")),
     ("trials", "{id}"),
     ("trial", "{id}", "0"),
     ("metrics", "{id}", "0"),
@@ -267,7 +268,10 @@ def test_run_and_what_needs_no_master_let_nothing_act(
         ("run", file, "--workers", "1"): "prompt",
         ("run", file, "--json"): "\\u001b",
         ("status",): "\\x1b",
-        ("best", "--hparams"): "\\e[31mred",
+        ("best", "--format", "yaml"): "\\e[31mred",
+        ("best", "--format", "json"): "\\u001b",
+        ("best", "--format", "env"): "\\x1b",
+        ("best", "--format", "args"): "\\x1b",
         ("trial", "1", "1", "--json"): "\\u001b",
         ("trials",): "\\u001b",
         ("watch", "--events"): "\\x1b",
@@ -298,7 +302,7 @@ def everything(cluster: Cluster, capsys: pytest.CaptureFixture[str], number: str
     seen = {}
     for command in LOOKS:
         arguments = [part.format(id=number) for part in command]
-        if command[0] in ("status", "trial", "watch", "workers", "list", "best", "trials", "metrics"):
+        if command[0] in WITH_JSON and "--format" not in command:
             check_json(capsys, cluster, arguments)
         seen[command] = shown(capsys, cluster, *arguments)
     assert r"prompt=\"" in seen["trials", "{id}"] or r"\u001b[31mred" in seen["trials", "{id}"]
@@ -395,7 +399,8 @@ def hostile_master(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileMaster]:
     "command",
     [
         *(("status", number) for number in "123"),
-        *(("list",), ("best", "1"), ("best", "1", "--top", "2"), ("best", "1", "--hparams"), ("trials", "1")),
+        *(("list",), ("best", "1"), ("best", "1", "--top", "2"), ("trials", "1")),
+        *(("best", "1", "--format", form) for form in ("yaml", "json", "env", "args")),
         *(("trial", "1", "1"), ("metrics", "1", "1"), ("workers",), ("watch", "2"), ("watch", "2", "--events")),
         *(("pause", "1"), ("resume", "3"), ("cancel", "1"), ("delete", "2"), ("status",)),
         *(("drain", HOSTILE), ("status", HOSTILE), (HOSTILE,), ("submit", HOSTILE), ("status", "--db", HOSTILE)),

@@ -121,13 +121,13 @@ def test_best_hparams_are_a_document_of_their_own_with_types(
 ) -> None:
     best = searched[1].best
     assert best is not None
-    assert execute(["best", "--hparams"]) == 0
+    assert execute(["best", "--format", "yaml"]) == 0
     shown = yaml.safe_load(capsys.readouterr().out)
     assert shown == {"x": best.hparams["x"], "solver": "on", "nested": {"rate": 1e-5}}
     assert type(shown["nested"]["rate"]) is float
-    assert execute(["best", "--hparams", "--json"]) == 0
+    assert execute(["best", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == shown
-    assert execute(["best", "--hparams", "--json", "--top", "2"]) == 0
+    assert execute(["best", "--format", "json", "--top", "2"]) == 0
     assert [json.loads(line)["solver"] for line in capsys.readouterr().out.splitlines()] == ["on", "on"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import unicodedata
-from io import StringIO
 
 import pytest
 import yaml
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungmaster.client.cli import text
-from rungmaster.client.cli.output import print_values
+from rungmaster.client.hparam_forms import as_yaml
 from rungmaster.shared.text.failure_text import failure_text, summary
 from rungmaster.shared.text.logs import JsonFormatter, VisibleFormatter, about
 from rungmaster.shared.text.visible import HIDDEN, hidden_problem, json_text, visible, visible_block
@@ -82,13 +81,10 @@ def test_tables_lists_and_errors_show_nothing_hidden_and_stay_aligned(one: str, 
     st.dictionaries(hostile.filter(lambda name: name.isprintable()), st.text(st.sampled_from([*FORBIDDEN[:160], "a"])))
 )
 def test_hyperparameters_as_yaml_show_nothing_hidden_and_say_the_same(values: dict[str, str]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        stream = StringIO()
-        patch.setattr("sys.stdout", stream)
-        print_values([values], as_json=False)
-    assert harmless(stream.getvalue().replace("\n", ""))
+    written = as_yaml(values)
+    assert harmless(written.replace("\n", ""))
     if not any(unicodedata.category(character) == "Cs" for value in values.values() for character in value):
-        assert list(yaml.safe_load_all(stream.getvalue())) == [values]
+        assert list(yaml.safe_load_all(written)) == [values]
 
 
 @given(hostile)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from io import StringIO
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungmaster.client.cli.output import print_values
 from rungmaster.shared.spec.document.reading import parse_document
 from rungmaster.shared.spec.document.yaml_writing import yaml_text
 
@@ -63,8 +61,5 @@ def test_documents_are_read_as_so_many(documents: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("text", ["1e-3", "0o17", "1" * 60, "yes", "1_000"])
-def test_a_text_like_a_number_is_printed_in_quotes(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = StringIO()
-    monkeypatch.setattr("sys.stdout", stream)
-    print_values([{"rate": text, "solver": "adam"}], as_json=False)
-    assert stream.getvalue() == f"rate: '{text}'\nsolver: adam\n"
+def test_a_text_like_a_number_is_written_in_quotes(text: str) -> None:
+    assert yaml_text([{"rate": text, "solver": "adam"}]) == f"rate: '{text}'\nsolver: adam\n"

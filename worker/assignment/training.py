@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...shared.errors import ENVIRONMENTAL, CannotStart, RungmasterError
+from ...shared.hparam_variables import without_variable
 from ...shared.idle_threads import in_thread
 from ...shared.metric_goal import reaches
 from ...shared.text.failure_text import failure_text
@@ -23,7 +24,7 @@ from ..checkpoints.outages import Outages, StillAway
 from ..checkpoints.store import CheckpointStore, EmptyStorage, Loaded
 from ..checkpoints.uploads import Uploads
 from ..process.child import Job, TrainingProcess, describe_exit
-from ..process.environment import base_environment, trial_environment, without_variable
+from ..process.environment import base_environment, trial_environment
 from ..process.launcher import Launcher
 from ..slots.slot_pool import GrantedSlots
 from ..trial.protocol import MAX_REASON, TrialStart

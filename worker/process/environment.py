@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from shutil import which
-from typing import Any
 
+from ...shared.hparam_variables import fits, hparam_variables
 from ..trial.protocol import TrialStart
 
-#: Linux takes no longer variable than 128 KiB, in bytes, with its name; what is left out can be had over the socket.
-MAX_VARIABLE = 120 << 10
-#: Names the hyperparameters that have no variable of their own, as a JSON list; unset where all have one.
-LEFT_OUT = "RUNGMASTER_HPARAMS_LEFT_OUT"
 #: Tells a process which GPUs it may use.
 DEVICES = "CUDA_VISIBLE_DEVICES"
 
@@ -55,42 +48,14 @@ def trial_environment(start: TrialStart, socket: Path, devices: Sequence[str] | 
     """What one trial is told. `devices` are its GPUs; None leaves CUDA_VISIBLE_DEVICES as it is."""
     told = {
         "RUNGMASTER_SOCKET": str(socket),
-        "RUNGMASTER_HPARAMS": json.dumps(start.hparams),
         "RUNGMASTER_EXPERIMENT_ID": str(start.experiment_id),
         "RUNGMASTER_TRIAL_ID": str(start.trial_id),
         "RUNGMASTER_SEED": str(start.seed),
         "RUNGMASTER_RESOURCE": str(start.resource),
         "RUNGMASTER_TARGET": str(start.target),
     }
-    told |= {_variable(name): as_text(value) for name, value in start.hparams.items()}
-    if alone := without_variable(start.hparams):
-        told = {name: value for name, value in told.items() if name not in set(map(_variable, alone))}
-        told[LEFT_OUT] = json.dumps(alone)
     if start.checkpoint is not None:
         told["RUNGMASTER_CHECKPOINT"] = start.checkpoint
     if devices is not None:
         told[DEVICES] = ",".join(devices)
-    return {name: value for name, value in told.items() if _fits(name, value)}
-
-
-def without_variable(hparams: Mapping[str, Any]) -> list[str]:
-    """Hyperparameters that get no variable: those that would share one, and those whose value does not fit in."""
-    shared = Counter(map(_variable, hparams))
-    return [
-        name
-        for name, value in hparams.items()
-        if shared[_variable(name)] > 1 or not _fits(_variable(name), as_text(value))
-    ]
-
-
-def _fits(name: str, value: str) -> bool:
-    return len(name) + len(value.encode(errors="replace")) < MAX_VARIABLE and "\0" not in value
-
-
-def _variable(name: str) -> str:
-    return "RUNGMASTER_HPARAM_" + re.sub(r"[^A-Z0-9_]", "_", name.upper())
-
-
-def as_text(value: Any) -> str:
-    """Texts as they are, everything else as JSON: 0.1, true, null."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return hparam_variables(start.hparams) | {name: value for name, value in told.items() if fits(name, value)}

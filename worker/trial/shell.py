@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from ...shared.errors import FailedPrecondition, InvalidInput
+from ...shared.hparam_variables import as_text
 from ...shared.text.printing import say, say_json
 from ...shared.text.suggestions import closest
-from ..process.environment import as_text
 from .connection import LocalConnection
 from .protocol import Reply
 from .takeover import take_over

@@ -37,5 +37,5 @@ def command(folder: Path, force: bool) -> None:
     if folder.resolve() != Path.cwd():
         say(f"  cd {shlex.quote(str(folder))}")
     say("  rungmaster run spec.yaml              # the search, on this machine")
-    say("  rungmaster best --hparams             # the best hyperparameters")
+    say("  rungmaster best --format yaml         # the best hyperparameters")
     say("  rungmaster checkpoint --to best-model # the model that was trained with them")

@@ -1,4 +1,4 @@
-"""Commands about trials: trials, trial, best, metrics."""
+"""Commands about trials: trials, trial, metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from ....shared.text.printing import say, say_lines
 from ....shared.wire.convert import from_message, from_messages
 from ....shared.wire.model import Checkpoint, Lease, Report, TrialInfo, TrialOrder, TrialState
 from ...client import Client
-from ...fetching import model_of
 from ...follow import PATIENCE_S
 from ...requests import PAGE_SIZE, list_trials
 from ...results import other_metrics
@@ -27,7 +26,7 @@ from ..options import (
     looking_options,
     say_if_at_rest,
 )
-from ..output import print_document, print_json_lines, print_values
+from ..output import print_document, print_json_lines
 
 trial_argument = click.argument("trial", type=TRIAL_ID)
 
@@ -62,49 +61,6 @@ def trials(
     say_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
 
 
-@click.command("best")
-@experiment_argument
-@click.option("--top", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="The N best.")
-@click.option("--hparams", "only_hparams", is_flag=True, help="Its hyperparameters and nothing else, as YAML.")
-@looking_options
-@json_option
-def best(experiment: int | None, top: int, only_hparams: bool, client: Client, as_json: bool) -> int:
-    """Show the best trial of an experiment so far, or the N best; with --json one a line.
-
-    The best has the best result of any of its reports, or with `metric: {best: last}` in the specification the best at
-    the last rung that it entered. Exit code 1 where there is no result yet. Where its model has passed from trial to
-    trial (PBT), also with which hyperparameters it was trained from which resource to which.
-    Without EXPERIMENT (its id), of the only unfinished one, or where all have ended of the newest.
-    """
-    chosen = choose(client, experiment)
-    request = list_trials(chosen, order=TrialOrder.BEST, page_size=top)
-    messages = list(islice(client.connection.pages(request), top))
-    if not messages:
-        say(f"Error: experiment {chosen} has no result yet", err=True)
-        return 1
-    if as_json or top == 1:
-        messages = [_with_schedule(client, message) for message in messages]
-    found = list(from_messages(messages, TrialInfo))
-    if only_hparams:
-        print_values([trial.hparams for trial in found], as_json)
-    elif as_json:
-        print_json_lines(messages)
-    elif top == 1:
-        _print_trial(client, found[0])
-        _print_model(client, found[0])
-    else:
-        rows = map(text.trial_row, found)
-        say_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
-    return 0
-
-
-def _with_schedule(client: Client, trial: experiment_pb2.Trial) -> experiment_pb2.Trial:
-    if not trial.HasField("parent"):
-        return trial
-    request = experiment_pb2.GetTrialRequest(experiment_id=trial.experiment_id, trial_id=trial.trial_id)
-    return client.connection.call(request).trial
-
-
 @click.command("trial")
 @click.argument("experiment", type=EXPERIMENT_ID)
 @trial_argument
@@ -116,7 +72,7 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
     if as_json:
         print_document(answer)
         return
-    _print_trial(client, from_message(answer.trial, TrialInfo))
+    print_trial(client, from_message(answer.trial, TrialInfo))
     say_lines([f"children: {answer.children}"] if answer.children else [])
     say_lines(text.thinned_lines(client.get(experiment)))
     say()
@@ -126,17 +82,10 @@ def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
     say_lines(text.table(_CHECKPOINT_HEADER, checkpoints, left=frozenset({3, 4})))
 
 
-def _print_trial(client: Client, trial: TrialInfo) -> None:
+def print_trial(client: Client, trial: TrialInfo) -> None:
+    """Prints one trial for people."""
     experiment = client.get(trial.experiment_id)
     say_lines(text.trial_lines(experiment, trial, other_metrics(client, experiment, trial)))
-
-
-def _print_model(client: Client, trial: TrialInfo) -> None:
-    experiment = client.get(trial.experiment_id)
-    model = model_of(experiment, trial, client.trial(trial.experiment_id, trial.trial_id).checkpoints)
-    model = model and client.located(model)
-    say_lines(text.model_lines(experiment, trial, model))
-    say_lines(text.best_lines(experiment)[:-1])
 
 
 _LEASE_HEADER = ("lease", "worker", "from", "to", "time", "outcome", "error")
