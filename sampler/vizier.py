@@ -10,14 +10,16 @@ trial counts by its last result; one that failed, and what is forbidden, is infe
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from vizier import algorithms as vza
 from vizier import pyvizier as vz
 from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit
-from vizier.pyvizier.converters.padding import PaddingSchedule, PaddingType
+from vizier._src.jax.types import PaddedArray
+from vizier.pyvizier.converters.padding import PaddingSchedule
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult
 from .serve import Suggested, main
@@ -25,6 +27,8 @@ from .spaces.flat import FlatParameter, FlatResults, FlatSpace
 
 #: How often it is asked again where what it suggests is forbidden.
 MOST_ATTEMPTS = 5
+#: The fewest rows that the arrays of trials have, so that the first trials are not each compiled for.
+FEWEST_ROWS = 16
 _LOSS = "loss"
 
 
@@ -45,10 +49,9 @@ class VizierSampler:
             _add(problem.search_space.root, self._names[each.name], each)
         goal = vz.ObjectiveMetricGoal.MINIMIZE
         problem.metric_information.append(vz.MetricInformation(_LOSS, goal=goal))
-        # Compiling takes longer than computing: trials are padded, so that only each doubling is compiled anew.
-        padding = PaddingSchedule(num_trials=PaddingType.POWERS_OF_2, num_features=PaddingType.NONE)
         rng = jax.random.PRNGKey(start.seed % 2**32)
-        self._designer = VizierGPUCBPEBandit(problem, rng=rng, padding_schedule=padding, **start.options)
+        options = {"padding_schedule": _Padding(), "acquisition_optimizer_factory": _acquisition_optimizer()}
+        self._designer = VizierGPUCBPEBandit(problem, rng=rng, **options | start.options)
 
     def tell(self, result: TrialResult) -> None:
         """Keeps it for the next ask."""
@@ -101,6 +104,36 @@ class VizierSampler:
         else:
             trial.complete(vz.Measurement(metrics={_LOSS: loss}))
         return trial
+
+
+class _Padding(PaddingSchedule):
+    """Compiling takes longer than computing: arrays have room for more trials, and only each doubling is compiled for."""
+
+    def pad_features(self, features: np.ndarray) -> PaddedArray:
+        """Rows are trials."""
+        return _padded(features)
+
+    def pad_labels(self, labels: np.ndarray) -> PaddedArray:
+        """Rows are trials."""
+        return _padded(labels)
+
+
+def _padded(rows: np.ndarray) -> PaddedArray:
+    count, columns = rows.shape
+    room = max(FEWEST_ROWS, 1 << (count - 1).bit_length()) if count else 0
+    return PaddedArray.from_array(rows, (room, columns), fill_value=-1 if rows.dtype.kind == "i" else np.nan)
+
+
+def _acquisition_optimizer() -> Callable[[Any], Any]:
+    """Vizier's own, but one for all suggestions: it is asked for at each, and a new one would be compiled anew."""
+    made: list[Any] = []
+
+    def optimizer(converter: Any) -> Any:
+        if not made:
+            made.append(VizierGPUCBPEBandit.default_acquisition_optimizer_factory(converter))
+        return made[0]
+
+    return optimizer
 
 
 def _add(root: Any, name: str, parameter: FlatParameter) -> None:
