@@ -28,10 +28,14 @@ from .spaces.flat import FlatParameter, FlatResults, FlatSpace
 
 #: How often it is asked again where what it suggests is forbidden, or was tried before.
 MOST_ATTEMPTS = 10
+#: The fewest suggestions of its Sobol sequence. After HEBO's own, one more than there are hyperparameters, many a value
+#: of a categorical has been tried but once or never, and the model then keeps away from it.
+FEWEST_AT_FIRST = 10
 
 
 class HeboSampler:
-    """HEBO over a flat space. Its first suggestions, one more than there are hyperparameters, are a Sobol sequence."""
+    """HEBO over a flat space. Its first suggestions are a Sobol sequence: `rand_sample` in the spec, by default 10, or
+    one more than there are hyperparameters where that is more."""
 
     name = "hebo"
 
@@ -44,7 +48,8 @@ class HeboSampler:
         self._space, self._results = FlatSpace(start.space), FlatResults(start.goal)
         self._names = {each.name: f"p{index}" for index, each in enumerate(self._space.searched)}
         design = DesignSpace().parse([_dimension(self._names[each.name], each) for each in self._space.searched])
-        self._hebo = HEBO(design, scramble_seed=start.seed, **start.options)
+        options = {"rand_sample": max(FEWEST_AT_FIRST, 1 + len(self._names)), "scramble_seed": start.seed}
+        self._hebo = HEBO(design, **options | start.options)
         self._passed = 0
 
     def tell(self, result: TrialResult) -> None:

@@ -107,7 +107,7 @@ class VizierSampler:
 
 
 class _Padding(PaddingSchedule):
-    """Compiling takes longer than computing: arrays have room for more trials, and only each doubling is compiled for."""
+    """Compiling takes longer than computing: arrays have room for more trials, and each doubling alone is compiled."""
 
     def pad_features(self, features: np.ndarray) -> PaddedArray:
         """Rows are trials."""
