@@ -27,8 +27,8 @@ from .spaces.flat import FlatParameter, FlatResults, FlatSpace
 
 #: How often it is asked again where what it suggests is forbidden.
 MOST_ATTEMPTS = 5
-#: The fewest rows that the arrays of trials have, so that the first trials are not each compiled for.
-FEWEST_ROWS = 16
+#: The fewest rows that the arrays of trials have: compiling for more takes longer than a suggestion's patience.
+FEWEST_ROWS = 64
 _LOSS = "loss"
 
 
@@ -120,7 +120,8 @@ class _Padding(PaddingSchedule):
 
 def _padded(rows: np.ndarray) -> PaddedArray:
     count, columns = rows.shape
-    room = max(FEWEST_ROWS, 1 << (count - 1).bit_length()) if count else 0
+    # One row more than there are trials: a full array would be compiled by itself.
+    room = max(FEWEST_ROWS, 1 << count.bit_length()) if count else 0
     return PaddedArray.from_array(rows, (room, columns), fill_value=-1 if rows.dtype.kind == "i" else np.nan)
 
 
