@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,9 @@ class LogPart:
         return self.content.decode(errors="replace")
 
 
-def log_parts(connection: MasterConnection, request: ReadTrialLogRequest, folders: Iterable[Path]) -> Iterator[LogPart]:
+def log_parts(
+    connection: MasterConnection, request: ReadTrialLogRequest, folders: Iterable[Path]
+) -> Generator[LogPart, None, None]:
     """All parts until the last. A log that no worker could read is looked for from here, below each of `folders` where
     its address is relative."""
     assignment: Lease | None = None
@@ -55,6 +57,13 @@ def log_parts(connection: MasterConnection, request: ReadTrialLogRequest, folder
             yield LogPart(assignment, answer.content, answer.position)
         if answer.missing:
             yield from _from_storage(assignment, answer, request, places)
+
+
+def told_assignment(assignment: Lease, unit: str) -> str:
+    """An assignment for people, who read what was printed under it."""
+    way = f"from {assignment.from_resource:,} to {assignment.target:,} {unit}"
+    how = f", {assignment.outcome}" if assignment.outcome else ""
+    return f"assignment {assignment.token}: {assignment.worker}, {way}{how}"
 
 
 def _from_storage(

@@ -28,7 +28,19 @@ from ..shared.errors import (
     Unavailable,
 )
 from .dashboard import Dashboard
-from .pages import experiment, experiments, figures, journal, signing_in, steering, submitting, trial, trials, workers
+from .pages import (
+    experiment,
+    experiments,
+    figures,
+    journal,
+    logs,
+    signing_in,
+    steering,
+    submitting,
+    trial,
+    trials,
+    workers,
+)
 from .rendering import page
 from .security.access import SignInNeeded
 from .security.headers import HostCheck
@@ -81,6 +93,7 @@ def _routes() -> list[Route | Mount]:
     return [
         Route("/", experiments.show),
         Route("/healthz", healthz),
+        Route("/favicon.ico", icon),
         Route("/sign-in", signing_in.show),
         Route("/sign-in", signing_in.sign_in, methods=["POST"]),
         Route("/sign-out", signing_in.sign_out, methods=["POST"]),
@@ -94,6 +107,8 @@ def _routes() -> list[Route | Mount]:
         Route(f"{number}/journal", journal.show),
         Route(f"{number}/steer", steering.steer, methods=["POST"]),
         Route(trial_path, trial.show),
+        Route(f"{trial_path}/log", logs.events),
+        Route(f"{trial_path}/log.txt", logs.as_text),
         Mount("/static", _Static(directory=Path(__file__).parent / "static")),
         Route("/frame", figures.frame),
         Route("/plotly/{version}.js", figures.javascript),
@@ -116,10 +131,15 @@ async def healthz(_: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
+async def icon(_: Request) -> Response:
+    """The icon, for what is no page of ours and names none, such as a log as text."""
+    return RedirectResponse("/static/icon.svg", 301)
+
+
 async def _sweep(dashboard: Dashboard) -> None:
     while True:
         await asyncio.sleep(_SWEEP_S)
-        await asyncio.to_thread(dashboard.feeds.sweep)
+        await asyncio.to_thread(dashboard.sweep)
 
 
 def _wants_page(request: Request) -> bool:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ..shared.errors import InvalidInput
 from .feeds.feeds import Feeds
+from .logs.log_feeds import LogFeeds
 from .security.access import Access
 from .security.requests import check_form, cookie_name
 from .security.sessions import SignIn
@@ -29,14 +30,25 @@ class Dashboard:
         self.settings = settings
         self.access = Access(settings)
         self.feeds = Feeds()
+        self.logs = LogFeeds()
         self.sparklines = Sparklines()
-        self.access.on_end = self.feeds.drop
+        self.access.on_end = self._drop
+
+    def sweep(self) -> None:
+        """Ends what is followed and nobody looks at any more."""
+        self.feeds.sweep()
+        self.logs.sweep()
 
     def close(self) -> None:
         """Ends all connections to the master."""
         self.feeds.close()
+        self.logs.close()
         self.sparklines.close()
         self.access.close()
+
+    def _drop(self, session: SignIn) -> None:
+        self.feeds.drop(session)
+        self.logs.drop(session)
 
 
 def of(request: Request) -> Dashboard:

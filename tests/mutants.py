@@ -807,6 +807,20 @@ MUTANTS = (
         UNIT + "test_roles.py::test_whose_an_experiment_is",
     ),
     Mutant(
+        "what a trial prints is part of the page",
+        "dashboard/static/logs.js",
+        "part.append(piece); continue;",
+        "part.innerHTML += piece; continue;",
+        "tests/dashboard/test_logs.py::test_what_a_trial_prints_is_followed_to_its_end_as_text",
+    ),
+    Mutant(
+        "each who looks at a log is one more reader at the master",
+        "dashboard/logs/log_feeds.py",
+        "if kept is not None and (",
+        "if False and kept is not None and (",
+        "tests/dashboard/test_logs.py::test_who_comes_back_gets_what_came_meanwhile_and_a_log_is_read_once_for_all",
+    ),
+    Mutant(
         "what was done to an experiment goes with it",
         "master/ledger/write/retention.py",
         "    (tables.events, tables.events.c.kind.not_in(_LASTING_EVENTS)),\n",

@@ -56,3 +56,4 @@ prepare(document);
 document.addEventListener("click", clicked);
 keepUpToDate(prepare);
 if (document.querySelector("[data-figures]")) import("./plots.js").then((plots) => plots.start());
+if (document.querySelector("[data-log]")) import("./logs.js").then((logs) => logs.start());

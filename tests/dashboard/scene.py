@@ -25,6 +25,8 @@ class Scene(Cluster):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, str(folder / "search.db"))
+        self.environment["TALK"] = str(folder)
+        self.go(0)
         tokens = folder / "tokens.yaml"
         callers = (ADMIN, VIEWER, WORKER)
         tokens.write_text(yaml.safe_dump([dict(zip(("name", "role", "token"), each, strict=True)) for each in callers]))
@@ -52,6 +54,20 @@ class Scene(Cluster):
     def submit(self, **changes: object) -> int:
         """A search over the toy program."""
         return self.client.submit(toy_spec(self.folder / "checkpoints", **changes)).experiment_id
+
+    def go(self, epoch: int) -> None:
+        """Lets what prints go on to this epoch."""
+        (self.folder / "going").write_text(str(epoch))
+        (self.folder / "going").rename(self.folder / "go")
+
+    def talk(self, function: str) -> int:
+        """A search of one trial, which prints, and waits for `go` after each of its four epochs."""
+        searcher = {"name": "asha", "max_trials": 1, "max_resource": 4, "max_rungs": 1}
+        number = self.submit(
+            name="talks", entrypoint=f"talking:{function}", searcher=searcher, hyperparameters={"x": 1}
+        )
+        wait_for("its trial", lambda: list(self.client.trials(number)))
+        return number
 
     @contextmanager
     def browser_of(self, caller: tuple[str, str, str] | None, host: str = "127.0.0.1") -> Iterator[httpx.Client]:

@@ -2,81 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from importlib.resources import files
-from typing import Any
-
 import pytest
-from dashboard.scene import ADMIN, HOSTILE, VIEWER, Scene
+from dashboard.scene import HOSTILE, VIEWER, Scene
+from dashboard.visits import CHROMIUM, PHONE, Visit, violations
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (it comes with `.[dev]`)")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian's package is chromium)")
-
-PATIENCE_MS = 20_000
-#: What axe calls a violation of this impact counts.
-SERIOUS = {"serious", "critical"}
-PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """One browser for all tests here. It is gone when they are done: while it is there no event loop can be run."""
-    with playwright.sync_playwright() as tool:
-        arguments = ["--no-sandbox"] if os.getuid() == 0 else []
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=[*arguments, "--disable-dev-shm-usage"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def signed_in(chromium: Any, scene: Scene) -> dict[str, list[Any]]:
-    """The cookies of an admin and of a viewer, who signed in by the form."""
-    kept = {}
-    for name, _, token in (ADMIN, VIEWER):
-        with chromium.new_context() as context:
-            page = context.new_page()
-            page.goto(f"{scene.url}/workers")
-            page.get_by_label("Token").fill(token)
-            page.keyboard.press("Enter")
-            page.wait_for_url("**/workers")
-            assert page.get_by_text(name).is_visible()
-            kept[name] = context.cookies()
-    return kept
-
-
-class Visit:
-    """A page in a browser of its own that has signed in; what goes wrong in it is kept."""
-
-    def __init__(self, context: Any, scene: Scene) -> None:
-        context.set_default_timeout(PATIENCE_MS)
-        self.context = context
-        self.scene = scene
-        self.page = context.new_page()
-        self.wrong: list[str] = []
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
-
-    def to(self, path: str) -> Any:
-        """Goes there; what it shows."""
-        self.page.goto(self.scene.url + path, wait_until="domcontentloaded")
-        return self.page
-
-
-@pytest.fixture
-def visit(
-    chromium: Any, scene: Scene, signed_in: dict[str, list[Any]], request: pytest.FixtureRequest
-) -> Iterator[Visit]:
-    """An admin's visit, or as the test's parameter says: the caller's name, and options of the browser."""
-    given: dict[str, Any] = getattr(request, "param", {})
-    options = {name: value for name, value in given.items() if name != "caller"}
-    with chromium.new_context(**options) as context:
-        context.add_cookies(signed_in[given.get("caller", ADMIN[0])])
-        visit = Visit(context, scene)
-        yield visit
-        assert visit.wrong == []
 
 
 def pages(scene: Scene) -> dict[str, str]:
@@ -94,25 +24,6 @@ def pages(scene: Scene) -> dict[str, str]:
         "workers": "/workers",
         "submit": "/submit",
     }
-
-
-def violations(page: Any, *rules: str) -> list[str]:
-    """What axe finds that is serious; by some of its rules, where any are named."""
-    axe = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-    page.evaluate(axe)
-    # What axe would load of the style sheets it does not need.
-    options = {
-        "resultTypes": ["violations"],
-        "preload": False,
-        "iframes": False,
-        **({"runOnly": rules} if rules else {}),
-    }
-    results = page.evaluate("options => axe.run(document, options)", options)
-    return [
-        f"{each['id']}: {[node['target'] for node in each['nodes']][:3]}"
-        for each in results["violations"]
-        if each["impact"] in SERIOUS
-    ]
 
 
 def test_axe_finds_nothing_serious(visit: Visit) -> None:

@@ -15,7 +15,7 @@ from ....shared.wire.model import Lease
 from ...client import Client
 from ...follow import PATIENCE_S
 from ...local.database import DatabaseClient
-from ...trial_logs import LogPart
+from ...trial_logs import LogPart, told_assignment
 from ..options import EXPERIMENT_ID, TRIAL_ID, asking_options, say_if_at_rest
 
 
@@ -80,9 +80,7 @@ def _print(parts: Iterable[LogPart], trial: int, unit: str, *, raw: bool) -> int
 
 def header(trial: int, assignment: Lease, unit: str) -> str:
     """What stands before the log of an assignment."""
-    way = f"from {assignment.from_resource:,} to {assignment.target:,} {unit}"
-    how = f", {assignment.outcome}" if assignment.outcome else ""
-    return f"==> trial {trial}, assignment {assignment.token}: {assignment.worker}, {way}{how} <=="
+    return f"==> trial {trial}, {told_assignment(assignment, unit)} <=="
 
 
 class _Decoder:

@@ -30,6 +30,13 @@ def act(trial: Trial) -> None:
     train(trial)
 
 
+def markup(trial: Trial) -> None:
+    """Prints what a browser would run, if a page let it, and more than a window has room for."""
+    os.write(1, b"<img src=x onerror=document.title='run'> </div><script>document.title='run'</script> \x1b[31m\n")
+    os.write(1, b"".join(b"line %d\n" % number for number in range(200)))
+    train(trial)
+
+
 def flood(trial: Trial) -> None:
     """Prints more than any buffer between it and its reader holds."""
     os.write(2, b"".join(b"line %07d\n" % number for number in range(600_000)))
