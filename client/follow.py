@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ..shared.errors import FailedPrecondition, RungmasterError, Unavailable
 from ..shared.wire.model import Checkpoint, Event, Experiment, Trouble, Worker
+from .best_curve import BestCurve
 from .client import Client
 from .fetching import model_of
 from .results import other_metrics
@@ -30,9 +31,10 @@ class Snapshot:
     """An experiment and the master's workers at one moment, with the events seen since the snapshot before.
 
     `workers` is None where a database is read, which does not know them.
-    `away_s` is 0, or for how many seconds the master has not answered; the rest is then as it was before. Once the
-    experiment has ended, `other_metrics` are those of the best trial beside the searcher's, `model` is its checkpoint,
-    and `troubles` what went wrong.
+    `away_s` is 0, or for how many seconds the master has not answered; the rest is then as it was before. `curve` is
+    how the best result got better, at even steps of what was trained, where it was asked for. Once the experiment has
+    ended, `other_metrics` are those of the best trial beside the searcher's, `model` is its checkpoint, and `troubles`
+    what went wrong.
     """
 
     experiment: Experiment
@@ -42,10 +44,11 @@ class Snapshot:
     other_metrics: Mapping[str, float] = field(default_factory=dict)
     model: Checkpoint | None = None
     troubles: tuple[Trouble, ...] = ()
+    curve: tuple[float, ...] = ()
 
 
 class Display(Protocol):
-    """Something that shows progress to a person."""
+    """Something that shows progress to a person. One that has `wants_curve = True` is shown snapshots with a curve."""
 
     def say(self, words: str) -> None:
         """Tells something that happened once."""
@@ -56,27 +59,35 @@ class Display(Protocol):
         ...
 
 
-def follow(client: Client, experiment_id: int) -> Iterator[Snapshot]:
+def follow(client: Client, experiment_id: int, *, curve: bool = False) -> Iterator[Snapshot]:
     """Snapshots of an experiment: one at once, then whenever something happened (at most four a second) and every
     second, the last one in its end state. It makes connections of its own to where that of `client` leads.
 
-    Events from before the first snapshot are left out. While the master is away, snapshots say so. Raises NotFound, or
+    Events from before the first snapshot are left out. With `curve` the snapshots have one, for which
+    the reports are read once. While the master is away, snapshots say so. Raises NotFound, or
     Unavailable after ten minutes without a master.
     """
     with client.with_timeout(_FIRST_TIMEOUT_S) as patient:
-        last = _take(patient, experiment_id)
+        best = BestCurve(patient, patient.get(experiment_id)) if curve else None
+        last = _take(patient, experiment_id, best)
     with client.with_timeout(_ATTEMPT_TIMEOUT_S) as brief, _Watcher(client, last.experiment) as watcher:
         yield last
         while not last.experiment.over:
             watcher.pause()
-            last = _next(brief, last, watcher.take())
+            last = _next(brief, last, best, watcher.take())
             yield last
 
 
-def _take(client: Client, experiment_id: int, events: tuple[Event, ...] = ()) -> Snapshot:
+def wants_curve(display: Display) -> bool:
+    """Whether a display shows how the best result got better."""
+    return getattr(display, "wants_curve", False)
+
+
+def _take(client: Client, experiment_id: int, curve: BestCurve | None, events: tuple[Event, ...] = ()) -> Snapshot:
     experiment = client.get(experiment_id)
     if not experiment.state.ended:
-        return Snapshot(experiment, _workers(client), events)
+        values = curve.update(experiment) if curve is not None else ()
+        return Snapshot(experiment, _workers(client), events, curve=values)
     best = experiment.best_trial
     return Snapshot(
         experiment,
@@ -95,15 +106,15 @@ def _workers(client: Client) -> tuple[Worker, ...] | None:
         return None
 
 
-def _next(client: Client, last: Snapshot, events: tuple[Event, ...]) -> Snapshot:
+def _next(client: Client, last: Snapshot, curve: BestCurve | None, events: tuple[Event, ...]) -> Snapshot:
     started = time.monotonic()
     try:
-        return _take(client, last.experiment.experiment_id, events)
+        return _take(client, last.experiment.experiment_id, curve, events)
     except Unavailable:
         away_s = last.away_s + time.monotonic() - started
         if away_s > PATIENCE_S:
             raise
-        return Snapshot(last.experiment, last.workers, events, away_s)
+        return Snapshot(last.experiment, last.workers, events, away_s, curve=last.curve)
 
 
 class _Watcher:

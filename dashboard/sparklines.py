@@ -8,10 +8,10 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from ..client.best_curve import best_so_far
 from ..client.client import Client
 from ..shared.errors import RungmasterError
 from ..shared.wire.model import Experiment
-from .wording.sparkline import best_so_far
 
 log = logging.getLogger(__name__)
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from ...shared.text.visible import visible
 from ...shared.wire.model import Experiment, TrialState
 from ..follow import Display, Snapshot
 from . import text
-from .troubles import TroubleFeed
-
-if TYPE_CHECKING:
-    from rich.live import Live
-    from rich.text import Text
+from .live.estimate import Pace, about, seconds_left
+from .troubles import TroubleFeed, shortened
 
 LINE_INTERVAL_S = 5.0
 """Lines about how things stand come at most this often."""
@@ -25,27 +22,22 @@ LINE_INTERVAL_S = 5.0
 SILENCE_S = 60.0
 """Without anything noteworthy, one line comes after this long."""
 
-_LINES_AT_ONCE = 5
+_CANNOT_DRAW = ("", "dumb", "unknown")
 
 
 @contextmanager
 def open_display(stream: TextIO) -> Iterator[Display]:
-    """A live display where `stream` is a terminal, else one that prints plain lines.
+    """A live picture where `stream` is a terminal that can draw one, else plain lines.
 
     At the end of a search its result takes the picture's place; whatever else ends the display leaves it there.
     """
-    if not stream.isatty():
+    if not stream.isatty() or os.environ.get("TERM", "") in _CANNOT_DRAW:
         yield PlainDisplay(stream)
         return
-    from rich.console import Console
-    from rich.live import Live
+    from .live.display import live_display
 
-    with Live(console=Console(file=stream), refresh_per_second=4, transient=True) as live:
-        try:
-            yield LiveDisplay(live)
-        except BaseException:
-            live.transient = False
-            raise
+    with live_display(stream) as display:
+        yield display
 
 
 class PlainDisplay:
@@ -57,6 +49,7 @@ class PlainDisplay:
         self._last_time: float | None = None
         self._last_news: Any = None
         self._told = TroubleFeed()
+        self._pace = Pace()
 
     def say(self, words: str) -> None:
         """Prints a line."""
@@ -65,12 +58,13 @@ class PlainDisplay:
 
     def show(self, snapshot: Snapshot) -> None:
         """Prints how things stand, if it is time for it."""
-        for line in _shortened([*self._told.lines(snapshot.events)]):
+        for line in shortened([*self._told.lines(snapshot.events)]):
             self.say(line)
         news, now = _news(snapshot), self._clock()
+        self._pace.add(now, snapshot.experiment)
         if self._due(news, now):
             self._last_news, self._last_time = news, now
-            self.say(status_line(snapshot))
+            self.say(status_line(snapshot, None if snapshot.away_s else self._pace.rate(now)))
 
     def _due(self, news: Any, now: float) -> bool:
         if self._last_time is None:
@@ -79,58 +73,19 @@ class PlainDisplay:
         return silent >= SILENCE_S or (silent >= LINE_INTERVAL_S and news != self._last_news)
 
 
-class LiveDisplay:
-    """A picture that is drawn anew in place; what is said stays above it."""
-
-    def __init__(self, live: Live) -> None:
-        self._live = live
-        self._recent: deque[str] = deque(maxlen=_LINES_AT_ONCE)
-        self._told = TroubleFeed()
-
-    def say(self, words: str) -> None:
-        """Prints a line above the picture."""
-        self._live.console.print(visible(words), markup=False, highlight=False)
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Draws how things stand. In a small window the rungs are left out before the best, and then what is new."""
-        self._recent.extend(_shortened([*self._told.lines(snapshot.events)]))
-        experiment, now = snapshot.experiment, datetime.now(UTC)
-        away = [_away(snapshot)] if snapshot.away_s else []
-        news = [*([""] if self._recent or away else []), *self._recent, *away]
-        full = text.overview(experiment, now, snapshot.workers)
-        brief = text.overview(experiment, now, snapshot.workers, rungs=False)
-        pictures = map(_picture, ([*full, *news], [*brief, *news], [*brief, *away]))
-        self._live.update(next(filter(self._fits, pictures), None) or _picture(brief))
-
-    def _fits(self, picture: Text) -> bool:
-        console = self._live.console
-        return len(console.render_lines(picture, pad=False)) < console.height
-
-
-def _picture(lines: list[str]) -> Text:
-    """Lines, of which those that are too long for the window go on in the next one: none is cut off."""
-    from rich.text import Text
-
-    heading, *others = map(visible, lines)
-    return Text(overflow="fold").append(heading, style="bold").append("".join("\n" + line for line in others))
-
-
-def status_line(snapshot: Snapshot) -> str:
-    """How things stand, in one line."""
+def status_line(snapshot: Snapshot, rate: float | None = None) -> str:
+    """How things stand, in one line; `rate` is in units of the resource a second, where it is known."""
     experiment = snapshot.experiment
-    age = text.duration(text.elapsed(experiment, datetime.now(UTC)))
+    elapsed_s = text.elapsed(experiment, datetime.now(UTC))
+    age, left_s = text.duration(elapsed_s), seconds_left(experiment, rate, elapsed_s)
     parts = [text.counts(experiment), text.trained(experiment), text.best_so_far(experiment)]
     parts.append(_away(snapshot) if snapshot.away_s else text.workers_line(snapshot.workers))
+    parts += [f"{about(left_s)} left"] if left_s is not None else []
     return f"[{age}] " + "; ".join(parts)
 
 
 def _away(snapshot: Snapshot) -> str:
     return f"the master has not answered for {text.duration(snapshot.away_s)}"
-
-
-def _shortened(lines: list[str]) -> list[str]:
-    more = len(lines) - _LINES_AT_ONCE
-    return [*lines[:_LINES_AT_ONCE], f"… and {more} more events like these"] if more > 0 else lines
 
 
 def _news(snapshot: Snapshot) -> Any:

@@ -52,7 +52,7 @@ def metrics(values: Mapping[str, float]) -> str:
 
 def hparams(values: Mapping[str, Any]) -> str:
     """Hyperparameters in one line, floats with at most six significant digits."""
-    return " ".join(f"{name}={_rounded(value)}" for name, value in values.items())
+    return " ".join(f"{name}={rounded(value)}" for name, value in values.items())
 
 
 def exactly(value: Any) -> str:
@@ -61,7 +61,8 @@ def exactly(value: Any) -> str:
     return value if plain else json_text(value)
 
 
-def _rounded(value: Any) -> str:
+def rounded(value: Any) -> str:
+    """A hyperparameter's value with its type, a float with at most six significant digits."""
     return exactly(float(number(value)) if isinstance(value, float) else value)
 
 

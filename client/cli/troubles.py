@@ -11,6 +11,8 @@ from .text import noteworthy
 
 #: Kinds of trouble that are told at the end of a search; the rest is counted.
 _SHOWN = 10
+#: What happened is told in at most so many lines at once.
+LINES_AT_ONCE = 5
 
 _WORDS = {
     "trial_failed": ("{n} trial failed", "{n} trials failed"),
@@ -63,3 +65,9 @@ class TroubleFeed:
                 yield line
             elif Repeats.worth_telling(times):
                 yield f"{line} (the like {times:,} times by now)"
+
+
+def shortened(lines: list[str]) -> list[str]:
+    """The first few of many lines, and how many more there are."""
+    more = len(lines) - LINES_AT_ONCE
+    return [*lines[:LINES_AT_ONCE], f"… and {more} more events like these"] if more > 0 else lines

@@ -13,7 +13,7 @@ from ...shared.net.dashboards import DashboardChild
 from ...shared.wire.model import Experiment, ExperimentState
 from ..client import Client
 from ..fingerprint import code_warning
-from ..follow import Display, Snapshot, follow
+from ..follow import Display, Snapshot, follow, wants_curve
 from ..results import Result
 from ..specs import spec_text
 from .cluster import LocalCluster, default_workers
@@ -133,7 +133,7 @@ def default_log(database: str) -> Path:
 def _follow(client: Client, experiment: Experiment, cluster: LocalCluster, display: Display) -> Snapshot:
     last = None
     try:
-        for last in follow(client, experiment.experiment_id):
+        for last in follow(client, experiment.experiment_id, curve=wants_curve(display)):
             cluster.check()
             if not experiment.state.ended:
                 display.show(last)

@@ -12,18 +12,6 @@ _POINTS = 48
 _MARGIN = 2
 
 
-def best_so_far(values: Sequence[float | None], goal: str) -> list[float]:
-    """The best of the values up to each of them that is finite; those before the first one are left out."""
-    better = min if goal == "minimize" else max
-    best: list[float] = []
-    for value in values:
-        if value is not None and math.isfinite(value):
-            best.append(better(best[-1], value) if best else value)
-        elif best:
-            best.append(best[-1])
-    return best
-
-
 def sparkline(values: Sequence[float], label: str) -> Markup:
     """A line through the values, evenly spaced, its end marked; nothing for fewer than two."""
     if len(values) < 2:

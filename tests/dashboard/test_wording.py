@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 import pytest
 from integration import small_master
 
+from rungmaster.client.best_curve import best_so_far
 from rungmaster.dashboard.security.rate import RateLimit
 from rungmaster.dashboard.wording import numbers
 from rungmaster.dashboard.wording.best import best_forms, ranked
 from rungmaster.dashboard.wording.journal import entry
-from rungmaster.dashboard.wording.sparkline import best_so_far, sparkline
+from rungmaster.dashboard.wording.sparkline import sparkline
 from rungmaster.dashboard.wording.spec_lines import place
 from rungmaster.dashboard.wording.trial_filters import parse_conditions
 from rungmaster.dashboard.wording.trial_table import TableQuery, columns_of, csv_lines, page_of, select, shown_columns

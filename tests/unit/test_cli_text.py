@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from rich.live import Live
 
 from rungmaster.client.cli import text
-from rungmaster.client.cli.progress import LiveDisplay, PlainDisplay
+from rungmaster.client.cli.live.display import LiveDisplay
+from rungmaster.client.cli.live.symbols import BLOCKS
+from rungmaster.client.cli.progress import PlainDisplay
 from rungmaster.client.cli.troubles import trouble_lines
 from rungmaster.client.follow import Snapshot
 from rungmaster.shared.wire.model import (
@@ -341,26 +342,13 @@ def test_nothing_that_progress_shows_acts_on_the_terminal() -> None:
     named = replace(SEARCH, name=hostile, metric=hostile, unit=hostile, best_trial=best, leading_trial=best)
     snapshot = Snapshot(named, (), (event("trial_failed", reason=hostile), event("lease_ended", outcome="expired")))
     console, stream = Console(file=io.StringIO(), force_terminal=True, width=100, height=40), io.StringIO()
-    with Live(console=console, auto_refresh=False) as live:
-        for display in (LiveDisplay(live), PlainDisplay(stream, Clock())):
-            display.say(hostile)
-            display.show(snapshot)
-        live.refresh()
+    live = LiveDisplay(console, BLOCKS)
+    for display in (live, PlainDisplay(stream, Clock())):
+        display.say(hostile)
+        display.show(snapshot)
+    live.close(leave=True)
     assert isinstance(console.file, io.StringIO)
     for shown in (console.file.getvalue(), stream.getvalue()):
         assert r"a\x1b]0;title\x07\rb\x9b\u202e\u2028" in shown
         assert not set("\x07\x9b\u202e\u2028") & set(shown)
         assert "\x1b]" not in shown
-
-
-def test_live_progress_shows_rungs_the_best_trial_and_what_failed() -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=40)
-    with Live(console=console, auto_refresh=False) as live:
-        display = LiveDisplay(live)
-        display.say("experiment 1 [digits] begins")
-        display.show(Snapshot(SEARCH, (), (event("trial_failed", reason="out of memory"),)))
-        live.refresh()
-    assert isinstance(console.file, io.StringIO)
-    shown = console.file.getvalue()
-    for words in ("[digits] begins", "11 of 64 trials", "promoted", "best error 0.0111", "solver", "out of memory"):
-        assert words in shown

@@ -14,7 +14,7 @@ from ....shared.text.printing import say, say_lines
 from ....shared.wire.convert import from_messages, to_message
 from ....shared.wire.model import Event
 from ...client import Client
-from ...follow import PATIENCE_S, Snapshot, follow
+from ...follow import PATIENCE_S, Snapshot, follow, wants_curve
 from .. import text
 from ..options import choose, experiment_argument, json_option, looking_options, say_if_at_rest
 from ..output import outcome, print_document, print_json_lines
@@ -55,7 +55,7 @@ def watch(client: Client, experiment_id: int, stream: TextIO, as_json: bool = Fa
     """Shows progress on `stream` until the experiment has ended, prints its result and returns the exit code."""
     with open_display(stream) as display:
         last: Snapshot | None = None
-        for last in follow(client, experiment_id):
+        for last in follow(client, experiment_id, curve=wants_curve(display)):
             display.show(last)
     assert last is not None, "follow gives at least one snapshot"
     return print_result(last, as_json)
