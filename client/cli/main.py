@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,9 +22,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("rungmaster.client.cli.commands.experiments:status", "Show where an experiment stands."),
     "list": ("rungmaster.client.cli.commands.experiments:list_command", "List experiments, newest first."),
     "best": ("rungmaster.client.cli.commands.best:command", "Show the best trials of an experiment."),
-    "trials": ("rungmaster.client.cli.commands.trials:trials", "List the trials of an experiment."),
-    "trial": ("rungmaster.client.cli.commands.trials:trial", "Show one trial, its assignments and checkpoints."),
-    "metrics": ("rungmaster.client.cli.commands.trials:metrics", "List what a trial reported."),
+    "trials": ("rungmaster.client.cli.commands.trials:command", "List the trials of an experiment."),
+    "trial": ("rungmaster.client.cli.commands.trial:trial", "Show one trial, its assignments and checkpoints."),
+    "metrics": ("rungmaster.client.cli.commands.trial:metrics", "List what a trial reported."),
     "plot": ("rungmaster.client.cli.commands.plot:command", "Draw a figure of a search into a file."),
     "logs": ("rungmaster.client.cli.commands.logs:command", "Print what the training of a trial printed."),
     "checkpoint": (
@@ -81,6 +82,10 @@ def main() -> None:
     """Runs the command line with the arguments of this process, and exits as `execute` says."""
     # What gRPC itself notes about every failed handshake says less than our line does.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    for stream in (sys.stdout, sys.stderr):
+        # What such a terminal cannot show is escaped, and no reason to fail.
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(execute())
 
 

@@ -9,29 +9,28 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from ...client.tables.cells import csv_rows
+from ...client.tables.conditions import parse_conditions
+from ...client.tables.trial_columns import TrialColumn, columns_of
 from ...shared.errors import InvalidInput
 from ...shared.wire.model import TrialState
 from ..dashboard import looking, of, whole_number
 from ..feeds.picture import Picture
 from ..security.sessions import SignIn
-from ..wording.trial_filters import parse_conditions
 from ..wording.trial_table import (
     PAGE_SIZES,
     TableQuery,
-    TrialColumn,
-    columns_of,
-    csv_lines,
     page_of,
     select,
     shown_columns,
 )
 
 
-def query_of(request: Request) -> tuple[TableQuery, str]:
+def query_of(request: Request, all_columns: Mapping[str, TrialColumn]) -> tuple[TableQuery, str]:
     """What the query of an address asks for, and what is wrong with its filter; empty where nothing is."""
     given, problem = request.query_params, ""
     try:
-        conditions = parse_conditions(given.get("where", ""))
+        conditions = parse_conditions(given.get("where", ""), all_columns)
     except InvalidInput as error:
         conditions, problem = (), str(error)
     known, page = set(TrialState), whole_number(given.get("page", ""))
@@ -50,8 +49,8 @@ def query_of(request: Request) -> tuple[TableQuery, str]:
 
 def part(request: Request, session: SignIn, picture: Picture) -> dict[str, Any]:  # noqa: ARG001
     """What the table needs."""
-    query, problem = query_of(request)
-    columns = columns_of(picture.experiment, picture.trials)
+    columns = columns_of(picture.experiment, picture.trials.values())
+    query, problem = query_of(request, columns)
     selected = select(query, columns, picture.trials.values(), picture.experiment.goal)
     links = _Links(request)
     shown = shown_columns(query, columns)
@@ -101,13 +100,15 @@ def as_csv(request: Request, session: SignIn) -> Response:
     """All rows that the query selects; of no columns that it names, all columns."""
     experiment_id = request.path_params["experiment_id"]
     picture = of(request).feeds.feed(experiment_id, session).picture
-    query, problem = query_of(request)
+    columns = columns_of(picture.experiment, picture.trials.values())
+    query, problem = query_of(request, columns)
     if problem:
         raise InvalidInput(problem)
-    columns = columns_of(picture.experiment, picture.trials)
     shown = shown_columns(query, columns) if query.columns else list(columns.values())
     selected = select(query, columns, picture.trials.values(), picture.experiment.goal)
     headers: Mapping[str, str] = {
         "content-disposition": f'attachment; filename="experiment-{experiment_id}-trials.csv"'
     }
-    return StreamingResponse(csv_lines(shown, selected), media_type="text/csv; charset=utf-8", headers=headers)
+    rows = ([column.value(trial) for column in shown] for trial in selected)
+    lines = csv_rows([column.name for column in shown], rows)
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)

@@ -139,9 +139,11 @@ def test_what_somebody_wrote_is_text_and_never_part_of_a_page(scene: Scene) -> N
 
 def test_what_a_spreadsheet_would_run_is_text_in_the_csv(scene: Scene) -> None:
     with scene.browser_of(VIEWER) as browser:
-        answer = browser.get(f"/experiments/{scene.completed}/trials.csv?state=completed&column=best&column=h.quality")
+        answer = browser.get(
+            f"/experiments/{scene.completed}/trials.csv?state=completed&column=best&column=hparams.quality"
+        )
     lines = answer.text.splitlines()
-    assert lines[0] == "Trial,Best error,quality"
+    assert lines[0] == "trial,best,hparams.quality"
     assert len(lines) > 1
     assert answer.headers["content-type"].startswith("text/csv")
 

@@ -10,21 +10,23 @@ import pytest
 from integration import small_master
 
 from rungmaster.client.best_curve import best_so_far
+from rungmaster.client.tables.cells import csv_rows
+from rungmaster.client.tables.conditions import parse_conditions
+from rungmaster.client.tables.trial_columns import columns_of
 from rungmaster.dashboard.security.rate import RateLimit
 from rungmaster.dashboard.wording import numbers
 from rungmaster.dashboard.wording.best import best_forms, ranked
 from rungmaster.dashboard.wording.journal import entry
 from rungmaster.dashboard.wording.sparkline import sparkline
 from rungmaster.dashboard.wording.spec_lines import place
-from rungmaster.dashboard.wording.trial_filters import parse_conditions
-from rungmaster.dashboard.wording.trial_table import TableQuery, columns_of, csv_lines, page_of, select, shown_columns
+from rungmaster.dashboard.wording.trial_table import TableQuery, page_of, select, shown_columns
 from rungmaster.shared.errors import InvalidInput, InvalidSpec
 from rungmaster.shared.spec.spec import parse_spec
 from rungmaster.shared.wire.model import Event, TrialState
 
 EXPERIMENT = small_master.experiment(1)
 TRIALS = {number: small_master.trial(1, number) for number in range(7)}
-COLUMNS = columns_of(EXPERIMENT, TRIALS)
+COLUMNS = columns_of(EXPERIMENT, TRIALS.values())
 
 
 @pytest.mark.parametrize(
@@ -59,18 +61,37 @@ def test_an_event_of_a_kind_that_is_not_known_is_told_with_its_particulars() -> 
         ("width >= 20", [4, 5, 6]),
         ("width<18,rate=0.5", [0, 1]),
         ("width != 16", [1, 2, 3, 4, 5, 6]),
-        ("nothing = 1", []),
+        ("hparams.width = 16, state = paused", [0]),
+        ("best < 0.2", [5, 6]),
+        ("created >= 2026-11-24T12, trial > 5", [6]),
+        ("created < 2026-11-24T12", []),
+        ("ended != 0", []),
         ("", [0, 1, 2, 3, 4, 5, 6]),
     ],
 )
-def test_trials_are_filtered_by_hyperparameters(text: str, left: list[int]) -> None:
-    query = TableQuery(conditions=parse_conditions(text))
+def test_trials_are_filtered_by_what_their_columns_have(text: str, left: list[int]) -> None:
+    query = TableQuery(conditions=parse_conditions(text, COLUMNS))
     assert sorted(trial.trial_id for trial in select(query, COLUMNS, TRIALS.values(), "minimize")) == left
+
+
+def test_a_condition_on_a_value_that_is_no_number_is_about_its_text() -> None:
+    values = {"none": None, "flag": True, "word": "7x"}
+    columns = columns_of(EXPERIMENT, [replace(TRIALS[0], hparams=values)])
+    trial = replace(TRIALS[0], hparams=values)
+    for text in ("none = null", "flag = true", "word = 7x", "word = '7x'", "word != 7"):
+        assert all(condition.holds(trial) for condition in parse_conditions(text, columns)), text
+    for text in ("none = 0", "flag = 1", "word >= 7", "flag > false"):
+        assert not any(condition.holds(trial) for condition in parse_conditions(text, columns)), text
+    assert not parse_conditions("none = null", columns)[0].holds(TRIALS[0]), "it does not have it"
 
 
 def test_a_filter_that_is_none_is_told() -> None:
     with pytest.raises(InvalidInput, match="'wide' is no condition"):
-        parse_conditions("width > 3, wide")
+        parse_conditions("width > 3, wide", COLUMNS)
+    with pytest.raises(
+        InvalidInput, match='there is no column "widht"; did you mean "width"\\? There are trial, state, '
+    ):
+        parse_conditions("widht > 3", COLUMNS)
 
 
 def test_the_best_come_first_and_those_without_a_result_last() -> None:
@@ -83,7 +104,7 @@ def test_the_best_come_first_and_those_without_a_result_last() -> None:
 
 def test_a_column_of_numbers_and_words_can_be_sorted() -> None:
     mixed = [replace(TRIALS[n], hparams={"width": value}) for n, value in enumerate((3, "auto", 1.5, None, True))]
-    order = [trial.trial_id for trial in select(TableQuery(sort="h.width"), COLUMNS, mixed, "minimize")]
+    order = [trial.trial_id for trial in select(TableQuery(sort="hparams.width"), COLUMNS, mixed, "minimize")]
     assert order == [4, 2, 0, 1, 3]
 
 
@@ -93,9 +114,14 @@ def test_a_page_behind_the_last_is_the_last() -> None:
 
 
 def test_the_csv_has_all_digits_and_no_formulas() -> None:
-    trial = replace(TRIALS[2], hparams={"width": "=1+1", "rate": 1 / 3})
-    columns = shown_columns(TableQuery(columns=("h.width", "h.rate")), COLUMNS)
-    assert list(csv_lines(columns, [trial])) == ["Trial,width,rate\r\n", "2,'=1+1,0.3333333333333333\r\n"]
+    trial = replace(TRIALS[2], hparams={"width": "=1+1", "rate": 1 / 3}, metric=math.inf, best_metric=math.nan)
+    names = ("hparams.width", "hparams.rate", "created", "ended", "metric", "best")
+    columns = shown_columns(TableQuery(columns=names), COLUMNS)
+    rows = csv_rows([column.name for column in columns], [[column.value(trial) for column in columns]])
+    assert list(rows) == [
+        "trial,hparams.width,hparams.rate,created,ended,metric,best\r\n",
+        "2,'=1+1,0.3333333333333333,2026-11-24T12:00:00Z,,Infinity,NaN\r\n",
+    ]
 
 
 def test_states_choose_trials() -> None:

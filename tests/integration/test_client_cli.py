@@ -328,3 +328,79 @@ def test_fork_prints_a_spec_that_is_the_same_when_it_is_submitted(
     assert "stop: {time: 8h}" in text
     assert parse_spec(text) == spec
     assert spec_from_json(document(capsys, "fork", "1")) == spec
+
+
+def test_trials_as_csv_and_json_lines_have_the_columns_that_were_asked_for(
+    master: SmallMaster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    master.trials[1] = replace(master.trials[1], hparams={"width": "=1+1"}, best_metric=float("inf"))
+    master.experiments[1] = replace(experiment(1), spec={"hyperparameters": {"width": 1, "rate": 0.5}})
+    some = ("trials", "1", "--limit", "2", "--columns", "trial,best,width", "--columns", "hparams.rate")
+    assert printed(capsys, *some, "--format", "csv").splitlines() == [
+        "trial,best,width,hparams.rate",
+        "0,1.0,16,0.5",
+        "1,Infinity,'=1+1,",
+    ]
+    assert [json.loads(line) for line in printed(capsys, *some, "--format", "jsonl").splitlines()] == [
+        {"trial": 0, "best": 1.0, "width": 16, "hparams.rate": 0.5},
+        {"trial": 1, "best": "Infinity", "width": "=1+1"},
+    ]
+    assert printed(capsys, *some).splitlines() == [
+        "trial  best  width  hparams.rate",
+        "    0     1     16           0.5",
+        "    1   inf   =1+1             -",
+    ]
+    header = printed(capsys, "trials", "1", "--format", "csv").splitlines()[0]
+    assert header.startswith("trial,state,best,metric,resource,")
+    assert header.endswith(",reason,hparams.width,hparams.rate")
+
+
+def test_trials_are_those_for_which_the_conditions_hold(
+    master: SmallMaster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    master.experiments[1] = replace(experiment(1), spec={"hyperparameters": {"width": 1, "rate": 0.5}})
+    found = printed(capsys, "trials", "1", "--where", "width > 17, best < 0.3", "--limit", "1", "--format", "jsonl")
+    assert [json.loads(line)["trial"] for line in found.splitlines()] == [3]
+    assert [each["trial_id"] for each in documents(capsys, "trials", "1", "--where", "width = 17")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--columns", "widht"), 'there is no column "widht"; did you mean "width"? There are trial, state, best'),
+        (("--where", "widht = 3"), 'there is no column "widht"; did you mean "width"?'),
+        (("--where", "width"), "'width' is no condition"),
+        (("--json", "--format", "csv"), "--json prints all that is known"),
+    ],
+)
+def test_a_column_that_there_is_not_is_told_with_those_that_there_are(
+    master: SmallMaster, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    master.experiments[1] = replace(experiment(1), spec={"hyperparameters": {"width": 1}})
+    assert execute(["trials", "1", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert words in captured.err
+
+
+def test_the_best_is_printed_for_a_shell(master: SmallMaster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "best", "1", "--format", "args") == "--width=20 --rate=0.5\n"
+    assert "export RUNGMASTER_HPARAM_WIDTH=20\n" in printed(capsys, "best", "1", "--format", "env")
+    assert execute(["best", "1", "--format", "env", "--top", "2"]) == 2
+    assert "the variables of several would be the same" in capsys.readouterr().err
+    master.trials = []
+    assert execute(["best", "1", "--format", "env"]) == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "Error: experiment 1 has no result yet\n")
+
+
+def test_a_reader_that_has_enough_ends_a_command_without_a_word(master: SmallMaster) -> None:
+    master.trials = [replace(master.trials[1], trial_id=number) for number in range(5_000)]
+    command = [sys.executable, "-P", "-m", "rungmaster.client.cli.main", "trials", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 1

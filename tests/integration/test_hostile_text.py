@@ -168,6 +168,8 @@ LOOKS: list[tuple[str, ...]] = [
     ("best", "{id}", "--top", "2"),
     *((("best", "{id}", "--format", form)) for form in ("yaml", "json", "env", "args")),
     ("trials", "{id}"),
+    *(("trials", "{id}", "--format", form) for form in ("csv", "jsonl")),
+    ("trials", "{id}", "--columns", "reason,prompt"),
     ("trial", "{id}", "0"),
     ("metrics", "{id}", "0"),
     ("workers",),
@@ -302,7 +304,7 @@ def everything(cluster: Cluster, capsys: pytest.CaptureFixture[str], number: str
     seen = {}
     for command in LOOKS:
         arguments = [part.format(id=number) for part in command]
-        if command[0] in WITH_JSON and "--format" not in command:
+        if command[0] in WITH_JSON and not {"--format", "--columns"} & set(command):
             check_json(capsys, cluster, arguments)
         seen[command] = shown(capsys, cluster, *arguments)
     assert r"prompt=\"" in seen["trials", "{id}"] or r"\u001b[31mred" in seen["trials", "{id}"]
@@ -400,6 +402,8 @@ def hostile_master(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileMaster]:
     [
         *(("status", number) for number in "123"),
         *(("list",), ("best", "1"), ("best", "1", "--top", "2"), ("trials", "1")),
+        *(("trials", "1", "--format", form) for form in ("csv", "jsonl")),
+        *(("trials", "1", option, HOSTILE) for option in ("--columns", "--where")),
         *(("best", "1", "--format", form) for form in ("yaml", "json", "env", "args")),
         *(("trial", "1", "1"), ("metrics", "1", "1"), ("workers",), ("watch", "2"), ("watch", "2", "--events")),
         *(("pause", "1"), ("resume", "3"), ("cancel", "1"), ("delete", "2"), ("status",)),

@@ -19,7 +19,7 @@ from ...requests import list_trials
 from .. import text
 from ..options import choose, experiment_argument, json_option, looking_options
 from ..output import print_json_lines
-from .trials import print_trial
+from .trial import print_trial
 
 _FORMS = ("text", "yaml", "json", "env", "args")
 

@@ -1,34 +1,28 @@
-"""Commands about trials: trials, trial, metrics."""
+"""The command `trials`: the trials of an experiment as a table, for people and for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
+from typing import Any
 
 import click
 
 from ....proto.v1 import experiment_pb2
-from ....shared.text.printing import say, say_lines
-from ....shared.wire.convert import from_message, from_messages
-from ....shared.wire.model import Checkpoint, Lease, Report, TrialInfo, TrialOrder, TrialState
+from ....shared.text.printing import say_lines, say_part
+from ....shared.wire.convert import from_message
+from ....shared.wire.model import TrialInfo, TrialOrder, TrialState
 from ...client import Client
-from ...follow import PATIENCE_S
 from ...requests import PAGE_SIZE, list_trials
-from ...results import other_metrics
+from ...tables.cells import csv_rows, json_line
+from ...tables.conditions import Condition, parse_conditions
+from ...tables.trial_columns import TrialColumn, column_named, columns_of
 from .. import text
-from ..options import (
-    EXPERIMENT_ID,
-    TRIAL_ID,
-    choose,
-    experiment_argument,
-    json_option,
-    limit_option,
-    looking_options,
-    say_if_at_rest,
-)
-from ..output import print_document, print_json_lines
+from ..options import choose, experiment_argument, json_option, limit_option, looking_options
+from ..output import print_json_lines
 
-trial_argument = click.argument("trial", type=TRIAL_ID)
+_FORMS = ("table", "csv", "jsonl")
 
 
 @click.command("trials")
@@ -40,127 +34,100 @@ trial_argument = click.argument("trial", type=TRIAL_ID)
     type=click.Choice([state.value for state in TrialState]),
     help="Only these; repeatable.",
 )
+@click.option(
+    "--where",
+    "wanted",
+    default="",
+    metavar="CONDITIONS",
+    help="Only those for which this holds, such as 'width >= 64, solver = adam, best < 0.1'.",
+)
 @click.option("--order", type=click.Choice([order.value for order in TrialOrder]), default="id", show_default=True)
 @limit_option
+@click.option(
+    "--columns",
+    "names",
+    multiple=True,
+    metavar="NAME,…",
+    help="Only these, in this order: columns of the table on a page, and hyperparameters by their names; a wrong one "
+    "lists them all.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(_FORMS), default="table", show_default=True, help="jsonl: one object a line."
+)
 @looking_options
 @json_option
-def trials(
-    experiment: int | None, states: tuple[str, ...], order: str, limit: int | None, client: Client, as_json: bool
+def command(
+    experiment: int | None,
+    states: tuple[str, ...],
+    wanted: str,
+    order: str,
+    limit: int | None,
+    names: tuple[str, ...],
+    form: str,
+    client: Client,
+    as_json: bool,
 ) -> None:
-    """List the trials of an experiment; with --json one a line.
+    """List the trials of an experiment; with --json one a line, all that is known of each.
 
     Without EXPERIMENT (its id), of the only unfinished one, or where all have ended of the newest.
+
+    \b
+    rungmaster trials 1 --order best --limit 10 --columns trial,best,width,learning_rate
+    rungmaster trials 1 --where 'best < 0.1' --format csv > good.csv
     """
+    if as_json and (names or form != "table"):
+        raise click.UsageError("--json prints all that is known of each trial; --format jsonl has columns")
     chosen = choose(client, experiment)
-    request = list_trials(chosen, states, order, page_size=min(limit or PAGE_SIZE, PAGE_SIZE))
-    messages = islice(client.connection.pages(request), limit)
+    columns = columns_of(client.get(chosen)) if wanted or names or form != "table" else {}
+    conditions = parse_conditions(wanted, columns)
+    request = list_trials(chosen, states, order, page_size=PAGE_SIZE if wanted else min(limit or PAGE_SIZE, PAGE_SIZE))
+    found = islice(_found(client.connection.pages(request), conditions), limit)
     if as_json:
-        print_json_lines(messages)
+        print_json_lines(message for message, _ in found)
         return
-    rows = map(text.trial_row, from_messages(messages, TrialInfo))
-    say_lines(text.table(text.TRIAL_HEADER, rows, left=text.TRIAL_LEFT))
-
-
-@click.command("trial")
-@click.argument("experiment", type=EXPERIMENT_ID)
-@trial_argument
-@looking_options
-@json_option
-def trial(experiment: int, trial: int, client: Client, as_json: bool) -> None:
-    """Show one trial with its assignments (under leases, with their errors) and its checkpoints."""
-    answer = client.connection.call(experiment_pb2.GetTrialRequest(experiment_id=experiment, trial_id=trial))
-    if as_json:
-        print_document(answer)
-        return
-    print_trial(client, from_message(answer.trial, TrialInfo))
-    say_lines([f"children: {answer.children}"] if answer.children else [])
-    say_lines(text.thinned_lines(client.get(experiment)))
-    say()
-    say_lines(text.table(_LEASE_HEADER, map(_lease_row, from_messages(answer.leases, Lease)), left=frozenset({1, 6})))
-    say()
-    checkpoints = map(_checkpoint_row, from_messages(answer.checkpoints, Checkpoint))
-    say_lines(text.table(_CHECKPOINT_HEADER, checkpoints, left=frozenset({3, 4})))
-
-
-def print_trial(client: Client, trial: TrialInfo) -> None:
-    """Prints one trial for people."""
-    experiment = client.get(trial.experiment_id)
-    say_lines(text.trial_lines(experiment, trial, other_metrics(client, experiment, trial)))
-
-
-_LEASE_HEADER = ("lease", "worker", "from", "to", "time", "outcome", "error")
-_CHECKPOINT_HEADER = ("checkpoint at", "bytes", "lease", "state", "uri")
-
-
-def _lease_row(lease: Lease) -> tuple[str, ...]:
-    length = text.duration((lease.end_time - lease.start_time).total_seconds()) if lease.end_time else "-"
-    error = text.told(lease.error) if lease.error else ""
-    return (
-        str(lease.token),
-        lease.worker,
-        str(lease.from_resource),
-        str(lease.target),
-        length,
-        lease.outcome or "held",
-        error,
-    )
-
-
-def _checkpoint_row(checkpoint: Checkpoint) -> tuple[str, ...]:
-    state = "deleted" if checkpoint.delete_time else "kept"
-    return str(checkpoint.resource), str(checkpoint.size_bytes), str(checkpoint.token), state, checkpoint.uri
-
-
-@click.command("metrics")
-@click.argument("experiment", type=EXPERIMENT_ID)
-@click.argument("trial", type=TRIAL_ID, required=False)
-@click.option("--follow", is_flag=True, help="Print the reports of all trials as they come, until the experiment ends.")
-@click.option("--after", default="", metavar="POSITION", help="With --follow: only reports after this position.")
-@limit_option
-@looking_options
-@json_option
-def metrics(
-    experiment: int, trial: int | None, follow: bool, after: str, limit: int | None, client: Client, as_json: bool
-) -> None:
-    """List what a trial reported, in the order in which the master accepted it; with --json one report a line.
-
-    With --follow what all trials report, or only TRIAL, in the order in which it was stored, from the beginning or from
-    the position of a report on: its commit_id, trial_id, token and sequence, with dots between them. It goes on through
-    restarts of the master.
-    """
-    if follow:
-        at_rest = not client.get(experiment).state.ended and say_if_at_rest(client)
-        messages = _streamed(client, experiment, trial, after, to_its_end=not at_rest)
-    elif trial is None or after:
-        raise click.UsageError("which trial's? Name it; --follow prints those of all, and takes --after")
+    trials = (trial for _, trial in found)
+    if form == "table" and not names:
+        say_lines(text.table(text.TRIAL_HEADER, map(text.trial_row, trials), left=text.TRIAL_LEFT))
     else:
-        request = experiment_pb2.ListMetricsRequest(experiment_id=experiment, trial_id=trial)
-        messages = client.connection.pages(request)
-    messages = islice(messages, limit)
-    if as_json:
-        print_json_lines(messages)
-        return
-    if follow:
-        say_lines(map(text.report_line, from_messages(messages, Report)))
-        return
-    rows = _report_rows(from_messages(messages, Report))
-    say_lines(text.table(("resource", "time", "metrics"), rows, left=frozenset({1, 2})))
-    say_lines(text.thinned_lines(client.get(experiment)))
+        _print(_chosen(columns, names), trials, form)
 
 
-def _streamed(
-    client: Client, experiment_id: int, trial_id: int | None, after: str, *, to_its_end: bool
-) -> Iterator[experiment_pb2.Report]:
-    """The reports of all trials or of one, until the experiment has ended, or else those that are there."""
-    request = experiment_pb2.WatchReportsRequest(experiment_id=experiment_id, after=after)
-    with client.with_timeout(PATIENCE_S) as patient:
-        for answer in patient.connection.watch(request):
-            yield from (report for report in answer.reports if trial_id in (None, report.trial_id))
-            if answer.caught_up and not to_its_end:
-                return
+def _found(
+    messages: Iterable[experiment_pb2.Trial], conditions: Sequence[Condition]
+) -> Iterator[tuple[experiment_pb2.Trial, TrialInfo]]:
+    for message in messages:
+        trial = from_message(message, TrialInfo)
+        if all(condition.holds(trial) for condition in conditions):
+            yield message, trial
 
 
-def _report_rows(reports: Iterator[Report]) -> Iterator[tuple[str, ...]]:
-    for report in reports:
-        time = f"{report.receive_time.astimezone():%H:%M:%S}"
-        yield str(report.resource), time, text.metrics(dict(sorted(report.metrics.items())))
+def _chosen(columns: dict[str, TrialColumn], names: Sequence[str]) -> list[TrialColumn]:
+    """The columns that were named, of which a name may have a comma in it; all where none was."""
+    if not names:
+        return list(columns.values())
+    parts = [part for name in names for part in ([name] if name in columns else name.split(","))]
+    return [column_named(columns, part.strip()) for part in parts if part.strip()]
+
+
+def _print(columns: Sequence[TrialColumn], trials: Iterable[TrialInfo], form: str) -> None:
+    names = [column.name for column in columns]
+    rows = ([column.value(trial) if column.has(trial) else None for column in columns] for trial in trials)
+    if form == "csv":
+        for row in csv_rows(names, rows):
+            say_part(row)
+    elif form == "jsonl":
+        say_lines(json_line(names, row) for row in rows)
+    else:
+        shown = ([_cell(value) for value in row] for row in rows)
+        left = frozenset(place for place, column in enumerate(columns) if not column.numeric)
+        say_lines(text.table(names, shown, left=left))
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    return f"{value.astimezone():%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else _short(value)
+
+
+def _short(value: Any) -> str:
+    return text.number(value) if isinstance(value, float) else value if isinstance(value, str) else text.exactly(value)

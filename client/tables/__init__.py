@@ -1,0 +1,1 @@
+"""Trials and reports as tables: columns, conditions, CSV, JSON lines, Parquet; for the page, commands and notebooks."""
