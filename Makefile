@@ -74,7 +74,7 @@ test-samplers: export RUNGMASTER_SAMPLERS := $(CURDIR)/build/samplers
 test-samplers: SAMPLERS ?= hebo vizier
 test-samplers: $(READY)
 	for sampler in $(SAMPLERS); do $(BIN)/rungmaster sampler install $$sampler || exit 1; done
-	$(BIN)/python -P -m pytest tests/integration/test_sampler_programs.py --quiet --durations 0 -k '$(subst $() , or ,$(strip $(SAMPLERS)))'
+	$(BIN)/python -P -m pytest tests/integration/test_sampler_programs.py tests/e2e/test_sampler_models.py --quiet --durations 0 -k '$(subst $() , or ,$(strip $(SAMPLERS)))'
 
 # The tests of Google's and Azure's stores, whose packages and emulators the other tests do without. Azure's is an npm package.
 STORES := $(CURDIR)/build/stores
