@@ -29,6 +29,7 @@ from ..shared.errors import (
 )
 from .dashboard import Dashboard
 from .pages import (
+    comparing,
     experiment,
     experiments,
     figures,
@@ -100,6 +101,8 @@ def _routes() -> list[Route | Mount]:
         Route("/submit", submitting.show),
         Route("/submit", submitting.submit, methods=["POST"]),
         Route("/workers", workers.show),
+        Route("/compare", comparing.show),
+        Route("/compare/figure", figures.compared),
         Route(number, experiment.show),
         Route(f"{number}/events", experiment.events),
         Route(f"{number}/figures/{{kind}}", figures.figure),

@@ -148,8 +148,8 @@ class Style:
             figure.update_layout(margin_t=100 if subtitle else 80)
         elif subtitle:
             figure.add_annotation(
-                text=subtitle, xref="paper", yref="paper", x=1, y=1, xanchor="right", yanchor="bottom", showarrow=False,
-                font={"size": 12, "color": colours.quiet},
+                name="subtitle", text=subtitle, xref="paper", yref="paper", x=1, y=1, xanchor="right", yanchor="bottom",
+                showarrow=False, font={"size": 12, "color": colours.quiet},
             )  # fmt: skip
         return figure
 

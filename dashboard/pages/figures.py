@@ -11,8 +11,10 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from operator import is_
 from pathlib import Path
 
 import plotly
@@ -21,12 +23,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ... import plots
+from ...plots.figures.compare import MOST
 from ...plots.history import History
 from ...plots.style import Theme
 from ...shared.errors import NotFound
 from ..dashboard import of, session_of, whole_number
 from ..rendering import page
 from ..security.headers import FRAME_POLICY
+from ..security.sessions import SignIn
+from .comparing import asked
 
 DRAWN_AT_ONCE = 4
 """Figures that are drawn at the same time; more wait, and keep no thread that pages need."""
@@ -37,26 +42,27 @@ _drawing = CapacityLimiter(DRAWN_AT_ONCE)
 
 
 class FigureCache:
-    """Figures that were drawn, as JSON, for those who ask for the same of the same history."""
+    """Figures that were drawn, as JSON, for those who ask for the same of the same histories."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[object, ...], tuple[bytes, History]] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], tuple[bytes, tuple[History, ...]]] = OrderedDict()
         self._bytes = 0
 
-    def draw(self, kind: str, history: History, theme: Theme, trial_id: int | None) -> bytes:
+    def draw(self, kind: str, histories: tuple[History, ...], theme: Theme, trial_id: int | None) -> bytes:
         """A figure as JSON; of one trial alone where one is given."""
-        key = (kind, history.experiment.experiment_id, theme, trial_id)
+        key = (kind, theme, trial_id, *(each.experiment.experiment_id for each in histories))
         with self._lock:
             kept = self._kept.get(key)
-            if kept is not None and kept[1] is history:
+            if kept is not None and all(map(is_, kept[1], histories)):
                 self._kept.move_to_end(key)
                 return kept[0]
-        shown = history if trial_id is None else of_trial(history, trial_id)
-        text = plots.draw(kind, shown, theme=theme, title=False).to_json().encode()
+        shown = [each if trial_id is None else of_trial(each, trial_id) for each in histories]
+        drawn = plots.draw(kind, shown if kind == "compare" else shown[0], theme=theme, title=False)
+        text = drawn.to_json().encode()
         with self._lock:
             before = self._kept.pop(key, None)
-            self._kept[key] = text, history
+            self._kept[key] = text, histories
             self._bytes += len(text) - (len(before[0]) if before else 0)
             while self._bytes > KEPT_BYTES and len(self._kept) > 1:
                 self._bytes -= len(self._kept.popitem(last=False)[1][0])
@@ -74,20 +80,39 @@ def of_trial(history: History, trial_id: int) -> History:
 
 async def figure(request: Request) -> Response:
     """One figure as JSON, or 304 where the browser has it; where there is nothing to show, why."""
-    theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
     kind, experiment_id = request.path_params["kind"], request.path_params["experiment_id"]
-    if kind not in plots.KINDS:
+    if kind not in plots.KINDS or kind == "compare":
         raise NotFound(f"there is no figure of the name {kind!r}")
     trial_id = whole_number(request.query_params.get("trial", ""))
 
-    def draw() -> bytes:
-        history = of(request).feeds.feed(experiment_id, session_of(request)).history.get()
+    def draw(session: SignIn, theme: Theme) -> bytes:
+        history = of(request).feeds.feed(experiment_id, session).history.get()
+        return _figures.draw(kind, (history,), theme, trial_id)
+
+    return await _drawn(request, draw)
+
+
+async def compared(request: Request) -> Response:
+    """The same of several experiments."""
+    numbers, _ = asked(request.query_params.getlist("experiments"))
+
+    def draw(session: SignIn, theme: Theme) -> bytes:
+        feeds = [of(request).feeds.feed(number, session) for number in numbers[:MOST]]
+        return _figures.draw("compare", tuple(feed.history.get() for feed in feeds), theme, None)
+
+    return await _drawn(request, draw)
+
+
+async def _drawn(request: Request, draw: Callable[[SignIn, Theme], bytes]) -> Response:
+    theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
+
+    def drawn() -> bytes:
         try:
-            return _figures.draw(kind, history, theme, trial_id)
+            return draw(session_of(request), theme)
         except plots.NothingToShow as error:
             return json.dumps({"nothing": str(error)}).encode()
 
-    text = await to_thread.run_sync(draw, limiter=_drawing)
+    text = await to_thread.run_sync(drawn, limiter=_drawing)
     tag = f'"{hashlib.sha256(text).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"etag": tag})

@@ -1,6 +1,7 @@
 // Draws the figures that the page around this frame hands in. The frame has no origin: it can reach nothing by itself.
 "use strict";
 const container = document.getElementById("figures");
+const narrow = 560;
 const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
 function say(message) { parent.postMessage(message, "*"); }
@@ -20,7 +21,9 @@ function section(kind, title, about) {
     line.textContent = about;
     part.append(line);
   }
-  part.append(plot);
+  const beside = document.createElement("p");
+  beside.className = "beside";
+  part.append(beside, plot);
   container.append(part);
   note(plot, "Loading …");
 }
@@ -38,6 +41,21 @@ function trialOf(event) {
   return Number(Array.isArray(given) ? given[0] : given);
 }
 
+// Where a window is narrow, what stands beside the legend stands above it, and two panels one above the other.
+function fit(plot, layout) {
+  if (innerWidth > narrow) return;
+  const beside = layout.annotations?.find((each) => each.name === "subtitle");
+  const line = plot.parentElement.querySelector("p.beside");
+  line.textContent = beside ? beside.text : "";
+  layout.annotations = layout.annotations?.filter((each) => each !== beside);
+  if (!layout.xaxis2?.domain) return;
+  layout.xaxis.domain = layout.xaxis2.domain = [0, 1];
+  layout.yaxis.domain = [0.59, 1];
+  layout.yaxis2.domain = [0, 0.41];
+  layout.yaxis2.showticklabels = true;
+  layout.height = 520;
+}
+
 async function draw(kind, text) {
   const plot = document.getElementById(`plot-${kind}`);
   const figure = JSON.parse(text);
@@ -51,6 +69,7 @@ async function draw(kind, text) {
   plot.classList.remove("nothing");
   // The card behind it shows through.
   Object.assign(figure.layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
+  fit(plot, figure.layout);
   if (figure.layout.height) plot.style.height = `${figure.layout.height}px`;
   await Plotly.react(plot, figure.data, figure.layout, config);
   if (!plot.dataset.drawn) {

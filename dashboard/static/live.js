@@ -16,14 +16,16 @@ function away(text) {
   line.hidden = !text;
 }
 
-// Opened details stay open, and whoever is at a link or in a field stays there.
+// Opened details stay open, what was chosen stays chosen, and whoever is at a link or in a field stays there.
 function replace(old, fresh) {
   const open = [...old.querySelectorAll("details")].map((each) => each.open);
+  const chosen = [...old.querySelectorAll("input[data-keep]:checked")].map((each) => each.id);
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
   const [left, top] = [old.scrollLeft, old.scrollTop];
   const part = document.importNode(fresh, true);
   prepare(part);
   part.querySelectorAll("details").forEach((each, index) => { each.open = open[index] ?? each.open; });
+  part.querySelectorAll("input[data-keep]").forEach((each) => { each.checked = chosen.includes(each.id); });
   old.replaceWith(part);
   part.scrollLeft = left;
   part.scrollTop = top;

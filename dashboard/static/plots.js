@@ -3,6 +3,7 @@ import { refresh } from "./live.js";
 
 const leastPause = 3000;
 const restFactor = 10;
+const heightOfOne = 463;
 const tags = new Map();
 let frame = null;
 let place = null;
@@ -62,7 +63,7 @@ function take(event) {
     waiting.forEach(say);
     waiting = [];
   }
-  if (kind === "height" && Number.isFinite(height)) frame.height = String(Math.min(20000, Math.max(100, height)));
+  if (kind === "height" && ready && Number.isFinite(height)) frame.height = String(Math.min(20000, Math.max(100, height)));
   if (kind === "open" && Number.isInteger(trial) && trial >= 0) location.href = `${place.dataset.trials}/${trial}`;
   if (kind === "drawn") {
     // What was read for the first figure, the page may show as well.
@@ -78,6 +79,8 @@ export function start() {
   frame.setAttribute("sandbox", "allow-scripts");
   frame.title = `Figures: ${wanted.map((each) => each.title).join(", ")}`;
   frame.className = "figures";
+  // About what it will need, so that what stands below does not jump away from under a click.
+  frame.height = String(heightOfOne * wanted.length);
   frame.src = "/frame";
   addEventListener("message", take);
   document.addEventListener("refreshed", update);

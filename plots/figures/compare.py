@@ -18,6 +18,8 @@ from .best import applies
 
 _MOST_RECORDS = 2000
 MOST = 12
+#: The part of what each has trained that counts as its beginning, whose results may be off the axis.
+_BEGINNING = 0.1
 
 
 def draw(histories: Sequence[History], style: Style) -> Any:
@@ -32,9 +34,10 @@ def draw(histories: Sequence[History], style: Style) -> Any:
     )
     longest = max(history.elapsed_s for history in shown)
     unit, size = time_unit(longest)
-    span = extent(np.array([record.value for history in shown for record in history.records]), first.sign)
-    for place, history in enumerate(shown):
-        for trace in _lines(history, place, size, style):
+    span = extent(np.array([value for history in shown for value in _later(history)]), first.sign)
+    # Each has the colour of its place, also before others have a result.
+    for place, history in enumerate(histories):
+        for trace in _lines(history, place, size, style) if history in shown else ():
             figure.add_trace(trace)
     trained = f"{' or '.join(sorted({plain(history.experiment.unit) for history in shown}))} trained by all trials"
     figure.update_layout(two_panels(value_axis(first, span), unit, trained))
@@ -57,8 +60,15 @@ def _told(histories: Sequence[History], shown: Sequence[History]) -> str:
     return f"no result yet: experiment {', '.join(missing)}" if missing else ""
 
 
+def _later(history: History) -> list[float]:
+    """What its axis has to show: not how it began, beside which what it came to would be flat."""
+    begun = _BEGINNING * max(history.experiment.resource_spent, history.records[-1].spent)
+    before = [record.value for record in history.records if record.spent <= begun]
+    return [*before[-1:], *(record.value for record in history.records if record.spent > begun)]
+
+
 def _lines(history: History, place: int, size: float, style: Style) -> list[Any]:
-    """Its steps in both panels, with its name at the end of the second."""
+    """Its steps in both panels, with a mark where it stands."""
     records = [history.records[at] for at in places(len(history.records), _MOST_RECORDS)]
     best, unit = records[-1], plain(history.experiment.unit)
     name = f"{plain(history.experiment.name, 24)} ({history.experiment.experiment_id})"
@@ -68,22 +78,16 @@ def _lines(history: History, place: int, size: float, style: Style) -> list[Any]
         for record in records
     ]
     spent = float(max(history.experiment.resource_spent, best.spent))
-    found = []
-    for x, end, axis in (
-        ([record.time_s / size for record in records], history.elapsed_s / size, ""),
-        ([float(record.spent) for record in records], spent, "2"),
-    ):
-        found.append(
-            style.scatter(0)(
-                x=[*x, max(end, x[-1])], y=[*(record.value for record in records), best.value],
-                mode="lines+text" if axis else "lines", hovertemplate="%{hovertext}<extra></extra>",
-                hovertext=[*texts, texts[-1]], legendgroup=str(place), showlegend=not axis,
-                name=f"{name}: {number(best.value)}", xaxis=f"x{axis}", yaxis=f"y{axis}",
-                line={"shape": "hv", "width": 2.6, "color": style.of_series(place),
-                      "dash": DASHES[place % len(DASHES)]},
-            )
-        )  # fmt: skip
-        found[-1].text = [*[""] * len(x), f"<b>{name}</b>"] if axis else None
-        found[-1].textposition = "top left" if history.sign > 0 else "bottom left"
-        found[-1].textfont = {"color": style.of_series(place), "size": 13}
-    return found
+    return [
+        style.scatter(0)(
+            x=[*x, max(end, x[-1])], y=[*(record.value for record in records), best.value], mode="lines+markers",
+            hovertemplate="%{hovertext}<extra></extra>", hovertext=[*texts, texts[-1]], legendgroup=str(place),
+            showlegend=not axis, name=f"{name}: {number(best.value)}", xaxis=f"x{axis}", yaxis=f"y{axis}",
+            line={"shape": "hv", "width": 2.6, "color": style.of_series(place), "dash": DASHES[place % len(DASHES)]},
+            marker={"size": 8, "opacity": [0] * len(x) + [1], "color": style.of_series(place)},
+        )
+        for x, end, axis in (
+            ([record.time_s / size for record in records], history.elapsed_s / size, ""),
+            ([float(record.spent) for record in records], spent, "2"),
+        )
+    ]  # fmt: skip
