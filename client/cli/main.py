@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trials": ("rungmaster.client.cli.commands.trials:command", "List the trials of an experiment."),
     "trial": ("rungmaster.client.cli.commands.trial:trial", "Show one trial, its assignments and checkpoints."),
     "metrics": ("rungmaster.client.cli.commands.trial:metrics", "List what a trial reported."),
+    "export": ("rungmaster.client.cli.commands.export:command", "Write trials or reports as CSV, JSON lines, Parquet."),
     "plot": ("rungmaster.client.cli.commands.plot:command", "Draw a figure of a search into a file."),
     "logs": ("rungmaster.client.cli.commands.logs:command", "Print what the training of a trial printed."),
     "checkpoint": (
@@ -54,7 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "checkpoint-save": ("rungmaster.worker.trial.shell:checkpoint_save", "Inside a trial: hand over a checkpoint."),
     "hparam": ("rungmaster.worker.trial.shell:hparam", "Inside a trial: print a hyperparameter."),
     "sampler": ("rungmaster.sampler.cli:command", "Install, list, add and try samplers that are programs."),
-    "db": ("rungmaster.master.cli.db:command", "Check, back up, restore, export or compact a database."),
+    "db": ("rungmaster.master.cli.db:command", "Check, back up, restore or compact a database."),
     "plan": ("rungmaster.master.cli.plan:command", "Show the brackets of a spec, and what they cost."),
     "simulate": ("rungmaster.master.cli.simulate:command", "Run a search in virtual time, without training."),
     "drive": ("rungmaster.master.cli.drive:command", "Answer searcher events, JSON lines in and out."),

@@ -12,21 +12,16 @@ from typing import Any, Literal
 from ...plots.errors import MissingExtra
 from ...proto.v1 import experiment_pb2
 from ...shared.errors import InvalidInput
-from ...shared.text.visible import json_text
 from ...shared.wire.model import TrialInfo
 from ..client import Client
+from ..tables.rows import METRIC, OF_TRIALS, as_kind, kind_of, trial_row
+from ..tables.trial_columns import HYPERPARAMETER
 
 Library = Literal["pandas", "polars"]
 LIBRARIES: tuple[Library, ...] = ("pandas", "polars")
 
 #: A `pandas.DataFrame` or a `polars.DataFrame`; both are extras, and not imported for their names.
 Frame = Any
-
-_OF_TRIALS = (
-    *("trial_id", "state", "metric", "metric_resource", "best_metric", "best_resource", "resource", "bracket_id"),
-    *("rung_id", "restarts", "origin", "parent", "start_resource", "create_time", "end_time"),
-)
-_PLAIN = (bool, int, float, str)
 
 
 def trials_frame(trials: Iterable[TrialInfo], library: Library | None = None) -> Frame:
@@ -35,10 +30,10 @@ def trials_frame(trials: Iterable[TrialInfo], library: Library | None = None) ->
     A hyperparameter that a trial does not have is missing there; lists, mappings and values of several types are JSON
     text. Raises MissingExtra where neither pandas nor polars is installed.
     """
-    rows = list(trials)
-    columns: dict[str, list[Any]] = {name: [_plain(getattr(trial, name)) for trial in rows] for name in _OF_TRIALS}
-    names = dict.fromkeys(name for trial in rows for name in trial.hparams)
-    columns |= {f"hparams.{name}": _of_one_type([trial.hparams.get(name) for trial in rows]) for name in names}
+    rows = list(map(trial_row, trials))
+    columns: dict[str, list[Any]] = {name: [row.fixed[place] for row in rows] for place, name in enumerate(OF_TRIALS)}
+    names = dict.fromkeys(name for row in rows for name in row.named)
+    columns |= {HYPERPARAMETER + name: _of_one_kind([row.named.get(name) for row in rows]) for name in names}
     return _frame(columns, library)
 
 
@@ -64,19 +59,12 @@ def curves_frame(client: Client, experiment_id: int, library: Library | None = N
             if answer.caught_up:
                 break
     columns = {"trial_id": trial_id, "resource": resource, "time": [datetime.fromtimestamp(at, UTC) for at in time]}
-    return _frame(columns | {f"metrics.{name}": metrics[name] for name in sorted(metrics)}, library)
+    return _frame(columns | {METRIC + name: metrics[name] for name in sorted(metrics)}, library)
 
 
-def _plain(value: Any) -> Any:
-    return value.value if hasattr(value, "value") else value
-
-
-def _of_one_type(values: Sequence[Any]) -> list[Any]:
-    """Values as they are where all are of one plain type, with whole numbers as such among floats; else JSON text."""
-    types = {type(value) for value in values if value is not None}
-    if types <= {int, float} or (len(types) == 1 and types <= set(_PLAIN)):
-        return [float(value) if types == {int, float} and value is not None else value for value in values]
-    return [None if value is None else json_text(value) for value in values]
+def _of_one_kind(values: Sequence[Any]) -> list[Any]:
+    kind = kind_of(map(type, values))
+    return [as_kind(value, kind) for value in values]
 
 
 def _frame(columns: dict[str, list[Any]], library: Library | None) -> Frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -31,6 +31,9 @@ def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[s
 
 
 def _csv_cell(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        # As pandas, Polars and DuckDB all read them.
+        return "NaN" if math.isnan(value) else str(value)
     plain = json_value(value)
     if isinstance(plain, bool | list | dict):
         return json_text(plain)
@@ -39,9 +42,9 @@ def _csv_cell(value: Any) -> Any:
     return plain
 
 
-def json_line(names: Sequence[str], row: Sequence[Any]) -> str:
-    """A row as one JSON object; what is missing is left out."""
-    return json_text({name: json_value(value) for name, value in zip(names, row, strict=True) if value is not None})
+def json_object(values: Mapping[str, Any]) -> str:
+    """Values as one JSON object in one line."""
+    return json_text({name: json_value(value) for name, value in values.items()})
 
 
 def json_value(value: Any) -> Any:

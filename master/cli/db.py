@@ -1,4 +1,4 @@
-"""`rungmaster db`: checks, backs up, restores, exports, sweeps and compacts a master's database."""
+"""`rungmaster db`: checks, backs up, restores, sweeps and compacts a master's database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _database = click.option(
 
 @click.group("db")
 def command() -> None:
-    """Check, back up, restore, export, sweep or compact a master's database."""
+    """Check, back up, restore, sweep or compact a master's database."""
 
 
 @command.command()
@@ -180,24 +180,3 @@ def compact(database: str) -> None:
 
     before, after = compact_database(database)
     say(f"{_shown(database)} has {after:,} bytes now, {before - after:,} less")
-
-
-@command.command()
-@_database
-@click.argument("experiment", type=click.IntRange(min=1))
-@click.argument("target", metavar="FILE.parquet", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--trials", is_flag=True, help="Its trials with their hyperparameters, instead of its reports.")
-@click.option("--force", is_flag=True, help="Replace the file where there is one.")
-def export(database: str, experiment: int, target: Path, trials: bool, force: bool) -> None:
-    """Write the reports of EXPERIMENT (its id) to a Parquet file, while its master runs or without one.
-
-    One row a report, with a column metric_NAME for each metric; with --trials one row a trial, with a column
-    hparam_NAME for each hyperparameter. The file appears when it is whole.
-    """
-    from ..maintenance.export import export as export_experiment
-
-    exported = export_experiment(database, experiment, target, trials=trials, replace=force)
-    what = "trials" if trials else "reports"
-    say(f"{exported.rows:,} {what} of experiment {experiment} are in {target} ({target.stat().st_size:,} bytes)")
-    if exported.dropped:
-        say(f"{exported.dropped:,} more had been dropped when it was thinned")

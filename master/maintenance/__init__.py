@@ -1,1 +1,1 @@
-"""What operators do to a database: check, compact, export, restore, sweep."""
+"""What operators do to a database: check, compact, restore, sweep."""

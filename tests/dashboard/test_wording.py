@@ -120,7 +120,7 @@ def test_the_csv_has_all_digits_and_no_formulas() -> None:
     rows = csv_rows([column.name for column in columns], [[column.value(trial) for column in columns]])
     assert list(rows) == [
         "trial,hparams.width,hparams.rate,created,ended,metric,best\r\n",
-        "2,'=1+1,0.3333333333333333,2026-11-24T12:00:00Z,,Infinity,NaN\r\n",
+        "2,'=1+1,0.3333333333333333,2026-11-24T12:00:00Z,,inf,NaN\r\n",
     ]
 
 

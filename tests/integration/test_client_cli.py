@@ -339,7 +339,7 @@ def test_trials_as_csv_and_json_lines_have_the_columns_that_were_asked_for(
     assert printed(capsys, *some, "--format", "csv").splitlines() == [
         "trial,best,width,hparams.rate",
         "0,1.0,16,0.5",
-        "1,Infinity,'=1+1,",
+        "1,inf,'=1+1,",
     ]
     assert [json.loads(line) for line in printed(capsys, *some, "--format", "jsonl").splitlines()] == [
         {"trial": 0, "best": 1.0, "width": 16, "hparams.rate": 0.5},

@@ -242,7 +242,7 @@ def thin(experiment: int, keep_every: int | None, client: Client, as_json: bool)
     """Drop most reports of an experiment that has ended. There is no way back.
 
     Those stay that decided at a rung, each trial's best and its last. The master does it in the background; `status`
-    shows how far it is. To keep them all elsewhere first: rungmaster db export.
+    shows how far it is. To keep them all elsewhere first: rungmaster export --what reports.
     """
     request = experiment_pb2.ThinExperimentRequest(experiment_id=experiment, keep_every=keep_every)
     _change(client, request, as_json, lambda value: [f"is {value.state}", *text.thinned_lines(value)])

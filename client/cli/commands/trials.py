@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from ....proto.v1 import experiment_pb2
-from ....shared.text.printing import say_lines, say_part
+from ....shared.text.printing import say_lines
 from ....shared.wire.convert import from_message
 from ....shared.wire.model import TrialInfo, TrialOrder, TrialState
 from ...client import Client
 from ...requests import PAGE_SIZE, list_trials
-from ...tables.cells import csv_rows, json_line
+from ...tables.cells import csv_rows, json_object
 from ...tables.conditions import Condition, parse_conditions
 from ...tables.trial_columns import TrialColumn, column_named, columns_of
 from .. import text
@@ -110,13 +110,16 @@ def _chosen(columns: dict[str, TrialColumn], names: Sequence[str]) -> list[Trial
 
 
 def _print(columns: Sequence[TrialColumn], trials: Iterable[TrialInfo], form: str) -> None:
+    if form == "jsonl":
+        say_lines(
+            json_object({each.name: each.value(trial) for each in columns if each.has(trial)}) for trial in trials
+        )
+        return
     names = [column.name for column in columns]
     rows = ([column.value(trial) if column.has(trial) else None for column in columns] for trial in trials)
     if form == "csv":
-        for row in csv_rows(names, rows):
-            say_part(row)
-    elif form == "jsonl":
-        say_lines(json_line(names, row) for row in rows)
+        # A line each, so that no text in it can look like another.
+        say_lines(row.removesuffix("\r\n") for row in csv_rows(names, rows))
     else:
         shown = ([_cell(value) for value in row] for row in rows)
         left = frozenset(place for place, column in enumerate(columns) if not column.numeric)

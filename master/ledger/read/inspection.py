@@ -1,13 +1,12 @@
-"""Everything of a database, read in one snapshot, for `rungmaster db check` and `db export`."""
+"""Everything of a database, read in one snapshot, for `rungmaster db check`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Table, and_, func, select, text, tuple_
+from sqlalchemy import Connection, Table, and_, func, select, text
 
 from ....shared.errors import DatabaseError, NotFound
 from ...experiment.changes import (
@@ -15,7 +14,6 @@ from ...experiment.changes import (
     CheckpointRow,
     ExperimentRow,
     LeaseRow,
-    ReportRow,
     RungResultRow,
     RungRow,
     ThinningRow,
@@ -23,13 +21,12 @@ from ...experiment.changes import (
 )
 from ...experiment.checking.audit import Contents, Rows
 from ...experiment.checking.replay import Entry
-from ..engine import parse_database, read_in_order, reading_engine, transaction
+from ..engine import parse_database, reading_engine, transaction
 from ..schema import tables
 from ..schema.revisions import check_current
 from ..schema.tables import columns_of
 from .recovery import rows_of
 
-Row = TypeVar("Row", ReportRow, TrialRow)
 #: Seconds that one query may take.
 QUERY_TIMEOUT_S = 600.0
 _OF_EXPERIMENTS = (
@@ -109,20 +106,6 @@ class Inspection:
         if row is None:
             raise NotFound(f"there is no experiment {experiment_id}", experiment_id=experiment_id)
         return ExperimentRow(*row)
-
-    def pages(self, row_type: type[Row], experiment_id: int, size: int) -> Iterator[list[Row]]:
-        """An experiment's reports or trials in the order of their keys, at most `size` at a time."""
-        read_in_order(self._connection)
-        table = {ReportRow: tables.reports, TrialRow: tables.trials}[row_type]
-        keys = list(table.primary_key)[1:]
-        columns = columns_of(table, row_type)
-        statement = select(*columns).where(table.c.experiment_id == experiment_id).order_by(*keys).limit(size)
-        read_key, page = attrgetter(*(key.name for key in keys)), self._connection.execute(statement).all()
-        while page:
-            yield [row_type(*row) for row in page]
-            last = read_key(page[-1])
-            after = tuple_(*keys) > tuple_(*(last if len(keys) > 1 else (last,)))
-            page = self._connection.execute(statement.where(after)).all() if len(page) == size else []
 
     def rows(self, experiment_id: int) -> Rows:
         """Every row of an experiment."""
