@@ -127,6 +127,24 @@ class MasterConnection:
                 attempts = Attempts(self)
             attempts.failed(address, failure)
 
+    def curves(self, request: experiment_pb2.ReadCurvesRequest) -> list[experiment_pb2.ReadCurvesResponse]:
+        """All answers to ReadCurves, the last one with its `end`. A stream that breaks is begun anew.
+
+        Raises Unavailable once nothing has arrived for `timeout_s` seconds of trying, and what else `call` raises.
+        """
+        attempts = Attempts(self)
+        while True:
+            address, failure, answers = self.address, None, []
+            try:
+                for answer in _open(self._channel(address), request):
+                    attempts = Attempts(self)
+                    answers.append(answer)
+                if answers and answers[-1].HasField("end"):
+                    return answers
+            except (grpc.RpcError, NotAnnounced) as error:
+                failure = error
+            attempts.failed(address, failure)
+
     def turn(self, address: str) -> None:
         """Goes on to the next address, unless another thread has gone on from this one already."""
         with self._lock:

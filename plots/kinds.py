@@ -25,6 +25,8 @@ class Kind:
     name: str
     title: str
     about: str
+    #: Whether it is made of the journal, which is not read for the others.
+    of_journal: bool = False
 
     @property
     def _module(self) -> ModuleType:
@@ -57,9 +59,14 @@ KINDS = {
             "importance", "Importance of hyperparameters", "how much each matters for the result, and how sure that is"
         ),
         Kind("slices", "Each hyperparameter against the result", "a panel for each hyperparameter"),
-        Kind("timeline", "Workers and slots", "who trained what, who was idle, what was lost"),
-        Kind("lineage", "Lineage of the population", "who went on from whose checkpoint (pbt)"),
-        Kind("schedules", "Schedules of hyperparameters", "with which values each model was trained (pbt)"),
+        Kind("timeline", "Workers and slots", "who trained what, who was idle, what was lost", of_journal=True),
+        Kind("lineage", "Lineage of the population", "who went on from whose checkpoint (pbt)", of_journal=True),
+        Kind(
+            "schedules",
+            "Schedules of hyperparameters",
+            "with which values each model was trained (pbt)",
+            of_journal=True,
+        ),
         Kind("compare", "Best result so far", "several experiments, over time and over the resource that each spent"),
     )
 }

@@ -49,11 +49,12 @@ class Explored:
 
         return curves_frame(self._source, self._number, library)
 
-    def history(self, *, metric: str | None = None) -> History:
-        """What figures are made of, as it is now; `metric`: whose curves, by default the searcher's."""
+    def history(self, *, metric: str | None = None, journal: bool = True) -> History:
+        """What figures are made of, as it is now; `metric`: whose curves, by default the searcher's; without `journal`
+        it has no events."""
         from ..history import load
 
-        return load(self._source, self._number, metric=metric)
+        return load(self._source, self._number, metric=metric, journal=journal)
 
     @property
     def plot(self) -> Plots:
@@ -68,9 +69,9 @@ class Plots:
         self._explored = explored
 
     def _draw(self, kind: str, metric: str | None, options: Any) -> Figure:
-        from ...plots.kinds import draw
+        from ...plots.kinds import KINDS, draw
 
-        return draw(kind, self._explored.history(metric=metric), **options)
+        return draw(kind, self._explored.history(metric=metric, journal=KINDS[kind].of_journal), **options)
 
     def curves(self, *, metric: str | None = None, **options: Unpack[StyleOptions]) -> Figure:
         """Learning curves, coloured by what became of each trial, with the rungs marked."""

@@ -23,15 +23,17 @@ class FeedHistory:
         self._loader = HistoryLoader(self._client, experiment_id)
         self._lock = threading.Lock()
         self._history: History | None = None
+        self._with_journal = False
         self._next_at = 0.0
 
-    def get(self) -> History:
-        """As it is now, or was a moment ago. Raises what the calls of its client raise."""
+    def get(self, *, journal: bool) -> History:
+        """As it is now, or was a moment ago; `journal`: with its events. Raises what the calls of its client raise."""
         with self._lock:
             began = time.monotonic()
-            history = self._history
-            if history is None or began >= self._next_at:
-                history = self._history = self._loader.update()
+            history, self._with_journal = self._history, self._with_journal or journal
+            lacks = self._with_journal and history is not None and not history.events
+            if history is None or lacks or began >= self._next_at:
+                history = self._history = self._loader.update(journal=self._with_journal)
                 self._next_at = time.monotonic() + max(1.0, REST * (time.monotonic() - began))
             return history
 

@@ -86,7 +86,9 @@ async def figure(request: Request) -> Response:
     trial_id = whole_number(request.query_params.get("trial", ""))
 
     def draw(session: SignIn, theme: Theme) -> bytes:
-        history = of(request).feeds.feed(experiment_id, session).history.get()
+        # The page of a trial tells what was decided about it as well.
+        journal = plots.KINDS[kind].of_journal or trial_id is not None
+        history = of(request).feeds.feed(experiment_id, session).history.get(journal=journal)
         return _figures.draw(kind, (history,), theme, trial_id)
 
     return await _drawn(request, draw)
@@ -98,7 +100,7 @@ async def compared(request: Request) -> Response:
 
     def draw(session: SignIn, theme: Theme) -> bytes:
         feeds = [of(request).feeds.feed(number, session) for number in numbers[:MOST]]
-        return _figures.draw("compare", tuple(feed.history.get() for feed in feeds), theme, None)
+        return _figures.draw("compare", tuple(feed.history.get(journal=False) for feed in feeds), theme, None)
 
     return await _drawn(request, draw)
 

@@ -22,9 +22,9 @@ from .limits.refusals import RefusalLog
 log = logging.getLogger(__name__)
 
 #: Calls at once, each kind in a lane of its own, so that no flood of one kind takes the place of another.
-LANES = {"sessions": 20_000, "watches": 1_000, "logs": 200, "calls": 500}
+LANES = {"sessions": 20_000, "watches": 1_000, "curves": 64, "logs": 200, "calls": 500}
 #: What one caller may have of a lane. Workers share their sessions: many have one token.
-SHARES = {"watches": 200, "logs": 20, "calls": 100}
+SHARES = {"watches": 200, "curves": 16, "logs": 20, "calls": 100}
 
 
 async def abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
@@ -43,7 +43,10 @@ T = TypeVar("T")
 #: Methods whose requests may be as large as any message.
 _LARGE_REQUESTS = frozenset({"/rungmaster.v1.ExperimentService/CreateExperiment"})
 #: Streams of answers that are no watches.
-_STREAM_LANES = {"/rungmaster.v1.ExperimentService/ReadTrialLog": "logs"}
+_STREAM_LANES = {
+    "/rungmaster.v1.ExperimentService/ReadCurves": "curves",
+    "/rungmaster.v1.ExperimentService/ReadTrialLog": "logs",
+}
 
 
 class Lane:

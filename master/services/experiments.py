@@ -37,6 +37,7 @@ from ..ledger.read.queries.acts import ActFilter
 from ..ledger.read.reader import Reader
 from .bundles import check_count, check_text, seconds_of
 from .callers import actor_of, caller_name, caller_role, write_in_time
+from .curves import CurveReads
 from .extending import Executor, extend
 from .logs.relay import LogRelay
 from .logs.trial_logs import LogQuestion, TrialLogs
@@ -71,6 +72,7 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
         watches = Watches(self._read)
         self._journals = Journals(reader, writer.broadcast, watches)
         self._reports = ReportStreams(reader, writer.broadcast, watches)
+        self._curves = CurveReads(reader, watches)
         self._logs = TrialLogs(reader, self._read, writer.broadcast, relay)
 
     async def _read(self, query: Callable[[], T]) -> T:
@@ -293,6 +295,12 @@ class ExperimentServicer(experiment_pb2_grpc.ExperimentServiceServicer):
     async def WatchReports(self, request: pb.WatchReportsRequest, context: Context) -> None:  # noqa: N802
         """See the .proto."""
         await self._pass_on(self._reports, request.experiment_id, ReportPosition.parse(request.after), context)
+
+    async def ReadCurves(self, request: pb.ReadCurvesRequest, context: Context) -> None:  # noqa: N802
+        """See the .proto."""
+        async with contextlib.aclosing(self._curves.answers(request)) as answers:
+            async for answer in answers:
+                await write_in_time(context, answer)
 
     async def ReadTrialLog(self, request: pb.ReadTrialLogRequest, context: Context) -> None:  # noqa: N802
         """See the .proto."""

@@ -20,6 +20,7 @@ from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast, Watcher
 from ..ledger.read.queries.experiments import ExperimentStatus
 from ..ledger.read.reader import Reader
+from .rests import Look
 
 #: Events or reports in one message of a watch.
 WATCH_PAGE = 500
@@ -27,14 +28,13 @@ WATCH_PAGE = 500
 FULL_MESSAGE = 1024 * 1024
 #: Seconds between two looks of a watch at what it follows, at least and at most.
 WATCH_PACE_S, WATCH_PATIENCE_S = 0.1, 2.0
-#: A look at the database is followed by a rest of so many times what it took.
-REST = 2.0
 #: What all watches together are sent in a second: messages and bytes.
 MESSAGES, BYTES = 2_000, 32_000_000
 #: Bytes of pages that are kept for those who come after.
 KEPT = 16 * 1024 * 1024
 
 P = TypeVar("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Watches:
     """What all watches of one master share: they look at the database one after the other, with rests between, and
     what they are sent goes out at one rate. Used from the event loop only."""
 
-    def __init__(self, read: Callable[[Callable[[], StreamPage[Any]]], Awaitable[StreamPage[Any]]]) -> None:
+    def __init__(self, read: Callable[[Callable[[], Any]], Awaitable[Any]]) -> None:
         """`read` has a query answered in a thread."""
         self._read = read
         self._turn = asyncio.Lock()
@@ -80,16 +80,21 @@ class Watches:
         for key in [key for key in self._pages if key[:2] == (streams, number)]:
             self._bytes -= self._pages.pop(key).size
 
-    async def read(self, streams: Streams[P], number: int, after: P, begin: Callable[[], None]) -> StreamPage[P]:
-        """Looks at the database; `begin` is called just before."""
+    async def look(self, query: Callable[[], T], begin: Callable[[], None] | None = None) -> T:
+        """What a query gives, once it is its turn; `begin` is called just before."""
         await self._turn.acquire()
-        began = time.monotonic()
-        try:
+        if begin is not None:
             begin()
-            page = await self._read(lambda: streams.page(number, after))
-        finally:
-            rest = REST * (time.monotonic() - began)
-            asyncio.get_running_loop().call_later(rest, self._turn.release)
+        look, loop = Look(), asyncio.get_running_loop()
+        reading = asyncio.ensure_future(self._read(lambda: look.run(query)))
+        # Whoever asked may be gone before the answer: the turn lasts as long as the look.
+        reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        reading.add_done_callback(lambda _: loop.call_later(look.rest_s, self._turn.release))
+        return await asyncio.shield(reading)
+
+    async def read(self, streams: Streams[P], number: int, after: P, begin: Callable[[], None]) -> StreamPage[P]:
+        """A page of a stream from the database."""
+        page = await self.look(lambda: streams.page(number, after), begin)
         self._keep((streams, number, after), page)
         return page
 

@@ -596,6 +596,64 @@ class WatchReportsResponse(_message.Message):
     caught_up: bool
     def __init__(self, reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ..., state: _Optional[_Union[ExperimentState, str]] = ..., ending: _Optional[bool] = ..., position: _Optional[str] = ..., caught_up: _Optional[bool] = ...) -> None: ...
 
+class ReadCurvesRequest(_message.Message):
+    __slots__ = ("experiment_id", "metric", "points")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: int
+    metric: str
+    points: int
+    def __init__(self, experiment_id: _Optional[int] = ..., metric: _Optional[str] = ..., points: _Optional[int] = ...) -> None: ...
+
+class ReadCurvesResponse(_message.Message):
+    __slots__ = ("curves", "records", "end")
+    CURVES_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    curves: _containers.RepeatedCompositeFieldContainer[Curve]
+    records: _containers.RepeatedCompositeFieldContainer[ResultRecord]
+    end: CurvesEnd
+    def __init__(self, curves: _Optional[_Iterable[_Union[Curve, _Mapping]]] = ..., records: _Optional[_Iterable[_Union[ResultRecord, _Mapping]]] = ..., end: _Optional[_Union[CurvesEnd, _Mapping]] = ...) -> None: ...
+
+class Curve(_message.Message):
+    __slots__ = ("trial_id", "furthest", "resources", "values", "times_us")
+    TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    FURTHEST_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    trial_id: int
+    furthest: int
+    resources: _containers.RepeatedScalarFieldContainer[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    times_us: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, trial_id: _Optional[int] = ..., furthest: _Optional[int] = ..., resources: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., times_us: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class CurvesEnd(_message.Message):
+    __slots__ = ("metrics", "spent", "position")
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    metrics: _containers.RepeatedScalarFieldContainer[str]
+    spent: int
+    position: str
+    def __init__(self, metrics: _Optional[_Iterable[str]] = ..., spent: _Optional[int] = ..., position: _Optional[str] = ...) -> None: ...
+
+class ResultRecord(_message.Message):
+    __slots__ = ("trial_id", "resource", "value", "time_us", "spent")
+    TRIAL_ID_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    TIME_US_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    trial_id: int
+    resource: int
+    value: float
+    time_us: int
+    spent: int
+    def __init__(self, trial_id: _Optional[int] = ..., resource: _Optional[int] = ..., value: _Optional[float] = ..., time_us: _Optional[int] = ..., spent: _Optional[int] = ...) -> None: ...
+
 class ListActsRequest(_message.Message):
     __slots__ = ("experiment_id", "who", "since_time", "oldest_first", "page_size", "page_token")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]

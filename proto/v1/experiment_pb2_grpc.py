@@ -113,6 +113,11 @@ class ExperimentServiceStub:
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.SerializeToString,
                 response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.FromString,
                 _registered_method=True)
+        self.ReadCurves = channel.unary_stream(
+                '/rungmaster.v1.ExperimentService/ReadCurves',
+                request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadCurvesRequest.SerializeToString,
+                response_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadCurvesResponse.FromString,
+                _registered_method=True)
         self.ListActs = channel.unary_unary(
                 '/rungmaster.v1.ExperimentService/ListActs',
                 request_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ListActsRequest.SerializeToString,
@@ -244,6 +249,14 @@ class ExperimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadCurves(self, request, context):
+        """The curves of one metric as figures show them, thinned by the master: trial by trial, all that was stored when the
+        call began, and from where WatchReports goes on. The stream ends by itself; one that breaks is begun anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListActs(self, request, context):
         """What people did, to any experiment and any worker: who, when and from where, a page at a time. It stays when the
         experiment is deleted. Refused calls, and those that changed nothing, are not in it.
@@ -338,6 +351,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.WatchReports,
                     request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.FromString,
                     response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.SerializeToString,
+            ),
+            'ReadCurves': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadCurves,
+                    request_deserializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadCurvesRequest.FromString,
+                    response_serializer=rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadCurvesResponse.SerializeToString,
             ),
             'ListActs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListActs,
@@ -759,6 +777,33 @@ class ExperimentService:
             '/rungmaster.v1.ExperimentService/WatchReports',
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsRequest.SerializeToString,
             rungmaster_dot_proto_dot_v1_dot_experiment__pb2.WatchReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadCurves(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rungmaster.v1.ExperimentService/ReadCurves',
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadCurvesRequest.SerializeToString,
+            rungmaster_dot_proto_dot_v1_dot_experiment__pb2.ReadCurvesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,7 +17,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from rungmaster.client import Client
+from rungmaster.client.history import HistoryLoader, load
 from rungmaster.master.ledger.ledger import COMMITS_OF_A_TERM
+from rungmaster.plots.history import History
 from rungmaster.shared.wire.model import ExperimentState, TrialState
 
 MakeCluster = Callable[..., Cluster]
@@ -102,12 +104,14 @@ def test_killing_the_master_loses_nothing_and_the_search_goes_on_by_itself(
         )
         experiment_id = client.submit(spec).experiment_id
         watched = in_thread(lambda: list(client.watch_reports(experiment_id)))
+        loader = HistoryLoader(client, experiment_id)
         for kills in range(1, 4):
             wait_for("progress", lambda least=kills * 12: client.get(experiment_id).resource_spent >= least)
             seen = reports_of(client, experiment_id)
             master.kill()
             master = cluster.master()
             assert seen <= reports_of(client, experiment_id)
+            loader.update()
         client.wait(experiment_id)
         assert_whole(client, experiment_id)
         assert set(reports_of(client, experiment_id).values()) == {1}
@@ -118,6 +122,21 @@ def test_killing_the_master_loses_nothing_and_the_search_goes_on_by_itself(
         assert len({one.commit_id // COMMITS_OF_A_TERM for one in streamed}) > 1, "of several masters"
         for after in range(0, len(streamed), 10):
             assert list(client.watch_reports(experiment_id, after=streamed[after].position)) == streamed[after + 1 :]
+        assert_same_history(loader.update(), load(client, experiment_id))
+
+
+def assert_same_history(followed: History, read_at_the_end: History) -> None:
+    """What was followed, over the deaths of masters, is what somebody sees who comes afterwards."""
+    assert [(one.spent, one.trial_id, one.resource, one.value) for one in followed.records] == [
+        (one.spent, one.trial_id, one.resource, one.value) for one in read_at_the_end.records
+    ]
+    assert followed.events == read_at_the_end.events
+    assert followed.curves.keys() == read_at_the_end.curves.keys()
+    for trial_id, curve in followed.curves.items():
+        other = read_at_the_end.curves[trial_id]
+        assert curve.resource.tolist() == other.resource.tolist()
+        assert curve.value.tolist() == other.value.tolist()
+        assert curve.time_s.tolist() == pytest.approx(other.time_s.tolist(), abs=2e-6)
 
 
 def test_trials_of_a_killed_worker_go_on_elsewhere_from_their_checkpoints(

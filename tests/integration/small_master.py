@@ -97,6 +97,8 @@ class SmallMaster(
         self.events_per_stream = 1000
         self.reports: list[model.Report] = []
         self.faults: list[grpc.StatusCode | status_pb2.Status] = []
+        #: With which the next reads of curves break in the middle; None: without a word.
+        self.curve_faults: list[grpc.StatusCode | None] = []
         self.lost_answers = 0
         self.delay = 0.0
         self.calls: Counter[str] = Counter()
@@ -247,6 +249,16 @@ class SmallMaster(
             if state.ended and not found:
                 return
             time.sleep(0.01)
+
+    def ReadCurves(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        self._begin("curves", context)
+        yield experiment_pb2.ReadCurvesResponse(curves=[experiment_pb2.Curve(trial_id=1)])
+        if self.curve_faults:
+            fault = self.curve_faults.pop(0)
+            if fault is None:
+                return
+            _abort(context, fault)
+        yield experiment_pb2.ReadCurvesResponse(end=experiment_pb2.CurvesEnd(position="1.2.3.4"))
 
     def ListWorkers(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._begin("workers", context)

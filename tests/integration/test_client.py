@@ -278,6 +278,19 @@ def test_reports_are_watched_from_any_of_them_on(client: Client, master: SmallMa
         assert list(client.watch_reports(1, after=str(one.position))) == master.reports[number:]
 
 
+def test_curves_whose_stream_breaks_are_read_anew_and_none_of_them_counts_twice(
+    client: Client, master: SmallMaster
+) -> None:
+    master.curve_faults = [grpc.StatusCode.UNAVAILABLE, None, grpc.StatusCode.RESOURCE_EXHAUSTED]
+    request = experiment_pb2.ReadCurvesRequest(experiment_id=1)
+    with pytest.raises(RungmasterError, match="RESOURCE_EXHAUSTED"):
+        client.connection.curves(request)
+    assert master.calls["curves"] == 3, "one broke, one ended before its end, and one was refused"
+    first, last = client.connection.curves(request)
+    assert [curve.trial_id for curve in first.curves] == [1]
+    assert last.end.position == "1.2.3.4"
+
+
 def test_a_request_is_as_it_was_after_its_pages_or_its_stream_were_read(client: Client, master: SmallMaster) -> None:
     master.experiments[1] = experiment(1, ExperimentState.COMPLETED)
     master.events = [event(1), event(2)]

@@ -33,6 +33,7 @@ LOOK = [
     "ReadTrialLog",
     "WatchExperiment",
     "WatchReports",
+    "ReadCurves",
     "ListActs",
     "ListWorkers",
     "GetMasterInfo",

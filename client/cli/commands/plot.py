@@ -48,7 +48,7 @@ def command(
     path = out or Path(f"{kind}.html")
     check_file(path)
     chosen = experiments or (choose(client, None),)
-    histories = [load(client, experiment, metric=metric) for experiment in chosen]
+    histories = [load(client, experiment, metric=metric, journal=KINDS[kind].of_journal) for experiment in chosen]
     for history in histories:
         if metric is not None and metric not in history.metrics:
             known = ", ".join(history.metrics) or "none yet"

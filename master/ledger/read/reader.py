@@ -36,6 +36,7 @@ from ..leadership.mastership import MastershipHolder, read_owner
 from . import recovery, retention
 from .paging import parse_page
 from .queries import acts as act_queries
+from .queries import curves as curve_queries
 from .queries import experiments as experiment_queries
 from .queries import lineage as lineage_queries
 from .queries import logs as log_queries
@@ -204,6 +205,23 @@ class Reader:
         with self._snapshot() as connection:
             status = experiment_queries.get_status(connection, experiment_id)
             return report_queries.reports_after(connection, experiment_id, after, limit), status
+
+    def curves_source(self, experiment_id: int) -> curve_queries.CurvesSource:
+        """What has to be known to make curves of an experiment's reports. Raises NotFound."""
+        with self._snapshot() as connection:
+            return curve_queries.curves_source(connection, experiment_id)
+
+    def metric_page(
+        self, part: curve_queries.ReportsPart, metric: str, create_time: float
+    ) -> curve_queries.MetricPage | None:
+        """Reports of an experiment as columns, with one metric; None where there are no more. Raises NotFound."""
+        with self._snapshot() as connection:
+            return curve_queries.metric_page(connection, part, metric, create_time)
+
+    def training_page(self, part: curve_queries.ReportsPart) -> curve_queries.TrainingPage | None:
+        """The same without what they measured."""
+        with self._snapshot() as connection:
+            return curve_queries.training_page(connection, part)
 
     def open_thinnings(self) -> list[ThinningRow]:
         """Those that have not ended, longest waiting first."""

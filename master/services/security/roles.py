@@ -54,6 +54,7 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "ListMetrics": READ,
         "WatchExperiment": READ,
         "WatchReports": READ,
+        "ReadCurves": READ,
         "ListActs": READ,
         "ReadTrialLog": READ,
     },
