@@ -11,7 +11,7 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from operator import is_
@@ -30,13 +30,16 @@ from ...shared.errors import NotFound
 from ..dashboard import of, session_of, whole_number
 from ..rendering import page
 from ..security.headers import FRAME_POLICY
-from ..security.sessions import SignIn
 from .comparing import asked
 
 DRAWN_AT_ONCE = 4
 """Figures that are drawn at the same time; more wait, and keep no thread that pages need."""
 
 KEPT_BYTES = 32 * 2**20
+
+BEHIND = "x-behind"
+"""The header that says whether a figure is to be asked for again, since more has happened than it shows."""
+
 _YEAR = "public, max-age=31536000, immutable"
 _drawing = CapacityLimiter(DRAWN_AT_ONCE)
 
@@ -85,40 +88,47 @@ async def figure(request: Request) -> Response:
         raise NotFound(f"there is no figure of the name {kind!r}")
     trial_id = whole_number(request.query_params.get("trial", ""))
 
-    def draw(session: SignIn, theme: Theme) -> bytes:
-        # The page of a trial tells what was decided about it as well.
-        journal = plots.KINDS[kind].of_journal or trial_id is not None
-        history = of(request).feeds.feed(experiment_id, session).history.get(journal=journal)
-        return _figures.draw(kind, (history,), theme, trial_id)
+    def draw(histories: tuple[History, ...], theme: Theme) -> bytes:
+        return _figures.draw(kind, histories, theme, trial_id)
 
-    return await _drawn(request, draw)
+    # The page of a trial tells what was decided about it as well.
+    return await _drawn(request, [experiment_id], draw, plots.KINDS[kind].of_journal or trial_id is not None)
 
 
 async def compared(request: Request) -> Response:
     """The same of several experiments."""
     numbers, _ = asked(request.query_params.getlist("experiments"))
 
-    def draw(session: SignIn, theme: Theme) -> bytes:
-        feeds = [of(request).feeds.feed(number, session) for number in numbers[:MOST]]
-        return _figures.draw("compare", tuple(feed.history.get(journal=False) for feed in feeds), theme, None)
+    def draw(histories: tuple[History, ...], theme: Theme) -> bytes:
+        return _figures.draw("compare", histories, theme, None)
 
-    return await _drawn(request, draw)
+    return await _drawn(request, numbers[:MOST], draw, False)
 
 
-async def _drawn(request: Request, draw: Callable[[SignIn, Theme], bytes]) -> Response:
+async def _drawn(
+    request: Request, numbers: Sequence[int], draw: Callable[[tuple[History, ...], Theme], bytes], journal: bool
+) -> Response:
+    """The figure that `draw` makes of the experiments of these numbers, with their journals where it shows them."""
     theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
 
-    def drawn() -> bytes:
+    def drawn() -> tuple[bytes, bool]:
+        session = session_of(request)
+        feeds = [of(request).feeds.feed(number, session) for number in numbers]
+        # What is drawn from is read with rests, so the page may know of more already.
+        known = [feed.picture.experiment.last_event_id for feed in feeds]
+        histories = tuple(feed.history.get(journal=journal) for feed in feeds)
+        behind = any(each.experiment.last_event_id < event for each, event in zip(histories, known, strict=True))
         try:
-            return draw(session_of(request), theme)
+            return draw(histories, theme), behind
         except plots.NothingToShow as error:
-            return json.dumps({"nothing": str(error)}).encode()
+            return json.dumps({"nothing": str(error)}).encode(), behind
 
-    text = await to_thread.run_sync(drawn, limiter=_drawing)
+    text, behind = await to_thread.run_sync(drawn, limiter=_drawing)
     tag = f'"{hashlib.sha256(text).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "no-cache", BEHIND: "yes" if behind else "no"}
     if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={"etag": tag})
-    return Response(text, media_type="application/json", headers={"etag": tag, "cache-control": "no-cache"})
+        return Response(status_code=304, headers=headers)
+    return Response(text, media_type="application/json", headers=headers)
 
 
 async def frame(request: Request) -> Response:

@@ -2,6 +2,8 @@
 "use strict";
 const container = document.getElementById("figures");
 const narrow = 560;
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const moving = { duration: 900, easing: "ease-in-out" };
 const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
 function say(message) { parent.postMessage(message, "*"); }
@@ -56,6 +58,32 @@ function fit(plot, layout) {
   layout.height = 520;
 }
 
+// Where the marks stand that have names, such as the trials on the rungs.
+function marks(plot) {
+  const found = new Map();
+  for (const mark of plot.querySelectorAll(".scatter .points path.point")) {
+    const place = /translate\(([-\d.]+),\s*([-\d.]+)\)/.exec(mark.getAttribute("transform") ?? "");
+    const name = mark.__data__?.id;
+    if (place && name !== undefined) found.set(name, { mark, x: Number(place[1]), y: Number(place[2]) });
+  }
+  return found;
+}
+
+// Each mark goes from where it stood to where it stands, and new ones appear; Plotly's own way there bends the symbols.
+function move(plot, before) {
+  if (!before.size || calm.matches || document.hidden) return;
+  for (const [name, { mark, x, y }] of marks(plot)) {
+    const old = before.get(name);
+    if (!old) mark.animate({ opacity: [0, 1] }, moving);
+    else if (Math.abs(old.x - x) + Math.abs(old.y - y) > 0.5) {
+      mark.animate({ transform: [`translate(${old.x}px, ${old.y}px)`, `translate(${x}px, ${y}px)`] }, moving);
+    }
+  }
+  for (const note of plot.querySelectorAll(".annotation[data-index]")) {
+    if (note.textContent.startsWith("best:")) note.animate({ opacity: [0, 0, 1] }, moving);
+  }
+}
+
 async function draw(kind, text) {
   const plot = document.getElementById(`plot-${kind}`);
   const figure = JSON.parse(text);
@@ -71,7 +99,9 @@ async function draw(kind, text) {
   Object.assign(figure.layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
   fit(plot, figure.layout);
   if (figure.layout.height) plot.style.height = `${figure.layout.height}px`;
+  const before = marks(plot);
   await Plotly.react(plot, figure.data, figure.layout, config);
+  move(plot, before);
   if (!plot.dataset.drawn) {
     plot.dataset.drawn = "yes";
     plot.on("plotly_click", (event) => {

@@ -11,6 +11,8 @@ let wanted = [];
 let ready = false;
 let waiting = [];
 let running = false;
+// Something has happened that the figures do not show yet.
+let again = false;
 let dueAt = 0;
 let timer = 0;
 
@@ -29,26 +31,31 @@ async function fetchOne(figure) {
   const address = `${figure.source}${figure.source.includes("?") ? "&" : "?"}theme=${theme()}`;
   const tag = tags.get(address);
   const answer = await fetch(address, { cache: "no-store", headers: { accept: "application/json", ...(tag ? { "if-none-match": tag } : {}) } });
-  if (answer.status === 304) return;
+  const behind = answer.headers.get("x-behind") === "yes";
+  if (answer.status === 304) return behind;
   if (!answer.ok) {
     const told = await answer.json().catch(() => ({ error: "This figure could not be drawn." }));
     say({ kind: "nothing", figure: figure.kind, text: told.error });
-    return;
+    return false;
   }
   say({ kind: "figure", figure: figure.kind, text: await answer.text() });
   tags.set(address, answer.headers.get("etag"));
+  return behind;
 }
 
 async function update() {
-  if (running || document.hidden) return;
+  if (document.hidden) return;
+  if (running) { again = true; return; }
   const now = performance.now();
   if (now < dueAt) { clearTimeout(timer); timer = setTimeout(update, dueAt - now); return; }
   running = true;
+  again = false;
   for (const figure of wanted) {
-    try { await fetchOne(figure); } catch { /* The page says by itself that nothing answers. */ }
+    try { again = await fetchOne(figure) || again; } catch { /* The page says by itself that nothing answers. */ }
   }
   running = false;
   dueAt = performance.now() + Math.max(leastPause, restFactor * (performance.now() - now));
+  if (again) update();
 }
 
 function begin() {

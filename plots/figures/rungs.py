@@ -7,7 +7,7 @@ trains is on its way up from the step that it left. Marks have stable ids, so th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,10 +25,14 @@ _MOST_TOLD = 1500
 _WIDTH, _GAP = 1.0, 0.22
 _ON_STEP, _ROOM = 0.1, 0.62
 _MOST_TEXTS = 40
-#: How many times as many columns as rows of marks a step has.
-_FLAT = 14
-#: How wide a figure may be expected to be.
-_PIXELS = 800.0
+_LEAST_ROOM = 12
+#: In pixels.
+_LEAST_HEIGHT, _MOST_HEIGHT = 400, 720
+#: How wide a figure may be expected to be, and how high what stands on a step, in pixels.
+_PIXELS, _STEP_PIXELS = 960.0, 64.0
+#: A step has room for so many rows, however few there are.
+_LEAST_ROWS = 4
+_MOST_ROWS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class _Mark:
     fate: Fate
     x: float
     y: float
+    size: float
 
 
 def applies(history: History) -> str:
@@ -49,9 +54,9 @@ def applies(history: History) -> str:
 def draw(history: History, style: Style) -> Any:
     """The figure."""
     brackets = [bracket for bracket in history.experiment.brackets if bracket.rungs]
-    marks = [mark for place, bracket in enumerate(brackets) for mark in _marks(history, bracket, place)]
+    marks = [mark for place, bracket in enumerate(brackets) for mark in _marks(history, bracket, place, len(brackets))]
     waiting = sum(trial.resource == 0 and not trial.state.ended for trial in history.trials)
-    told = [f"{waiting:,} trials have reported nothing yet"] if waiting else []
+    told = [f"{waiting:,} trial{' has' if waiting == 1 else 's have'} reported nothing yet"] if waiting else []
     if not style.webgl and len(marks) > _MOST_SVG_MARKS:
         told.append(f"{_MOST_SVG_MARKS:,} of {len(marks):,} trials drawn")
         marks = _fewer(marks)
@@ -65,19 +70,19 @@ def draw(history: History, style: Style) -> Any:
     hidden: dict[str, Any] = {"showgrid": False, "showticklabels": False, "ticks": "", "fixedrange": False}
     right = len(brackets) * (_WIDTH + _GAP)
     figure.update_layout(
-        xaxis=hidden | {"range": [-0.16, right - _GAP + 0.04]}, yaxis=hidden | {"range": [-1.0, top - 0.05]}
+        height=max(_LEAST_HEIGHT, min(_MOST_HEIGHT, 120 + 95 * (top + 1))),
+        xaxis=hidden | {"range": [-0.16, right - _GAP + 0.04]},
+        yaxis=hidden | {"range": [-1.0, top - 0.05]},
     )
-    if len(marks) <= MOST_MOVING:
-        figure.update_layout(transition={"duration": 600, "easing": "cubic-in-out"})
     return figure
 
 
-def _marks(history: History, bracket: Bracket, place: int) -> list[_Mark]:
+def _marks(history: History, bracket: Bracket, place: int, brackets: int) -> list[_Mark]:
     what = fates(history)
     trials = [trial for trial in history.trials if trial.bracket_id == bracket.bracket_id]
     begun = [trial for trial in trials if trial.resource > trial.start_resource or what[trial.trial_id] is Fate.FAILED]
     stands = {trial.trial_id: _stands(history, trial, bracket) for trial in begun}
-    columns, rows = _grid(max(1, bracket.trials_created, len(begun)))
+    columns, rows, size = _grid(_room_for(bracket, len(begun)), brackets)
     left = place * (_WIDTH + _GAP)
     found = []
     for step in range(-1, len(bracket.rungs)):
@@ -87,19 +92,37 @@ def _marks(history: History, bracket: Bracket, place: int) -> list[_Mark]:
             if stands[trial.trial_id] != step:
                 continue
             column, row = divmod(order, rows)
-            x, y = left + _WIDTH * (column + 0.5) / columns, _height(step, (row + 0.5) / max(rows, 4))
+            x, y = left + _WIDTH * (column + 0.5) / columns, _height(step, (row + 0.5) / max(rows, _LEAST_ROWS))
             fate = what[trial.trial_id]
-            y += _progress(trial, bracket, step) * (step + 1 - y) if fate is Fate.RUNNING else 0.0
-            found.append(_Mark(trial, fate, x, y))
+            if fate is Fate.RUNNING:
+                # Above those that wait on the step.
+                y = max(y, _height(step, rows / max(rows, _LEAST_ROWS))) if step >= 0 else y
+                y += _progress(trial, bracket, step) * (step + 1 - y)
+            found.append(_Mark(trial, fate, x, y, size))
     return found
 
 
-def _grid(most: int) -> tuple[int, int]:
-    """Columns and rows of the marks on a step: the same distances on all steps of a bracket."""
-    rows = 1
-    while most / rows > _FLAT * rows:
+def _room_for(bracket: Bracket, begun: int = 0) -> int:
+    """For how many trials a step has room: more than there are, so that a new one does not move all the others."""
+    made = max(1, bracket.trials_created, begun)
+    return max(made, min(bracket.max_trials, max(_LEAST_ROOM, 1 << (made - 1).bit_length())))
+
+
+class _Grid(NamedTuple):
+    """The marks on a step of a bracket, the same on all its steps: columns, rows, and the size of a mark in pixels."""
+
+    columns: int
+    rows: int
+    size: float
+
+
+def _grid(most: int, brackets: int) -> _Grid:
+    """As few rows as have room for so many marks beside each other."""
+    wide, rows = _PIXELS / brackets / (_WIDTH + _GAP), 1
+    while rows < _MOST_ROWS and -(-most // rows) * _STEP_PIXELS / max(rows, _LEAST_ROWS) > wide:
         rows += 1
-    return -(-most // rows), rows
+    columns = -(-most // rows)
+    return _Grid(columns, rows, max(3.0, 0.85 * min(_STEP_PIXELS / max(rows, _LEAST_ROWS), wide / columns)))
 
 
 def _height(step: int, part: float) -> float:
@@ -138,13 +161,6 @@ def _fewer(marks: list[_Mark]) -> list[_Mark]:
     return high + [low[place] for place in spaced]
 
 
-def _size(history: History) -> float:
-    """The width of a mark in pixels, so that those on the fullest step stand beside each other."""
-    brackets = [bracket for bracket in history.experiment.brackets if bracket.rungs]
-    columns = max(_grid(max(1, bracket.trials_created))[0] for bracket in brackets)
-    return max(3.0, min(16.0, 0.8 * _PIXELS / len(brackets) / columns))
-
-
 def _trace(history: History, marks: list[_Mark], style: Style) -> Any:
     kinds = list(Fate)
     told = len(marks) <= _MOST_TOLD
@@ -160,7 +176,8 @@ def _trace(history: History, marks: list[_Mark], style: Style) -> Any:
         customdata=small(np.array([mark.trial.trial_id for mark in marks])),
         name="trials", mode="markers", showlegend=False,
         marker={
-            "size": _size(history), "cmin": 0, "cmax": len(kinds) - 1, "colorscale": colours,
+            "size": small(np.array([mark.size for mark in marks])), "opacity": 1, "colorscale": colours,
+            "cmin": 0, "cmax": len(kinds) - 1,
             "color": small(np.array([kinds.index(mark.fate) for mark in marks])),
             "symbol": [SYMBOLS[mark.fate] for mark in marks] if told else "circle",
             "line": {"width": 0.6 if told else 0, "color": style.paper},
@@ -212,7 +229,7 @@ def _add_steps(figure: Any, bracket: Bracket, place: int, brackets: int, history
                 x=left + _WIDTH, y=step - 0.03, text=went, showarrow=False, xanchor="right", yanchor="top",
                 font=small_text,
             )  # fmt: skip
-        _add_way(figure, bracket, step, left, style)
+        _add_way(figure, bracket, step, left, brackets, style)
     figure.add_annotation(
         x=left, y=len(bracket.rungs) - 0.75, text=unit, showarrow=False, xanchor="right", xshift=-4, font=small_text
     )
@@ -223,9 +240,9 @@ def _add_steps(figure: Any, bracket: Bracket, place: int, brackets: int, history
     )  # fmt: skip
 
 
-def _add_way(figure: Any, bracket: Bracket, step: int, left: float, style: Style) -> None:
+def _add_way(figure: Any, bracket: Bracket, step: int, left: float, brackets: int, style: Style) -> None:
     """A band from where the promoted ones stood on a step up to the next."""
-    columns, rows = _grid(max(1, bracket.trials_created))
+    columns, rows, _ = _grid(_room_for(bracket), brackets)
     promoted = bracket.rungs[step].promoted
     if step + 1 < len(bracket.rungs) and promoted:
         width = _WIDTH * min(1.0, -(-promoted // rows) / columns)
@@ -243,5 +260,5 @@ def _add_best(figure: Any, history: History, marks: list[_Mark], style: Style) -
             figure.add_annotation(
                 x=mark.x, y=mark.y, text=f"<b>best: trial {best.trial_id}, {value}</b>", showarrow=True, arrowwidth=1.5,
                 arrowhead=0, arrowcolor=style.ink, ax=46, ay=-30, xanchor="left", font={"size": 14, "color": style.ink},
-                bgcolor=style.paper, standoff=_size(history) / 2 + 1,
+                bgcolor=style.paper, standoff=mark.size / 2 + 1,
             )  # fmt: skip

@@ -157,3 +157,31 @@ def test_a_spec_is_checked_planned_and_submitted(visit: Visit) -> None:
     page.get_by_role("button", name="Submit it").click()
     page.wait_for_url("**/experiments/*")
     assert page.get_by_role("heading", name="trained").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("visit", "moves"),
+    [({"reduced_motion": "no-preference"}, True), ({"reduced_motion": "reduce"}, False)],
+    ids=["moving", "reduced motion"],
+    indirect=["visit"],
+)
+def test_a_trial_climbs_the_rungs_and_stands_there_at_once_where_motion_is_reduced(visit: Visit, moves: bool) -> None:
+    visit.scene.go(1)
+    number = visit.scene.talk("train")
+    visit.context.add_init_script(
+        "const own = Element.prototype.animate; window.moved = [];"
+        "Element.prototype.animate = function (frames, time)"
+        "  { moved.push(frames.transform); return own.call(this, frames, time); };"
+    )
+    page = visit.to(f"/experiments/{number}?tab=rungs")
+    mark = page.frame_locator("iframe.figures").locator(".scatter .points path.point").first
+    mark.wait_for()
+    before = mark.get_attribute("transform")
+    visit.scene.go(9)
+    frame = page.frames[1]
+    frame.wait_for_function(
+        "before => document.querySelector('path.point').getAttribute('transform') !== before", arg=before
+    )
+    went = frame.evaluate("moved.filter(each => each)")
+    assert bool(went) == moves
+    assert all(begin.replace("px", "").replace(", ", ",") == before for begin, _ in went[:1]), "from where it stood"

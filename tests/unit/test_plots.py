@@ -163,7 +163,7 @@ def test_a_failing_trial_is_no_reason_to_fail(history: History) -> None:
 def test_each_trial_that_began_is_one_mark_with_an_id_that_stays(history: History) -> None:
     figure = plots.rungs(history)
     assert sorted(figure.data[0].ids) == sorted(f"trial {trial.trial_id}" for trial in history.trials)
-    assert figure.layout.transition.duration > 0
+    assert figure.layout.transition.duration is None, "Plotly bends the symbols on their way; who shows it moves them"
     levels = {1: 0, 3: 1, 9: 2, 27: 3}
     for number, y in zip(figure.data[0].customdata, figure.data[0].y, strict=True):
         step = levels[history.by_id[int(number)].resource]
