@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 from ...shared.text.suggestions import closest
 
@@ -40,6 +43,17 @@ class LazyGroup(click.Group):
         if close:
             ctx.fail(f'there is no command "{args[0]}"; did you mean "{close}"?')
         return super().resolve_command(ctx, list(args))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The commands that begin as typed, with the short help of the table, importing none; and options."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=short_help)
+            for name, (_, short_help) in self._table.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Writes the commands with the short help of the table, importing none."""

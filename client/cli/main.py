@@ -51,6 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dashboard": ("rungmaster.dashboard.cli:command", "Serve a page that shows a master's searches."),
     "certs": ("rungmaster.master.cli.certs:command", "Make certificates for TLS."),
     "token": ("rungmaster.master.cli.token:command", "Make, list and revoke the tokens of a master's callers."),
+    "completion": (
+        "rungmaster.client.cli.commands.completion:command",
+        "Have a shell complete commands, options and ids.",
+    ),
     "report": ("rungmaster.worker.trial.shell:report", "Inside a trial: hand in what was measured."),
     "checkpoint-save": ("rungmaster.worker.trial.shell:checkpoint_save", "Inside a trial: hand over a checkpoint."),
     "hparam": ("rungmaster.worker.trial.shell:hparam", "Inside a trial: print a hyperparameter."),

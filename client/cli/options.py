@@ -22,11 +22,12 @@ from ..client import Client
 from ..local.database import DEFAULT_DATABASE, DatabaseClient, shown
 from ..requests import list_experiments
 from ..target import TIMEOUT_S, TRY_TIMEOUT_S, Target
+from .completing import ExperimentId
 
 UNFINISHED = (ExperimentState.ACTIVE, ExperimentState.PAUSED)
 _SHOWN = 5
 
-EXPERIMENT_ID = click.IntRange(1, 2**31 - 1)
+EXPERIMENT_ID = ExperimentId(1, 2**31 - 1)
 TRIAL_ID = click.IntRange(0, 2**31 - 1)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, for scripts.")

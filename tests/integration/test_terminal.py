@@ -52,6 +52,10 @@ class Terminal:
         self.screen.resize(rows, columns)
         self._size(columns, rows)
 
+    def type(self, keys: str) -> None:
+        """Presses keys."""
+        os.write(self.ours, keys.encode())
+
     def shows(self, *words: str, seconds: float = 60.0) -> None:
         """Waits until all of this is to be seen."""
         deadline = time.monotonic() + seconds
