@@ -100,8 +100,10 @@ def command_of(name: str, program: str = "") -> Command:
         return Command(external_command(program), scrubbed_environment())
     module, environment = PROGRAMS[name].module, scrubbed_environment() | _OURS
     if installed(name) is not None:
-        # What JAX compiles takes many seconds, and is the same for the next process.
+        # What JAX compiles takes many seconds, and is the same for the next process. The many small parts are kept,
+        # too, but not the tiny ones, which are others for each number of trials.
         environment["JAX_COMPILATION_CACHE_DIR"] = str(environment_folder(name) / "compiled")
+        environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
         boot = Path(__file__).resolve().parents[2] / "sampler" / _BOOT
         return Command((str(interpreter(environment_folder(name))), "-P", str(boot), module), environment)
     if is_at_hand(name):
