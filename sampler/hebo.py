@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from hebo.acq_optimizers import evolution_optimizer
 from hebo.design_space.design_space import DesignSpace
 from hebo.optimizers.hebo import HEBO
+from pymoo.core.duplicate import DuplicateElimination
 
 from ..shared.sampling.protocol import Pending, Start, TrialResult, same
 from .serve import Suggested, main
@@ -49,6 +51,7 @@ class HeboSampler:
         self._names = {each.name: f"p{index}" for index, each in enumerate(self._space.searched)}
         design = DesignSpace().parse([_dimension(self._names[each.name], each) for each in self._space.searched])
         options = {"rand_sample": max(FEWEST_AT_FIRST, 1 + len(self._names)), "scramble_seed": start.seed}
+        evolution_optimizer.MixedVariableDuplicateElimination = _ByHash
         self._hebo = HEBO(design, **options | start.options)
         self._passed = 0
 
@@ -99,6 +102,24 @@ class HeboSampler:
         self._hebo.y = np.array(losses, dtype=float).reshape(-1, 1)
         suggested = self._hebo.suggest(n_suggestions=1).iloc[0]
         return self._space.hyperparameters({name: suggested[short] for name, short in self._names.items()})
+
+
+class _ByHash(DuplicateElimination):
+    """Removes the same individuals as pymoo's own, which compares all with all: that took half of each suggestion."""
+
+    def _do(self, pop: Sequence[Any], other: Sequence[Any] | None, is_duplicate: np.ndarray) -> np.ndarray:
+        # Of those that are the same the last one stays.
+        known = set() if other is None else {_values(each) for each in other}
+        for place in reversed(range(len(pop))):
+            values = _values(pop[place])
+            is_duplicate[place] = values in known
+            if other is None:
+                known.add(values)
+        return is_duplicate
+
+
+def _values(individual: Any) -> tuple[Any, ...]:
+    return tuple(value for _, value in sorted(individual.X.items()))
 
 
 def _dimension(name: str, parameter: FlatParameter) -> dict[str, Any]:
