@@ -11,7 +11,7 @@ from ..proto.v1 import experiment_pb2
 from ..shared.wire.model import Experiment
 from .client import Client
 
-MOST_SPENT = 20_000
+MOST_SPENT = 5_000
 """Of a search that has trained more, what was before it was followed is not read: that would take long."""
 
 _POINTS = 64

@@ -24,6 +24,10 @@ TEST_LIMIT = 60
 TESTS_FAILED = 1
 
 AWAITING = "tests/unit/test_awaiting.py::"
+FORMS = "tests/unit/test_hparam_forms.py::"
+PICTURE = "tests/unit/test_live_picture.py::"
+EXPORT = "tests/integration/test_export.py::"
+COMPLETION = "tests/integration/test_completion.py::"
 SAMPLING = "tests/unit/test_sampling.py::"
 LEASES = "tests/unit/test_experiment_leases.py::"
 SEARCHES = "tests/unit/test_experiment_search.py::"
@@ -144,6 +148,55 @@ MUTANTS = (
         "elif record.ended and not record.kept:",
         "elif record.ended and record.kept:",
         EXTENSION + "test_trials_whose_checkpoints_went_are_no_candidates_and_still_count",
+    ),
+    Mutant(
+        "a hyperparameter's value is code in a shell",
+        "client/hparam_forms.py",
+        "return shlex.quote(text)",
+        "return text",
+        FORMS + "test_a_shell_runs_nothing_of_them[bash]",
+    ),
+    Mutant(
+        "a quote ends the word of a value that has a control character",
+        "client/hparam_forms.py",
+        """if character in "'\\\\":""",
+        """if character in "\\\\":""",
+        FORMS + "test_a_shell_runs_nothing_of_them[bash]",
+    ),
+    Mutant(
+        "two hyperparameters share a variable",
+        "shared/hparam_variables.py",
+        "if shared[_variable(name)] > 1 or not fits",
+        "if not fits",
+        FORMS + "test_no_variable_stands_for_two_hyperparameters",
+    ),
+    Mutant(
+        "a spreadsheet runs what a text in a CSV says",
+        "client/tables/cells.py",
+        "if isinstance(value, str) and value.startswith(_FORMULA):",
+        'if isinstance(value, str) and value.startswith("=="):',
+        EXPORT + "test_nothing_is_lost_in_csv_and_json_lines",
+    ),
+    Mutant(
+        "a picture is wider than its window",
+        "client/cli/live/lines.py",
+        "return 1 if character == _AS_PICTURE else get_character_cell_size(character)",
+        "return 1",
+        PICTURE + "test_rich_breaks_none_of_its_lines",
+    ),
+    Mutant(
+        "a window that became smaller keeps the broken picture",
+        "client/cli/live/display.py",
+        "self._console.clear()",
+        "self._console.bell()",
+        PICTURE + "test_a_smaller_window_is_cleared_and_what_was_said_stays",
+    ),
+    Mutant(
+        "completion makes the database that it looks for",
+        "client/cli/completing.py",
+        'else "mode=ro&immutable=1"',
+        'else "immutable=1"',
+        COMPLETION + "test_where_nobody_tells_there_is_silence",
     ),
     Mutant(
         "what was read of an ended search before another change to it is used",

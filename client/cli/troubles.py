@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...shared.text.failure_text import Repeats
 from ...shared.text.printing import say_lines
 from ...shared.wire.model import Event, Trouble
-from .text import noteworthy
+from .event_text import noteworthy
 
 #: Kinds of trouble that are told at the end of a search; the rest is counted.
 _SHOWN = 10

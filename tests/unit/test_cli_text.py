@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rungmaster.client.cli import text
+from rungmaster.client.cli import event_text, text
 from rungmaster.client.cli.live.display import LiveDisplay
 from rungmaster.client.cli.live.symbols import BLOCKS
 from rungmaster.client.cli.progress import PlainDisplay
@@ -247,13 +247,15 @@ def test_an_overview_before_the_first_result_says_so() -> None:
     ],
 )
 def test_only_unusual_events_are_told(one: Event, line: str | None) -> None:
-    assert text.noteworthy(one) == line
+    assert event_text.noteworthy(one) == line
 
 
 def test_every_event_has_a_line() -> None:
-    line = text.event_line(event("decision", action="pause", metric=0.123456789, target=None, reason="rank 5\nof 18"))
+    line = event_text.event_line(
+        event("decision", action="pause", metric=0.123456789, target=None, reason="rank 5\nof 18")
+    )
     assert line.endswith(" 5 trial 7 decision action=pause metric=0.123457 reason=rank 5 of 18")
-    assert text.event_line(event("experiment_created", None, name="digits")).endswith(
+    assert event_text.event_line(event("experiment_created", None, name="digits")).endswith(
         " 5 experiment_created name=digits"
     )
 

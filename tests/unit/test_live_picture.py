@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from rungmaster.client.best_curve import BestCurve
@@ -98,6 +99,7 @@ def test_rich_breaks_none_of_its_lines(view: View, width: int, height: int) -> N
     lines = draw(view, width, height)
     console = Console(file=io.StringIO(), width=width, height=height)
     assert len(console.render_lines(rendered(lines), pad=False)) == len(lines)
+    assert all(cell_len(plain(line)) <= width for line in lines)
 
 
 @given(WRITTEN.map(BLOCKS.shown), st.integers(2, 30), st.integers(0, 8))

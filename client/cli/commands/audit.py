@@ -16,6 +16,7 @@ from ....shared.wire.model import Act
 from ...client import Client
 from ...requests import list_acts
 from .. import text
+from ..event_text import particulars
 from ..options import experiment_argument, json_option, limit_option, looking_options
 from ..output import print_json_lines
 
@@ -80,5 +81,5 @@ def _rows(acts: Iterator[Act]) -> Iterator[tuple[str, ...]]:
             f"worker {act.subject}" if act.experiment_id is None else f"{act.experiment_id} ({act.subject})",
             f"{act.who} ({act.known_by})" if act.known_by else _NOT_ASKED,
             act.host or "-",
-            text.particulars(act.data),
+            particulars(act.data),
         )

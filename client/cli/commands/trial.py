@@ -15,6 +15,7 @@ from ...client import Client
 from ...follow import PATIENCE_S
 from ...results import other_metrics
 from .. import text
+from ..event_text import report_line, told
 from ..options import (
     EXPERIMENT_ID,
     TRIAL_ID,
@@ -61,7 +62,7 @@ _CHECKPOINT_HEADER = ("checkpoint at", "bytes", "lease", "state", "uri")
 
 def _lease_row(lease: Lease) -> tuple[str, ...]:
     length = text.duration((lease.end_time - lease.start_time).total_seconds()) if lease.end_time else "-"
-    error = text.told(lease.error) if lease.error else ""
+    error = told(lease.error) if lease.error else ""
     return (
         str(lease.token),
         lease.worker,
@@ -108,7 +109,7 @@ def metrics(
         print_json_lines(messages)
         return
     if follow:
-        say_lines(map(text.report_line, from_messages(messages, Report)))
+        say_lines(map(report_line, from_messages(messages, Report)))
         return
     rows = _report_rows(from_messages(messages, Report))
     say_lines(text.table(("resource", "time", "metrics"), rows, left=frozenset({1, 2})))

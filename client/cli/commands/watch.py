@@ -16,6 +16,7 @@ from ....shared.wire.model import Event
 from ...client import Client
 from ...follow import PATIENCE_S, Snapshot, follow, wants_curve
 from .. import text
+from ..event_text import event_line
 from ..options import choose, experiment_argument, json_option, looking_options, say_if_at_rest
 from ..output import outcome, print_document, print_json_lines
 from ..progress import open_display
@@ -79,7 +80,7 @@ def _print_events(client: Client, experiment_id: int, after: int, as_json: bool,
     if as_json:
         print_json_lines(messages)
     else:
-        say_lines(map(text.event_line, from_messages(messages, Event)))
+        say_lines(map(event_line, from_messages(messages, Event)))
     return outcome(client.get(experiment_id))
 
 
