@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 #: Points of all lines of a figure: at 16 bytes each, well below 2 MB.
 MOST_POINTS = 90_000
-#: Lines that SVG draws without a stutter.
-MOST_SVG_LINES = 1500
+#: Lines that SVG draws without a stutter, and points of all of them.
+MOST_SVG_LINES, MOST_SVG_POINTS = 1_000, 15_000
 
 
 def longest_line(lengths: Sequence[int], points: int = MOST_POINTS) -> int:

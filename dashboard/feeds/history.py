@@ -33,8 +33,11 @@ class FeedHistory:
             history, self._with_journal = self._history, self._with_journal or journal
             lacks = self._with_journal and history is not None and not history.events
             if history is None or lacks or began >= self._next_at:
-                history = self._history = self._loader.update(journal=self._with_journal)
-                self._next_at = time.monotonic() + max(1.0, REST * (time.monotonic() - began))
+                self._history = self._loader.update(journal=self._with_journal)
+                # Where everything was read, that says nothing about the next time.
+                rest = 0.0 if history is None or lacks else REST * (time.monotonic() - began)
+                self._next_at = time.monotonic() + max(1.0, rest)
+                return self._history
             return history
 
     @property

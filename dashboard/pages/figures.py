@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import cache
 from operator import is_
 from pathlib import Path
+from typing import NamedTuple
 
 import plotly
 from anyio import CapacityLimiter, to_thread
@@ -44,6 +45,19 @@ _YEAR = "public, max-age=31536000, immutable"
 _drawing = CapacityLimiter(DRAWN_AT_ONCE)
 
 
+class FigureLook(NamedTuple):
+    """How a browser wants figures: without WebGL where it has no graphics card, and would compute the pictures."""
+
+    theme: Theme
+    webgl: bool
+
+    @classmethod
+    def of(cls, request: Request) -> FigureLook:
+        """As it asks."""
+        asked_for = request.query_params
+        return cls("dark" if asked_for.get("theme") == "dark" else "light", asked_for.get("draw") != "svg")
+
+
 class FigureCache:
     """Figures that were drawn, as JSON, for those who ask for the same of the same histories."""
 
@@ -52,16 +66,18 @@ class FigureCache:
         self._kept: OrderedDict[tuple[object, ...], tuple[bytes, tuple[History, ...]]] = OrderedDict()
         self._bytes = 0
 
-    def draw(self, kind: str, histories: tuple[History, ...], theme: Theme, trial_id: int | None) -> bytes:
+    def draw(self, kind: str, histories: tuple[History, ...], look: FigureLook, trial_id: int | None) -> bytes:
         """A figure as JSON; of one trial alone where one is given."""
-        key = (kind, theme, trial_id, *(each.experiment.experiment_id for each in histories))
+        key = (kind, look, trial_id, *(each.experiment.experiment_id for each in histories))
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None and all(map(is_, kept[1], histories)):
                 self._kept.move_to_end(key)
                 return kept[0]
         shown = [each if trial_id is None else of_trial(each, trial_id) for each in histories]
-        drawn = plots.draw(kind, shown if kind == "compare" else shown[0], theme=theme, title=False)
+        drawn = plots.draw(
+            kind, shown if kind == "compare" else shown[0], theme=look.theme, webgl=look.webgl, title=False
+        )
         text = drawn.to_json().encode()
         with self._lock:
             before = self._kept.pop(key, None)
@@ -88,8 +104,8 @@ async def figure(request: Request) -> Response:
         raise NotFound(f"there is no figure of the name {kind!r}")
     trial_id = whole_number(request.query_params.get("trial", ""))
 
-    def draw(histories: tuple[History, ...], theme: Theme) -> bytes:
-        return _figures.draw(kind, histories, theme, trial_id)
+    def draw(histories: tuple[History, ...], look: FigureLook) -> bytes:
+        return _figures.draw(kind, histories, look, trial_id)
 
     # The page of a trial tells what was decided about it as well.
     return await _drawn(request, [experiment_id], draw, plots.KINDS[kind].of_journal or trial_id is not None)
@@ -99,17 +115,17 @@ async def compared(request: Request) -> Response:
     """The same of several experiments."""
     numbers, _ = asked(request.query_params.getlist("experiments"))
 
-    def draw(histories: tuple[History, ...], theme: Theme) -> bytes:
-        return _figures.draw("compare", histories, theme, None)
+    def draw(histories: tuple[History, ...], look: FigureLook) -> bytes:
+        return _figures.draw("compare", histories, look, None)
 
     return await _drawn(request, numbers[:MOST], draw, False)
 
 
 async def _drawn(
-    request: Request, numbers: Sequence[int], draw: Callable[[tuple[History, ...], Theme], bytes], journal: bool
+    request: Request, numbers: Sequence[int], draw: Callable[[tuple[History, ...], FigureLook], bytes], journal: bool
 ) -> Response:
     """The figure that `draw` makes of the experiments of these numbers, with their journals where it shows them."""
-    theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
+    look = FigureLook.of(request)
 
     def drawn() -> tuple[bytes, bool]:
         session = session_of(request)
@@ -119,7 +135,7 @@ async def _drawn(
         histories = tuple(feed.history.get(journal=journal) for feed in feeds)
         behind = any(each.experiment.last_event_id < event for each, event in zip(histories, known, strict=True))
         try:
-            return draw(histories, theme), behind
+            return draw(histories, look), behind
         except plots.NothingToShow as error:
             return json.dumps({"nothing": str(error)}).encode(), behind
 

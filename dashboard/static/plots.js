@@ -5,6 +5,7 @@ const leastPause = 3000;
 const restFactor = 10;
 const heightOfOne = 463;
 const tags = new Map();
+let fast = false;
 let frame = null;
 let place = null;
 let wanted = [];
@@ -21,6 +22,16 @@ function theme() {
   return chosen || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 }
 
+// Where there is no graphics card, a browser computes every picture that WebGL draws by itself: many seconds for a large one.
+function drawsFast() {
+  const context = document.createElement("canvas").getContext("webgl", { failIfMajorPerformanceCaveat: true });
+  if (!context) return false;
+  const told = context.getExtension("WEBGL_debug_renderer_info");
+  const card = context.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : context.RENDERER);
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(card);
+}
+
 // What is fetched before the frame has loaded Plotly waits here.
 function say(message) {
   if (ready) frame.contentWindow.postMessage(message, "*");
@@ -28,7 +39,7 @@ function say(message) {
 }
 
 async function fetchOne(figure) {
-  const address = `${figure.source}${figure.source.includes("?") ? "&" : "?"}theme=${theme()}`;
+  const address = `${figure.source}${figure.source.includes("?") ? "&" : "?"}theme=${theme()}${fast ? "" : "&draw=svg"}`;
   const tag = tags.get(address);
   const answer = await fetch(address, { cache: "no-store", headers: { accept: "application/json", ...(tag ? { "if-none-match": tag } : {}) } });
   const behind = answer.headers.get("x-behind") === "yes";
@@ -54,7 +65,9 @@ async function update() {
     try { again = await fetchOne(figure) || again; } catch { /* The page says by itself that nothing answers. */ }
   }
   running = false;
-  dueAt = performance.now() + Math.max(leastPause, restFactor * (performance.now() - now));
+  // The first time everything is read, which says nothing about the next.
+  const rest = dueAt ? restFactor * (performance.now() - now) : 0;
+  dueAt = performance.now() + Math.max(leastPause, rest);
   if (again) update();
 }
 
@@ -82,6 +95,7 @@ function take(event) {
 export function start() {
   place = document.querySelector("[data-figures]");
   wanted = JSON.parse(place.dataset.figures);
+  fast = drawsFast();
   frame = document.createElement("iframe");
   frame.setAttribute("sandbox", "allow-scripts");
   frame.title = `Figures: ${wanted.map((each) => each.title).join(", ")}`;

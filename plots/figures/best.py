@@ -14,7 +14,7 @@ from ..style import Style
 from ..text import duration, number, plain
 
 _MOST_RECORDS = 5000
-_MOST_RESULTS = 8000
+_MOST_RESULTS, _MOST_SVG_RESULTS = 8_000, 1_500
 
 
 def applies(history: History) -> str:
@@ -31,7 +31,7 @@ def draw(history: History, style: Style) -> Any:
     unit, size = time_unit(history.elapsed_s)
     figure = style.figure("best", "Best result so far", (history,))
     records = [history.records[place] for place in places(len(history.records), _MOST_RECORDS)]
-    time, value = _results(history)
+    time, value = _results(history, _MOST_RESULTS if style.webgl else _MOST_SVG_RESULTS)
     shown = extent(np.array([*(record.value for record in records), *value[np.isfinite(value)]]), history.sign)
     figure.add_trace(_cloud(time / size, shown.clipped(value), style))
     spent = history.experiment.resource_spent
@@ -60,14 +60,14 @@ def _cloud(time: Any, value: Any, style: Style) -> Any:
     )  # fmt: skip
 
 
-def _results(history: History) -> tuple[Any, Any]:
+def _results(history: History, most: int) -> tuple[Any, Any]:
     """When results came, and what they were; thinned."""
     curves = [curve for curve in history.curves.values() if len(curve)]
     if not curves:
         return np.empty(0), np.empty(0)
     time, value = (np.concatenate([getattr(curve, name) for curve in curves]) for name in ("time_s", "value"))
     order = np.argsort(time, kind="stable")
-    kept = order[places(len(order), _MOST_RESULTS)]
+    kept = order[places(len(order), most)]
     return time[kept], value[kept]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..axes import Extent, extent, resource_axis, value_axis
 from ..fates import Fate, fates
 from ..history import Curve, History
-from ..segments import MOST_POINTS, MOST_SVG_LINES, joined, longest_line, places, small
+from ..segments import MOST_POINTS, MOST_SVG_LINES, MOST_SVG_POINTS, joined, longest_line, places, small
 from ..style import SYMBOLS, Style
 from ..text import number, plain
 
@@ -32,7 +32,8 @@ def draw(history: History, style: Style) -> Any:
     shown = extent(np.concatenate([curve.value for curve in drawn.values()]), history.sign)
     told = f"{len(drawn):,} of {len(history.curves):,} trials drawn" if len(drawn) < len(history.curves) else ""
     figure = style.figure("curves", "Learning curves", (history,), told)
-    most = longest_line([len(curve) for curve in drawn.values()], MOST_POINTS)
+    points = MOST_POINTS if style.webgl else MOST_SVG_POINTS
+    most = longest_line([len(curve) for curve in drawn.values()], points)
     for kind in _ORDER:
         of_kind = {trial_id: curve for trial_id, curve in drawn.items() if what.get(trial_id) is kind}
         if of_kind:

@@ -54,9 +54,25 @@ def test_figures_are_drawn_in_their_frame(visit: Visit) -> None:
     assert page.locator("iframe.figures").get_attribute("sandbox") == "allow-scripts"
 
 
-def test_figures_by_webgl_are_drawn_though_no_page_may_make_code_from_text(visit: Visit) -> None:
+def test_a_browser_that_would_compute_webgl_without_a_graphics_card_is_sent_lines_instead(visit: Visit) -> None:
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url))
     page = visit.to(f"/experiments/{visit.scene.completed}?tab=hyperparameters")
     page.wait_for_selector("#figures[data-drawn='importance parallel slices']")
+    assert len([url for url in asked if "/figures/" in url and url.endswith("draw=svg")]) >= 3
+    assert page.frame_locator("iframe.figures").locator("canvas").count() == 0
+
+
+def test_figures_by_webgl_are_drawn_though_no_page_may_make_code_from_text(visit: Visit) -> None:
+    # As if it had a graphics card, which the machines of the tests do not have.
+    visit.page.add_init_script(
+        "const get = WebGLRenderingContext.prototype.getParameter;"
+        "WebGLRenderingContext.prototype.getParameter = function (name) {"
+        "  return name === 0x9246 || name === this.RENDERER ? 'a graphics card' : get.call(this, name); };"
+    )
+    page = visit.to(f"/experiments/{visit.scene.completed}?tab=hyperparameters")
+    page.wait_for_selector("#figures[data-drawn='importance parallel slices']")
+    assert page.frame_locator("iframe.figures").locator("canvas").count() > 0
     assert "WebGL is not supported" not in page.frame_locator("iframe.figures").locator("body").inner_text()
 
 
