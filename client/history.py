@@ -47,6 +47,8 @@ class HistoryLoader:
         self._events: list[Event] = []
         self._skipped = 0
         self._trials: dict[int, TrialInfo] = {}
+        #: Whether the trials are known as they are after the end of all.
+        self._all_ended = False
         self._gathering: Gathering | None = None
         self._metrics: set[str] = set()
         self._position = ""
@@ -63,7 +65,7 @@ class HistoryLoader:
             self._events[:0] = self._journal(0, self._skipped)
             self._skipped = 0
         changed |= self._read_reports(experiment, metric, self._gathering)
-        self._read_trials(changed)
+        self._read_trials(changed, experiment)
         return History(
             experiment=experiment,
             trials=tuple(self._trials[trial_id] for trial_id in sorted(self._trials)),
@@ -156,9 +158,11 @@ class HistoryLoader:
                     break
         return changed
 
-    def _read_trials(self, changed: set[int]) -> None:
+    def _read_trials(self, changed: set[int], experiment: Experiment) -> None:
         """Trials anew: the few that changed one by one, and many as a list."""
-        if len(changed) <= _MOST_SINGLE_TRIALS:
+        # Those that wait when a search ends are ended with it, and the journal says nothing of each.
+        ended, self._all_ended = experiment.state.ended and not self._all_ended, experiment.over
+        if len(changed) <= _MOST_SINGLE_TRIALS and not ended:
             for trial_id in changed:
                 self._trials[trial_id] = self._client.trial(self._id, trial_id).trial
         else:

@@ -30,8 +30,8 @@ MOST_ASSIGNMENTS = 20
 
 @dataclass(frozen=True, slots=True)
 class LogView:
-    """What is new of a log: its lines from number `first` on, the line that has no end yet, what it waits for ("" while
-    it trains), and whether nothing can follow."""
+    """What is new of a log: its lines from number `first` on, the line that has no end yet, what it waits for or
+    does, and whether nothing can follow."""
 
     first: int
     lines: list[LogLine]
@@ -97,6 +97,8 @@ class LogFeed:
                 raise
         else:
             with self._lock:
+                if not self.closed:
+                    self._told_if_nothing()
                 self._status, self.over_at = ending, time.monotonic()
         self._changed()
 
@@ -154,10 +156,11 @@ class LogFeed:
 
     def _take_of(self, part: LogPart, assignment: Lease) -> None:
         if assignment.token != self._shown:
+            self._told_if_nothing()
             self._shown, self._begun, self._missing = assignment.token, False, ""
             self._lines.head(told_assignment(assignment, self._unit))
         if assignment.end_time is None:
-            self._status = ""
+            self._status = "live: it trains now"
         if part.content:
             if part.position and not self._begun:
                 self._lines.note(f"what was printed before ({part.position:,} bytes) is left out; the text has it")
@@ -165,4 +168,10 @@ class LogFeed:
             self._lines.take(part.content)
         elif part.missing != self._missing:
             self._missing = part.missing
+            self._begun = True
             self._lines.note(f"no more of this assignment: {part.missing}")
+
+    def _told_if_nothing(self) -> None:
+        if self._shown and not self._begun:
+            self._begun = True
+            self._lines.note("nothing was printed")

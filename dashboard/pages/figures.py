@@ -28,6 +28,7 @@ from ...plots.figures.compare import MOST
 from ...plots.history import History
 from ...plots.style import Theme
 from ...shared.errors import NotFound
+from ...shared.wire.model import Experiment
 from ..dashboard import of, session_of, whole_number
 from ..rendering import page
 from ..security.headers import FRAME_POLICY
@@ -131,9 +132,9 @@ async def _drawn(
         session = session_of(request)
         feeds = [of(request).feeds.feed(number, session) for number in numbers]
         # What is drawn from is read with rests, so the page may know of more already.
-        known = [feed.picture.experiment.last_event_id for feed in feeds]
+        known = [feed.picture.experiment for feed in feeds]
         histories = tuple(feed.history.get(journal=journal) for feed in feeds)
-        behind = any(each.experiment.last_event_id < event for each, event in zip(histories, known, strict=True))
+        behind = any(_is_behind(each.experiment, now) for each, now in zip(histories, known, strict=True))
         try:
             return draw(histories, look), behind
         except plots.NothingToShow as error:
@@ -145,6 +146,10 @@ async def _drawn(
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(text, media_type="application/json", headers=headers)
+
+
+def _is_behind(shown: Experiment, now: Experiment) -> bool:
+    return shown.last_event_id < now.last_event_id or (now.over and not shown.over)
 
 
 async def frame(request: Request) -> Response:

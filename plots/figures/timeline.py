@@ -36,7 +36,8 @@ def draw(history: History, style: Style) -> Any:
     drawn = bars if len(bars) <= most else sorted(bars, key=lambda bar: bar[1].begin_s - bar[1].end_s)[:most]
     end_s = max([history.elapsed_s, *(each.end_s for _, each in drawn)])
     busy, whole = sum(lane.busy_s for lane in every), end_s * len(every)
-    told = [f"{len(every):,} slots seen, {busy / whole:.0%} of their time in use" if whole else ""]
+    slots = f"{len(every):,} slot{'' if len(every) == 1 else 's'}"
+    told = [f"{slots} seen, in use {busy / whole:.0%} of the time" if whole else ""]
     told += [f"{len(rows):,} busiest drawn"] if len(rows) < len(every) else []
     told += [f"{len(drawn):,} longest of {len(bars):,} assignments drawn"] if len(drawn) < len(bars) else []
     figure = style.figure("timeline", "Workers and slots", (history,), ", ".join(told))
