@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ...client.cli.text import told
+from ...client.cli.event_text import told
 from ...shared.wire.model import Event
 from .numbers import count, number
 
