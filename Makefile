@@ -33,7 +33,7 @@ help:
 	@echo 'make soak    thousands of seeds of the simulation, then long chaos (SEEDS=5000 SECONDS=600)'
 	@echo 'make attack  floods against a master over loopback, and what others felt meanwhile (ATTACK=half-open: one alone)'
 	@echo 'make mutants deliberate defects in a copy of the product, each of which must turn a test red'
-	@echo 'make screenshots  the pictures of the page that the README shows, made anew (needs Chromium)'
+	@echo 'make screenshots  the pictures of page and terminal that the README shows, made anew (needs Chromium)'
 	@echo 'make clean   removes what make made'
 
 NEEDS_PYTHON = @test -n '$(PYTHON)' || { echo 'Python 3.11 or later with venv is needed: make PYTHON=/path/to/python3' >&2; exit 1; }
@@ -136,6 +136,7 @@ mutants: $(READY)
 # A real search and a real browser; Debian has it as `chromium`.
 screenshots: $(READY)
 	PYTHONPATH=tests $(BIN)/python -P tests/dashboard/screenshots.py
+	PYTHONPATH=tests $(BIN)/python -P tests/integration/terminal_picture.py
 
 clean:
 	rm -rf $(VENV) build .demo .pytest_cache .ruff_cache .hypothesis *.egg-info
