@@ -2,6 +2,7 @@
 "use strict";
 const container = document.getElementById("figures");
 const narrow = 560;
+const heightOfNarrow = 420;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const moving = { duration: 900, easing: "ease-in-out" };
 const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
@@ -50,6 +51,7 @@ function fit(plot, layout) {
   const line = plot.parentElement.querySelector("p.beside");
   line.textContent = beside ? beside.text : "";
   layout.annotations = layout.annotations?.filter((each) => each !== beside);
+  if (!layout.height) layout.height = heightOfNarrow;
   if (!layout.xaxis2?.domain) return;
   layout.xaxis.domain = layout.xaxis2.domain = [0, 1];
   layout.yaxis.domain = [0.59, 1];

@@ -52,6 +52,9 @@ export function prepare(part) {
 }
 
 setUpTheme();
+// Where a window is too narrow for all parts, the one that is shown stands in view.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) tab.parentElement.scrollLeft = tab.offsetLeft + tab.offsetWidth / 2 - tab.parentElement.clientWidth / 2;
 prepare(document);
 document.addEventListener("click", clicked);
 keepUpToDate(prepare);

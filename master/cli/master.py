@@ -182,9 +182,9 @@ def _beside(listen: str | None, address: str, security: Security, insecure: bool
     if security.client_ca is not None:
         raise InvalidInput(
             "--dashboard: a master with --tls-client-ca asks the dashboard for a certificate, too, and gives it none. "
-            "Make one (rungmaster certs make --client dashboard), and start the page by itself, not from here: "
-            f"rungmaster dashboard --master {address} --tls-ca ca.pem --client-cert dashboard.pem "
-            "--client-key dashboard.key"
+            "Make one (rungmaster certs make --out certs --client dashboard), and start the page by itself: "
+            f"rungmaster dashboard --master {address} --tls-ca certs/ca.pem --client-cert certs/dashboard.pem "
+            "--client-key certs/dashboard.key"
         )
     return DashboardChild(listen, security.certificate, security.key, insecure)
 
