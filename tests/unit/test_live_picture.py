@@ -212,6 +212,16 @@ def test_a_searcher_that_trains_every_trial_in_full_has_all_of_it_to_train() -> 
     assert expected_total(every) == 27 * 27
 
 
+def test_a_population_trains_as_much_as_its_trials_would_in_full_whatever_their_children() -> None:
+    rungs = (Rung(0, 10, 4, 4), Rung(1, 20, 4, 2), Rung(2, 30))
+    population = replace(with_rungs(*rungs, max_trials=12), spec={"searcher": {"name": "pbt", "population": 4}})
+    assert expected_total(population) == 4 * 30
+    lowest = [
+        line for line in drawn(replace(VIEW, experiment=population), 80, 40) if line.startswith("      0      10")
+    ]
+    assert ["·" in line for line in lowest] == [False]
+
+
 def test_the_time_left_is_known_only_while_it_trains() -> None:
     search = with_rungs(Rung(0, 1), Rung(1, 3), Rung(2, 9))
     assert seconds_left(search, 0.5, 0.0) == pytest.approx((63 - 10) / 0.5)

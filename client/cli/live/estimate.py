@@ -8,6 +8,8 @@ of the last minute, or of the last twenty reports where those took longer.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 from ....shared.wire.model import Bracket, Experiment, ExperimentState
 
@@ -45,17 +47,28 @@ def expected_total(experiment: Experiment) -> int | None:
     """The resource that the whole search may train, in its unit; None where it has no rungs to tell from."""
     if not experiment.brackets:
         return None
-    divisor = (experiment.spec.get("searcher") or {}).get("divisor")
+    divisor = _searcher(experiment).get("divisor")
     least = 1 / divisor if isinstance(divisor, int | float) and divisor > 0 else 1.0
-    total = sum(_of_bracket(bracket, least) for bracket in experiment.brackets)
+    total = sum(_of_bracket(bracket, entrants(experiment, bracket), least) for bracket in experiment.brackets)
     limit = (experiment.spec.get("stop") or {}).get("resource")
     if isinstance(limit, int | float):
         total = min(total, limit)
     return max(experiment.resource_spent, round(total))
 
 
-def _of_bracket(bracket: Bracket, least: float) -> float:
-    entering, before, total = float(bracket.max_trials), 0, 0.0
+def entrants(experiment: Experiment, bracket: Bracket) -> int:
+    """How many trials begin at a bracket's lowest rung: those that it makes, but for children of others (PBT), which
+    begin where these stood."""
+    population = _searcher(experiment).get("population")
+    return min(bracket.max_trials, population) if isinstance(population, int) else bracket.max_trials
+
+
+def _searcher(experiment: Experiment) -> Mapping[str, Any]:
+    return experiment.spec.get("searcher") or {}
+
+
+def _of_bracket(bracket: Bracket, entering: float, least: float) -> float:
+    before, total = 0, 0.0
     for rung in bracket.rungs:
         entering = max(entering, rung.entered)
         total += entering * (rung.resource - before)

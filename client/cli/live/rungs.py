@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ....shared.wire.model import Bracket, Experiment, Rung
 from .. import text
+from .estimate import entrants
 from .lines import Line, Span, cells, cut, flow
 from .symbols import Symbols
 
@@ -30,7 +31,9 @@ def bars(experiment: Experiment, symbols: Symbols, width: int) -> list[Line]:
     heading = ["bracket", experiment.unit, "entered", "on", "failed", f"best {experiment.metric}"]
     heading = [cut(symbols.shown(name), _LONGEST_HEADING, symbols.ellipsis) for name in heading]
     columns, room = _columns(heading, rows, width)
-    largest = max(max(bracket.max_trials, *(r.entered for r in bracket.rungs)) for bracket in experiment.brackets)
+    largest = max(
+        max(entrants(experiment, bracket), *(r.entered for r in bracket.rungs)) for bracket in experiment.brackets
+    )
     shown = _Bars(symbols, min(room, _WIDEST_BAR), max(1, largest))
     drawn = iter(shown.of(experiment))
     widths = {column: max(cells(row[column]) for row in (heading, *rows)) for column in columns}
@@ -90,7 +93,7 @@ class _Bars:
             for rung in bracket.rungs:
                 last = rung is bracket.rungs[-1]
                 on = rung.entered - rung.failed if last else rung.promoted
-                to_come = max(0, bracket.max_trials - rung.entered) if rung is bracket.rungs[0] else 0
+                to_come = max(0, entrants(experiment, bracket) - rung.entered) if rung is bracket.rungs[0] else 0
                 waits = max(0, rung.entered - on - rung.failed)
                 yield self._bar({"went_on": on, "waits": waits, "failed": rung.failed, "to_come": to_come})
 
