@@ -86,9 +86,9 @@ def column_named(columns: Mapping[str, TrialColumn], name: str) -> TrialColumn:
         return replace(columns[HYPERPARAMETER + name], name=name)
     names = [*columns, *(column.hyperparameter for column in columns.values() if column.hyperparameter)]
     close = closest(name, names)
-    hint = f'; did you mean "{close}"?' if close else ";"
+    hint = f'did you mean "{close}"? There' if close else "there"
     there = ", ".join(column.hyperparameter or column.name for column in columns.values())
-    raise InvalidInput(f'there is no column "{name}"{hint} There are {there}')
+    raise InvalidInput(f'there is no column "{name}"; {hint} are {there}')
 
 
 def usual_columns(columns: Mapping[str, TrialColumn]) -> list[str]:

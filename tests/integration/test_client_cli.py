@@ -370,6 +370,7 @@ def test_trials_are_those_for_which_the_conditions_hold(
         (("--columns", "widht"), 'there is no column "widht"; did you mean "width"? There are trial, state, best'),
         (("--where", "widht = 3"), 'there is no column "widht"; did you mean "width"?'),
         (("--where", "width"), "'width' is no condition"),
+        (("--columns", "zzz"), 'there is no column "zzz"; there are trial, state, best'),
         (("--json", "--format", "csv"), "--json prints all that is known"),
     ],
 )
@@ -404,3 +405,11 @@ def test_a_reader_that_has_enough_ends_a_command_without_a_word(master: SmallMas
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == 1
+
+
+def test_what_a_terminal_of_another_encoding_cannot_show_is_escaped(master: SmallMaster) -> None:
+    master.experiments[1] = replace(experiment(1), name="größe 日本")
+    command = [sys.executable, "-P", "-m", "rungmaster.client.cli.main", "status", "1"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=True, timeout=60)
+    assert b"experiment 1 (gr\xf6\xdfe \\u65e5\\u672c) active" in done.stdout
