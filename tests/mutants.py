@@ -474,6 +474,27 @@ MUTANTS = (
         "tests/integration/test_report_order.py::test_what_an_older_version_stored_comes_first_trial_by_trial[sqlite]",
     ),
     Mutant(
+        "within a commit all reports count as stored before its record",
+        "master/ledger/read/curves/records.py",
+        "before[same] += np.searchsorted(self._records.place[commits == commit], reports.place[same])",
+        "pass",
+        "tests/unit/test_curves.py::test_records_and_what_was_trained_are_those_of_the_stream",
+    ),
+    Mutant(
+        "what was stored since the curves began is among them",
+        "master/ledger/read/queries/curves.py",
+        "stored = _R.commit_id + 0 <= part.until",
+        "stored = _R.commit_id + 0 >= 0",
+        "tests/integration/test_read_curves.py::test_what_is_stored_meanwhile_comes_afterwards[sqlite]",
+    ),
+    Mutant(
+        "a stream of curves that ended before its end is taken for whole",
+        "client/connection.py",
+        'if answers and answers[-1].HasField("end"):',
+        "if answers:",
+        "tests/integration/test_client.py::test_curves_whose_stream_breaks_are_read_anew_and_none_of_them_counts_twice",
+    ),
+    Mutant(
         "a watch that is told of the end asks for no more before it has everything",
         "master/services/watching.py",
         "if status.over and not last:",

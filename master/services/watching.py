@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from ...proto.v1 import experiment_pb2 as pb
 from ...shared.net.pace import Pace
 from ...shared.wire.convert import to_message, to_number
+from ...shared.wire.convert_reports import report_to_message
 from ...shared.wire.positions import ReportPosition
 from ..dispatcher.broadcast import Broadcast, Watcher
 from ..ledger.read.queries.experiments import ExperimentStatus
@@ -252,13 +253,15 @@ class ReportStreams(Streams[ReportPosition]):
     def page(self, number: int, after: ReportPosition) -> StreamPage[ReportPosition]:
         """In a thread: reports after a position. Raises NotFound."""
         reports, status = self.reader.reported(number, after, WATCH_PAGE)
-        answer, size, last = self.message(), 0, after
+        answer, size = self.message(), 0
         for report in reports:
-            answer.reports.append(to_message(report))
-            size, last = size + answer.reports[-1].ByteSize(), report.position
+            message = report_to_message(report)
+            answer.reports.append(message)
+            size += message.ByteSize()
             if size > FULL_MESSAGE:
                 break
         count = len(answer.reports)
+        last = reports[count - 1].position if count else after
         full = count == WATCH_PAGE or size > FULL_MESSAGE
         answer.position, answer.caught_up = str(last), not full
         return StreamPage(answer.SerializeToString(), count, last, full, status, time.monotonic())

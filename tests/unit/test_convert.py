@@ -25,6 +25,7 @@ from rungmaster.shared.wire.convert import (
     to_message,
     to_number,
 )
+from rungmaster.shared.wire.convert_reports import report_to_message
 
 from .wire_values import DOCUMENTS, MESSAGES, values_of
 
@@ -171,3 +172,10 @@ def test_a_duration_is_a_number_of_seconds_whose_name_says_so() -> None:
     found = session.Found("1/0/1-3-abcd", 1.5)
     assert to_message(found).age.ToMilliseconds() == 1500
     assert over_the_wire(found).age_s == 1.5
+
+
+@given(values_of(model.Report))
+def test_a_report_is_made_by_hand_as_it_would_be_by_names(report: model.Report) -> None:
+    assert report_to_message(report).SerializeToString(deterministic=True) == to_message(report).SerializeToString(
+        deterministic=True
+    )

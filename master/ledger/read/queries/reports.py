@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Text, func, select, tuple_, type_coerce
 
 from .....shared.wire.model import Report
 from .....shared.wire.positions import ReportPosition
 from ...engine import read_in_order
 from ...schema import tables
-from ..from_rows import from_rows
+from ...schema.values import load_many_metrics
 from .trials import REPORT
 
 _R = tables.reports.c
+_COLUMNS = [type_coerce(column, Text) if column is _R.metrics else column for column in REPORT]
 _KEY = (_R.trial_id, _R.token, _R.sequence)
 
 
@@ -45,5 +48,12 @@ def _page(
     order: tuple[ColumnElement[Any], ...],
     limit: int,
 ) -> list[Report]:
-    statement = select(*REPORT).where(_R.experiment_id == experiment_id, *conditions)
-    return from_rows(Report, connection.execute(statement.order_by(*order).limit(limit)))
+    statement = select(*_COLUMNS).where(_R.experiment_id == experiment_id, *conditions)
+    rows: Sequence[Any] = connection.execute(statement.order_by(*order).limit(limit)).all()
+    # By hand: whoever follows a search reads every report of it. The columns are in the order of the fields.
+    return [
+        Report(resource, metrics, token, sequence, datetime.fromtimestamp(time, UTC), trial_id, commit_id)
+        for metrics, (resource, _, token, sequence, time, trial_id, commit_id) in zip(
+            load_many_metrics([row[1] for row in rows]), rows, strict=True
+        )
+    ]
