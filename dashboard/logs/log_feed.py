@@ -62,6 +62,8 @@ class LogFeed:
         self._status = "the log is being read"
         #: The assignment whose lines come now, whether it has any, and why there are no more of it.
         self._shown, self._begun, self._missing = 0, False, ""
+        #: Whether all of it is read: a master that has just begun, without workers, knows less than we do.
+        self._complete = False
         #: When (time.monotonic) nothing could follow any more; None while something can.
         self.over_at: float | None = None
         self._changed: Callable[[], None] = lambda: None
@@ -150,6 +152,8 @@ class LogFeed:
         with self._lock:
             if part.note:
                 self._status = part.note
+                # What the trial waits for is told once all that it printed is read.
+                self._complete = self._complete or part.note.startswith(f"trial {self._ids[1]} ")
             elif part.assignment is not None:
                 self._take_of(part, part.assignment)
         self._changed()
@@ -158,6 +162,7 @@ class LogFeed:
         if assignment.token != self._shown:
             self._told_if_nothing()
             self._shown, self._begun, self._missing = assignment.token, False, ""
+            self._complete = False
             self._lines.head(told_assignment(assignment, self._unit))
         if assignment.end_time is None:
             self._status = "live: it trains now"
@@ -166,7 +171,7 @@ class LogFeed:
                 self._lines.note(f"what was printed before ({part.position:,} bytes) is left out; the text has it")
             self._begun = True
             self._lines.take(part.content)
-        elif part.missing != self._missing:
+        elif part.missing != self._missing and not self._complete:
             self._missing = part.missing
             self._begun = True
             self._lines.note(f"no more of this assignment: {part.missing}")
