@@ -24,7 +24,7 @@ def test_chosen_in_the_list_by_keyboard_they_stand_beside_each_other(visit: Visi
     assert page.locator("img[src='x']").count() == 0
     assert page.get_by_role("rowheader", name="entrypoint").is_visible()
     assert page.get_by_role("rowheader", name="metric.name").count() == 0
-    page.get_by_label(f"Leave out experiment {visit.scene.hostile}").click()
+    page.get_by_label(f"Leave out experiment {visit.scene.hostile}").press("Enter")
     page.get_by_text("One more to compare it with").wait_for()
 
 
