@@ -143,7 +143,7 @@ def test_what_is_stored_meanwhile_comes_afterwards(ledger: Ledger, reader: Reade
     before = streamed(reader)
     steps = read_curves(reader, 1, "", 10_000)
     first = next(steps)
-    fill_on = [report(number, 50 + n) for n in range(5) for number in (2, 0)]
+    fill_on = [report(number, 50 + n, 9) for n in range(5) for number in (2, 0)]
     ledger.commit(Changes(new_reports=fill_on))
     curves, end = parts(step for some in ([first], steps) for step in some)
     expected = gathered(before, 1)
