@@ -15,6 +15,7 @@ import random
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,11 +69,11 @@ def document(trials: int) -> dict[str, Any]:
 
 
 class Filling:
-    """A search with one worker that trains in no time."""
+    """A search with one worker that trains in no time, and reports what `metric` gives for each unit."""
 
-    def __init__(self, experiment: LiveExperiment) -> None:
+    def __init__(self, experiment: LiveExperiment, metric: Callable[[int], float]) -> None:
         self._experiment = experiment
-        self._random = random.Random(1)
+        self._metric = metric
         self._asked = 0
         self.reports = 0
 
@@ -85,11 +86,7 @@ class Filling:
 
     def train(self, ref: LeaseRef, units: int, batch: Batch) -> None:
         """Reports each unit up to `units`."""
-        for unit in range(1, units + 1):
-            self._tell(
-                ref, unit, Measurement(unit, {"validation_error": self._random.random(), "accuracy": 0.5}), batch
-            )
-        self.reports += units
+        self.train_on(ref, 0, units, batch)
 
     def trial(self, batch: Batch) -> None:
         """One assignment from its start to its end."""
@@ -101,11 +98,10 @@ class Filling:
         self._tell(ref, lease.last_sequence + 1, Exit(ExitOutcome.RELEASED), batch)
 
     def train_on(self, ref: LeaseRef, start: int, end: int, batch: Batch) -> None:
-        """The trial was promoted, and goes on where it is."""
+        """Reports each unit after `start`, as a trial does that was promoted."""
         for unit in range(start + 1, end + 1):
-            self._tell(
-                ref, unit, Measurement(unit, {"validation_error": self._random.random(), "accuracy": 0.5}), batch
-            )
+            metrics = {"validation_error": self._metric(unit), "accuracy": 0.5}
+            self._tell(ref, unit, Measurement(unit, metrics), batch)
         self.reports += end - start
 
     def _tell(self, ref: LeaseRef, sequence: int, what: Measurement | Exit, batch: Batch) -> None:
@@ -120,7 +116,8 @@ def fill(path: Path, trials: int) -> int:
         plan = replace(plan, draw=lambda number: {**HPARAMS, "width": 16 + number % 497})
         batch = Batch(Changes(), 1.7e9)
         experiment = lifecycle.create(1, "", plan, batch)
-        filling = Filling(experiment)
+        rng = random.Random(1)
+        filling = Filling(experiment, lambda _: rng.random())
         while experiment.records.brackets[0].trials_created < trials:
             for _ in range(CHUNK):
                 filling.trial(batch)

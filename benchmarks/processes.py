@@ -22,7 +22,7 @@ _READY = re.compile(r"ready on (\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A process that serves gRPC."""
+    """A process that serves."""
 
     address: str
     pid: int
@@ -65,6 +65,13 @@ def master(database: str, lease_ttl_s: float = 600.0, options: Sequence[str] = (
     """`rungmaster master` as users start it; its leases outlast any benchmark that does not want them shorter."""
     usual = ["--listen", "127.0.0.1:0", "--db", database, "--lease-ttl", str(lease_ttl_s), "--grace", "0"]
     with _serving(rungmaster("master", *usual, *options)) as server:
+        yield server
+
+
+@contextmanager
+def dashboard(master: str) -> Iterator[Server]:
+    """`rungmaster dashboard` beside a master; its address is that of a page."""
+    with _serving(rungmaster("dashboard", "--master", master, "--listen", "127.0.0.1:0")) as server:
         yield server
 
 

@@ -34,6 +34,7 @@ BENCHMARKS = (
     "ending",
     "samplers",
     "metrics",
+    "dashboard",
     "floors",
 )
 FOLDER = Path(__file__).parent.parent / "docs" / "benchmarks"
