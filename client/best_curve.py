@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import closing
-from typing import Any
 
 from ..proto.v1 import experiment_pb2
 from ..shared.wire.model import Experiment
 from .client import Client
 
-MOST_SPENT = 5_000
-"""Of a search that has trained more, what was before it was followed is not read: that would take long."""
+MOST_SPENT = 1_000_000
+"""Of a search that has trained more, what was before it was followed is not read: that would take many seconds."""
 
 _POINTS = 64
-_POINTS_OF_A_TRIAL = 32
 
 
 def best_so_far(values: Sequence[float | None], goal: str) -> list[float]:
@@ -63,15 +60,5 @@ class BestCurve:
 
 def _records(client: Client, experiment: Experiment) -> list[tuple[int, float]]:
     """How much was trained when a result came that was better than all before it, and that result."""
-    from ..plots.gathering import Gathering
-    from ..plots.history import levels_of, sign_of
-
-    gathering = Gathering(levels_of(experiment), sign_of(experiment), _POINTS_OF_A_TRIAL)
-    answers: Any = client.connection.watch(experiment_pb2.WatchReportsRequest(experiment_id=experiment.experiment_id))
-    with closing(answers):
-        for answer in answers:
-            for report in answer.reports:
-                gathering.add(report.trial_id, report.resource, report.metrics.get(experiment.metric), 0.0)
-            if answer.caught_up:
-                break
-    return [(record.spent, record.value) for record in gathering.records]
+    request = experiment_pb2.ReadCurvesRequest(experiment_id=experiment.experiment_id, points=1)
+    return [(one.spent, one.value) for answer in client.connection.curves(request) for one in answer.records]
