@@ -9,7 +9,7 @@ from typing import Any
 from dashboard.scene import Scene
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 #: What axe calls a violation of this impact counts.
 SERIOUS = {"serious", "critical"}
 PHONE = {"width": 390, "height": 844}

@@ -71,7 +71,19 @@ def test_hyperparameters_keep_their_types_for_programs_and_people(searched: tupl
 def test_hyperparameters_keep_their_types_in_parquet(searched: tuple[Cluster, Experiment], tmp_path: Path) -> None:
     cluster, _ = searched
     target = tmp_path / "trials.parquet"
-    output(cluster, "db", "export", "1", str(target), "--trials", "--db", cluster.database)
+    output(
+        cluster,
+        "export",
+        "1",
+        "--what",
+        "trials",
+        "--format",
+        "parquet",
+        "--out",
+        str(target),
+        "--db",
+        cluster.database,
+    )
     row = pq.read_table(target).to_pylist()[0]
-    assert [repr(row[f"hparam_{name}"]) for name in ("whole_float", "number", "text")] == ["1.0", "1", "'1'"]
-    assert json.loads(row["hparam_nested"]) == HPARAMS["nested"]
+    assert [repr(row[f"hparams.{name}"]) for name in ("whole_float", "number", "text")] == ["1.0", "1", "'1'"]
+    assert json.loads(row["hparams.nested"]) == HPARAMS["nested"]
